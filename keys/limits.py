@@ -1,0 +1,139 @@
+"""What a credential's fields may hold: names, scopes, networks, limits, metadata. Pure; each check raises ValueError.
+
+The text of each error is meant for the person who typed the value.
+"""
+
+import ipaddress
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import TypedDict
+
+MAX_NAME_CHARS = 100
+MAX_NOTE_CHARS = 200
+MAX_SCOPES = 100
+MAX_SCOPE_CHARS = 128
+MAX_NETWORKS = 100
+MAX_RATE_LIMITS = 4
+MAX_RATE = 1_000_000
+MAX_WINDOW_S = 31 * 24 * 3600
+MAX_METADATA_BYTES = 4096
+MAX_METADATA_DEPTH = 8
+MAX_OVERLAP = timedelta(days=30)
+MAX_WORKING_SECRETS = 2
+# RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
+_SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}")
+_LIMIT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+_RATE_LIMIT = re.compile(r"(?:(?P<name>[a-z][a-z0-9_-]{0,31})=)?(?P<limit>\d{1,7})/(?P<window_s>\d{1,7})", re.ASCII)
+_BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+class RateLimit(TypedDict):
+    """``limit`` requests per ``window_s`` seconds, under a name that answers and headers show."""
+
+    name: str
+    limit: int
+    window_s: int
+
+
+def clean_name(text: str, *, max_chars: int = MAX_NAME_CHARS) -> str:
+    """The name in NFC without outer spaces; control and direction-changing characters are refused, not removed."""
+    name = unicodedata.normalize("NFC", text.strip())
+    if not name:
+        raise ValueError("Enter a name.")
+    if len(name) > max_chars:
+        raise ValueError(f"Use at most {max_chars} characters; this has {len(name)}.")
+    if any(unicodedata.category(char) in {"Cc", "Cs"} or unicodedata.bidirectional(char) in _BIDI for char in name):
+        raise ValueError("Leave out control characters and direction marks.")
+    return name
+
+
+def is_scope(text: str) -> bool:
+    """Whether the text is one scope of the RFC 6749 §3.3 grammar, at most 128 characters."""
+    return _SCOPE.fullmatch(text) is not None
+
+
+def clean_scopes(names: Iterable[str], *, grantable: Iterable[str]) -> list[str]:
+    """The scopes sorted, each once; raises ValueError naming what the API does not have."""
+    scopes = sorted(set(names))
+    if len(scopes) > MAX_SCOPES:
+        raise ValueError(f"Choose at most {MAX_SCOPES} scopes.")
+    unknown = [scope for scope in scopes if scope not in set(grantable)]
+    if unknown:
+        raise ValueError(f"This API has no scope {', '.join(repr(scope) for scope in unknown[:3])}.")
+    return scopes
+
+
+def clean_networks(lines: Iterable[str]) -> list[str]:
+    """Networks in canonical form, each once, in the order given; ``#`` starts a note, empty lines count for nothing."""
+    networks: dict[str, None] = {}
+    for number, line in enumerate(lines, start=1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            raise ValueError(f"Use a network like 203.0.113.0/24. Line {number} has {text[:50]!r}.") from None
+        networks[str(network)] = None
+    if len(networks) > MAX_NETWORKS:
+        raise ValueError(f"At most {MAX_NETWORKS} networks; this has {len(networks)}.")
+    return list(networks)
+
+
+def parse_rate_limit(text: str) -> RateLimit:
+    """``100/60`` or ``daily=10000/86400``: requests, seconds, and a name where there are several."""
+    match = _RATE_LIMIT.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"Write a limit as requests/seconds, such as 100/60; this is {text[:50]!r}.")
+    return RateLimit(name=match["name"] or "default", limit=int(match["limit"]), window_s=int(match["window_s"]))
+
+
+def clean_rate_limits(limits: Sequence[RateLimit]) -> list[RateLimit]:
+    """The limits, checked: at most 4, names differ, at least one request, at least a second, at most 31 days."""
+    if len(limits) > MAX_RATE_LIMITS:
+        raise ValueError(f"At most {MAX_RATE_LIMITS} limits.")
+    if len({limit["name"] for limit in limits}) != len(limits):
+        raise ValueError("Two limits have the same name.")
+    for limit in limits:
+        if not _LIMIT_NAME.fullmatch(limit["name"]):
+            raise ValueError("A limit's name starts with a-z and goes on with a-z, 0-9, _ or -.")
+        if not 1 <= limit["limit"] <= MAX_RATE:
+            raise ValueError(f"Allow between 1 and {MAX_RATE:,} requests.")
+        if not 1 <= limit["window_s"] <= MAX_WINDOW_S:
+            raise ValueError("Choose a window between 1 second and 31 days.")
+    return list(limits)
+
+
+def clean_metadata(value: object) -> dict[str, object]:
+    """The metadata, checked: a JSON object of at most 4 KiB and depth 8, handed to backends as it is."""
+    if not isinstance(value, dict):
+        raise ValueError('Metadata is a JSON object such as {"plan": "gold"}.')
+    if _depth(value) > MAX_METADATA_DEPTH:
+        raise ValueError(f"Nest metadata at most {MAX_METADATA_DEPTH} deep.")
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except (ValueError, UnicodeEncodeError):
+        raise ValueError("Metadata holds a value that JSON cannot carry.") from None
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"Metadata is limited to {MAX_METADATA_BYTES:,} bytes; this is {size:,}.")
+    if "\\u0000" in json.dumps(value):
+        raise ValueError("Metadata may not hold NUL characters.")  # PostgreSQL's jsonb cannot store them
+    return value
+
+
+def _depth(value: object) -> int:
+    children: Iterable[object] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    deepest, level = 1, [iter(children)]
+    while level:  # a loop, so that hostile nesting cannot exhaust the stack
+        for child in level[-1]:
+            if isinstance(child, dict | list):
+                level.append(iter(child.values() if isinstance(child, dict) else child))
+                deepest = max(deepest, len(level))
+                break
+        else:
+            level.pop()
+    return deepest

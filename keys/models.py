@@ -1,0 +1,266 @@
+"""APIs, their scopes and secrets; API keys and theirs; and how they were used.
+
+Rows are facts. What they mean at an instant is decided by ``keys.states`` for pages and by ``keys.validation.verdict``
+for calls. They are changed by ``keys.services`` alone.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from keys.ids import api_id, key_id, secret_id
+from keys.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_SCOPE_CHARS
+from keys.secret import MAX_HINT_CHARS
+from portal.ids import MAX_PUBLIC_ID_CHARS
+from portal.models import Organization, User
+
+if TYPE_CHECKING:
+    from keys.limits import RateLimit
+
+MAX_PEPPER_VERSION_CHARS = 16
+
+
+class Environment(models.TextChoices):
+    """Which side of the API a credential is for."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+class RevokeReason(models.TextChoices):
+    """Why a credential was revoked."""
+
+    LEAKED = "leaked", "It leaked"
+    REPLACED = "replaced", "It was replaced"
+    UNUSED = "unused", "It is no longer used"
+    OTHER = "other", "Another reason"
+
+
+class Api(models.Model):
+    """A protected resource server, run by the operator."""
+
+    public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=api_id, editable=False)
+    name = models.CharField(max_length=MAX_NAME_CHARS)
+    identifier = models.CharField(max_length=255, help_text="A URI; the audience of its tokens.")
+    description = models.CharField(max_length=300, blank=True)
+    default_rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, blank=True)
+    is_builtin = models.BooleanField(default=False, editable=False)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        verbose_name = "API"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["identifier"], name="api_identifier_unique"),
+            models.CheckConstraint(condition=~Q(name=""), name="api_has_a_name"),
+            models.CheckConstraint(condition=~Q(identifier=""), name="api_has_an_identifier"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Scope(models.Model):
+    """One thing a credential may be allowed to do with an API."""
+
+    api = models.ForeignKey(Api, models.PROTECT, related_name="scopes")
+    name = models.CharField(max_length=MAX_SCOPE_CHARS)
+    description = models.CharField(max_length=200, blank=True)
+    is_sensitive = models.BooleanField(default=False)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["api", "name"], name="scope_unique_in_api"),
+            # RFC 6749 §3.3: printable ASCII without space, quote and backslash.
+            models.CheckConstraint(condition=Q(name__regex=r"^[!#-\[\]-~]+$"), name="scope_grammar"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Secret(models.Model):
+    """One shown-once string; only its digest is kept."""
+
+    public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=secret_id, editable=False)
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    pepper_version = models.CharField(max_length=MAX_PEPPER_VERSION_CHARS, editable=False)
+    hint = models.CharField(max_length=MAX_HINT_CHARS, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    ends_at = models.DateTimeField(null=True, blank=True)
+    end_recorded_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.hint
+
+    def works(self, now: datetime) -> bool:
+        """Whether this secret, taken alone, has not ended: ``now < ends_at``."""
+        return self.ends_at is None or now < self.ends_at
+
+
+class ApiSecret(Secret):
+    """What a backend or gateway presents to be allowed to ask about one API's credentials in one environment.
+
+    ``line`` is the first secret's id: rolling adds a secret to the line.
+    """
+
+    api = models.ForeignKey(Api, models.PROTECT, related_name="secrets")
+    environment = models.CharField(max_length=8, choices=Environment.choices)
+    name = models.CharField(max_length=MAX_NAME_CHARS)
+    line = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, db_index=True, editable=False)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoke_reason = models.CharField(max_length=16, choices=RevokeReason.choices, blank=True)
+
+    class Meta:
+        verbose_name = "API secret"
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(environment__in=Environment.values), name="api_secret_environment_known"),
+            models.CheckConstraint(
+                condition=Q(revoked_at=None, revoke_reason="")
+                | Q(revoked_at__isnull=False, revoke_reason__in=RevokeReason.values),
+                name="api_secret_revoked_with_a_reason",
+            ),
+        ]
+
+
+class ApiKey(models.Model):
+    """A logical credential of one organization for one API; its secrets come and go, it stays."""
+
+    public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=key_id, editable=False)
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="api_keys")
+    api = models.ForeignKey(Api, models.PROTECT, related_name="api_keys")
+    environment = models.CharField(max_length=8, choices=Environment.choices)
+    name = models.CharField(max_length=MAX_NAME_CHARS)
+    note = models.CharField(max_length=MAX_NOTE_CHARS, blank=True)
+    owner = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="api_keys")
+    scopes: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
+    networks: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
+    rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, blank=True)
+    metadata: "models.JSONField[dict[str, object]]" = models.JSONField(default=dict, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoke_reason = models.CharField(max_length=16, choices=RevokeReason.choices, blank=True)
+    expiry_recorded_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        verbose_name = "API key"
+        indexes: ClassVar = [
+            models.Index(fields=["organization", "-created_at", "-id"], name="key_by_created"),
+            models.Index(fields=["organization", "name", "id"], name="key_by_name"),
+            models.Index(fields=["expires_at"], name="key_by_expiry", condition=Q(expiry_recorded_at=None)),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~Q(name=""), name="key_has_a_name"),
+            models.CheckConstraint(condition=Q(environment__in=Environment.values), name="key_environment_known"),
+            models.CheckConstraint(
+                condition=Q(not_before=None) | Q(expires_at=None) | Q(not_before__lt=F("expires_at")),
+                name="key_begins_before_it_ends",
+            ),
+            models.CheckConstraint(
+                condition=Q(revoked_at=None, revoke_reason="")
+                | Q(revoked_at__isnull=False, revoke_reason__in=RevokeReason.values),
+                name="key_revoked_with_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class KeySecret(Secret):
+    """One secret of an API key."""
+
+    key = models.ForeignKey(ApiKey, models.PROTECT, related_name="secrets")
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            # The newest secret of a key has no end of its own; rolling ends it and adds the next.
+            models.UniqueConstraint(fields=["key"], condition=Q(ends_at=None), name="key_secret_one_without_end"),
+        ]
+
+
+class Usage(models.Model):
+    """How often a secret got an answer, per hour and code. The secret's id is text: counts outlive nothing they need."""
+
+    secret_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS)
+    key = models.ForeignKey(ApiKey, models.PROTECT, related_name="usage", null=True)
+    hour = models.DateTimeField()
+    code = models.CharField(max_length=32)
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["key", "hour"], name="usage_by_key")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["secret_id", "hour", "code"], name="usage_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.secret_id} {self.hour:%Y-%m-%d %H}:00 {self.code} × {self.count}"
+
+
+class Caller(models.Model):
+    """An address that a key's calls came from, as its backends report it."""
+
+    key = models.ForeignKey(ApiKey, models.PROTECT, related_name="callers")
+    address = models.GenericIPAddressField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["key", "address"], name="caller_unique")]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Submission(models.Model):
+    """A form that was sent: its one-time id, and what it made, so that a repeated POST makes nothing twice."""
+
+    token = models.UUIDField(unique=True)
+    subject_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.subject_id
+
+
+class Notice(models.Model):
+    """Something a key's owner is told once: the row is what makes it once."""
+
+    class Kind(models.TextChoices):
+        """What is told."""
+
+        EXPIRES_IN_7_DAYS = "expires_in_7_days"
+        EXPIRES_IN_1_DAY = "expires_in_1_day"
+        EXPIRED = "expired"
+        SECRET_ENDED = "secret_ended"  # noqa: S105  # a name, not a password
+
+    key = models.ForeignKey(ApiKey, models.PROTECT, related_name="notices")
+    kind = models.CharField(max_length=24, choices=Kind.choices)
+    about = models.CharField(max_length=64, help_text="The instant or secret id it tells of: an extended key may be told again.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["key", "kind", "about"], name="notice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key_id}"
+
+

@@ -1,0 +1,22 @@
+#!/usr/bin/env python
+"""Latchkey's command line."""
+
+import os
+import sys
+
+from portal.embedded import MAKES_SECRETS, ensure_secrets
+from portal.env import is_embedded
+
+
+def main() -> None:
+    """Run one management command."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    if is_embedded(os.environ) and MAKES_SECRETS.intersection(sys.argv[1:2]):
+        ensure_secrets()
+    from django.core.management import execute_from_command_line  # after the secrets exist
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Write down who did what, in the transaction that does it. Nothing here may hold a secret."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.db import transaction
+
+from portal.audit_actions import AuditAction
+from portal.models import AuditEvent, Membership, Organization, User
+from portal.permissions import Action, Role, can
+
+
+class ActorKind(StrEnum):
+    """What stands behind a change."""
+
+    USER = "user"
+    STAFF = "staff"
+    COMMAND = "command"
+    SYSTEM = "system"
+
+
+class NotAllowed(Exception):
+    """The actor's role does not allow the action; edges answer 403."""
+
+    def __init__(self, action: Action, role: Role | None) -> None:
+        super().__init__(f"{role or 'no role'} may not {action}")
+        self.action = action
+        self.role = role
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, and from where; every service takes one."""
+
+    kind: ActorKind
+    user: User | None = None
+    address: str | None = None
+    request_id: str = ""
+
+    @property
+    def public_id(self) -> str:
+        """The person's id, empty for machines."""
+        return self.user.public_id if self.user else ""
+
+    @property
+    def label(self) -> str:
+        """The person's address, else the kind."""
+        return self.user.email if self.user else self.kind.value
+
+
+SYSTEM = Actor(ActorKind.SYSTEM)
+COMMAND = Actor(ActorKind.COMMAND)
+
+
+def require(actor: Actor, organization: Organization, action: Action) -> None:
+    """Raise NotAllowed unless the actor's role in the organization allows the action.
+
+    Staff, commands and the system were let in at their own doors (admin permissions, a shell, a schedule).
+    """
+    if actor.kind is not ActorKind.USER:
+        return
+    membership = Membership.objects.filter(organization=organization, user=actor.user).first()
+    role = Role(membership.role) if membership else None
+    if role is None or not can(role, action):
+        raise NotAllowed(action, role)
+
+
+def require_operator(actor: Actor) -> None:
+    """Raise NotAllowed for anyone but staff, commands and the system: APIs and suspensions are the operator's."""
+    if actor.kind is ActorKind.USER:
+        raise NotAllowed(Action.MANAGE_ORGANIZATION, None)
+
+
+def record(
+    action: AuditAction,
+    *,
+    actor: Actor,
+    at: datetime,
+    organization_id: str = "",
+    subject_id: str = "",
+    subject_label: str = "",
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> AuditEvent:
+    """Append one event to the open transaction; ``before`` and ``after`` hold JSON values of what changed."""
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("an audit event is written in the transaction of what it tells")
+    return AuditEvent.objects.create(
+        action=action,
+        at=at,
+        organization_id=organization_id,
+        actor_kind=actor.kind,
+        actor_id=actor.public_id,
+        actor_label=actor.label,
+        subject_id=subject_id,
+        subject_label=subject_label,
+        address=actor.address,
+        request_id=actor.request_id,
+        before=dict(before or {}),
+        after=dict(after or {}),
+    )

@@ -1,0 +1,251 @@
+"""Read every setting from the environment, and fail closed. No Django here.
+
+Two modes. *Production*: ``DATABASE_URL`` is set, and then all it needs must be. *Embedded*: none of the production
+settings is set; SQLite, no Redis, loopback only. Anything between the two stops start-up, naming every fault at once
+and never a value.
+"""
+
+import base64
+import binascii
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PostgresDsn,
+    RedisDsn,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+PRODUCTION_SETTINGS = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "KEY_PEPPERS",
+    "ENCRYPTION_KEYS",
+    "ALLOWED_HOSTS",
+    "PUBLIC_URL",
+    "TRUSTED_PROXIES",
+    "EMAIL_URL",
+)
+MAX_PEPPERS = 3
+_VERSION = re.compile(r"[A-Za-z0-9._-]{1,16}", re.ASCII)
+_BRAND = re.compile(r"[a-z0-9]{2,12}", re.ASCII)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class BadEnvironment(Exception):
+    """The environment cannot be used; the text names every setting at fault and shows no value."""
+
+
+class VersionedKey:
+    """One 32-byte key and the version it is stored under; hides itself in ``repr``."""
+
+    __slots__ = ("key", "version")
+
+    def __init__(self, version: str, key: bytes) -> None:
+        self.version = version
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"VersionedKey({self.version!r}, ***)"
+
+
+def _items(value: object) -> object:
+    return tuple(item for raw in value.split(",") if (item := raw.strip())) if isinstance(value, str) else value
+
+
+def _keys(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    keys: list[VersionedKey] = []
+    for item in filter(None, (part.strip() for part in value.split(","))):
+        version, colon, text = item.partition(":")
+        if not colon or not _VERSION.fullmatch(version):
+            raise ValueError("each entry is <version>:<base64url of 32 bytes>")
+        try:
+            key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise ValueError(f"version {version}: not base64url") from None
+        if len(key) != 32:
+            raise ValueError(f"version {version}: {len(key)} bytes where 32 are needed")
+        keys.append(VersionedKey(version, key))
+    if not keys:
+        raise ValueError("at least one <version>:<base64url of 32 bytes> is needed")
+    if len({key.version for key in keys}) != len(keys):
+        raise ValueError("two entries have the same version")
+    return tuple(keys)
+
+
+def _peppers(keys: tuple[VersionedKey, ...]) -> tuple[VersionedKey, ...]:
+    if len(keys) > MAX_PEPPERS:
+        raise ValueError(f"at most {MAX_PEPPERS} peppers are read; retire the oldest")
+    return keys
+
+
+def _networks(value: object) -> object:
+    items = _items(value)
+    if not isinstance(items, tuple):
+        return items
+    try:
+        return tuple(ipaddress.ip_network(item) for item in items)
+    except ValueError:
+        raise ValueError("each entry is a network such as 10.0.0.0/8") from None
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether the URL's host is this machine: ``localhost`` or a loopback address."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _public_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("must be an https URL such as https://keys.example.com")
+    if parts.scheme == "http" and not is_loopback_url(url):
+        raise ValueError("must be https; plain http is for localhost and loopback addresses only")
+    if url != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        raise ValueError("must end after the host (and port): no trailing slash, path, query or user")
+    return url
+
+
+def _email_url(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in {"smtp", "smtps", "smtp+tls", "console"} or (parts.scheme != "console" and not parts.hostname):
+        raise ValueError("must be smtp://, smtp+tls:// or smtps://user:password@host:port, or console:")
+    return url
+
+
+def _brand(brand: str) -> str:
+    if not _BRAND.fullmatch(brand):
+        raise ValueError("must be 2 to 12 of a-z and 0-9")
+    return brand
+
+
+def _signup(value: str) -> str:
+    if value in {"open", "invite"}:
+        return value
+    domains = [domain.strip().lower() for domain in value.split(",") if domain.strip()]
+    if not domains or not all(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain) for domain in domains):
+        raise ValueError("must be open, invite, or mail domains such as example.com,example.org")
+    return ",".join(domains)
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
+Keys = Annotated[tuple[VersionedKey, ...], NoDecode, BeforeValidator(_keys)]
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+
+
+class Env(BaseSettings):
+    """Settings of both modes; each field is the environment variable of that name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, arbitrary_types_allowed=True, frozen=True
+    )
+
+    key_brand: Annotated[str, AfterValidator(_brand)] = "lk"
+    signup: Annotated[str, AfterValidator(_signup)] = "open"
+    max_keys_per_organization: Annotated[int, Field(ge=1)] = 1000
+    max_organizations_per_user: Annotated[int, Field(ge=1)] = 10
+    audit_retention_days: Annotated[int, Field(ge=1)] = 400
+    usage_retention_days: Annotated[int, Field(ge=31)] = 120
+    metrics_token: SecretStr | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    debug: bool = False
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    var_dir: Path = BASE_DIR / "var"
+    latchkey_served: bool = False
+
+
+class Production(Env):
+    """What a fleet needs on top, every one of them without a default."""
+
+    database_url: PostgresDsn
+    redis_url: RedisDsn
+    secret_key: Annotated[SecretStr, Field(min_length=32)]
+    key_peppers: Annotated[Keys, AfterValidator(_peppers)]
+    encryption_keys: Keys
+    allowed_hosts: Annotated[Names, Field(min_length=1)]
+    public_url: Annotated[str, AfterValidator(_public_url)]
+    trusted_proxies: Networks = ()
+    email_url: Annotated[SecretStr, AfterValidator(_email_url)] = SecretStr("console:")
+
+
+def is_embedded(environ: Mapping[str, str]) -> bool:
+    """Whether none of the production settings is set: SQLite, no Redis, loopback only."""
+    return not any(environ.get(name) for name in PRODUCTION_SETTINGS)
+
+
+def load() -> Env | Production:
+    """Read the settings of the mode that the process environment asks for.
+
+    Raises BadEnvironment naming every missing or malformed setting at once, without its value.
+    """
+    if not is_embedded(os.environ) and not os.environ.get("DATABASE_URL"):
+        found = ", ".join(name for name in PRODUCTION_SETTINGS if os.environ.get(name))
+        raise BadEnvironment(f"DATABASE_URL is not set, yet {found} is: set all production settings, or none of them.")
+    try:
+        return Env() if is_embedded(os.environ) else Production()  # type: ignore[call-arg]  # fields come from the environment
+    except ValidationError as exc:
+        raise BadEnvironment(_explain(exc)) from None
+
+
+def _explain(exc: ValidationError) -> str:
+    lines = ["The environment cannot be used:"]
+    for error in exc.errors(include_input=False, include_url=False, include_context=False):
+        name = str(error["loc"][0]).upper() if error["loc"] else "?"
+        message = "is missing" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
+        lines.append(f"  {name}: {message}")
+    return "\n".join(lines)
+
+
+def database_from_url(dsn: PostgresDsn) -> dict[str, object]:
+    """Django's ``DATABASES`` entry for the DSN: pooled, with deadlines so that a hung server is noticed."""
+    host = dsn.hosts()[0]
+    query = dict(dsn.query_params())
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote((dsn.path or "/")[1:]) or "postgres",
+        "USER": unquote(host["username"] or ""),
+        "PASSWORD": unquote(host["password"] or ""),
+        "HOST": host["host"] or "",
+        "PORT": str(host["port"] or ""),
+        "CONN_MAX_AGE": 0,  # the pool keeps connections; with both, Django refuses
+        "OPTIONS": {
+            "pool": {"min_size": 0, "max_size": 20, "timeout": 2},
+            "connect_timeout": 2,
+            "tcp_user_timeout": 5000,
+            **query,
+        },
+    }
+
+
+def email_from_url(url: SecretStr) -> dict[str, object]:
+    """Django's ``EMAIL_*`` settings for ``smtp[s|+tls]://user:password@host:port`` or ``console:``."""
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme == "console":
+        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or {"smtp": 25, "smtps": 465, "smtp+tls": 587}[parts.scheme],
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+    }

@@ -1,0 +1,38 @@
+"""Public ids and base62: time-ordered, random, never a database sequence number. Pure."""
+
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+ID_CHARS = 22  # base62 of 128 bits
+MAX_PUBLIC_ID_CHARS = 32  # the longest prefix, "_", 22
+
+
+def base62(number: int, *, width: int) -> str:
+    """Spell ``number`` most significant digit first, zero-padded to ``width``."""
+    digits: list[str] = []
+    while number:
+        number, digit = divmod(number, 62)
+        digits.append(ALPHABET[digit])
+    return "".join(reversed(digits)).rjust(width, ALPHABET[0])
+
+
+def public_id(prefix: str, uuid: UUID | None = None) -> str:
+    """A new id such as ``key_01JD…``: the prefix, ``_`` and 22 base62 characters of a UUIDv7 (RFC 9562 §5.7)."""
+    return f"{prefix}_{base62((uuid or uuid7()).int, width=ID_CHARS)}"
+
+
+def user_id() -> str:
+    """A new person's id."""
+    return public_id("user")
+
+
+def organization_id() -> str:
+    """A new organization's id."""
+    return public_id("org")
+
+
+def event_id() -> str:
+    """A new audit event's id."""
+    return public_id("event")

@@ -1,0 +1,141 @@
+"""People, organizations, what happened, and what is still to be told to the caches."""
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+
+from portal.audit_actions import AuditAction
+from portal.ids import MAX_PUBLIC_ID_CHARS, event_id, organization_id, user_id
+from portal.permissions import Action, Role, can
+
+MAX_NAME_CHARS = 100
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users by e-mail address."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: object) -> "User":
+        """A user with this address; without a password, nobody can sign in by one."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: object) -> "User":
+        """A user who may do everything in admin."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Find by address, whatever its case."""
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person, who signs in with an e-mail address."""
+
+    public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=user_id, editable=False)
+    email = models.EmailField("e-mail address", max_length=254)
+    name = models.CharField(max_length=MAX_NAME_CHARS, blank=True)
+    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    date_joined = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(Lower("email"), name="user_email_unique")]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def display_name(self) -> str:
+        """What pages call the person."""
+        return self.name or self.email
+
+
+class Organization(models.Model):
+    """The consumer company or person that owns credentials."""
+
+    public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=organization_id, editable=False)
+    name = models.CharField(max_length=MAX_NAME_CHARS)
+    is_personal = models.BooleanField(default=False)
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    members = models.ManyToManyField(User, through="Membership", related_name="organizations")
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=~models.Q(name=""), name="organization_has_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's role in an organization."""
+
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=[(role.value, role.value.title()) for role in Role])
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organization", "user"], name="membership_unique"),
+            models.CheckConstraint(condition=models.Q(role__in=[role.value for role in Role]), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.organization}"
+
+    def can(self, action: Action) -> bool:
+        """Whether this member may do it."""
+        return can(Role(self.role), action)
+
+
+class AuditEvent(models.Model):
+    """Something that was done: append-only, held so by triggers. Ids are text, so that it outlives what it tells of."""
+
+    public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=event_id, editable=False)
+    at = models.DateTimeField(db_index=True)
+    action = models.CharField(max_length=64, choices=[(action.value, action.value) for action in AuditAction])
+    organization_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, blank=True)
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, blank=True)
+    actor_label = models.CharField(max_length=254, blank=True)
+    subject_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, blank=True)
+    subject_label = models.CharField(max_length=254, blank=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    before = models.JSONField(default=dict, blank=True)
+    after = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["organization_id", "-at", "-id"], name="audit_by_organization"),
+            models.Index(fields=["subject_id", "-at", "-id"], name="audit_by_subject"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(action__in=[action.value for action in AuditAction]), name="audit_action_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action} {self.subject_id}"
+
+
+class OutboxEntry(models.Model):
+    """Snapshot names that a committed change touched and that the caches may not have heard of yet."""
+
+    names = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{len(self.names)} names since {self.created_at:%Y-%m-%d %H:%M:%S}"

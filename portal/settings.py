@@ -1,0 +1,246 @@
+"""Every setting of the Django project, from the environment (``portal.env``); nothing is read anywhere else."""
+
+from datetime import timedelta
+from typing import Any
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from portal import logs
+from portal.embedded import read_secrets
+from portal.env import BASE_DIR, BadEnvironment, Env, Production, _keys, database_from_url, email_from_url, load
+
+try:
+    ENV: Env | Production = load()
+except BadEnvironment as exc:
+    raise ImproperlyConfigured(str(exc)) from None
+
+production = ENV if isinstance(ENV, Production) else None
+EMBEDDED = production is None
+DEBUG = ENV.debug and EMBEDDED
+VAR_DIR = ENV.var_dir
+
+# --- Secrets -----------------------------------------------------------------------------------------------------
+if production is not None:
+    SECRET_KEY = production.secret_key.get_secret_value()
+    KEY_PEPPERS = production.key_peppers
+    ENCRYPTION_KEYS = production.encryption_keys
+else:
+    embedded = read_secrets()
+    SECRET_KEY = embedded.get("SECRET_KEY", "")
+    KEY_PEPPERS = _keys(embedded.get("KEY_PEPPERS", ()))
+    ENCRYPTION_KEYS = _keys(embedded.get("ENCRYPTION_KEYS", ()))
+
+# --- Where we are ------------------------------------------------------------------------------------------------
+PORT = ENV.port
+PUBLIC_URL = production.public_url if production else f"http://localhost:{PORT}"
+ALLOWED_HOSTS = list(production.allowed_hosts) if production else ["localhost", "127.0.0.1", "[::1]"]
+TRUSTED_PROXIES = production.trusted_proxies if production else ()
+HTTPS = PUBLIC_URL.startswith("https://")
+KEY_BRAND = ENV.key_brand
+SIGNUP = ENV.signup
+MAX_KEYS_PER_ORGANIZATION = ENV.max_keys_per_organization
+MAX_ORGANIZATIONS_PER_USER = ENV.max_organizations_per_user
+AUDIT_RETENTION = timedelta(days=ENV.audit_retention_days)
+USAGE_RETENTION = timedelta(days=ENV.usage_retention_days)
+METRICS_TOKEN = ENV.metrics_token
+SERVED = ENV.latchkey_served  # set by `manage.py serve` for the processes it starts
+
+# --- The house ---------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "portal.apps.LatchkeyAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "csp",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "portal",
+    "keys",
+]
+MIDDLEWARE = [
+    "portal.middleware.RequestIdMiddleware",
+    "portal.middleware.ForwardedMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.OrganizationMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+# The hot paths, served as ASGI apps in front of Django (portal/asgi.py); named by string, since portal imports no other app.
+HOT_PATHS = {
+    "/v1/validate": "keys.validation.http.validate",
+    "/v1/whoami": "keys.validation.http.whoami",
+}
+MACHINE_PREFIXES = ("/v1/", "/oauth/", "/.well-known/", "/healthz", "/readyz", "/metrics")
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": ["portal.templatetags.ui", "django.templatetags.static"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.shell",
+            ],
+        },
+    },
+]
+APPEND_SLASH = False  # machine endpoints redirect nothing; pages link to their real address
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SILENCED_SYSTEM_CHECKS: list[str] = []
+
+# --- Stores ------------------------------------------------------------------------------------------------------
+if production is not None:
+    REDIS_URL = str(production.redis_url)
+    DATABASES: dict[str, dict[str, Any]] = {"default": database_from_url(production.database_url)}
+    CACHES: dict[str, dict[str, Any]] = {
+        "default": {
+            "BACKEND": "portal.cache.FallbackCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": "latchkey",
+            "OPTIONS": {
+                "serializer": "portal.cache.JsonSerializer",
+                "socket_timeout": 0.25,
+                "socket_connect_timeout": 0.25,
+            },
+        }
+    }
+else:
+    REDIS_URL = ""
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": VAR_DIR / "db.sqlite3",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",  # the writer's lock comes first, so that what it reads stands (design: services)
+                "timeout": 5,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON",
+            },
+        }
+    }
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# --- People ------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "portal.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = ["portal.passwords.BoundedArgon2Hasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "portal.passwords.LengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "portal.passwords.ServiceNameValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/app/"
+LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = True
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+MFA_ADAPTER = "portal.accounts.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Latchkey"
+PASSWORD_RESET_TIMEOUT = 3600
+
+# --- Sessions, cookies, headers ----------------------------------------------------------------------------------
+_cookie = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{_cookie}latchkey_session"
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_COOKIE_NAME = f"{_cookie}latchkey_csrf"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(v1|oauth|\.well-known)/", r"^(healthz|readyz|metrics)$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- Static files ------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static", *([BASE_DIR / "var" / "fonts"] if (BASE_DIR / "var" / "fonts").is_dir() else [])]
+WHITENOISE_USE_FINDERS = EMBEDDED
+WHITENOISE_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if EMBEDDED
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Language and time -------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- Mail --------------------------------------------------------------------------------------------------------
+if production is not None:
+    vars().update(email_from_url(production.email_url))
+else:
+    EMAIL_BACKEND = "portal.mail.BoxBackend"
+MAIL_BACKEND = vars()["EMAIL_BACKEND"]
+EMAIL_BACKEND = "portal.mail.BackgroundBackend"  # hands to MAIL_BACKEND outside the request
+EMAIL_TIMEOUT = 10
+
+# --- Celery ------------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+
+# --- Logs --------------------------------------------------------------------------------------------------------
+LOGGING = logs.configuration(level=ENV.log_level, as_json=not EMBEDDED)
