@@ -37,7 +37,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     """A person, who signs in with an e-mail address."""
 
     public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=user_id, editable=False)
-    email = models.EmailField("e-mail address", max_length=254)
+    email = models.EmailField("e-mail address", max_length=254, unique=True)
     name = models.CharField(max_length=MAX_NAME_CHARS, blank=True)
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)

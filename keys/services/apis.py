@@ -1,0 +1,183 @@
+"""Operations on APIs: create, edit with scopes, disable, enable. They are the operator's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.utils import timezone
+
+from keys import limits
+from keys.limits import RateLimit
+from keys.models import Api, Scope
+from keys.services.common import valid
+from keys.services.errors import Conflict, Invalid, Refused
+from portal.audit import Actor, record, require_operator
+from portal.audit_actions import AuditAction
+from portal.outbox import Propagation, change
+
+MAX_IDENTIFIER_CHARS = 255
+MAX_DESCRIPTION_CHARS = 300
+
+
+@dataclass(frozen=True)
+class ChangedApi:
+    """An API after a change, and how far the change has spread."""
+
+    api: Api
+    propagation: Propagation
+
+
+@dataclass(frozen=True)
+class ScopeSettings:
+    """What a scope says to people."""
+
+    description: str = ""
+    is_sensitive: bool = False
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """What the operator chooses for an API; ``scopes`` are by name."""
+
+    name: str
+    scopes: Mapping[str, ScopeSettings]
+    description: str = ""
+    default_rate_limits: Sequence[RateLimit] = ()
+
+    def cleaned(self) -> dict[str, object]:
+        """The values as columns; raises Invalid naming the first field that is out of bounds."""
+        for scope in self.scopes:
+            if not limits.is_scope(scope):
+                raise Invalid("scopes", f"{scope[:50]!r} is no scope: use printable ASCII without spaces, quotes and backslashes.")
+        if len(self.scopes) > limits.MAX_SCOPES:
+            raise Invalid("scopes", f"At most {limits.MAX_SCOPES} scopes.")
+        if len(self.description) > MAX_DESCRIPTION_CHARS:
+            raise Invalid("description", f"Use at most {MAX_DESCRIPTION_CHARS} characters.")
+        return {
+            "name": valid("name", lambda: limits.clean_name(self.name)),
+            "description": self.description.strip(),
+            "default_rate_limits": valid("default_rate_limits", lambda: limits.clean_rate_limits(self.default_rate_limits)),
+        }
+
+
+def api_name(api: Api) -> str:
+    """The snapshot of this API."""
+    return f"api:{api.public_id}"
+
+
+def create_api(identifier: str, wanted: ApiSettings, *, by: Actor) -> ChangedApi:
+    """Make an API with its scopes; ``identifier`` is an absolute URI without fragment and never changes."""
+    require_operator(by)
+    now = timezone.now()
+    with change() as pending:
+        columns = wanted.cleaned()
+        _check_identifier(identifier)
+        api = Api.objects.create(identifier=identifier, **columns)
+        _set_scopes(api, wanted.scopes)
+        _record(AuditAction.API_CREATED, api, by, now, after={"identifier": identifier, **_shown(api)})
+        pending.touch(api_name(api))
+    return ChangedApi(api, pending.spread)
+
+
+def edit_api(api: Api, wanted: ApiSettings, *, by: Actor, seen_version: int | None = None) -> ChangedApi:
+    """Give the API other settings. A scope left out is gone from every credential on the next call.
+
+    Raises NotAllowed, Invalid, Refused (the built-in API) or Conflict.
+    """
+    require_operator(by)
+    now = timezone.now()
+    with change() as pending:
+        api = Api.objects.select_for_update().get(pk=api.pk)
+        if api.is_builtin:
+            raise Refused("The built-in API cannot be changed.")
+        if seen_version is not None and seen_version != api.version:
+            raise Conflict("Somebody else changed this API in the meantime.")
+        columns = wanted.cleaned()
+        before = _shown(api)
+        for name, value in columns.items():
+            setattr(api, name, value)
+        _set_scopes(api, wanted.scopes)
+        after = _shown(api)
+        changed = [name for name in after if before[name] != after[name]]
+        if changed:
+            api.version += 1
+            _record(
+                AuditAction.API_EDITED,
+                api,
+                by,
+                now,
+                before={name: before[name] for name in changed},
+                after={name: after[name] for name in changed},
+            )
+        api.save(update_fields=[*columns, "version"])
+        pending.touch(api_name(api))
+    return ChangedApi(api, pending.spread)
+
+
+def disable_api(api: Api, *, by: Actor) -> ChangedApi:
+    """Refuse all credentials of this API, and its API secrets, until it is enabled."""
+    return _set_disabled(api, disabled=True, by=by)
+
+
+def enable_api(api: Api, *, by: Actor) -> ChangedApi:
+    """Let the credentials of a disabled API work again."""
+    return _set_disabled(api, disabled=False, by=by)
+
+
+def _set_disabled(api: Api, *, disabled: bool, by: Actor) -> ChangedApi:
+    require_operator(by)
+    now = timezone.now()
+    with change() as pending:
+        api = Api.objects.select_for_update().get(pk=api.pk)
+        if (api.disabled_at is not None) != disabled:
+            api.disabled_at = now if disabled else None
+            api.version += 1
+            api.save(update_fields=["disabled_at", "version"])
+            _record(AuditAction.API_DISABLED if disabled else AuditAction.API_ENABLED, api, by, now)
+        pending.touch(api_name(api))
+    return ChangedApi(api, pending.spread)
+
+
+def _check_identifier(identifier: str) -> None:
+    try:
+        parts = urlsplit(identifier)
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.scheme or not (parts.netloc or parts.path) or "#" in identifier:
+        raise Invalid("identifier", "Use an absolute URI such as https://api.example.com, without a fragment.")  # RFC 8707 §2
+    if len(identifier) > MAX_IDENTIFIER_CHARS or not identifier.isascii() or not identifier.isprintable() or " " in identifier:
+        raise Invalid("identifier", f"Use at most {MAX_IDENTIFIER_CHARS} printable ASCII characters without spaces.")
+    if Api.objects.filter(identifier=identifier).exists():
+        raise Invalid("identifier", "Another API has this identifier.")
+
+
+def _set_scopes(api: Api, wanted: Mapping[str, ScopeSettings]) -> None:
+    api.scopes.exclude(name__in=wanted).delete()
+    for name, scope in wanted.items():
+        api.scopes.update_or_create(
+            name=name, defaults={"description": scope.description.strip()[:200], "is_sensitive": scope.is_sensitive}
+        )
+
+
+def _shown(api: Api) -> dict[str, object]:
+    return {
+        "name": api.name,
+        "description": api.description,
+        "default_rate_limits": api.default_rate_limits,
+        "scopes": sorted(api.scopes.values_list("name", flat=True)),
+    }
+
+
+def _record(
+    action: AuditAction,
+    api: Api,
+    by: Actor,
+    now: datetime,
+    *,
+    before: dict[str, object] | None = None,
+    after: dict[str, object] | None = None,
+) -> None:
+    record(action, actor=by, at=now, subject_id=api.public_id, subject_label=api.name, before=before, after=after)
+
+

@@ -1,0 +1,90 @@
+"""What every operation shares: locking in one order, minting a secret, and the names of what it touches."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from keys.models import ApiKey, ApiSecret, Secret, Submission
+from keys.secret import Kind, digest, generate
+from keys.services.errors import AlreadyDone, Invalid
+from portal.models import User
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Minted:
+    """A new secret's text, to be shown once, and the columns that are stored of it."""
+
+    text: str = field(repr=False)
+    columns: dict[str, object] = field(repr=False)
+
+
+def mint(kind: Kind, *, by: User | None, now: datetime) -> Minted:
+    """Make a secret of this installation's brand, digested under the first pepper."""
+    secret = generate(settings.KEY_BRAND, kind)
+    pepper = settings.KEY_PEPPERS[0]
+    return Minted(
+        secret.text,
+        {
+            "digest": digest(secret.text, pepper.key),
+            "pepper_version": pepper.version,
+            "hint": secret.hint,
+            "created_at": now,
+            "created_by": by,
+        },
+    )
+
+
+def lock_key(public_id: str) -> ApiKey:
+    """The key, locked, with its organization and API at hand."""
+    return (
+        ApiKey.objects.select_for_update(of=("self",)).select_related("organization", "api").get(public_id=public_id)
+    )
+
+
+def secret_name(secret: Secret) -> str:
+    """The snapshot of this secret: ``secret:<digest>`` or ``apisecret:<digest>``, in hexadecimal."""
+    prefix = "apisecret" if isinstance(secret, ApiSecret) else "secret"
+    return f"{prefix}:{bytes(secret.digest).hex()}"
+
+
+def key_names(key: ApiKey) -> list[str]:
+    """The snapshots of all of a key's secrets."""
+    return [secret_name(secret) for secret in key.secrets.all()]
+
+
+@contextmanager
+def only_once(submission: UUID | None) -> Iterator[Callable[[str], None]]:
+    """Refuse a form that was sent before; call what it yields with the id of what this one makes.
+
+    Raises AlreadyDone with that id. Two at once: the unique token lets one through.
+    """
+
+    def remember(subject_id: str) -> None:
+        if submission is None:
+            return
+        try:
+            with transaction.atomic():
+                Submission.objects.create(token=submission, subject_id=subject_id)
+        except IntegrityError:
+            raise AlreadyDone(Submission.objects.get(token=submission).subject_id) from None
+
+    earlier = Submission.objects.filter(token=submission).first() if submission else None
+    if earlier:
+        raise AlreadyDone(earlier.subject_id)
+    yield remember
+
+
+def valid(name: str, clean: Callable[[], Value]) -> Value:
+    """The cleaned value; a ValueError becomes Invalid for this field."""
+    try:
+        return clean()
+    except ValueError as exc:
+        raise Invalid(name, str(exc)) from None

@@ -1,0 +1,243 @@
+"""Operations on API keys: issue, edit, pause, resume, revoke."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from keys import limits
+from keys.limits import RateLimit
+from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
+from keys.secret import Kind
+from keys.services.common import key_names, lock_key, mint, only_once, secret_name, valid
+from keys.services.errors import Conflict, Invalid, Refused
+from portal.audit import Actor, record, require
+from portal.audit_actions import AuditAction
+from portal.models import Organization
+from portal.outbox import Propagation, change
+from portal.permissions import Action
+
+EDITABLE = ("name", "note", "scopes", "networks", "rate_limits", "metadata", "not_before", "expires_at")
+
+
+@dataclass(frozen=True)
+class IssuedKey:
+    """A key and a new secret of it, whose text is shown once and hides itself in ``repr``."""
+
+    key: ApiKey
+    secret: KeySecret
+    secret_text: str = field(repr=False)
+    propagation: Propagation
+
+
+@dataclass(frozen=True)
+class ChangedKey:
+    """A key after a change, and how far the change has spread."""
+
+    key: ApiKey
+    propagation: Propagation
+
+
+@dataclass(frozen=True)
+class KeySettings:
+    """What a person chooses for a key; each field is checked when it is used."""
+
+    name: str
+    scopes: Sequence[str] = ()
+    expires_at: datetime | None = None
+    not_before: datetime | None = None
+    networks: Sequence[str] = ()
+    rate_limits: Sequence[RateLimit] = ()
+    metadata: dict[str, object] = field(default_factory=dict)
+    note: str = ""
+
+    def cleaned(self, api: Api) -> dict[str, object]:
+        """The values as columns; raises Invalid naming the first field that is out of bounds."""
+        grantable = list(api.scopes.values_list("name", flat=True))
+        cleaned: dict[str, object] = {
+            "name": valid("name", lambda: limits.clean_name(self.name)),
+            "note": valid("note", lambda: limits.clean_name(self.note, max_chars=limits.MAX_NOTE_CHARS) if self.note.strip() else ""),
+            "scopes": valid("scopes", lambda: limits.clean_scopes(self.scopes, grantable=grantable)),
+            "networks": valid("networks", lambda: limits.clean_networks(self.networks)),
+            "rate_limits": valid("rate_limits", lambda: limits.clean_rate_limits(self.rate_limits)),
+            "metadata": valid("metadata", lambda: limits.clean_metadata(self.metadata)),
+            "not_before": self.not_before,
+            "expires_at": self.expires_at,
+        }
+        if self.not_before and self.expires_at and self.not_before >= self.expires_at:
+            raise Invalid("not_before", "The key would begin after it ends.")
+        return cleaned
+
+
+def issue_key(
+    organization: Organization,
+    api: Api,
+    wanted: KeySettings,
+    *,
+    environment: Environment,
+    by: Actor,
+    submission: UUID | None = None,
+) -> IssuedKey:
+    """Make a key and its first secret.
+
+    Raises NotAllowed, Invalid, Refused (suspended organization, disabled API, cap reached) or AlreadyDone.
+    """
+    require(by, organization, Action.MANAGE_KEYS)
+    now = timezone.now()
+    with change() as pending, only_once(submission) as remember:
+        organization = Organization.objects.select_for_update().get(pk=organization.pk)  # holds the cap under parallel issues
+        api = Api.objects.get(pk=api.pk)
+        _refuse_if_closed(organization, api, now)
+        columns = wanted.cleaned(api)
+        _refuse_the_past(wanted.expires_at, now)
+        key = ApiKey.objects.create(
+            organization=organization, api=api, environment=environment, owner=by.user, created_at=now, **columns
+        )
+        remember(key.public_id)
+        minted = mint(Kind(environment.value), by=by.user, now=now)
+        secret = KeySecret.objects.create(key=key, **minted.columns)
+        record(
+            AuditAction.KEY_ISSUED,
+            actor=by,
+            at=now,
+            organization_id=organization.public_id,
+            subject_id=key.public_id,
+            subject_label=key.name,
+            after={"api": api.public_id, "environment": environment.value, "secret": secret.public_id, **_shown(key, EDITABLE)},
+        )
+        pending.touch(secret_name(secret))  # the digest may be remembered as unknown
+    return IssuedKey(key, secret, minted.text, pending.spread)
+
+
+def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int | None = None) -> ChangedKey:
+    """Give the key other settings; what does not change is left alone.
+
+    Raises NotAllowed, Invalid, Refused (revoked or expired) or Conflict where ``seen_version`` is not the current one.
+    """
+    require(by, key.organization, Action.MANAGE_KEYS)
+    now = timezone.now()
+    with change() as pending:
+        key = lock_key(key.public_id)
+        _refuse_if_over(key, now)
+        if seen_version is not None and seen_version != key.version:
+            raise Conflict("Somebody else changed this key in the meantime.")
+        columns = wanted.cleaned(key.api)
+        if columns["expires_at"] != key.expires_at:
+            _refuse_the_past(wanted.expires_at, now)
+        changed = [name for name in EDITABLE if getattr(key, name) != columns[name]]
+        before = _shown(key, changed)
+        for name in changed:
+            setattr(key, name, columns[name])
+        if changed:
+            key.version += 1
+            key.save(update_fields=[*changed, "version"])
+            _record(AuditAction.KEY_EDITED, key, by, now, before=before, after=_shown(key, changed))
+        pending.touch(*key_names(key))
+    return ChangedKey(key, pending.spread)
+
+
+def disable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
+    """Pause the key: its requests are refused until it is enabled. Pausing a paused key only tells the caches again."""
+    require(by, key.organization, Action.MANAGE_KEYS)
+    now = timezone.now()
+    with change() as pending:
+        key = lock_key(key.public_id)
+        _refuse_if_revoked(key)
+        if key.disabled_at is None:
+            key.disabled_at = now
+            key.version += 1
+            key.save(update_fields=["disabled_at", "version"])
+            _record(AuditAction.KEY_DISABLED, key, by, now)
+        pending.touch(*key_names(key))
+    return ChangedKey(key, pending.spread)
+
+
+def enable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
+    """Resume a paused key; raises Refused once it is revoked."""
+    require(by, key.organization, Action.MANAGE_KEYS)
+    now = timezone.now()
+    with change() as pending:
+        key = lock_key(key.public_id)
+        _refuse_if_revoked(key)
+        if key.disabled_at is not None:
+            key.disabled_at = None
+            key.version += 1
+            key.save(update_fields=["disabled_at", "version"])
+            _record(AuditAction.KEY_ENABLED, key, by, now)
+        pending.touch(*key_names(key))
+    return ChangedKey(key, pending.spread)
+
+
+def revoke_key(key: ApiKey, *, reason: RevokeReason, by: Actor) -> ChangedKey:
+    """Refuse the key for good. The first reason stays; a repeat changes nothing and tells the caches again."""
+    require(by, key.organization, Action.MANAGE_KEYS)
+    now = timezone.now()
+    with change() as pending:
+        key = lock_key(key.public_id)
+        if key.revoked_at is None:
+            key.revoked_at = now
+            key.revoke_reason = reason
+            key.version += 1
+            key.save(update_fields=["revoked_at", "revoke_reason", "version"])
+            _record(AuditAction.KEY_REVOKED, key, by, now, after={"reason": reason.value})
+        pending.touch(*key_names(key))
+    return ChangedKey(key, pending.spread)
+
+
+def _refuse_if_closed(organization: Organization, api: Api, now: datetime) -> None:
+    if organization.suspended_at is not None:
+        raise Refused("This organization is suspended; it can issue no keys.")
+    if api.disabled_at is not None:
+        raise Refused("This API is disabled; no keys are issued for it.")
+    live = ApiKey.objects.filter(organization=organization, revoked_at=None).filter(
+        Q(expires_at=None) | Q(expires_at__gt=now)
+    )
+    if live.count() >= settings.MAX_KEYS_PER_ORGANIZATION:
+        raise Refused(f"This organization has {settings.MAX_KEYS_PER_ORGANIZATION} keys, the most it may have. Revoke one first.")
+
+
+def _refuse_the_past(expires_at: datetime | None, now: datetime) -> None:
+    if expires_at is not None and expires_at <= now:
+        raise Invalid("expires_at", "Choose an expiry in the future.")
+
+
+def _refuse_if_revoked(key: ApiKey) -> None:
+    if key.revoked_at is not None:
+        raise Refused("This key is revoked; that cannot be undone.")
+
+
+def _refuse_if_over(key: ApiKey, now: datetime) -> None:
+    _refuse_if_revoked(key)
+    if key.expires_at is not None and key.expires_at <= now:
+        raise Refused("This key has expired. Create a new one.")
+
+
+def _record(
+    action: AuditAction,
+    key: ApiKey,
+    by: Actor,
+    now: datetime,
+    *,
+    before: dict[str, object] | None = None,
+    after: dict[str, object] | None = None,
+) -> None:
+    record(
+        action,
+        actor=by,
+        at=now,
+        organization_id=key.organization.public_id,
+        subject_id=key.public_id,
+        subject_label=key.name,
+        before=before,
+        after=after,
+    )
+
+
+def _shown(key: ApiKey, names: Iterable[str]) -> dict[str, object]:
+    """The fields as JSON values, leaving out what is empty on issue."""
+    values = {name: getattr(key, name) for name in names}
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}

@@ -1,0 +1,117 @@
+"""Operations on the secrets of API keys: roll, end one, move the end of an overlap."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.utils import timezone
+
+from keys.limits import MAX_OVERLAP
+from keys.models import ApiKey, KeySecret, Secret
+from keys.rolling import WorkingSecret, plan_roll
+from keys.secret import Kind
+from keys.services.common import key_names, lock_key, mint, only_once, secret_name
+from keys.services.errors import Conflict, Invalid, Refused
+from keys.services.keys import ChangedKey, IssuedKey, _record, _refuse_if_over
+from portal.audit import Actor, require
+from portal.audit_actions import AuditAction
+from portal.outbox import change
+from portal.permissions import Action
+
+
+def roll_key(
+    key: ApiKey,
+    *,
+    overlap: timedelta,
+    by: Actor,
+    submission: UUID | None = None,
+    seen_secret_id: str | None = None,
+) -> IssuedKey:
+    """Add a secret to the key and let the old one go on for ``overlap`` (0 s to 30 days), never past the key's end.
+
+    ``seen_secret_id`` is the newest secret the caller knew of: where it no longer is the newest, somebody else has
+    just rolled, and Conflict is raised instead of ending the secret they were shown.
+    Raises NotAllowed, Invalid, Refused (revoked or expired key), Conflict or AlreadyDone.
+    """
+    require(by, key.organization, Action.MANAGE_KEYS)
+    check_overlap(overlap)
+    now = timezone.now()
+    with change() as pending, only_once(submission) as remember:
+        key = lock_key(key.public_id)
+        _refuse_if_over(key, now)
+        secrets = list(key.secrets.select_for_update().order_by("pk"))
+        if seen_secret_id is not None and secrets[-1].public_id != seen_secret_id:
+            raise Conflict("Somebody else has just rolled this key.")
+        ended = end_for_roll(secrets, overlap=overlap, expires_at=key.expires_at, now=now)
+        remember(key.public_id)
+        minted = mint(Kind(key.environment), by=by.user, now=now)
+        secret = KeySecret.objects.create(key=key, **minted.columns)
+        _record(AuditAction.KEY_ROLLED, key, by, now, after={"secret": secret.public_id, "ends": ended})
+        pending.touch(*key_names(key))
+    return IssuedKey(key, secret, minted.text, pending.spread)
+
+
+def end_key_secret(secret: KeySecret, *, by: Actor) -> ChangedKey:
+    """End one secret of the key at once; ending an ended one only tells the caches again.
+
+    Raises Refused for the only secret that works: that would be a revocation of the key, under another name.
+    """
+    return _set_end(secret, ends_at=None, by=by)
+
+
+def extend_overlap(secret: KeySecret, *, ends_at: datetime, by: Actor) -> ChangedKey:
+    """Move the end of a retiring secret, to at most 30 days from now and never past the key's own end."""
+    return _set_end(secret, ends_at=ends_at, by=by)
+
+
+def _set_end(secret: KeySecret, *, ends_at: datetime | None, by: Actor) -> ChangedKey:
+    require(by, secret.key.organization, Action.MANAGE_KEYS)
+    now = timezone.now()
+    with change() as pending:
+        key = lock_key(secret.key.public_id)
+        secret = key.secrets.select_for_update().get(pk=secret.pk)
+        if secret.works(now):
+            _refuse_if_over(key, now)
+            if secret.ends_at is None:
+                raise Refused("This is the key's newest secret. Roll the key, or revoke it.")
+            until = check_new_end(ends_at, expires_at=key.expires_at, now=now) if ends_at else now
+            before = {"ends_at": secret.ends_at.isoformat()}
+            secret.ends_at = until
+            secret.save(update_fields=["ends_at"])
+            action = AuditAction.KEY_OVERLAP_CHANGED if ends_at else AuditAction.KEY_SECRET_ENDED
+            after = {"secret": secret.public_id, "ends_at": until.isoformat()}
+            _record(action, key, by, now, before=before, after=after)
+        elif ends_at is not None:
+            raise Refused("This secret has already ended.")
+        pending.touch(secret_name(secret))
+    return ChangedKey(key, pending.spread)
+
+
+def end_for_roll(
+    secrets: Sequence[Secret], *, overlap: timedelta, expires_at: datetime | None, now: datetime
+) -> dict[str, str]:
+    """Set the ends that a roll gives the secrets, oldest first; returns them by id for the audit event."""
+    working = [secret for secret in secrets if secret.works(now)]
+    facts = [WorkingSecret(secret.public_id, secret.ends_at, secret.last_used_at is not None) for secret in working]
+    ends = plan_roll(facts, overlap=overlap, expires_at=expires_at, now=now)
+    for secret in working:
+        if secret.public_id in ends:
+            secret.ends_at = ends[secret.public_id]
+            secret.save(update_fields=["ends_at"])
+    return {public_id: end.isoformat() for public_id, end in ends.items()}
+
+
+def check_overlap(overlap: timedelta) -> None:
+    """Raise Invalid unless the overlap is between nothing and 30 days."""
+    if not timedelta(0) <= overlap <= MAX_OVERLAP:
+        raise Invalid("overlap", "Let the old secret go on for at most 30 days.")
+
+
+def check_new_end(ends_at: datetime, *, expires_at: datetime | None, now: datetime) -> datetime:
+    """The end that an overlap may have; raises Invalid for the past and for more than 30 days."""
+    if ends_at <= now:
+        raise Invalid("ends_at", "Choose a time in the future, or end the old secret now.")
+    check_overlap(ends_at - now)
+    return ends_at if expires_at is None else min(ends_at, expires_at)
+
+

@@ -1,0 +1,114 @@
+"""What a credential is at an instant, for pages and lists. Pure; agrees with ``keys.validation.verdict`` on every instant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+EXPIRES_SOON = timedelta(days=7)
+NEVER_USED_AFTER = timedelta(days=14)
+IDLE_AFTER = timedelta(days=90)
+
+
+class State(StrEnum):
+    """A credential's state, as programs are told it."""
+
+    ACTIVE = "active"
+    SCHEDULED = "scheduled"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    COMPROMISED = "compromised"
+    SUSPENDED = "suspended"
+
+
+class Status(StrEnum):
+    """What a page calls a key; the first that fits is shown."""
+
+    LEAKED = "Leaked"
+    REVOKED = "Revoked"
+    EXPIRED = "Expired"
+    SCHEDULED = "Scheduled"
+    PAUSED = "Paused"
+    SUSPENDED = "Suspended"
+    RETIRING = "Retiring"
+    EXPIRES_SOON = "Expires soon"
+    NEVER_USED = "Never used"
+    IDLE = "Idle"
+    ACTIVE = "Active"
+
+    @property
+    def tone(self) -> str:
+        """The colour role that goes with the word: ok, warn, bad, info or mute."""
+        return _TONES.get(self, "mute")
+
+
+_TONES = {
+    Status.LEAKED: "bad",
+    Status.REVOKED: "bad",
+    Status.SCHEDULED: "info",
+    Status.SUSPENDED: "bad",
+    Status.RETIRING: "warn",
+    Status.EXPIRES_SOON: "warn",
+    Status.ACTIVE: "ok",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What of a credential decides its state."""
+
+    is_compromised: bool
+    is_revoked: bool
+    is_disabled: bool
+    is_suspended: bool
+    not_before: datetime | None
+    expires_at: datetime | None
+
+
+def state(facts: Facts, *, now: datetime) -> State:
+    """The state at ``now``; the order is that of the verdict."""
+    if facts.is_compromised:
+        return State.COMPROMISED
+    if facts.is_revoked:
+        return State.REVOKED
+    if facts.is_disabled:
+        return State.DISABLED
+    if facts.not_before is not None and now < facts.not_before:
+        return State.SCHEDULED
+    if facts.expires_at is not None and facts.expires_at <= now:
+        return State.EXPIRED
+    if facts.is_suspended:
+        return State.SUSPENDED
+    return State.ACTIVE
+
+
+_STATUS_OF = {
+    State.COMPROMISED: Status.LEAKED,
+    State.REVOKED: Status.REVOKED,
+    State.EXPIRED: Status.EXPIRED,
+    State.SCHEDULED: Status.SCHEDULED,
+    State.DISABLED: Status.PAUSED,
+    State.SUSPENDED: Status.SUSPENDED,
+}
+
+
+def status(
+    facts: Facts,
+    *,
+    secret_ends: Sequence[datetime | None],
+    created_at: datetime,
+    last_used_at: datetime | None,
+    now: datetime,
+) -> Status:
+    """What a page calls the key; ``secret_ends`` are the ends of its secrets, None for one without."""
+    found = _STATUS_OF.get(state(facts, now=now))
+    if found is not None:
+        return found
+    if any(end is not None and now < end for end in secret_ends) and None in secret_ends:
+        return Status.RETIRING
+    if facts.expires_at is not None and facts.expires_at - now <= EXPIRES_SOON:
+        return Status.EXPIRES_SOON
+    if last_used_at is None:
+        return Status.NEVER_USED if now - created_at >= NEVER_USED_AFTER else Status.ACTIVE
+    return Status.IDLE if now - last_used_at >= IDLE_AFTER else Status.ACTIVE

@@ -1,0 +1,22 @@
+"""Django's view of this app, and of the admin site that wears our sign-in."""
+
+from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
+
+
+class PortalConfig(AppConfig):
+    """The shell: people, organizations, audit."""
+
+    name = "portal"
+    default = True
+
+    def ready(self) -> None:
+        """Connect the checks and the audit of account events."""
+        from portal import checks, receivers  # noqa: F401  # registering is the effect
+
+
+class LatchkeyAdminConfig(admin_apps.AdminConfig):
+    """Stock admin with our site in place of Django's."""
+
+    default = False
+    default_site = "portal.admin_site.LatchkeyAdminSite"

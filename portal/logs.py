@@ -1,0 +1,71 @@
+"""Structured logs: one shape for every logger in the process, redacted at every level."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from portal.redaction import is_sensitive, redact, redact_value, MASK
+
+LOGGERS_OF_OTHERS = ("django", "django.server", "celery", "celery.task", "celery.redirected", "_granian", "granian.access")
+
+
+class QuietFailureHandler(logging.StreamHandler[Any]):
+    """Writes lines; a record that cannot be formatted is named by its place, since the stock complaint prints its args."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
+        """Say where the unusable record came from, and nothing of what it held."""
+        kind = sys.exc_info()[0]
+        sys.stderr.write(f"log record lost ({kind.__name__ if kind else 'error'}): {record.pathname}:{record.lineno}\n")
+
+
+def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> MutableMapping[str, Any]:
+    """Mask every value of the event; the last step before it becomes text."""
+    return {redact(str(name)): MASK if is_sensitive(name) else redact_value(value) for name, value in event.items()}
+
+
+def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
+    """Django's ``LOGGING``: everything to standard error, as JSON lines or for a person's eyes."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    renderer = (
+        structlog.processors.JSONRenderer(ensure_ascii=True)
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.StackInfoRenderer(),
+                    structlog.processors.format_exc_info,
+                    redact_event,
+                    renderer,
+                ],
+            }
+        },
+        "handlers": {"stderr": {"()": QuietFailureHandler, "formatter": "structured"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        # Each hands its records to the root's handler and keeps none of its own.
+        "loggers": {name: {"handlers": [], "propagate": True} for name in LOGGERS_OF_OTHERS}
+        | {"django.db.backends": {"level": "INFO"}},  # at DEBUG it writes statements with their parameters
+    }
