@@ -1,0 +1,60 @@
+"""Who a request comes from, and over what, behind proxies. Pure.
+
+``X-Forwarded-For`` and ``X-Forwarded-Proto`` are words of whoever sent them: they count only as far as the trusted
+networks reach, and with none set they mean nothing. ``Forwarded`` is never read.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@lru_cache(maxsize=4096)
+def parse_address(text: str) -> Address | None:
+    """The address that the text spells, an IPv4-mapped IPv6 one as IPv4; None for anything else, a zone (``%eth0``) too."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        return None if address.scope_id else address.ipv4_mapped or address
+    return address
+
+
+def client_address(peer: str | None, forwarded_for: Iterable[str], trusted: Sequence[Network]) -> str | None:
+    """The address the request comes from: walk from the peer through ``X-Forwarded-For``, right to left, while trusted.
+
+    ``forwarded_for`` holds the header's lines in order. Where a trusted proxy wrote something that is no address, the
+    proxy itself counts as the client.
+    """
+    client = parse_address(peer or "")
+    if client is None:
+        return None
+    if not _is_trusted(client, trusted):
+        return str(client)
+    for text in reversed(",".join(forwarded_for).split(",")):
+        forwarded = parse_address(text.strip())
+        if forwarded is None:
+            break
+        client = forwarded
+        if not _is_trusted(client, trusted):
+            break
+    return str(client)
+
+
+def is_https(scheme: str, peer: str | None, forwarded_proto: str | None, trusted: Sequence[Network]) -> bool:
+    """Whether the client spoke https: a trusted peer's ``X-Forwarded-Proto`` decides, else the connection's own scheme.
+
+    Of several values every one must be https, since the outer ones may be the client's own words.
+    """
+    address = parse_address(peer or "")
+    if forwarded_proto is None or address is None or not _is_trusted(address, trusted):
+        return scheme == "https"
+    return all(value.strip().lower() == "https" for value in forwarded_proto.split(","))
+
+
+def _is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
+    return any(address in network for network in trusted)
