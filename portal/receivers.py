@@ -1,0 +1,1 @@
+"""Write down what happens to accounts."""
