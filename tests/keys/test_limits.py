@@ -1,0 +1,96 @@
+"""What a credential's fields may hold."""
+
+import pytest
+
+from keys import limits
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a" * 101, "a\x00b", "a\nb", "a\u202eb", "\ud800"])
+def test_a_name_of_nothing_controls_or_direction_marks_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"\."):
+        limits.clean_name(name)
+
+
+@pytest.mark.parametrize(("typed", "kept"), [(" a ", "a"), ("e\u0301", "é"), ("<img onerror=x>", "<img onerror=x>"), ("鍵", "鍵")])
+def test_a_name_is_kept_in_one_normal_form(typed: str, kept: str) -> None:
+    assert limits.clean_name(typed) == kept
+
+
+@pytest.mark.parametrize("scope", ["orders:read", "!", "#", "[", "]", "~", "a" * 128])
+def test_a_scope_of_the_grammar_is_taken(scope: str) -> None:
+    assert limits.is_scope(scope)
+
+
+@pytest.mark.parametrize("scope", ["", " ", "a b", '"', "\\", "é", "\uff41", "a\n", "\x7f", "a" * 129, "\xa0"])
+def test_a_scope_outside_the_grammar_is_refused(scope: str) -> None:
+    assert not limits.is_scope(scope)
+
+
+def test_a_scope_the_api_does_not_have_is_named() -> None:
+    with pytest.raises(ValueError, match="'b'"):
+        limits.clean_scopes(["a", "b"], grantable=["a"])
+
+
+def test_networks_are_kept_once_in_canonical_form_without_notes() -> None:
+    lines = ["203.0.113.0/24 # office", "", "2001:DB8::/32", "203.0.113.0/24", "198.51.100.7"]
+    assert limits.clean_networks(lines) == ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"]
+
+
+@pytest.mark.parametrize("line", ["abc", "203.0.113.5/24", "203.0.113.0/33", "1.2.3", "::1%eth0/64"])
+def test_a_wrong_network_is_named_with_its_line(line: str) -> None:
+    with pytest.raises(ValueError, match="Line 2 has"):
+        limits.clean_networks(["10.0.0.0/8", line])
+
+
+def test_more_than_a_hundred_networks_are_refused() -> None:
+    with pytest.raises(ValueError, match="At most 100"):
+        limits.clean_networks(f"10.0.{n}.0/24" for n in range(101))
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("100/60", {"name": "default", "limit": 100, "window_s": 60}),
+        ("daily=10000/86400", {"name": "daily", "limit": 10000, "window_s": 86400}),
+    ],
+)
+def test_a_rate_limit_is_requests_per_seconds(text: str, limit: limits.RateLimit) -> None:
+    assert limits.parse_rate_limit(text) == limit
+    assert limits.clean_rate_limits([limit]) == [limit]
+
+
+@pytest.mark.parametrize("text", ["", "100", "100/", "/60", "-1/60", "1e3/60", "a b=1/2", "100/60/60", "١/60"])
+def test_a_malformed_rate_limit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="requests/seconds"):
+        limits.parse_rate_limit(text)
+
+
+@pytest.mark.parametrize("text", ["0/60", "1000001/60", "1/0", "1/2678401"])
+def test_a_rate_limit_out_of_bounds_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="between|Choose|Allow"):
+        limits.clean_rate_limits([limits.parse_rate_limit(text)])
+
+
+def test_two_limits_of_one_name_are_refused() -> None:
+    limit = limits.parse_rate_limit("1/1")
+    with pytest.raises(ValueError, match="same name"):
+        limits.clean_rate_limits([limit, limit])
+
+
+def _nested(depth: int) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for _ in range(depth - 1):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "value", [[], "text", None, _nested(9), _nested(5000), {"a": "x" * 5000}, {"a": float("nan")}, {"a": "\x00"}, {"a": "\ud800"}]
+)
+def test_metadata_that_cannot_be_kept_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match=r"etadata"):
+        limits.clean_metadata(value)
+
+
+def test_metadata_of_depth_eight_is_taken() -> None:
+    assert limits.clean_metadata(_nested(8)) == _nested(8)
