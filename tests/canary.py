@@ -1,0 +1,104 @@
+"""Remember every secret that is made during a test, and look for it where none may ever be.
+
+Looked through after each test: the log at DEBUG, as the product writes it; every table; the sessions, unpacked; the
+mails; the arguments of tasks; and each command that reached Valkey.
+"""
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import redis
+from celery.signals import before_task_publish, task_prerun
+from django.conf import settings
+from django.core import mail
+from django.db import Error, connection
+
+from keys import secret as secret_module
+from keys.secret import RANDOM_CHARS
+from tests.environment import LOG_FILE, ON_SQLITE
+
+_RUN_OF_BASE62 = re.compile(r"[0-9A-Za-z]{%d,}" % RANDOM_CHARS)
+
+
+@dataclass
+class Canary:
+    """The random parts of the secrets made so far, and where it has stopped reading."""
+
+    made: set[str] = field(default_factory=set, repr=False)
+    said: list[str] = field(default_factory=list, repr=False)
+    _log_offset: int = 0
+
+    def remember(self, secret_text: str) -> None:
+        """Look for this secret too: one that another process made."""
+        self.made.add(secret_text.rsplit("_", 1)[1][:RANDOM_CHARS])
+
+    def hits(self) -> list[str]:
+        """Where secrets were found since the last call; empty is good. Never the secrets themselves."""
+        return [place for place, text in self._places() if self.is_in(text)]
+
+    def is_in(self, text: str) -> bool:
+        """Whether any secret's random part stands anywhere in the text."""
+        for match in _RUN_OF_BASE62.finditer(text):
+            run = match[0]
+            if any(run[i : i + RANDOM_CHARS] in self.made for i in range(len(run) - RANDOM_CHARS + 1)):
+                return True
+        return False
+
+    def _places(self) -> Iterator[tuple[str, str]]:
+        said, self.said = self.said, []
+        yield "a task's arguments or a command to Valkey", "\n".join(said)
+        with LOG_FILE.open(errors="replace") as log:
+            log.seek(self._log_offset)
+            yield "the log", log.read()
+            self._log_offset = log.tell()
+        for message in getattr(mail, "outbox", []):
+            yield "a mail", message.message().as_string() + message.subject + message.body
+        yield from _tables()
+
+
+def _tables() -> Iterator[tuple[str, str]]:
+    try:
+        with connection.cursor() as cursor:
+            for table in connection.introspection.table_names(cursor):
+                cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  # names come from the database
+                yield f"the table {table}", repr(cursor.fetchall())
+        yield "a session", repr([session.get_decoded() for session in _sessions()])
+    except (RuntimeError, Error):  # the test may not use the database, or left a broken transaction
+        return
+
+
+def _sessions() -> Any:
+    from django.contrib.sessions.models import Session  # models load after the settings
+
+    return Session.objects.all()
+
+
+def watch() -> Canary:
+    """Begin to remember; called once a process."""
+    canary = Canary()
+    compose = secret_module.compose
+
+    @wraps(compose)
+    def remembering(brand: str, kind: secret_module.Kind, random_part: str) -> secret_module.Secret:
+        canary.made.add(random_part)
+        return compose(brand, kind, random_part)
+
+    secret_module.compose = remembering
+    task_prerun.connect(lambda args, kwargs, **_: canary.said.append(repr((args, kwargs))), weak=False)
+    before_task_publish.connect(lambda body, **_: canary.said.append(repr(body)), weak=False)
+    if not ON_SQLITE:
+        threading.Thread(target=_listen_to_valkey, args=(canary,), daemon=True).start()
+    return canary
+
+
+def _listen_to_valkey(canary: Canary) -> None:
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL).monitor() as monitor:
+            for command in monitor.listen():
+                canary.said.append(command["command"])
+    except (redis.RedisError, OSError, ValueError):  # the run is over: the connection closed while it was being read
+        return

@@ -1,0 +1,171 @@
+"""The cast and what they work with, the same in every test.
+
+ada owns Acme, ben develops there, cyn may only look; dov is a stranger who owns Initech.
+"""
+
+from collections.abc import Callable, Generator
+from datetime import datetime
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.test import Client
+from django.utils import timezone
+
+from keys.models import Api, ApiKey, Environment
+from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
+from keys.services.apis import ApiSettings, ScopeSettings, create_api
+from keys.services.keys import IssuedKey, KeySettings, issue_key
+from portal.audit import COMMAND, Actor, ActorKind
+from portal.models import Membership, Organization, User
+from portal.permissions import Role
+from tests.canary import Canary, watch
+from tests.environment import ON_SQLITE
+
+_canary = watch()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On SQLite, only the tests that say they run on both; and a flushed database gets back what migrations put in."""
+    if ON_SQLITE:
+        chosen = [item for item in items if item.get_closest_marker("both_databases")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        if (marker and marker.kwargs.get("transaction")) or "transactional_db" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """A test that passes fails all the same if a secret it made can be found where none may be."""
+    yield
+    hits = _canary.hits() if _canary.made else []
+    assert not hits, f"a secret stands in {', '.join(hits)}"
+
+
+@pytest.fixture
+def canary() -> Canary:
+    """What remembers every secret of the run; tell it of those that another process made."""
+    return _canary
+
+
+@pytest.fixture
+def now() -> datetime:
+    """This instant; tests move time by passing another."""
+    return timezone.now()
+
+
+@pytest.fixture
+def acme(db: None) -> Organization:
+    """The organization that ada, ben and cyn belong to."""
+    return Organization.objects.create(name="Acme")
+
+
+@pytest.fixture
+def initech(db: None) -> Organization:
+    """A stranger's organization."""
+    return Organization.objects.create(name="Initech")
+
+
+@pytest.fixture
+def ada(acme: Organization) -> User:
+    """Owns Acme."""
+    return _person("ada", acme, Role.OWNER)
+
+
+@pytest.fixture
+def ben(acme: Organization) -> User:
+    """Develops at Acme."""
+    return _person("ben", acme, Role.DEVELOPER)
+
+
+@pytest.fixture
+def cyn(acme: Organization) -> User:
+    """May only look, at Acme."""
+    return _person("cyn", acme, Role.VIEWER)
+
+
+@pytest.fixture
+def dov(initech: Organization) -> User:
+    """A stranger to Acme: owns Initech."""
+    return _person("dov", initech, Role.OWNER)
+
+
+def _person(name: str, organization: Organization, role: Role) -> User:
+    user = User.objects.create_user(f"{name}@example.com", name=name.title())
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    Membership.objects.create(organization=organization, user=user, role=role)
+    return user
+
+
+@pytest.fixture
+def signed_in() -> Callable[[User], Client]:
+    """A browser in which this person is signed in."""
+
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def ada_client(ada: User, signed_in: Callable[[User], Client]) -> Client:
+    """ada's browser."""
+    return signed_in(ada)
+
+
+@pytest.fixture
+def ben_client(ben: User, signed_in: Callable[[User], Client]) -> Client:
+    """ben's browser."""
+    return signed_in(ben)
+
+
+@pytest.fixture
+def cyn_client(cyn: User, signed_in: Callable[[User], Client]) -> Client:
+    """cyn's browser."""
+    return signed_in(cyn)
+
+
+@pytest.fixture
+def dov_client(dov: User, signed_in: Callable[[User], Client]) -> Client:
+    """dov's browser."""
+    return signed_in(dov)
+
+
+@pytest.fixture
+def as_ada(ada: User) -> Actor:
+    """ada, as services see who acts."""
+    return Actor(ActorKind.USER, ada, "203.0.113.7", "req_test")
+
+
+@pytest.fixture
+def api(db: None) -> Api:
+    """The Orders API, with three scopes."""
+    scopes = {
+        "orders:read": ScopeSettings("Read orders"),
+        "orders:write": ScopeSettings("Change orders"),
+        "refunds:write": ScopeSettings("Refund orders", is_sensitive=True),
+    }
+    return create_api("https://orders.example.com", ApiSettings("Orders", scopes), by=COMMAND).api
+
+
+@pytest.fixture
+def api_secret(api: Api) -> IssuedApiSecret:
+    """What the backend of the Orders API presents, for live credentials."""
+    return issue_api_secret(api, name="Backend", environment=Environment.LIVE, by=COMMAND)
+
+
+@pytest.fixture
+def issued(acme: Organization, api: Api, as_ada: Actor) -> IssuedKey:
+    """A live key of Acme for the Orders API, just issued by ada: ``issued.key``, ``issued.secret_text``."""
+    wanted = KeySettings("billing worker", scopes=["orders:read", "orders:write"])
+    return issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada)
+
+
+@pytest.fixture
+def key(issued: IssuedKey) -> ApiKey:
+    """That key's row."""
+    return issued.key

@@ -1,0 +1,55 @@
+"""The environment that the suite's settings are read from, made before they are: servers, throwaway secrets, folders.
+
+PostgreSQL serves the whole run; each worker has a Valkey and a folder of its own. ``LATCHKEY_TEST_DB=sqlite`` runs on
+the embedded default instead.
+"""
+
+import atexit
+import base64
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+from portal.devservices import start_postgres, start_valkey
+from portal.embedded import ensure_secrets
+from portal.env import PRODUCTION_SETTINGS
+
+ON_SQLITE = os.environ.get("LATCHKEY_TEST_DB") == "sqlite"
+FOLDER = Path(tempfile.mkdtemp(prefix="latchkey-tests-"))
+LOG_FILE = FOLDER / "log"
+TEST_DATABASE = str(FOLDER / "db.sqlite3") if ON_SQLITE else "test_latchkey"
+
+
+def prepare() -> None:
+    """Set every variable the settings read; what the developer's own shell has set counts for nothing."""
+    atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+    (FOLDER / "static").mkdir()  # WhiteNoise warns where there is none
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ  # then the database and the secrets are the run's
+    os.environ |= {"VAR_DIR": str(FOLDER), "LOG_LEVEL": "DEBUG", "PORT": "8000", "KEY_BRAND": "lk", "SIGNUP": "open"}
+    if ON_SQLITE or not is_worker:
+        for name in PRODUCTION_SETTINGS:
+            os.environ.pop(name, None)
+    if ON_SQLITE:
+        ensure_secrets()
+        return
+    if not is_worker:
+        os.environ |= production(database_url=start_postgres().url)
+    os.environ["REDIS_URL"] = start_valkey().url
+
+
+def production(*, database_url: str) -> dict[str, str]:
+    """The settings of production mode but ``REDIS_URL``, with secrets that were never used before."""
+    return {
+        "DATABASE_URL": database_url,
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "KEY_PEPPERS": f"1:{_key()}",
+        "ENCRYPTION_KEYS": f"1:{_key()}",
+        "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "PUBLIC_URL": "http://localhost:8000",
+    }
+
+
+def _key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

@@ -1,0 +1,26 @@
+"""The only settings overlay: production mode on real PostgreSQL and Valkey, or embedded on SQLite. Changes no behaviour
+but speed and where mail, logs and static files go."""
+
+# ruff: noqa: E402, F403, F405  # the environment comes first, and all of the product's settings are taken over
+from tests import environment
+
+environment.prepare()
+
+from portal.settings import *
+
+DATABASES["default"]["TEST"] = {"NAME": environment.TEST_DATABASE}
+if EMBEDDED:
+    DATABASES["default"]["ENGINE"] = "tests.sqlite"
+else:
+    DATABASES["default"]["OPTIONS"].pop("pool")  # a pool would hold test databases open that are to be dropped
+MAIL_BACKEND = EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+WHITENOISE_USE_FINDERS = True
+CELERY_TASK_ALWAYS_EAGER = True
+CELERY_TASK_EAGER_PROPAGATES = True
+# What the product would write, at DEBUG and after its own redaction, goes to a file that the canary reads.
+LOGGING["handlers"]["stderr"] = {
+    "class": "logging.FileHandler",
+    "filename": environment.LOG_FILE,
+    "formatter": "structured",
+}

@@ -1,0 +1,1 @@
+"""SQLite as the suite uses it: the audit triggers stand aside while a test's tables are emptied, and only then."""
