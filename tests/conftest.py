@@ -52,7 +52,7 @@ def canary() -> Canary:
 
 @pytest.fixture
 def now() -> datetime:
-    """This instant; tests move time by passing another."""
+    """The instant at which the test began; tests move time by passing another."""
     return timezone.now()
 
 

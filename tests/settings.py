@@ -1,5 +1,7 @@
-"""The only settings overlay: production mode on real PostgreSQL and Valkey, or embedded on SQLite. Changes no behaviour
-but speed and where mail, logs and static files go."""
+"""The only settings overlay: production mode on real PostgreSQL and Valkey, or embedded on SQLite.
+
+It changes no behaviour but where mail, logs, tasks and static files go.
+"""
 
 # ruff: noqa: E402, F403, F405  # the environment comes first, and all of the product's settings are taken over
 from tests import environment
