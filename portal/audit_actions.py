@@ -14,6 +14,9 @@ class AuditAction(StrEnum):
     USER_SECOND_FACTOR_REMOVED = "user.second_factor_removed"
     USER_DEACTIVATED = "user.deactivated"
     USER_REACTIVATED = "user.reactivated"
+    USER_PASSWORD_RESET_SENT = "user.password_reset_sent"  # noqa: S105
+    USER_ACCESS_CHANGED = "user.access_changed"
+    GROUP_CHANGED = "group.changed"
     ORGANIZATION_CREATED = "organization.created"
     ORGANIZATION_RENAMED = "organization.renamed"
     ORGANIZATION_SUSPENDED = "organization.suspended"
