@@ -1,5 +1,246 @@
-"""The look's building blocks for templates."""
+"""Components of every page: words, buttons, messages, ways through. A template builtin: no {% load %} needed."""
+
+from collections.abc import Sequence
+from datetime import datetime
 
 from django import template
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from portal.markup import attributes, optional_icon, svg_icon, tone_class
+from portal.times import day_words, exact_words, relative_words
 
 register = template.Library()
+
+BUTTON_TONES = frozenset({"primary", "secondary", "quiet", "danger", "link"})
+CALLOUT_ICONS = {
+    "ok": "check-circle",
+    "warn": "exclamation-triangle",
+    "bad": "exclamation-circle",
+    "info": "information-circle",
+    "mute": "information-circle",
+    "accent": "sparkles",
+}
+AVATAR_HUES = 5
+
+
+@register.simple_tag
+def icon(name: str, style: str = "outline") -> SafeString:
+    """{% icon "key" %}: a Heroicon, hidden from assistive technology. Styles: outline, solid, mini, micro."""
+    return svg_icon(str(name), str(style))
+
+
+@register.simple_tag
+def button(
+    label: str, *, tone: str = "secondary", icon: str = "", size: str = "", busy: str = "", icon_only: bool = False, **attrs: object
+) -> SafeString:
+    """{% button "Revoke key" tone="danger" busy="Revoking…" %}: a submit button; ``busy`` shows while htmx waits."""
+    attrs.setdefault("type", "submit")
+    if icon_only:
+        attrs.setdefault("aria_label", label)
+        attrs.setdefault("title", label)
+    return format_html(
+        "<button{}{}>{}{}</button>",
+        attributes({"class": _button_class(tone, size, icon_only)}),
+        attributes(attrs),
+        optional_icon(icon, _icon_style(icon_only)),
+        "" if icon_only else _button_label(label, busy),
+    )
+
+
+@register.simple_tag
+def link_button(
+    label: str, href: str, *, tone: str = "secondary", icon: str = "", size: str = "", dialog: bool = False, icon_only: bool = False,
+    **attrs: object,
+) -> SafeString:  # fmt: skip
+    """{% link_button "New key" url tone="primary" dialog=True %}: a link that looks like a button; may open in the dialog."""
+    if dialog:
+        attrs |= {"hx_get": href, "hx_target": "#dialog-body", "hx_swap": "innerHTML", "aria_haspopup": "dialog"}
+    if icon_only:
+        attrs.setdefault("aria_label", label)
+        attrs.setdefault("title", label)
+    return format_html(
+        "<a{}{}>{}{}</a>",
+        attributes({"class": _button_class(tone, size, icon_only), "href": href}),
+        attributes(attrs),
+        optional_icon(icon, _icon_style(icon_only)),
+        "" if icon_only else label,
+    )
+
+
+@register.simple_tag
+def status(word: str, tone: str) -> SafeString:
+    """{% status "Active" "ok" %}: a state as word, colour and shape of its dot."""
+    return format_html('<span class="badge {}"><span class="badge__dot"></span>{}</span>', tone_class(tone), word)
+
+
+@register.simple_tag
+def badge(word: str, tone: str = "mute") -> SafeString:
+    """{% badge "Test" tone="warn" %}: a small label."""
+    return format_html('<span class="badge {}">{}</span>', tone_class(tone), word)
+
+
+@register.simple_tag
+def scope(name: str) -> SafeString:
+    """{% scope "orders:read" %}: one scope."""
+    return format_html('<code class="scope">{}</code>', name)
+
+
+@register.simple_tag
+def scopes(names: Sequence[str], show: int = 0) -> SafeString:
+    """{% scopes key.scopes 2 %}: scopes; where ``show`` is given, the first so many and how many more."""
+    shown = names[:show] if show else names
+    rest = names[len(shown) :]
+    more = format_html('<span class="scope" title="{}">+{}</span>', ", ".join(rest), len(rest)) if rest else ""
+    return format_html('<span class="scopes">{}{}</span>', format_html_join("", "{}", ((scope(name),) for name in shown)), more)
+
+
+@register.simple_tag
+def masked_key(hint: str) -> SafeString:
+    """{% masked_key secret.hint %}: what may be shown of a secret."""
+    return format_html('<code class="masked">{}</code>', hint)
+
+
+@register.simple_tag
+def kbd(keys: str) -> SafeString:
+    """{% kbd "Ctrl C" %}: keys to press."""
+    return format_html('<kbd class="kbd">{}</kbd>', keys)
+
+
+@register.simple_tag
+def avatar(name: str, *, square: bool = False) -> SafeString:
+    """{% avatar "Ines Ortega" %}: initials on a hue of the name; decoration beside the name itself."""
+    words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[0].isalnum()] or ["?"]
+    initials = "".join(word[0] for word in words[:2]).upper()
+    return format_html(
+        '<span class="avatar{} hue-{}" aria-hidden="true">{}</span>',
+        " avatar--square" if square else "",
+        sum(name.encode()) % AVATAR_HUES + 1,
+        initials,
+    )
+
+
+@register.simple_tag
+def when(value: datetime | None, style: str = "relative", *, none: str = "Never") -> SafeString:
+    """{% when key.last_used_at %}: an instant as relative words with the exact UTC time; styles relative, day, exact."""
+    if value is None:
+        return format_html('<span class="subtle">{}</span>', none)
+    words = {"relative": lambda: relative_words(value, now=timezone.now()), "day": lambda: day_words(value)}
+    return format_html(
+        '<time datetime="{}" title="{}"{}>{}</time>',
+        value.isoformat(timespec="seconds"),
+        exact_words(value),
+        attributes({"data-relative": style == "relative"}),
+        words[style]() if style in words else exact_words(value),
+    )
+
+
+@register.simple_block_tag
+def callout(content: str, tone: str = "info", title: str = "", *, role: str = "", id_: str = "") -> SafeString:
+    """{% callout "warn" "Expires soon" %}…{% endcallout %}: something to know, in the page."""
+    return format_html(
+        '<div class="callout {}"{}>{}<div class="callout__body">{}<div>{}</div></div></div>',
+        tone_class(tone),
+        attributes({"role": role, "id": id_}),
+        svg_icon(CALLOUT_ICONS[tone]),
+        format_html('<p class="callout__title">{}</p>', title) if title else "",
+        content,
+    )
+
+
+@register.simple_block_tag
+def empty_state(content: str, title: str, icon: str = "key") -> SafeString:
+    """{% empty_state "No keys yet" "key" %}<p>…</p>{% endempty_state %}: what stands where nothing is yet."""
+    return format_html(
+        '<div class="empty"><span class="empty__icon">{}</span><h2>{}</h2>{}</div>', svg_icon(icon), title, content
+    )
+
+
+@register.simple_block_tag
+def page_head(content: str, title: str, lead: str = "") -> SafeString:
+    """{% page_head "API keys" lead="…" %}actions{% endpage_head %}: the one h1, what the page is for, what one can do."""
+    return format_html(
+        '<div class="page__head"><div class="page__title"><h1 tabindex="-1">{}</h1>{}</div>{}</div>',
+        title,
+        format_html('<p class="page__lead">{}</p>', lead) if lead else "",
+        format_html('<div class="page__actions">{}</div>', content) if content.strip() else "",
+    )
+
+
+@register.simple_tag
+def breadcrumbs(*parts: str) -> SafeString:
+    """{% breadcrumbs "API keys" keys_url key.name %}: label and address in turn; the last label is this page."""
+    *pairs, here = parts
+    links = zip(pairs[::2], pairs[1::2], strict=True)
+    return format_html(
+        '<nav class="crumbs" aria-label="Breadcrumbs"><ol>{}<li aria-current="page">{}</li></ol></nav>',
+        format_html_join("", '<li><a href="{1}">{0}</a></li>', links),
+        here,
+    )
+
+
+@register.simple_block_tag
+def tabs(content: str, label: str) -> SafeString:
+    """{% tabs "Key" %}{% tab "Overview" url current=True %}{% endtabs %}: tabs are links with addresses of their own."""
+    return format_html('<nav class="tabs" aria-label="{}"><ul role="list">{}</ul></nav>', label, content)
+
+
+@register.simple_tag
+def tab(label: str, href: str, *, current: bool = False, count: int | None = None) -> SafeString:
+    """One tab."""
+    number = format_html('<span class="badge num">{}</span>', f"{count:,}") if count is not None else ""
+    return format_html(
+        '<li><a{}>{}{}</a></li>', attributes({"href": href, "aria_current": "page" if current else None}), label, number
+    )
+
+
+@register.simple_block_tag
+def menu(content: str, label: str, *, icon: str = "ellipsis-horizontal") -> SafeString:
+    """{% menu "Actions for checkout" %}<a href=…>Roll</a>{% endmenu %}: a row's actions, open without a script."""
+    return format_html(
+        '<details class="menu" data-menu><summary class="btn btn--quiet btn--icon" aria-label="{0}" title="{0}">{1}</summary>'
+        '<div class="menu__list">{2}</div></details>',
+        label, svg_icon(icon, "mini"), content,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def load_more(href: str, label: str, *, target: str = "closest .table__more", swap: str = "outerHTML", **attrs: object) -> SafeString:
+    """{% load_more url "Load 50 more" %}: the next rows, in place; without a script, the next page."""
+    extra = {"hx_get": href, "hx_target": target, "hx_swap": swap} | attrs
+    return link_button(label, href, **extra)
+
+
+def _button_class(tone: str, size: str, icon_only: bool) -> str:
+    if tone not in BUTTON_TONES:
+        raise ValueError(f"no button tone {tone!r}: one of {', '.join(sorted(BUTTON_TONES))}")
+    names = ["btn", f"btn--{tone}" if tone != "secondary" else "", f"btn--{size}" if size else "", "btn--icon" if icon_only else ""]
+    return " ".join(name for name in names if name)
+
+
+def _icon_style(icon_only: bool) -> str:
+    return "mini" if icon_only else "micro"
+
+
+def _button_label(label: str, busy: str) -> SafeString:
+    if not busy:
+        return format_html("{}", label)
+    return format_html(
+        '<span class="btn__labels"><span class="btn__busy" aria-hidden="true">{}</span><span class="btn__label">{}</span></span>',
+        busy, label,
+    )  # fmt: skip
+
+
+LOGO = mark_safe(
+    '<svg class="brand__mark" viewBox="0 0 24 24" aria-hidden="true" focusable="false">'
+    '<path fill="currentColor" fill-rule="evenodd" d="M6.5 0h11A6.5 6.5 0 0 1 24 6.5v11a6.5 6.5 0 0 1-6.5 6.5h-11A6.5 6.5 0 0 1 0 '
+    "17.5v-11A6.5 6.5 0 0 1 6.5 0ZM8.2 9.3a3.8 3.8 0 1 1 5.9 3.2v5.2a1.1 1.1 0 0 1-1.1 1.1h-2a1.1 1.1 0 0 1-1.1-1.1v-5.2a3.8 3.8 0 0 "
+    '1-1.7-3.2ZM12 8a1.3 1.3 0 1 0 0 2.6A1.3 1.3 0 0 0 12 8Z"/></svg>'
+)
+
+
+@register.simple_tag
+def logo() -> SafeString:
+    """{% logo %}: the mark, in ink."""
+    return LOGO

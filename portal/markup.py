@@ -1,0 +1,43 @@
+"""The small grammar of our HTML: attributes and icons, escaped."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import heroicons
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+TONES = frozenset({"ok", "warn", "bad", "info", "mute", "accent"})
+
+
+def attributes(values: Mapping[str, object]) -> SafeString:
+    """`` name="value"`` for each: underscores become hyphens, True a bare name, and None, False and "" nothing."""
+    present = [
+        (name.rstrip("_").replace("_", "-"), value)
+        for name, value in values.items()
+        if value is not None and value is not False and value != ""
+    ]
+    return format_html_join("", "{}", ((_attribute(name, value),) for name, value in present))
+
+
+def _attribute(name: str, value: object) -> SafeString:
+    return format_html(" {}", name) if value is True else format_html(' {}="{}"', name, value)
+
+
+@lru_cache(maxsize=256)
+def svg_icon(name: str, style: str = "outline") -> SafeString:
+    """A Heroicon as inline SVG, hidden from assistive technology: text beside it says what it means."""
+    svg = heroicons._render_icon(style, name, None, {"class": "icon", "aria_hidden": "true", "focusable": "false"})
+    return mark_safe(svg)  # noqa: S308  # the package's own drawing; no argument of ours but a known name
+
+
+def optional_icon(name: str, style: str = "outline") -> SafeString:
+    """The icon, or nothing where no name is given."""
+    return svg_icon(name, style) if name else SafeString("")
+
+
+def tone_class(tone: str) -> str:
+    """The class that colours a component; raises ValueError on a tone that does not exist."""
+    if tone not in TONES:
+        raise ValueError(f"no tone {tone!r}: one of {', '.join(sorted(TONES))}")
+    return f"tone-{tone}"

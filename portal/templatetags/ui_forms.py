@@ -1,0 +1,150 @@
+"""Components of forms: a bound field with label, hint and error tied to it, choices as cards, the error summary."""
+
+from collections.abc import Mapping
+
+from django import forms, template
+from django.forms import BoundField
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from portal.markup import attributes, svg_icon
+
+register = template.Library()
+
+
+@register.simple_tag
+def field(
+    bound: BoundField, *, label: str = "", hint: str = "", optional: bool = False, style: str = "", link: str = "", **attrs: object
+) -> SafeString:
+    """{% field form.email hint="…" %}: the field, its label, hint and errors, tied by ``aria-describedby``.
+
+    Styles: ``mono``, ``code``. Other arguments become attributes of the control (``placeholder=""`` removes one).
+    """
+    widget = bound.field.widget
+    if isinstance(widget, forms.RadioSelect | forms.CheckboxSelectMultiple):
+        return choices(bound, label=label, hint=hint)
+    hint = hint or str(bound.help_text)
+    if isinstance(widget, forms.CheckboxInput):
+        return _check(bound, label or str(bound.label), hint, attrs)
+    control = bound.as_widget(attrs=_control_attributes(bound, hint, style, attrs))
+    return format_html(
+        '<div class="field"><div class="field__top"><label class="field__label" for="{}">{}{}</label>{}</div>{}{}{}</div>',
+        bound.id_for_label, label or bound.label, _optional(optional), link,
+        _with_reveal(bound, control) if isinstance(widget, forms.PasswordInput) else control,
+        _hint(bound, hint), _errors(bound),
+    )  # fmt: skip
+
+
+@register.simple_tag
+def choices(
+    bound: BoundField, *, label: str = "", hint: str = "", hints: Mapping[str, str] | None = None, style: str = "list"
+) -> SafeString:
+    """{% choices form.overlap hints=meanings style="cards" %}: radios or check boxes; ``hints`` say what each value means.
+
+    Styles: ``list``, ``cards``, ``compact``, ``mono`` (a list of names as code).
+    """
+    hint = hint or str(bound.help_text)
+    style_class = {"cards": "", "mono": "choices--list choices--mono"}.get(style, f"choices--{style}")
+    cards = format_html_join("", "{}", ((_choice(option.data, hints or {}, bound),) for option in bound.subwidgets))
+    return format_html(
+        '<fieldset class="field"{}><legend class="field__label">{}</legend>{}{}<div class="choices {}">{}</div></fieldset>',
+        attributes({"id": bound.auto_id, "aria_describedby": _described_by(bound, hint), "tabindex": "-1"}),
+        label or bound.label, _hint(bound, hint), _errors(bound), style_class, cards,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def error_summary(form: forms.BaseForm) -> SafeString:
+    """{% error_summary form %}: what to fix, each a link to its field; takes focus. Nothing while there is nothing."""
+    if not form.errors:
+        return SafeString("")
+    lines = [(error,) for error in form.non_field_errors()]
+    for name in form.errors:
+        if name in form.fields:
+            lines += [(_link(form[name], error),) for error in form.errors[name]]
+    return format_html(
+        '<div class="summary" role="alert" tabindex="-1" data-focus><h2 class="summary__title">{}</h2><ul>{}</ul></div>',
+        "There is one thing to fix" if len(lines) == 1 else f"There are {len(lines)} things to fix",
+        format_html_join("", "<li>{}</li>", lines),
+    )
+
+
+@register.simple_tag
+def hidden_fields(form: forms.BaseForm) -> SafeString:
+    """{% hidden_fields form %}: the form's hidden inputs."""
+    return format_html_join("", "{}", ((bound.as_hidden(),) for bound in form.hidden_fields()))
+
+
+def _control_attributes(bound: BoundField, hint: str, style: str, attrs: dict[str, object]) -> dict[str, object]:
+    given = {name.rstrip("_").replace("_", "-"): value for name, value in attrs.items()}
+    if given.get("placeholder") == "":
+        bound.field.widget.attrs.pop("placeholder", None)
+    classes = ["input", f"input--{style}" if style else "", str(bound.field.widget.attrs.get("class", ""))]
+    ours = {
+        "class": " ".join(name for name in classes if name),
+        "aria-describedby": _described_by(bound, hint),
+        "aria-invalid": "true" if bound.errors else None,
+    }
+    return {name: value for name, value in (ours | given).items() if value not in (None, False, "")}
+
+
+def _described_by(bound: BoundField, hint: str) -> str | None:
+    ids = [f"{bound.auto_id}-hint"] * bool(hint) + [f"{bound.auto_id}-error"] * bool(bound.errors)
+    return " ".join(ids) or None
+
+
+def _hint(bound: BoundField, hint: str) -> SafeString:
+    return format_html('<p class="field__hint" id="{}-hint">{}</p>', bound.auto_id, hint) if hint else SafeString("")
+
+
+def _errors(bound: BoundField) -> SafeString:
+    if not bound.errors:
+        return SafeString("")
+    lines = format_html_join("", "<span>{}</span>", ((error,) for error in bound.errors))
+    return format_html(
+        '<div class="field__error" id="{}-error">{}<span class="stack stack--tight">{}</span></div>',
+        bound.auto_id, svg_icon("exclamation-circle", "micro"), lines,
+    )  # fmt: skip
+
+
+def _optional(optional: bool) -> SafeString:
+    return format_html(' <span class="field__optional">{}</span>', "(optional)") if optional else SafeString("")
+
+
+def _with_reveal(bound: BoundField, control: SafeString) -> SafeString:
+    return format_html(
+        '<div class="input-group">{}<span class="input-group__end js-only"><button type="button" class="btn btn--quiet btn--small" '
+        'data-reveal="{}" aria-pressed="false" aria-label="Show {}">Show</button></span></div>',
+        control, bound.id_for_label, str(bound.label).lower(),
+    )  # fmt: skip
+
+
+def _check(bound: BoundField, label: str, hint: str, attrs: dict[str, object]) -> SafeString:
+    given = {name.replace("_", "-"): value for name, value in attrs.items()}
+    ours = {"aria-describedby": _described_by(bound, hint), "aria-invalid": "true" if bound.errors else None}
+    control = bound.as_widget(attrs={name: value for name, value in (ours | given).items() if value})
+    return format_html(
+        '<div class="field"><div class="check">{}<div><label class="strong" for="{}">{}</label>{}</div></div>{}</div>',
+        control, bound.id_for_label, label, _hint(bound, hint), _errors(bound),
+    )  # fmt: skip
+
+
+def _choice(option: dict[str, object], hints: Mapping[str, str], bound: BoundField) -> SafeString:
+    option_attrs = option["attrs"] if isinstance(option["attrs"], dict) else {}
+    value = str(option["value"])
+    control = {
+        "type": option["type"], "name": option["name"], "value": value, "id": option_attrs.get("id"),
+        "checked": option["selected"], "required": option_attrs.get("required"), "disabled": option_attrs.get("disabled"),
+        "aria_invalid": "true" if bound.errors else None,
+    }  # fmt: skip
+    meaning = hints.get(value, "")
+    return format_html(
+        '<label class="choice"><input{}><span class="choice__text"><span class="choice__label">{}</span>{}</span></label>',
+        attributes(control),
+        option["label"],
+        format_html('<span class="choice__hint">{}</span>', meaning) if meaning else "",
+    )
+
+
+def _link(bound: BoundField, error: object) -> SafeString:
+    return format_html('<a href="#{}">{}</a>', bound.id_for_label or bound.auto_id, f"{bound.label}: {error}")

@@ -1,0 +1,35 @@
+"""How pages say instants: relative words, exact words. Pure: ``now`` is given."""
+
+from datetime import UTC, datetime
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+RELATIVE_UP_TO_S = 30 * DAY_S
+
+
+def relative_words(at: datetime, *, now: datetime) -> str:
+    """``2 min ago``, ``in 5 days``, ``just now``; beyond 30 days the date. static/js/times.js says the same."""
+    distance_s = (at - now).total_seconds()
+    length_s = abs(distance_s)
+    if length_s < MINUTE_S:
+        return "just now" if distance_s <= 0 else "in under a minute"
+    if length_s >= RELATIVE_UP_TO_S:
+        return day_words(at)
+    if length_s < HOUR_S:
+        words = f"{int(length_s // MINUTE_S)} min"
+    elif length_s < 2 * DAY_S:
+        words = f"{int(length_s // HOUR_S)} h"
+    else:
+        words = f"{int(length_s // DAY_S)} days"
+    return f"{words} ago" if distance_s < 0 else f"in {words}"
+
+
+def day_words(at: datetime) -> str:
+    """``3 May 2027``, in UTC."""
+    utc = at.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y}"
+
+
+def exact_words(at: datetime) -> str:
+    """``Tue 24 Nov 2026, 13:05 UTC``."""
+    utc = at.astimezone(UTC)
+    return f"{utc:%a} {utc.day} {utc:%b %Y, %H:%M} UTC"

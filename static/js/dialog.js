@@ -1,0 +1,52 @@
+// The one dialog: opens when something was put into #dialog-body, closes by [data-dialog-close], the backdrop, Esc,
+// or the server's word (HX-Trigger: closeDialog). Focus goes in, and back to what opened it.
+let opener = null;
+const dialog = () => document.getElementById("dialog");
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.target?.id === "dialog-body" && !dialog().open) opener = event.detail.elt;
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target?.id !== "dialog-body") return;
+  const box = dialog();
+  box.toggleAttribute("data-guarded", box.querySelector("[data-secret]") !== null);
+  const heading = box.querySelector("h1, h2");
+  if (heading) {
+    heading.id ||= "dialog-title";
+    box.setAttribute("aria-labelledby", heading.id);
+  }
+  if (!box.open) box.showModal();
+  box.scrollTop = 0;
+});
+
+document.addEventListener("click", (event) => {
+  const box = dialog();
+  if (!box?.open) return;
+  if (event.target.closest("[data-dialog-close]") && box.contains(event.target)) {
+    event.preventDefault();
+    requestClose(box);
+  } else if (event.target === box && !box.hasAttribute("data-guarded")) {
+    requestClose(box);
+  }
+});
+
+document.addEventListener("cancel", (event) => {
+  if (event.target === dialog() && event.target.hasAttribute("data-guarded")) event.preventDefault();
+}, true);
+
+document.addEventListener("closeDialog", () => dialog()?.close());
+
+document.addEventListener("close", (event) => {
+  if (event.target !== dialog()) return;
+  event.target.removeAttribute("data-guarded");
+  document.getElementById("dialog-body").replaceChildren();
+  const back = opener?.isConnected ? opener : document.querySelector("main h1, main h2");
+  opener = null;
+  back?.focus();
+}, true);
+
+// secret.js may ask first: it stops this event.
+function requestClose(box) {
+  if (box.dispatchEvent(new CustomEvent("dialog:closing", { bubbles: true, cancelable: true }))) box.close();
+}

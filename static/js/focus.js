@@ -1,0 +1,16 @@
+// Focus after a page or a swap: the error summary, else what asks for it with [data-focus]; never <body>.
+function place(root) {
+  const wanted = root.matches?.("[data-focus]") ? root : root.querySelector?.("[data-focus]");
+  wanted?.focus();
+  return Boolean(wanted);
+}
+
+document.addEventListener("DOMContentLoaded", () => place(document));
+document.addEventListener("htmx:afterSettle", (event) => {
+  const root = event.detail.elt;
+  if (!root || place(root)) return;
+  if (document.activeElement && document.activeElement !== document.body) return;
+  const next = root.querySelector("input:not([type=hidden]), h1, h2, a[href], button");
+  if (next?.matches("h1, h2") && !next.hasAttribute("tabindex")) next.tabIndex = -1;
+  next?.focus({ preventScroll: true });
+});

@@ -1,0 +1,37 @@
+// [data-secret]: a shown-once secret leaves the page when the dialog closes, when the page is left, and when the browser
+// brings the page back from its memory. Leaving before it was copied or downloaded asks once.
+const shown = () => document.querySelector("[data-secret]");
+const isSaved = () => shown()?.hasAttribute("data-saved") ?? true;
+
+function markSaved() {
+  shown()?.setAttribute("data-saved", "");
+  document.querySelectorAll("[data-secret-guard]").forEach((guard) => { guard.hidden = true; });
+}
+
+function clear() {
+  document.querySelectorAll("[data-secret], [data-secret-extra]").forEach((part) => part.remove());
+}
+
+// Asks inline, once: true where closing has to wait for a second word.
+function asks() {
+  const guard = document.querySelector("[data-secret-guard]");
+  if (isSaved() || !guard || !guard.hidden) return false;
+  guard.hidden = false;
+  guard.focus();
+  return true;
+}
+
+document.addEventListener("copied", (event) => { if (event.target.closest("[data-secret], [data-secret-extra]")) markSaved(); });
+document.addEventListener("copy", (event) => { if (event.target.closest?.("[data-secret]")) markSaved(); });
+document.addEventListener("click", (event) => {
+  if (event.target.closest("a[data-saves]")) markSaved();
+  const done = event.target.closest("[data-secret-done]");
+  if (!done) return;
+  if (asks()) event.preventDefault();
+  else markSaved();
+}, true);
+document.addEventListener("dialog:closing", (event) => { if (asks()) event.preventDefault(); });
+document.addEventListener("close", (event) => { if (event.target.id === "dialog") clear(); }, true);
+addEventListener("beforeunload", (event) => { if (!isSaved()) event.preventDefault(); });
+addEventListener("pagehide", () => clear());
+addEventListener("pageshow", (event) => { if (event.persisted) clear(); });

@@ -1,0 +1,18 @@
+// <time data-relative datetime>: keeps "2 min ago" true while the page stays open. portal/times.py says the same words.
+const MINUTE = 60, HOUR = 3600, DAY = 86400;
+
+function words(at, now) {
+  const distance = (at - now) / 1000, length = Math.abs(distance);
+  if (length < MINUTE) return distance <= 0 ? "just now" : "in under a minute";
+  if (length >= 30 * DAY) return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }).format(at);
+  const text = length < HOUR ? `${Math.floor(length / MINUTE)} min` : length < 2 * DAY ? `${Math.floor(length / HOUR)} h` : `${Math.floor(length / DAY)} days`;
+  return distance < 0 ? `${text} ago` : `in ${text}`;
+}
+
+setInterval(() => {
+  const now = Date.now();
+  document.querySelectorAll("time[data-relative]").forEach((time) => {
+    const said = words(Date.parse(time.dateTime), now);
+    if (time.textContent !== said) time.textContent = said;
+  });
+}, 30000);
