@@ -40,9 +40,9 @@ def issue_api_secret(
 ) -> IssuedApiSecret:
     """Make an API secret that starts a line of its own; raises NotAllowed, Invalid, Refused or AlreadyDone."""
     require_operator(by)
-    now = timezone.now()
     with change() as pending, only_once(submission) as remember:
         api = Api.objects.select_for_update().get(pk=api.pk)
+        now = timezone.now()
         if api.disabled_at is not None:
             raise Refused("This API is disabled; enable it first.")
         cleaned = valid("name", lambda: clean_name(name))
@@ -67,9 +67,9 @@ def roll_api_secret(
     """
     require_operator(by)
     check_overlap(overlap)
-    now = timezone.now()
     with change() as pending, only_once(submission) as remember:
         line = list(ApiSecret.objects.select_for_update(of=("self",)).filter(line=secret.line).order_by("pk"))
+        now = timezone.now()
         newest = line[-1]
         if newest.revoked_at is not None:
             raise Refused("This secret is revoked. Issue a new one.")
@@ -115,9 +115,9 @@ def enable_api_secret(secret: ApiSecret, *, by: Actor) -> ChangedApiSecret:
 def revoke_api_secret(secret: ApiSecret, *, reason: RevokeReason, by: Actor) -> ChangedApiSecret:
     """Refuse this secret for good. The first reason stays; a repeat changes nothing and tells the caches again."""
     require_operator(by)
-    now = timezone.now()
     with change() as pending:
         secret = _lock(secret)
+        now = timezone.now()
         if secret.revoked_at is None:
             secret.revoked_at = now
             secret.revoke_reason = reason
@@ -129,9 +129,9 @@ def revoke_api_secret(secret: ApiSecret, *, reason: RevokeReason, by: Actor) -> 
 
 def _set_end(secret: ApiSecret, *, ends_at: datetime | None, by: Actor) -> ChangedApiSecret:
     require_operator(by)
-    now = timezone.now()
     with change() as pending:
         secret = _lock(secret)
+        now = timezone.now()
         if secret.works(now) and secret.revoked_at is None:
             if secret.ends_at is None:
                 raise Refused("This is the newest secret. Roll it, or revoke it.")
@@ -149,9 +149,9 @@ def _set_end(secret: ApiSecret, *, ends_at: datetime | None, by: Actor) -> Chang
 
 def _set_disabled(secret: ApiSecret, *, disabled: bool, by: Actor) -> ChangedApiSecret:
     require_operator(by)
-    now = timezone.now()
     with change() as pending:
         secret = _lock(secret)
+        now = timezone.now()
         if secret.revoked_at is not None:
             raise Refused("This secret is revoked; that cannot be undone.")
         if (secret.disabled_at is not None) != disabled:

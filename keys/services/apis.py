@@ -69,11 +69,11 @@ def api_name(api: Api) -> str:
 def create_api(identifier: str, wanted: ApiSettings, *, by: Actor) -> ChangedApi:
     """Make an API with its scopes; ``identifier`` is an absolute URI without fragment and never changes."""
     require_operator(by)
-    now = timezone.now()
     with change() as pending:
         columns = wanted.cleaned()
         _check_identifier(identifier)
         api = Api.objects.create(identifier=identifier, **columns)
+        now = timezone.now()
         _set_scopes(api, wanted.scopes)
         _record(AuditAction.API_CREATED, api, by, now, after={"identifier": identifier, **_shown(api)})
         pending.touch(api_name(api))
@@ -86,9 +86,9 @@ def edit_api(api: Api, wanted: ApiSettings, *, by: Actor, seen_version: int | No
     Raises NotAllowed, Invalid, Refused (the built-in API) or Conflict.
     """
     require_operator(by)
-    now = timezone.now()
     with change() as pending:
         api = Api.objects.select_for_update().get(pk=api.pk)
+        now = timezone.now()
         if api.is_builtin:
             raise Refused("The built-in API cannot be changed.")
         if seen_version is not None and seen_version != api.version:
@@ -127,9 +127,9 @@ def enable_api(api: Api, *, by: Actor) -> ChangedApi:
 
 def _set_disabled(api: Api, *, disabled: bool, by: Actor) -> ChangedApi:
     require_operator(by)
-    now = timezone.now()
     with change() as pending:
         api = Api.objects.select_for_update().get(pk=api.pk)
+        now = timezone.now()
         if (api.disabled_at is not None) != disabled:
             api.disabled_at = now if disabled else None
             api.version += 1

@@ -87,10 +87,10 @@ def issue_key(
     Raises NotAllowed, Invalid, Refused (suspended organization, disabled API, cap reached) or AlreadyDone.
     """
     require(by, organization, Action.MANAGE_KEYS)
-    now = timezone.now()
     with change() as pending, only_once(submission) as remember:
         organization = Organization.objects.select_for_update().get(pk=organization.pk)  # holds the cap under parallel issues
         api = Api.objects.get(pk=api.pk)
+        now = timezone.now()
         _refuse_if_closed(organization, api, now)
         columns = wanted.cleaned(api)
         _refuse_the_past(wanted.expires_at, now)
@@ -119,9 +119,9 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
     Raises NotAllowed, Invalid, Refused (revoked or expired) or Conflict where ``seen_version`` is not the current one.
     """
     require(by, key.organization, Action.MANAGE_KEYS)
-    now = timezone.now()
     with change() as pending:
         key = lock_key(key.public_id)
+        now = timezone.now()
         _refuse_if_over(key, now)
         if seen_version is not None and seen_version != key.version:
             raise Conflict("Somebody else changed this key in the meantime.")
@@ -143,9 +143,9 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
 def disable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
     """Pause the key: its requests are refused until it is enabled. Pausing a paused key only tells the caches again."""
     require(by, key.organization, Action.MANAGE_KEYS)
-    now = timezone.now()
     with change() as pending:
         key = lock_key(key.public_id)
+        now = timezone.now()
         _refuse_if_revoked(key)
         if key.disabled_at is None:
             key.disabled_at = now
@@ -159,9 +159,9 @@ def disable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
 def enable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
     """Resume a paused key; raises Refused once it is revoked."""
     require(by, key.organization, Action.MANAGE_KEYS)
-    now = timezone.now()
     with change() as pending:
         key = lock_key(key.public_id)
+        now = timezone.now()
         _refuse_if_revoked(key)
         if key.disabled_at is not None:
             key.disabled_at = None
@@ -175,9 +175,9 @@ def enable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
 def revoke_key(key: ApiKey, *, reason: RevokeReason, by: Actor) -> ChangedKey:
     """Refuse the key for good. The first reason stays; a repeat changes nothing and tells the caches again."""
     require(by, key.organization, Action.MANAGE_KEYS)
-    now = timezone.now()
     with change() as pending:
         key = lock_key(key.public_id)
+        now = timezone.now()
         if key.revoked_at is None:
             key.revoked_at = now
             key.revoke_reason = reason

@@ -35,9 +35,9 @@ def roll_key(
     """
     require(by, key.organization, Action.MANAGE_KEYS)
     check_overlap(overlap)
-    now = timezone.now()
     with change() as pending, only_once(submission) as remember:
         key = lock_key(key.public_id)
+        now = timezone.now()
         _refuse_if_over(key, now)
         secrets = list(key.secrets.select_for_update().order_by("pk"))
         if seen_secret_id is not None and secrets[-1].public_id != seen_secret_id:
@@ -66,9 +66,9 @@ def extend_overlap(secret: KeySecret, *, ends_at: datetime, by: Actor) -> Change
 
 def _set_end(secret: KeySecret, *, ends_at: datetime | None, by: Actor) -> ChangedKey:
     require(by, secret.key.organization, Action.MANAGE_KEYS)
-    now = timezone.now()
     with change() as pending:
         key = lock_key(secret.key.public_id)
+        now = timezone.now()
         secret = key.secrets.select_for_update().get(pk=secret.pk)
         if secret.works(now):
             _refuse_if_over(key, now)

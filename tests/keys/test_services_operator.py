@@ -1,0 +1,146 @@
+"""The operator's operations: APIs, API secrets, suspension."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from keys.models import Api, ApiSecret, Environment, RevokeReason
+from keys.services import api_secrets, apis
+from keys.services.api_secrets import IssuedApiSecret
+from keys.services.apis import ApiSettings, ScopeSettings
+from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
+from portal.audit import COMMAND, Actor, NotAllowed
+from portal.models import AuditEvent, Organization
+from portal.services import resume_organization, suspend_organization
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+HOUR = timedelta(hours=1)
+WANTED = ApiSettings("Orders", {"orders:read": ScopeSettings("Read orders")})
+
+
+def test_no_member_has_a_part_in_the_operators_things(api_secret: IssuedApiSecret, acme: Organization, as_ada: Actor) -> None:
+    api, secret = api_secret.secret.api, api_secret.secret
+    operations: list[Callable[[], object]] = [
+        lambda: apis.create_api("https://other.example.com", WANTED, by=as_ada),
+        lambda: apis.edit_api(api, WANTED, by=as_ada),
+        lambda: apis.disable_api(api, by=as_ada),
+        lambda: apis.enable_api(api, by=as_ada),
+        lambda: api_secrets.issue_api_secret(api, name="x", environment=Environment.LIVE, by=as_ada),
+        lambda: api_secrets.roll_api_secret(secret, overlap=HOUR, by=as_ada),
+        lambda: api_secrets.end_api_secret(secret, by=as_ada),
+        lambda: api_secrets.extend_api_secret(secret, ends_at=secret.created_at + HOUR, by=as_ada),
+        lambda: api_secrets.disable_api_secret(secret, by=as_ada),
+        lambda: api_secrets.enable_api_secret(secret, by=as_ada),
+        lambda: api_secrets.revoke_api_secret(secret, reason=RevokeReason.OTHER, by=as_ada),
+        lambda: resume_organization(acme, by=as_ada),
+    ]
+    for operation in operations:
+        with pytest.raises(NotAllowed):
+            operation()
+
+
+@pytest.mark.parametrize("identifier", ["", "orders", "//orders", "https://a.example#b", "https://a b", "https://é.example", "https://[", "x" * 256])
+def test_an_identifier_is_an_absolute_uri_without_fragment(db: None, identifier: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        apis.create_api(identifier, WANTED, by=COMMAND)
+    assert refusal.value.field == "identifier"
+
+
+def test_an_identifier_is_taken_once(api: Api) -> None:
+    with pytest.raises(Invalid, match="Another API"):
+        apis.create_api(api.identifier, WANTED, by=COMMAND)
+
+
+@pytest.mark.parametrize("scope", ["", "a b", 'a"b', "a\\b", "ä", "x" * 129])
+def test_a_scope_outside_the_grammar_is_refused(api: Api, scope: str) -> None:
+    with pytest.raises(Invalid, match="is no scope"):
+        apis.edit_api(api, replace(WANTED, scopes={scope: ScopeSettings()}), by=COMMAND)
+
+
+def test_editing_an_api_tells_what_changed(api: Api) -> None:
+    apis.edit_api(api, WANTED, by=COMMAND, seen_version=1)
+    event = AuditEvent.objects.get(action="api.edited")
+    assert event.before == {"scopes": ["orders:read", "orders:write", "refunds:write"]}
+    assert event.after == {"scopes": ["orders:read"]}
+    with pytest.raises(Conflict):
+        apis.edit_api(api, WANTED, by=COMMAND, seen_version=1)
+
+
+def test_the_builtin_api_comes_with_its_scopes_and_stays_as_it_is(db: None) -> None:
+    builtin = Api.objects.get(is_builtin=True)
+    assert builtin.scopes.filter(name="keys:write").exists()
+    with pytest.raises(Refused, match="built-in"):
+        apis.edit_api(builtin, WANTED, by=COMMAND)
+
+
+def test_a_disabled_api_gets_no_secrets_until_it_is_enabled(api: Api) -> None:
+    apis.disable_api(api, by=COMMAND)
+    with pytest.raises(Refused, match="disabled"):
+        api_secrets.issue_api_secret(api, name="x", environment=Environment.LIVE, by=COMMAND)
+    apis.enable_api(api, by=COMMAND)
+    assert api_secrets.issue_api_secret(api, name="x", environment=Environment.LIVE, by=COMMAND)
+
+
+def test_rolling_an_api_secret_keeps_its_line_and_others_alone(api: Api, api_secret: IssuedApiSecret, now: datetime) -> None:
+    other = api_secrets.issue_api_secret(api, name="Gateway", environment=Environment.LIVE, by=COMMAND).secret
+    successor = api_secrets.roll_api_secret(api_secret.secret, overlap=HOUR, by=COMMAND).secret
+    old = ApiSecret.objects.get(pk=api_secret.secret.pk)
+    assert (successor.line, successor.name) == (old.line, old.name)
+    assert old.ends_at is not None
+    assert HOUR <= old.ends_at - now <= HOUR + timedelta(minutes=1)
+    assert ApiSecret.objects.get(pk=other.pk).ends_at is None
+
+
+def test_the_end_of_an_api_secret_moves_and_comes(api_secret: IssuedApiSecret, now: datetime) -> None:
+    old = api_secret.secret
+    with pytest.raises(Refused, match="newest"):
+        api_secrets.end_api_secret(old, by=COMMAND)
+    api_secrets.roll_api_secret(old, overlap=HOUR, by=COMMAND)
+    assert api_secrets.extend_api_secret(old, ends_at=now + 2 * HOUR, by=COMMAND).secret.ends_at == now + 2 * HOUR
+    api_secrets.end_api_secret(old, by=COMMAND)
+    api_secrets.end_api_secret(old, by=COMMAND)
+    assert AuditEvent.objects.filter(action="api_secret.ended").count() == 1
+    with pytest.raises(Refused, match="already ended"):
+        api_secrets.extend_api_secret(old, ends_at=now + 2 * HOUR, by=COMMAND)
+
+
+def test_a_form_sent_twice_makes_one_api_secret(api: Api) -> None:
+    form = uuid4()
+    for _ in range(2):
+        try:
+            api_secrets.issue_api_secret(api, name="x", environment=Environment.LIVE, by=COMMAND, submission=form)
+        except AlreadyDone as done:
+            assert done.subject_id == ApiSecret.objects.get(api=api).public_id
+    assert ApiSecret.objects.filter(api=api).count() == 1
+
+
+def test_whoever_rolls_an_api_secret_that_was_just_rolled_is_told_so(api_secret: IssuedApiSecret) -> None:
+    seen = api_secret.secret.public_id
+    api_secrets.roll_api_secret(api_secret.secret, overlap=HOUR, by=COMMAND, seen_secret_id=seen)
+    with pytest.raises(Conflict):
+        api_secrets.roll_api_secret(api_secret.secret, overlap=HOUR, by=COMMAND, seen_secret_id=seen)
+
+
+def test_a_revoked_api_secret_stays_revoked(api_secret: IssuedApiSecret) -> None:
+    secret = api_secrets.revoke_api_secret(api_secret.secret, reason=RevokeReason.LEAKED, by=COMMAND).secret
+    again = api_secrets.revoke_api_secret(secret, reason=RevokeReason.OTHER, by=COMMAND).secret
+    assert (again.revoked_at, again.revoke_reason) == (secret.revoked_at, "leaked")
+    for operation in (api_secrets.disable_api_secret, api_secrets.enable_api_secret):
+        with pytest.raises(Refused, match="revoked"):
+            operation(secret, by=COMMAND)
+    with pytest.raises(Refused, match="revoked"):
+        api_secrets.roll_api_secret(secret, overlap=HOUR, by=COMMAND)
+
+
+def test_disabling_and_suspending_are_told_once_each(api_secret: IssuedApiSecret, acme: Organization) -> None:
+    for _ in range(2):
+        api_secrets.disable_api_secret(api_secret.secret, by=COMMAND)
+        suspend_organization(acme, by=COMMAND)
+    for _ in range(2):
+        api_secrets.enable_api_secret(api_secret.secret, by=COMMAND)
+        resume_organization(acme, by=COMMAND)
+    told = list(AuditEvent.objects.order_by("id").values_list("action", flat=True))[-4:]
+    assert told == ["api_secret.disabled", "organization.suspended", "api_secret.enabled", "organization.resumed"]

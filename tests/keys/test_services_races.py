@@ -1,0 +1,84 @@
+"""Two at once: one effect, on both databases."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from keys.models import ApiKey, Environment, RevokeReason
+from keys.services.errors import Refused
+from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revoke_key
+from keys.services.secrets import roll_key
+from portal.audit import Actor
+from portal.models import AuditEvent
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+HOUR = timedelta(hours=1)
+
+
+def at_once(*acts: Callable[[], object]) -> list[object]:
+    """Do all of it in threads that start together; what is refused comes back as the refusal."""
+    start = Barrier(len(acts))
+
+    def run(act: Callable[[], object]) -> object:
+        try:
+            start.wait()
+            return act()
+        except Refused as refusal:
+            return refusal
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(run, acts))
+
+
+def test_two_rolls_from_one_page_give_one_successor(issued: IssuedKey, as_ada: Actor) -> None:
+    seen = issued.secret.public_id
+    answers = at_once(*[lambda: roll_key(issued.key, overlap=HOUR, by=as_ada, seen_secret_id=seen)] * 4)
+    assert sum(isinstance(answer, IssuedKey) for answer in answers) == 1
+    assert issued.key.secrets.count() == 2
+
+
+def test_rolls_that_know_nothing_of_each_other_leave_two_working_secrets(issued: IssuedKey, as_ada: Actor) -> None:
+    answers = at_once(*[lambda: roll_key(issued.key, overlap=HOUR, by=as_ada)] * 4)
+    assert all(isinstance(answer, IssuedKey) for answer in answers)
+    last = max(secret.created_at for secret in issued.key.secrets.all())
+    assert sum(secret.works(last + HOUR / 2) for secret in issued.key.secrets.all()) == 2
+    assert AuditEvent.objects.filter(action="key.rolled").count() == 4
+
+
+def test_a_form_sent_twice_at_once_makes_one_key(issued: IssuedKey, as_ada: Actor) -> None:
+    key, form = issued.key, uuid4()
+    make = lambda: issue_key(  # noqa: E731  # a thunk, four times
+        key.organization, key.api, KeySettings("twice"), environment=Environment.LIVE, by=as_ada, submission=form
+    )
+    answers = at_once(make, make, make, make)
+    made = {answer.key.public_id for answer in answers if isinstance(answer, IssuedKey)}
+    assert [ApiKey.objects.get(name="twice").public_id] == list(made)
+
+
+def test_the_cap_holds_under_parallel_issues(issued: IssuedKey, as_ada: Actor, settings: Settings) -> None:
+    settings.MAX_KEYS_PER_ORGANIZATION = 3
+    key = issued.key
+    at_once(*[lambda: issue_key(key.organization, key.api, KeySettings("n"), environment=Environment.LIVE, by=as_ada)] * 6)
+    assert ApiKey.objects.filter(organization=key.organization).count() == 3
+
+
+def test_a_revocation_beside_edits_and_rolls_wins(issued: IssuedKey, as_ada: Actor) -> None:
+    key = issued.key
+    at_once(
+        lambda: revoke_key(key, reason=RevokeReason.OTHER, by=as_ada),
+        lambda: revoke_key(key, reason=RevokeReason.LEAKED, by=as_ada),
+        lambda: edit_key(key, KeySettings("renamed"), by=as_ada),
+        lambda: roll_key(key, overlap=HOUR, by=as_ada),
+    )
+    after = ApiKey.objects.get(pk=key.pk)
+    assert after.revoked_at is not None
+    assert AuditEvent.objects.filter(action="key.revoked").count() == 1
+    assert after.version == 1 + AuditEvent.objects.filter(action__in=["key.revoked", "key.edited"]).count()
