@@ -1,12 +1,121 @@
-"""How people get in."""
+"""How people get in and prove who they are: our answers to what allauth asks."""
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+
+from portal import encryption, http, services
+from portal.audit_actions import AuditAction
+from portal.models import User
+from portal.passwords import is_too_long
+
+
+def check_domain(email: str) -> str:
+    """The address, if ``SIGNUP`` lets its mail domain in; raises ValidationError, whether or not it has an account."""
+    domains = [] if settings.SIGNUP in {"open", "invite"} else settings.SIGNUP.split(",")
+    if domains and email.rpartition("@")[2].lower() not in domains:
+        raise ValidationError(f"Accounts here are for addresses at {' or '.join(domains)}.", code="domain_not_welcome")
+    return email
+
+
+def public_url(url: str) -> str:
+    """The same path at ``PUBLIC_URL``: what we mail never repeats a host that a request named."""
+    parts = urlsplit(url)
+    return settings.PUBLIC_URL + parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Ours."""
+    """E-mail and password, with our sign-up modes, our addresses and our audit."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's signature
+        """Nobody signs up uninvited where ``SIGNUP`` is ``invite``."""
+        return bool(settings.SIGNUP != "invite")
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Only a path of ours is followed after sign-in, whatever hosts we answer to."""
+        return bool(url) and http.is_local_path(str(url))
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """The address that ``ForwardedMiddleware`` found."""
+        return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104  # "unknown"; no socket is bound to it
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send it with addresses of ``PUBLIC_URL`` only."""
+        site = {"name": "Latchkey", "domain": urlsplit(settings.PUBLIC_URL).netloc}
+        ours = {name: public_url(value) if name.endswith("_url") else value for name, value in context.items()}
+        super().send_mail(template_prefix, email, ours | {"current_site": site, "public_url": settings.PUBLIC_URL})
+
+    def clean_password(self, password: str, user: User | None = None) -> str:
+        """The password, if it may be set; one too long is refused before anything reads it."""
+        if is_too_long(password):
+            raise ValidationError("This password is too long.", code="password_too_long")
+        return str(super().clean_password(password, user=user))
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """The person whose password this is; one too long counts as wrong, and nothing hashes it."""
+        if is_too_long(credentials.get("password") or ""):
+            self.pre_authenticate(request, **credentials)
+            return None
+        user: User | None = super().authenticate(request, **credentials)
+        return user
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Throttle: by account and client address first, then by account."""
+        super().pre_authenticate(request, **credentials)
+        login = str(credentials.get("email", "")).lower()
+        usage = ratelimit.consume(request, app="allauth.account", action="login_failed_account", key=login)
+        if usage is None:
+            raise self.validation_error("too_many_login_attempts")
+        self._login_failed_rl_usage.usage += usage.usage  # given back together when the password was right
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        return f"{self.get_client_ip(request)}:{str(credentials.get('email', '')).lower()}"
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        super()._delete_login_attempts_cached_email(request, **credentials)
+        login = str(credentials.get("email", "")).lower()
+        ratelimit.clear(request, app="allauth.account", action="login_failed_account", key=login)
+
+    def set_password(self, user: User, password: str) -> None:
+        """Change or reset it, once: of two answers to one reset link, the second is told."""
+        by = http.actor_of(self.request)
+        action = AuditAction.USER_PASSWORD_CHANGED if by.user else AuditAction.USER_PASSWORD_RESET
+        if not services.set_password(user, password, action=action, by=replace(by, user=user)):
+            raise ImmediateHttpResponse(
+                http.error_page(
+                    self.request,
+                    status=409,
+                    title="This password was changed a moment ago",
+                    detail="Sign in with the new one, or ask for another reset.",
+                )
+            )
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Verify the address, together with the audit of the change; False where another account was first."""
+        try:
+            with transaction.atomic():
+                return bool(super().confirm_email(request, email_address))
+        except IntegrityError:
+            return False
 
 
 class MFAAdapter(DefaultMFAAdapter):
-    """Ours."""
+    """Second factors whose seeds only this installation can read."""
+
+    def encrypt(self, text: str) -> str:
+        """Encrypted under the newest of ``ENCRYPTION_KEYS``."""
+        return encryption.encrypt(text.encode())
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """The text again."""
+        return encryption.decrypt(encrypted_text).decode()

@@ -1,15 +1,21 @@
 """The pages' cache (throttles of sign-in): Redis without pickle, and the process's own memory where Redis is gone."""
 
+# ruff: noqa: D102  # each method of FallbackCache is Django's, with a way out
+
 import json
 import logging
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
+RETRY_AFTER_S = 2.0
+MAX_MEMORY_ENTRIES = 100_000
 
 
 class JsonSerializer:
@@ -29,26 +35,51 @@ class JsonSerializer:
 class FallbackCache(RedisCache):
     """Redis; while it cannot be reached, this process's memory, so that a throttle is never without limit."""
 
+    _down_until: ClassVar[float] = 0.0  # for all threads: one finds out, the others need not wait
+
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
-        memory = {key: value for key, value in params.items() if key != "OPTIONS"}
-        self._memory = LocMemCache(f"fallback of {params.get('KEY_PREFIX', '')}", memory)
+        memory = {**params, "OPTIONS": {"MAX_ENTRIES": MAX_MEMORY_ENTRIES}}
+        self._memory = LocMemCache("beside redis", memory)
 
-    def _either(self, name: str, redis: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        try:
-            return redis(*args, **kwargs)
-        except RedisError as exc:
-            log.warning("cache.unreachable", extra={"operation": name, "error": type(exc).__name__})
-            return getattr(self._memory, name)(*args, **kwargs)
+    def _try(self, operation: str, *args: Any) -> Any:
+        if time.monotonic() >= FallbackCache._down_until:
+            try:
+                return getattr(super(), operation)(*args)
+            except RedisError as exc:
+                FallbackCache._down_until = time.monotonic() + RETRY_AFTER_S
+                log.warning("cache.unreachable", extra={"operation": operation, "error": type(exc).__name__})
+        return getattr(self._memory, operation)(*args)
 
+    def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> Any:
+        return self._try("add", key, value, timeout, version)
 
-def _with_fallback(name: str) -> Callable[..., Any]:
-    def operation(self: FallbackCache, *args: Any, **kwargs: Any) -> Any:
-        return self._either(name, getattr(super(FallbackCache, self), name), *args, **kwargs)
+    def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        return self._try("get", key, default, version)
 
-    operation.__name__ = name
-    return operation
+    def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> Any:
+        return self._try("set", key, value, timeout, version)
 
+    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> Any:
+        return self._try("touch", key, timeout, version)
 
-for _name in ("add", "get", "set", "touch", "delete", "get_many", "has_key", "incr", "set_many", "delete_many", "clear"):
-    setattr(FallbackCache, _name, _with_fallback(_name))
+    def delete(self, key: Any, version: int | None = None) -> Any:
+        return self._try("delete", key, version)
+
+    def get_many(self, keys: Iterable[Any], version: int | None = None) -> Any:
+        return self._try("get_many", list(keys), version)
+
+    def has_key(self, key: Any, version: int | None = None) -> Any:
+        return self._try("has_key", key, version)
+
+    def incr(self, key: Any, delta: int = 1, version: int | None = None) -> Any:
+        return self._try("incr", key, delta, version)
+
+    def set_many(self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> Any:
+        return self._try("set_many", dict(data), timeout, version)
+
+    def delete_many(self, keys: Iterable[Any], version: int | None = None) -> Any:
+        return self._try("delete_many", list(keys), version)
+
+    def clear(self) -> Any:
+        return self._try("clear")

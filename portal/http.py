@@ -17,13 +17,23 @@ from portal.models import Membership, Organization, User
 from portal.permissions import ROLES_FOR, Action, Role
 
 P = ParamSpec("P")
-MACHINE_PREFIXES = settings.MACHINE_PREFIXES
+HEALTH_PREFIXES = ("/healthz", "/readyz", "/metrics")
+PROBLEMS = {
+    400: ("bad_request", "The request could not be read."),
+    403: ("forbidden", "This is not allowed."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not answer that method; see Allow."),
+    413: ("too_large", "The body is too large."),
+    429: ("too_many_requests", "Slow down and try again."),
+    500: ("internal_error", "Something failed on our side. Nothing was changed."),
+    503: ("unavailable", "Try again in a moment."),
+}
 
 
 class HttpRequest(http.HttpRequest):
     """A request after our middleware: who asks, and for which of their organizations."""
 
-    user: User  # type: ignore[assignment]  # an AnonymousUser where nobody is signed in; views behind member_required have a User
+    user: User  # an AnonymousUser where nobody is signed in; views behind member_required have a User
     htmx: HtmxDetails
     request_id: str
     organization: Organization | None
@@ -39,7 +49,7 @@ class MemberRequest(HttpRequest):
 
 def is_machine(path: str) -> bool:
     """Whether programs ask here: JSON for every error, no cookie, no redirect."""
-    return path.startswith(MACHINE_PREFIXES)
+    return path.startswith(settings.MACHINE_PREFIXES)
 
 
 def actor_of(request: http.HttpRequest, kind: ActorKind = ActorKind.USER) -> Actor:
@@ -63,18 +73,24 @@ def fragment_or_page(
     return response
 
 
-def problem(*, status: int, code: str, detail: str, request_id: str) -> JsonResponse:
-    """An error for programs (RFC 9457)."""
-    title = http.HttpResponse(status=status).reason_phrase
-    body = {
-        "type": f"{settings.PUBLIC_URL}/docs/#{code}",
-        "title": title,
-        "status": status,
-        "code": code,
-        "detail": detail,
-        "request_id": request_id,
-    }
-    response = JsonResponse(body, status=status, content_type="application/problem+json")
+def machine_error(request: http.HttpRequest, status: int, *, code: str = "", detail: str = "") -> JsonResponse:
+    """An error for programs: problem+json (RFC 9457), or RFC 6749 §5.2 JSON under ``/oauth/``."""
+    usual_code, usual_detail = PROBLEMS.get(status, PROBLEMS[500 if status >= 500 else 400])
+    code, detail = code or usual_code, detail or usual_detail
+    named = getattr(request, "request_id", "")
+    if request.path.startswith("/oauth/"):
+        error = "server_error" if status == 500 else "temporarily_unavailable" if status == 503 else "invalid_request"
+        response = JsonResponse({"error": error, "error_description": detail}, status=status)
+    else:
+        body = {
+            "type": f"{settings.PUBLIC_URL}/docs/#{code}",
+            "title": HttpResponse(status=status).reason_phrase,
+            "status": status,
+            "detail": detail,
+            "code": code,
+            "request_id": named,
+        }
+        response = JsonResponse(body, status=status, content_type="application/problem+json")
     response["Cache-Control"] = "no-store"
     return response
 
@@ -92,10 +108,20 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 def error_page(request: http.HttpRequest, *, status: int, title: str, detail: str, **more: Any) -> HttpResponse:
     """An error for people: a whole page, or its core where htmx asked."""
-    context = {"status": status, "title": title, "detail": detail, "request_id": getattr(request, "request_id", ""), **more}
+    named = getattr(request, "request_id", "")
+    context = {"status": status, "title": title, "detail": detail, "request_id": named, **more}
     template = "portal/_error.html" if request.headers.get("HX-Request") else "portal/error.html"
     response = render(request, template, context, status=status)
     patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def busy(request: http.HttpRequest) -> HttpResponse:
+    """503: more sign-ins at once than passwords can be checked; nothing was done."""
+    response = error_page(
+        request, status=503, title="Very busy right now", detail="Nothing was changed. Try again in a few seconds."
+    )
+    response["Retry-After"] = "2"
     return response
 
 
@@ -103,9 +129,8 @@ def forbidden(request: http.HttpRequest, action: Action) -> HttpResponse:
     """403, naming the roles that may do it and the people who can give one."""
     organization: Organization | None = getattr(request, "organization", None)
     if organization is None:
-        return error_page(
-            request, status=403, title="You belong to no organization", detail="Ask the person who sent you here for an invitation."
-        )
+        detail = "Ask the person who sent you here for an invitation."
+        return error_page(request, status=403, title="You belong to no organization", detail=detail)
     granters = Membership.objects.filter(
         organization=organization, role__in=ROLES_FOR[Action.MANAGE_ORGANIZATION], user__is_active=True
     ).select_related("user")
@@ -138,6 +163,6 @@ def member_required(action: Action) -> Callable[[View[P]], Callable[Concatenate[
                 return forbidden(request, action)
             return view(request, *args, **kwargs)  # type: ignore[arg-type]  # the guard has just made it a MemberRequest
 
-        return guarded
+        return guarded  # type: ignore[return-value]  # mypy takes the two kinds of request for the wrapped one
 
     return decorate

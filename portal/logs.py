@@ -8,13 +8,21 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from portal.redaction import is_sensitive, redact, redact_value, MASK
+from portal.redaction import MASK, is_sensitive, redact, redact_value
 
-LOGGERS_OF_OTHERS = ("django", "django.server", "celery", "celery.task", "celery.redirected", "_granian", "granian.access")
+LOGGERS_OF_OTHERS = (
+    "django",
+    "django.server",
+    "celery",
+    "celery.task",
+    "celery.redirected",
+    "_granian",
+    "granian.access",
+)
 
 
 class QuietFailureHandler(logging.StreamHandler[Any]):
-    """Writes lines; a record that cannot be formatted is named by its place, since the stock complaint prints its args."""
+    """Writes lines; of a record that cannot be formatted only the place, where logging itself would print its args."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
         """Say where the unusable record came from, and nothing of what it held."""
@@ -42,10 +50,12 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer = (
+    renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=True)
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     return {
         "version": 1,

@@ -1,16 +1,148 @@
-"""What every request to Django passes through."""
+"""What every request to Django passes through, outermost first."""
 
+import logging
+import time
 from collections.abc import Callable
+from typing import cast
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.cache import add_never_cache_headers
+from structlog.contextvars import bound_contextvars
+
+from portal import http
+from portal.audit import NotAllowed
+from portal.models import Membership
+from portal.passwords import PasswordsBusy
+from portal.proxies import client_address, is_https
+from portal.redaction import redact
+from portal.request_ids import request_id
+
+log = logging.getLogger("portal.request")
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+SESSION_ORGANIZATION = "organization"
+PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
 
 
 class RequestIdMiddleware:
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+    """Names the request, in its answer and in each of its log lines, and writes one line about it when it is over."""
+
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer with ``X-Request-Id``."""
+        named = request_id(request.META.get("HTTP_X_REQUEST_ID"))
+        request.request_id = named  # type: ignore[attr-defined]
+        started = time.perf_counter()
+        with bound_contextvars(request_id=named):
+            response = self.get_response(request)
+            log.info(
+                "request",
+                extra={
+                    "method": redact(request.method or ""),
+                    "path": redact(request.path),
+                    "status": response.status_code,
+                    "duration_ms": round((time.perf_counter() - started) * 1000, 1),
+                },
+            )
+        response["X-Request-Id"] = named
+        return response
+
+
+class ForwardedMiddleware:
+    """Says where the request comes from and over what, as far as ``TRUSTED_PROXIES`` reaches; the headers then go.
+
+    ``X-Forwarded-Host`` never counts: our own address is ``PUBLIC_URL``.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Set the client's address and scheme for everything further in."""
+        meta = request.META
+        peer = meta.get("REMOTE_ADDR")
+        forwarded_for = meta.pop("HTTP_X_FORWARDED_FOR", None)
+        forwarded_proto = meta.pop("HTTP_X_FORWARDED_PROTO", None)
+        for name in ("HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT", "HTTP_X_REAL_IP", "HTTP_FORWARDED"):
+            meta.pop(name, None)
+        https = is_https(request.scheme or "http", peer, forwarded_proto, settings.TRUSTED_PROXIES)
+        meta["wsgi.url_scheme"] = "https" if https else "http"
+        meta["REMOTE_ADDR"] = (
+            client_address(peer, [forwarded_for] if forwarded_for else [], settings.TRUSTED_PROXIES) or ""
+        )
         return self.get_response(request)
 
 
-ForwardedMiddleware = OrganizationMiddleware = RequestIdMiddleware
+class MachineMiddleware:
+    """Keeps what programs get in their own terms: https or a refusal, JSON for every error, never a cookie."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer; where the framework speaks HTML about an error, say it as a problem instead."""
+        if not http.is_machine(request.path):
+            return self.get_response(request)
+        if settings.HTTPS and not request.is_secure() and not request.path.startswith(http.HEALTH_PREFIXES):
+            return http.machine_error(request, 403, code="https_required", detail="Use https.")
+        response = self.get_response(request)
+        if response.status_code >= 400 and "json" not in response.get("Content-Type", ""):
+            allow = response.get("Allow")
+            response = http.machine_error(request, response.status_code)
+            if allow:
+                response["Allow"] = allow
+        response.cookies.clear()
+        return response
+
+
+class PermissionsPolicyMiddleware:
+    """Tells browsers which of their powers no page of ours uses."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Add the header."""
+        response = self.get_response(request)
+        response.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        return response
+
+
+class OrganizationMiddleware:
+    """Finds the organization that a signed-in person works in; says at the edge what an operation refused."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Set ``organization`` and ``membership``; nothing a person sees when signed in is kept by any cache."""
+        ours = cast("http.HttpRequest", request)
+        ours.organization = ours.membership = None
+        if http.is_machine(request.path):
+            return self.get_response(request)
+        if request.user.is_authenticated:
+            ours.membership = _membership(ours)
+            ours.organization = ours.membership.organization if ours.membership else None
+        response = self.get_response(request)
+        if request.user.is_authenticated and not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """Turn what services refuse into the answer of that status."""
+        if isinstance(exception, NotAllowed):
+            return http.forbidden(request, exception.action)
+        if isinstance(exception, PasswordsBusy):
+            return http.busy(request)
+        return None
+
+
+def _membership(request: http.HttpRequest) -> Membership | None:
+    memberships = Membership.objects.filter(user=request.user).select_related("organization").order_by("pk")
+    if chosen := request.session.get(SESSION_ORGANIZATION):
+        found = memberships.filter(organization__public_id=chosen).first()
+        if found is not None:
+            return found
+    return memberships.first()

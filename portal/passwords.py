@@ -76,11 +76,12 @@ class _Slot:
 class LengthValidator:
     """Asks for 15 characters, and for no more than is ever hashed."""
 
-    def validate(self, password: str, user: User | None = None) -> None:
+    def validate(self, password: str, user: User | None = None) -> None:  # noqa: ARG002  # Django's signature
         """Raise ValidationError unless the length is right."""
         chars = len(unicodedata.normalize("NFC", password[: MAX_PASSWORD_BYTES + 1]))
         if chars < MIN_PASSWORD_CHARS:
-            raise ValidationError(f"Use at least {MIN_PASSWORD_CHARS} characters; this has {chars}.", code="password_too_short")
+            message = f"Use at least {MIN_PASSWORD_CHARS} characters; this has {chars}."
+            raise ValidationError(message, code="password_too_short")
         if is_too_long(password):
             raise ValidationError(f"Use at most {MAX_PASSWORD_BYTES:,} bytes.", code="password_too_long")
 
@@ -92,7 +93,7 @@ class LengthValidator:
 class ServiceNameValidator:
     """Refuses a password that is little more than this service's name, the first thing anyone would guess."""
 
-    def validate(self, password: str, user: User | None = None) -> None:
+    def validate(self, password: str, user: User | None = None) -> None:  # noqa: ARG002  # Django's signature
         """Raise ValidationError where nothing of 8 characters is left without the service's names."""
         rest = "".join(char for char in password[: MAX_PASSWORD_BYTES + 1].casefold() if char.isalnum())
         names = [*SERVICE_NAMES, settings.KEY_BRAND]
@@ -101,7 +102,8 @@ class ServiceNameValidator:
         for name in names:
             rest = rest.replace(name, "")
         if len(rest) < MIN_PASSWORD_CHARS // 2:
-            raise ValidationError("Choose a password that is not built on this service's name.", code="password_is_service_name")
+            message = "Choose a password that is not built on this service's name."
+            raise ValidationError(message, code="password_is_service_name")
 
     def get_help_text(self) -> str:
         """What the form says before anyone errs."""

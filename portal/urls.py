@@ -1,5 +1,6 @@
 """Every address of the pages; other apps by string."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -7,8 +8,19 @@ from portal import views
 
 urlpatterns = [
     path("", views.landing, name="landing"),
+    path("robots.txt", views.robots, name="robots"),
+    path("theme/", views.choose_theme, name="theme"),
+    path("organization/", views.switch_organization, name="organization_switch"),
     path("accounts/", include("allauth.account.urls")),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("admin/", admin.site.urls),
     path("", include("keys.urls")),
 ]
+if settings.DEBUG:
+    urlpatterns.append(path("styleguide/", views.styleguide, name="styleguide"))
+
+handler400 = "portal.views.bad_request"
+handler403 = "portal.views.permission_denied"
+handler404 = "portal.views.not_found"
+handler429 = "portal.views.too_many_requests"  # allauth's, by the same convention
+handler500 = "portal.views.server_error"

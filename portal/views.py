@@ -1,16 +1,127 @@
 """The shell's own pages: landing, theme, choice of organization, errors."""
 
+from typing import cast
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from portal import http
+from portal.context import THEME_COOKIE
+from portal.forms import OrganizationForm, ThemeForm
+from portal.middleware import SESSION_ORGANIZATION
+from portal.models import Organization
+
+THEME_COOKIE_AGE_S = 365 * 24 * 3600
+ROBOTS = "User-agent: *\nDisallow: /app/\nDisallow: /admin/\nDisallow: /accounts/\n"
 
 
+@require_safe
 def landing(request: HttpRequest) -> HttpResponse:
     """What this is; whoever is signed in goes on to the overview."""
     if request.user.is_authenticated:
-        return redirect("/app/")
+        return redirect(settings.LOGIN_REDIRECT_URL)
     return render(request, "portal/landing.html")
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The form was older than the sign-in it was made for."""
-    return HttpResponse(status=403)
+@require_safe
+def robots(_request: HttpRequest) -> HttpResponse:
+    """What search engines should leave alone."""
+    return HttpResponse(ROBOTS, content_type="text/plain; charset=utf-8")
+
+
+@require_GET
+def styleguide(request: HttpRequest) -> HttpResponse:
+    """Every component in every state; only while developing."""
+    return render(request, "portal/styleguide.html")
+
+
+@require_POST
+def choose_theme(request: HttpRequest) -> HttpResponse:
+    """Keep the choice of light or dark in a cookie: it belongs to the browser, not to the person."""
+    form = ThemeForm(request.POST)
+    if not form.is_valid():
+        return bad_request(request)
+    response = _back(request, form.cleaned_data["next"], default="/")
+    response.set_cookie(
+        THEME_COOKIE,
+        form.cleaned_data["theme"],
+        max_age=THEME_COOKIE_AGE_S,
+        secure=settings.HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+@require_POST
+@login_required
+def switch_organization(request: HttpRequest) -> HttpResponse:
+    """Work in another of one's organizations from now on; one that is not one's own does not exist."""
+    form = OrganizationForm(request.POST)
+    if not form.is_valid():
+        return bad_request(request)
+    mine = Organization.objects.filter(memberships__user=cast("http.HttpRequest", request).user)
+    chosen = get_object_or_404(mine, public_id=form.cleaned_data["organization"])
+    request.session[SESSION_ORGANIZATION] = chosen.public_id
+    return _back(request, form.cleaned_data["next"], default=settings.LOGIN_REDIRECT_URL)
+
+
+def _back(request: HttpRequest, url: str, *, default: str) -> HttpResponse:
+    """Return to a page of ours; htmx loads it whole, since the frame around it changes too."""
+    target = url if http.is_local_path(url) else default
+    response = HttpResponse(headers={"HX-Redirect": target}) if request.headers.get("HX-Request") else redirect(target)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+    """400."""
+    return http.error_page(
+        request, status=400, title="We could not read this request", detail="Nothing changed. Go back and try again."
+    )
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+    """403."""
+    return http.error_page(
+        request, status=403, title="This is not yours to open", detail="Your account may not open this page."
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+    """404: it never was, is gone, or is somebody else's; which of them is not said."""
+    return http.error_page(
+        request,
+        status=404,
+        title="There is nothing here",
+        detail="It was moved, or it belongs to an organization you are not in.",
+    )
+
+
+def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+    """429, for allauth's throttles."""
+    response = http.error_page(
+        request, status=429, title="Too many tries", detail="Wait a minute, then try again. Nothing changed."
+    )
+    response["Retry-After"] = "60"
+    return response
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500: drawn without session or database, either of which may be what failed."""
+    return HttpResponse(render_to_string("500.html", {"request": request}), status=500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
+    """403 for a form without a good token: mostly one that was open while its person signed in or out elsewhere."""
+    return http.error_page(
+        request,
+        status=403,
+        title="This form is out of date",
+        detail="Nothing changed. Go back, reload the page and send it again; cookies must be allowed.",
+    )

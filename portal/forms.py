@@ -1,0 +1,68 @@
+"""The shell's forms."""
+
+from typing import Any
+
+from allauth.account import forms as account_forms
+from allauth.account.adapter import get_adapter
+from django import forms
+from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse
+
+from portal import services
+from portal.accounts import check_domain
+from portal.audit import Actor, ActorKind
+from portal.context import THEMES
+from portal.models import User
+
+
+class SignupForm(account_forms.SignupForm):
+    """An address and a password."""
+
+    account_already_exists: bool
+
+    def clean_email(self) -> str:
+        """The address, if ``SIGNUP`` lets it in."""
+        return str(check_domain(super().clean_email()))
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        """The new person, or the answer for an address that has an account: a stranger sees no difference."""
+        if self.account_already_exists:
+            make_password(self.cleaned_data["password1"])  # answering sooner would tell that the address is known
+            return _known(super().try_save(request))
+        user = get_adapter().save_user(request, User(), self, commit=False)
+        try:
+            return services.sign_up(user, by=Actor(ActorKind.USER, user, *_origin(request))), None
+        except IntegrityError:  # another request with this address was first
+            self.account_already_exists = True
+            return _known(super().try_save(request))
+
+
+def _known(answer: tuple[Any, Any]) -> tuple[User | None, HttpResponse | None]:
+    return answer
+
+
+def _origin(request: HttpRequest) -> tuple[str | None, str]:
+    return request.META.get("REMOTE_ADDR") or None, getattr(request, "request_id", "")
+
+
+class AddEmailForm(account_forms.AddEmailForm):
+    """The address to change to."""
+
+    def clean_email(self) -> str:
+        """The address, if ``SIGNUP`` lets it in: else one could sign up at work and move away."""
+        return check_domain(str(super().clean_email()))
+
+
+class ThemeForm(forms.Form):
+    """The choice between light and dark."""
+
+    theme = forms.ChoiceField(choices=[(theme, theme.title()) for theme in THEMES])
+    next = forms.CharField(required=False)
+
+
+class OrganizationForm(forms.Form):
+    """The choice of the organization to work in."""
+
+    organization = forms.CharField()
+    next = forms.CharField(required=False)
