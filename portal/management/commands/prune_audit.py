@@ -1,0 +1,24 @@
+"""``manage.py prune_audit``: delete audit events past ``AUDIT_RETENTION_DAYS``."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from portal.audit import COMMAND
+from portal.retention import prune_audit
+
+
+class Command(BaseCommand):
+    """Deletes what is older than the retention, and writes down that it did."""
+
+    help = "Delete audit events past their retention (AUDIT_RETENTION_DAYS); the deletion is itself an audit event."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Delete, and say how many."""
+        now = timezone.now()
+        pruned = prune_audit(before=now - settings.AUDIT_RETENTION, now=now, by=COMMAND)
+        self.stdout.write(
+            f"{pruned} audit events deleted; those of the last {settings.AUDIT_RETENTION.days} days stay."
+        )
