@@ -50,6 +50,11 @@ def clean_name(text: str, *, max_chars: int = MAX_NAME_CHARS) -> str:
     return name
 
 
+def clean_note(text: str) -> str:
+    """The note by the rules of a name, at most 200 characters; it may be empty."""
+    return clean_name(text, max_chars=MAX_NOTE_CHARS) if text.strip() else ""
+
+
 def is_scope(text: str) -> bool:
     """Whether the text is one scope of the RFC 6749 §3.3 grammar, at most 128 characters."""
     return _SCOPE.fullmatch(text) is not None
@@ -110,7 +115,9 @@ def clean_rate_limits(limits: Sequence[RateLimit]) -> list[RateLimit]:
 def clean_metadata(value: object) -> dict[str, object]:
     """The metadata, checked: a JSON object of at most 4 KiB and depth 8, handed to backends as it is."""
     if not isinstance(value, dict):
-        raise ValueError('Metadata is a JSON object such as {"plan": "gold"}.')
+        raise ValueError(  # noqa: TRY004  # what was typed, not a type of ours
+            'Metadata is a JSON object such as {"plan": "gold"}.'
+        )
     if _depth(value) > MAX_METADATA_DEPTH:
         raise ValueError(f"Nest metadata at most {MAX_METADATA_DEPTH} deep.")
     try:

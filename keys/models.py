@@ -125,7 +125,9 @@ class ApiSecret(Secret):
     class Meta:
         verbose_name = "API secret"
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(environment__in=Environment.values), name="api_secret_environment_known"),
+            models.CheckConstraint(
+                condition=Q(environment__in=Environment.values), name="api_secret_environment_known"
+            ),
             models.CheckConstraint(
                 condition=Q(revoked_at=None, revoke_reason="")
                 | Q(revoked_at__isnull=False, revoke_reason__in=RevokeReason.values),
@@ -197,7 +199,7 @@ class KeySecret(Secret):
 
 
 class Usage(models.Model):
-    """How often a secret got an answer, per hour and code. The secret's id is text: counts outlive nothing they need."""
+    """How often a secret got an answer, per hour and code; ``secret_id`` is its public id."""
 
     secret_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS)
     key = models.ForeignKey(ApiKey, models.PROTECT, related_name="usage", null=True)
@@ -212,7 +214,7 @@ class Usage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.secret_id} {self.hour:%Y-%m-%d %H}:00 {self.code} × {self.count}"
+        return f"{self.secret_id} {self.hour:%Y-%m-%d %H}:00 {self.code} {self.count} times"
 
 
 class Caller(models.Model):
@@ -253,7 +255,9 @@ class Notice(models.Model):
 
     key = models.ForeignKey(ApiKey, models.PROTECT, related_name="notices")
     kind = models.CharField(max_length=24, choices=Kind.choices)
-    about = models.CharField(max_length=64, help_text="The instant or secret id it tells of: an extended key may be told again.")
+    about = models.CharField(
+        max_length=64, help_text="The instant or the secret it tells of: an extended key is told again."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True, blank=True)
 
@@ -262,5 +266,3 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key_id}"
-
-

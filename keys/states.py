@@ -1,4 +1,4 @@
-"""What a credential is at an instant, for pages and lists. Pure; agrees with ``keys.validation.verdict`` on every instant."""
+"""What a credential is at an instant, for pages. Pure; agrees with ``keys.validation.verdict`` on every instant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -41,5 +41,5 @@ class AuditAction(StrEnum):
     KEY_REVOKED = "key.revoked"
     KEY_EXPIRED = "key.expired"
     KEY_SECRET_ENDED = "key.secret_ended"  # noqa: S105
-    SECRETS_REDIGESTED = "secrets.redigested"  # noqa: S105
+    SECRETS_REDIGESTED = "secrets.redigested"
     AUDIT_PRUNED = "audit.pruned"

@@ -1,8 +1,8 @@
 """Tell the caches what a committed change touched, before the change answers.
 
-A service opens ``change()``; inside it writes its rows and its audit event and names the snapshots it touched. The names
-go into an outbox row of the same transaction. After the commit, and before the service returns, they are flushed: if
-the process dies in between, the row is still there for whoever flushes next.
+A service opens ``change()``; inside it writes its rows and its audit event and names the snapshots it touched. The
+names go into an outbox row of the same transaction. After the commit, and before the service returns, they are
+flushed: if the process dies in between, the row is still there for whoever flushes next.
 """
 
 import time
@@ -49,7 +49,7 @@ _flush: Flush | None = None
 
 def register_flush(flush: Flush) -> None:
     """Set what tells the caches: it returns None once every process has heard, else when the last one will have."""
-    global _flush
+    global _flush  # noqa: PLW0603  # set once, as the app starts
     _flush = flush
 
 

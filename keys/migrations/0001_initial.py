@@ -7,224 +7,373 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('portal', '0001_initial'),
+        ("portal", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Submission',
+            name="Submission",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.UUIDField(unique=True)),
-                ('subject_id', models.CharField(max_length=32)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("token", models.UUIDField(unique=True)),
+                ("subject_id", models.CharField(max_length=32)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Api',
+            name="Api",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=keys.ids.api_id, editable=False, max_length=32, unique=True)),
-                ('name', models.CharField(max_length=100)),
-                ('identifier', models.CharField(help_text='A URI; the audience of its tokens.', max_length=255)),
-                ('description', models.CharField(blank=True, max_length=300)),
-                ('default_rate_limits', models.JSONField(blank=True, default=list)),
-                ('is_builtin', models.BooleanField(default=False, editable=False)),
-                ('disabled_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('version', models.PositiveIntegerField(default=1)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.CharField(default=keys.ids.api_id, editable=False, max_length=32, unique=True)),
+                ("name", models.CharField(max_length=100)),
+                ("identifier", models.CharField(help_text="A URI; the audience of its tokens.", max_length=255)),
+                ("description", models.CharField(blank=True, max_length=300)),
+                ("default_rate_limits", models.JSONField(blank=True, default=list)),
+                ("is_builtin", models.BooleanField(default=False, editable=False)),
+                ("disabled_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("version", models.PositiveIntegerField(default=1)),
             ],
             options={
-                'verbose_name': 'API',
-                'constraints': [models.UniqueConstraint(fields=('identifier',), name='api_identifier_unique'), models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='api_has_a_name'), models.CheckConstraint(condition=models.Q(('identifier', ''), _negated=True), name='api_has_an_identifier')],
+                "verbose_name": "API",
+                "constraints": [
+                    models.UniqueConstraint(fields=("identifier",), name="api_identifier_unique"),
+                    models.CheckConstraint(condition=models.Q(("name", ""), _negated=True), name="api_has_a_name"),
+                    models.CheckConstraint(
+                        condition=models.Q(("identifier", ""), _negated=True), name="api_has_an_identifier"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=keys.ids.key_id, editable=False, max_length=32, unique=True)),
-                ('environment', models.CharField(choices=[('live', 'Live'), ('test', 'Test')], max_length=8)),
-                ('name', models.CharField(max_length=100)),
-                ('note', models.CharField(blank=True, max_length=200)),
-                ('scopes', models.JSONField(blank=True, default=list)),
-                ('networks', models.JSONField(blank=True, default=list)),
-                ('rate_limits', models.JSONField(blank=True, default=list)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('not_before', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('disabled_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('revoke_reason', models.CharField(blank=True, choices=[('leaked', 'It leaked'), ('replaced', 'It was replaced'), ('unused', 'It is no longer used'), ('other', 'Another reason')], max_length=16)),
-                ('expiry_recorded_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('api', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_keys', to='keys.api')),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_keys', to='portal.organization')),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='api_keys', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.CharField(default=keys.ids.key_id, editable=False, max_length=32, unique=True)),
+                ("environment", models.CharField(choices=[("live", "Live"), ("test", "Test")], max_length=8)),
+                ("name", models.CharField(max_length=100)),
+                ("note", models.CharField(blank=True, max_length=200)),
+                ("scopes", models.JSONField(blank=True, default=list)),
+                ("networks", models.JSONField(blank=True, default=list)),
+                ("rate_limits", models.JSONField(blank=True, default=list)),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("not_before", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("disabled_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "revoke_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("leaked", "It leaked"),
+                            ("replaced", "It was replaced"),
+                            ("unused", "It is no longer used"),
+                            ("other", "Another reason"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("expiry_recorded_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("version", models.PositiveIntegerField(default=1)),
+                (
+                    "api",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="api_keys", to="keys.api"
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="api_keys", to="portal.organization"
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="api_keys",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API key',
+                "verbose_name": "API key",
             },
         ),
         migrations.CreateModel(
-            name='ApiSecret',
+            name="ApiSecret",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=keys.ids.secret_id, editable=False, max_length=32, unique=True)),
-                ('digest', models.BinaryField(max_length=32, unique=True)),
-                ('pepper_version', models.CharField(editable=False, max_length=16)),
-                ('hint', models.CharField(editable=False, max_length=32)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('ends_at', models.DateTimeField(blank=True, null=True)),
-                ('end_recorded_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('last_used_from', models.GenericIPAddressField(blank=True, editable=False, null=True)),
-                ('environment', models.CharField(choices=[('live', 'Live'), ('test', 'Test')], max_length=8)),
-                ('name', models.CharField(max_length=100)),
-                ('line', models.CharField(db_index=True, editable=False, max_length=32)),
-                ('disabled_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('revoke_reason', models.CharField(blank=True, choices=[('leaked', 'It leaked'), ('replaced', 'It was replaced'), ('unused', 'It is no longer used'), ('other', 'Another reason')], max_length=16)),
-                ('api', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='secrets', to='keys.api')),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.CharField(default=keys.ids.secret_id, editable=False, max_length=32, unique=True)),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                ("pepper_version", models.CharField(editable=False, max_length=16)),
+                ("hint", models.CharField(editable=False, max_length=32)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("ends_at", models.DateTimeField(blank=True, null=True)),
+                ("end_recorded_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("last_used_from", models.GenericIPAddressField(blank=True, editable=False, null=True)),
+                ("environment", models.CharField(choices=[("live", "Live"), ("test", "Test")], max_length=8)),
+                ("name", models.CharField(max_length=100)),
+                ("line", models.CharField(db_index=True, editable=False, max_length=32)),
+                ("disabled_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "revoke_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("leaked", "It leaked"),
+                            ("replaced", "It was replaced"),
+                            ("unused", "It is no longer used"),
+                            ("other", "Another reason"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "api",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="secrets", to="keys.api"
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API secret',
+                "verbose_name": "API secret",
             },
         ),
         migrations.CreateModel(
-            name='Caller',
+            name="Caller",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address', models.GenericIPAddressField()),
-                ('last_seen_at', models.DateTimeField()),
-                ('key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='callers', to='keys.apikey')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("address", models.GenericIPAddressField()),
+                ("last_seen_at", models.DateTimeField()),
+                (
+                    "key",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="callers", to="keys.apikey"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='KeySecret',
+            name="KeySecret",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=keys.ids.secret_id, editable=False, max_length=32, unique=True)),
-                ('digest', models.BinaryField(max_length=32, unique=True)),
-                ('pepper_version', models.CharField(editable=False, max_length=16)),
-                ('hint', models.CharField(editable=False, max_length=32)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('ends_at', models.DateTimeField(blank=True, null=True)),
-                ('end_recorded_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('last_used_from', models.GenericIPAddressField(blank=True, editable=False, null=True)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='secrets', to='keys.apikey')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.CharField(default=keys.ids.secret_id, editable=False, max_length=32, unique=True)),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                ("pepper_version", models.CharField(editable=False, max_length=16)),
+                ("hint", models.CharField(editable=False, max_length=32)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("ends_at", models.DateTimeField(blank=True, null=True)),
+                ("end_recorded_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("last_used_from", models.GenericIPAddressField(blank=True, editable=False, null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "key",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="secrets", to="keys.apikey"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('expires_in_7_days', 'Expires In 7 Days'), ('expires_in_1_day', 'Expires In 1 Day'), ('expired', 'Expired'), ('secret_ended', 'Secret Ended')], max_length=24)),
-                ('about', models.CharField(help_text='The instant or secret id it tells of: an extended key may be told again.', max_length=64)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('sent_at', models.DateTimeField(blank=True, null=True)),
-                ('key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='keys.apikey')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("expires_in_7_days", "Expires In 7 Days"),
+                            ("expires_in_1_day", "Expires In 1 Day"),
+                            ("expired", "Expired"),
+                            ("secret_ended", "Secret Ended"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                (
+                    "about",
+                    models.CharField(
+                        help_text="The instant or secret id it tells of: an extended key may be told again.",
+                        max_length=64,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("sent_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "key",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="notices", to="keys.apikey"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Scope',
+            name="Scope",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=128)),
-                ('description', models.CharField(blank=True, max_length=200)),
-                ('is_sensitive', models.BooleanField(default=False)),
-                ('api', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='scopes', to='keys.api')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=128)),
+                ("description", models.CharField(blank=True, max_length=200)),
+                ("is_sensitive", models.BooleanField(default=False)),
+                (
+                    "api",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="scopes", to="keys.api"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Usage',
+            name="Usage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('secret_id', models.CharField(max_length=32)),
-                ('hour', models.DateTimeField()),
-                ('code', models.CharField(max_length=32)),
-                ('count', models.PositiveBigIntegerField(default=0)),
-                ('key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='usage', to='keys.apikey')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("secret_id", models.CharField(max_length=32)),
+                ("hour", models.DateTimeField()),
+                ("code", models.CharField(max_length=32)),
+                ("count", models.PositiveBigIntegerField(default=0)),
+                (
+                    "key",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="usage", to="keys.apikey"
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(fields=['organization', '-created_at', '-id'], name='key_by_created'),
+            model_name="apikey",
+            index=models.Index(fields=["organization", "-created_at", "-id"], name="key_by_created"),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(fields=['organization', 'name', 'id'], name='key_by_name'),
+            model_name="apikey",
+            index=models.Index(fields=["organization", "name", "id"], name="key_by_name"),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(condition=models.Q(('expiry_recorded_at', None)), fields=['expires_at'], name='key_by_expiry'),
+            model_name="apikey",
+            index=models.Index(
+                condition=models.Q(("expiry_recorded_at", None)), fields=["expires_at"], name="key_by_expiry"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='key_has_a_name'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(condition=models.Q(("name", ""), _negated=True), name="key_has_a_name"),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(('environment__in', ['live', 'test'])), name='key_environment_known'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("environment__in", ["live", "test"])), name="key_environment_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(('not_before', None), ('expires_at', None), ('not_before__lt', models.F('expires_at')), _connector='OR'), name='key_begins_before_it_ends'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("not_before", None),
+                    ("expires_at", None),
+                    ("not_before__lt", models.F("expires_at")),
+                    _connector="OR",
+                ),
+                name="key_begins_before_it_ends",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('revoke_reason', ''), ('revoked_at', None)), models.Q(('revoke_reason__in', ['leaked', 'replaced', 'unused', 'other']), ('revoked_at__isnull', False)), _connector='OR'), name='key_revoked_with_a_reason'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("revoke_reason", ""), ("revoked_at", None)),
+                    models.Q(
+                        ("revoke_reason__in", ["leaked", "replaced", "unused", "other"]), ("revoked_at__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="key_revoked_with_a_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apisecret',
-            constraint=models.CheckConstraint(condition=models.Q(('environment__in', ['live', 'test'])), name='api_secret_environment_known'),
+            model_name="apisecret",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("environment__in", ["live", "test"])), name="api_secret_environment_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apisecret',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('revoke_reason', ''), ('revoked_at', None)), models.Q(('revoke_reason__in', ['leaked', 'replaced', 'unused', 'other']), ('revoked_at__isnull', False)), _connector='OR'), name='api_secret_revoked_with_a_reason'),
+            model_name="apisecret",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("revoke_reason", ""), ("revoked_at", None)),
+                    models.Q(
+                        ("revoke_reason__in", ["leaked", "replaced", "unused", "other"]), ("revoked_at__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="api_secret_revoked_with_a_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='caller',
-            constraint=models.UniqueConstraint(fields=('key', 'address'), name='caller_unique'),
+            model_name="caller",
+            constraint=models.UniqueConstraint(fields=("key", "address"), name="caller_unique"),
         ),
         migrations.AddConstraint(
-            model_name='keysecret',
-            constraint=models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('key',), name='key_secret_one_without_end'),
+            model_name="keysecret",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ends_at", None)), fields=("key",), name="key_secret_one_without_end"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.UniqueConstraint(fields=('key', 'kind', 'about'), name='notice_once'),
+            model_name="notice",
+            constraint=models.UniqueConstraint(fields=("key", "kind", "about"), name="notice_once"),
         ),
         migrations.AddConstraint(
-            model_name='scope',
-            constraint=models.UniqueConstraint(fields=('api', 'name'), name='scope_unique_in_api'),
+            model_name="scope",
+            constraint=models.UniqueConstraint(fields=("api", "name"), name="scope_unique_in_api"),
         ),
         migrations.AddConstraint(
-            model_name='scope',
-            constraint=models.CheckConstraint(condition=models.Q(('name__regex', '^[!#-\\[\\]-~]+$')), name='scope_grammar'),
+            model_name="scope",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name__regex", "^[!#-\\[\\]-~]+$")), name="scope_grammar"
+            ),
         ),
         migrations.AddIndex(
-            model_name='usage',
-            index=models.Index(fields=['key', 'hour'], name='usage_by_key'),
+            model_name="usage",
+            index=models.Index(fields=["key", "hour"], name="usage_by_key"),
         ),
         migrations.AddConstraint(
-            model_name='usage',
-            constraint=models.UniqueConstraint(fields=('secret_id', 'hour', 'code'), name='usage_unique'),
+            model_name="usage",
+            constraint=models.UniqueConstraint(fields=("secret_id", "hour", "code"), name="usage_unique"),
         ),
     ]

@@ -1,5 +1,6 @@
-"""Operations on API secrets, which backends and gateways present. They are the operator's: members have no part in them."""
+"""Operations on API secrets, which backends and gateways present. They are the operator's; members have no part."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -59,11 +60,17 @@ def issue_api_secret(
 
 
 def roll_api_secret(
-    secret: ApiSecret, *, overlap: timedelta, by: Actor, submission: UUID | None = None, seen_secret_id: str | None = None
+    secret: ApiSecret,
+    *,
+    overlap: timedelta,
+    by: Actor,
+    submission: UUID | None = None,
+    seen_secret_id: str | None = None,
 ) -> IssuedApiSecret:
     """Add a secret to the line and let the old one go on for ``overlap``; the rules are those of a key's roll.
 
-    Raises NotAllowed, Invalid, Refused (revoked), Conflict (the line has a newer secret than the caller knew) or AlreadyDone.
+    Raises NotAllowed, Invalid, Refused (revoked), AlreadyDone, or Conflict where the line has a secret newer than the
+    one the caller knew.
     """
     require_operator(by)
     check_overlap(overlap)
@@ -138,7 +145,8 @@ def _set_end(secret: ApiSecret, *, ends_at: datetime | None, by: Actor) -> Chang
             until = check_new_end(ends_at, expires_at=None, now=now) if ends_at else now
             before = {"ends_at": secret.ends_at.isoformat()}
             secret.ends_at = until
-            secret.save(update_fields=["ends_at"])
+            secret.end_recorded_at = None if ends_at else now
+            secret.save(update_fields=["ends_at", "end_recorded_at"])
             action = AuditAction.API_SECRET_OVERLAP_CHANGED if ends_at else AuditAction.API_SECRET_ENDED
             _record(action, secret, by, now, before=before, after={"ends_at": until.isoformat()})
         elif ends_at is not None:
@@ -173,8 +181,8 @@ def _record(
     by: Actor,
     now: datetime,
     *,
-    before: dict[str, object] | None = None,
-    after: dict[str, object] | None = None,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
 ) -> None:
     after = {"api": secret.api.public_id, **(after or {})}
     record(action, actor=by, at=now, subject_id=secret.public_id, subject_label=secret.name, before=before, after=after)

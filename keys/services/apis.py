@@ -1,5 +1,6 @@
 """Operations on APIs: create, edit with scopes, disable, enable. They are the operator's."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from keys import limits
 from keys.limits import RateLimit
-from keys.models import Api, Scope
+from keys.models import Api
 from keys.services.common import valid
 from keys.services.errors import Conflict, Invalid, Refused
 from portal.audit import Actor, record, require_operator
@@ -49,7 +50,9 @@ class ApiSettings:
         """The values as columns; raises Invalid naming the first field that is out of bounds."""
         for scope in self.scopes:
             if not limits.is_scope(scope):
-                raise Invalid("scopes", f"{scope[:50]!r} is no scope: use printable ASCII without spaces, quotes and backslashes.")
+                raise Invalid(
+                    "scopes", f"{scope[:50]!r} is no scope: use printable ASCII without spaces, quotes and backslashes."
+                )
         if len(self.scopes) > limits.MAX_SCOPES:
             raise Invalid("scopes", f"At most {limits.MAX_SCOPES} scopes.")
         if len(self.description) > MAX_DESCRIPTION_CHARS:
@@ -57,7 +60,9 @@ class ApiSettings:
         return {
             "name": valid("name", lambda: limits.clean_name(self.name)),
             "description": self.description.strip(),
-            "default_rate_limits": valid("default_rate_limits", lambda: limits.clean_rate_limits(self.default_rate_limits)),
+            "default_rate_limits": valid(
+                "default_rate_limits", lambda: limits.clean_rate_limits(self.default_rate_limits)
+            ),
         }
 
 
@@ -145,8 +150,9 @@ def _check_identifier(identifier: str) -> None:
     except ValueError:
         parts = urlsplit("")
     if not parts.scheme or not (parts.netloc or parts.path) or "#" in identifier:
-        raise Invalid("identifier", "Use an absolute URI such as https://api.example.com, without a fragment.")  # RFC 8707 §2
-    if len(identifier) > MAX_IDENTIFIER_CHARS or not identifier.isascii() or not identifier.isprintable() or " " in identifier:
+        # RFC 8707 §2: absolute, no fragment.
+        raise Invalid("identifier", "Use an absolute URI such as https://api.example.com, without a fragment.")
+    if len(identifier) > MAX_IDENTIFIER_CHARS or not re.fullmatch(r"[!-~]+", identifier):
         raise Invalid("identifier", f"Use at most {MAX_IDENTIFIER_CHARS} printable ASCII characters without spaces.")
     if Api.objects.filter(identifier=identifier).exists():
         raise Invalid("identifier", "Another API has this identifier.")
@@ -175,9 +181,7 @@ def _record(
     by: Actor,
     now: datetime,
     *,
-    before: dict[str, object] | None = None,
-    after: dict[str, object] | None = None,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
 ) -> None:
     record(action, actor=by, at=now, subject_id=api.public_id, subject_label=api.name, before=before, after=after)
-
-

@@ -1,6 +1,6 @@
 """What every operation shares: locking in one order, minting a secret, and the names of what it touches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,9 @@ from django.db import IntegrityError, transaction
 
 from keys.models import ApiKey, ApiSecret, Secret, Submission
 from keys.secret import Kind, digest, generate
-from keys.services.errors import AlreadyDone, Invalid
+from keys.services.errors import AlreadyDone, Invalid, Refused
+from portal.audit import Actor, record
+from portal.audit_actions import AuditAction
 from portal.models import User
 
 Value = TypeVar("Value")
@@ -44,9 +46,7 @@ def mint(kind: Kind, *, by: User | None, now: datetime) -> Minted:
 
 def lock_key(public_id: str) -> ApiKey:
     """The key, locked, with its organization and API at hand."""
-    return (
-        ApiKey.objects.select_for_update(of=("self",)).select_related("organization", "api").get(public_id=public_id)
-    )
+    return ApiKey.objects.select_for_update(of=("self",)).select_related("organization", "api").get(public_id=public_id)
 
 
 def secret_name(secret: Secret) -> str:
@@ -88,3 +88,38 @@ def valid(name: str, clean: Callable[[], Value]) -> Value:
         return clean()
     except ValueError as exc:
         raise Invalid(name, str(exc)) from None
+
+
+def refuse_if_revoked(key: ApiKey) -> None:
+    """Raise Refused for a key that was revoked."""
+    if key.revoked_at is not None:
+        raise Refused("This key is revoked; that cannot be undone.")
+
+
+def refuse_if_over(key: ApiKey, now: datetime) -> None:
+    """Raise Refused for a key that was revoked or has expired."""
+    refuse_if_revoked(key)
+    if key.expires_at is not None and key.expires_at <= now:
+        raise Refused("This key has expired. Create a new one.")
+
+
+def record_of_key(
+    action: AuditAction,
+    key: ApiKey,
+    by: Actor,
+    now: datetime,
+    *,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Append an audit event about a key to the open transaction."""
+    record(
+        action,
+        actor=by,
+        at=now,
+        organization_id=key.organization.public_id,
+        subject_id=key.public_id,
+        subject_label=key.name,
+        before=before,
+        after=after,
+    )

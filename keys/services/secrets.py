@@ -10,9 +10,9 @@ from keys.limits import MAX_OVERLAP
 from keys.models import ApiKey, KeySecret, Secret
 from keys.rolling import WorkingSecret, plan_roll
 from keys.secret import Kind
-from keys.services.common import key_names, lock_key, mint, only_once, secret_name
+from keys.services.common import key_names, lock_key, mint, only_once, record_of_key, refuse_if_over, secret_name
 from keys.services.errors import Conflict, Invalid, Refused
-from keys.services.keys import ChangedKey, IssuedKey, _record, _refuse_if_over
+from keys.services.keys import ChangedKey, IssuedKey
 from portal.audit import Actor, require
 from portal.audit_actions import AuditAction
 from portal.outbox import change
@@ -38,7 +38,7 @@ def roll_key(
     with change() as pending, only_once(submission) as remember:
         key = lock_key(key.public_id)
         now = timezone.now()
-        _refuse_if_over(key, now)
+        refuse_if_over(key, now)
         secrets = list(key.secrets.select_for_update().order_by("pk"))
         if seen_secret_id is not None and secrets[-1].public_id != seen_secret_id:
             raise Conflict("Somebody else has just rolled this key.")
@@ -46,7 +46,7 @@ def roll_key(
         remember(key.public_id)
         minted = mint(Kind(key.environment), by=by.user, now=now)
         secret = KeySecret.objects.create(key=key, **minted.columns)
-        _record(AuditAction.KEY_ROLLED, key, by, now, after={"secret": secret.public_id, "ends": ended})
+        record_of_key(AuditAction.KEY_ROLLED, key, by, now, after={"secret": secret.public_id, "ends": ended})
         pending.touch(*key_names(key))
     return IssuedKey(key, secret, minted.text, pending.spread)
 
@@ -71,16 +71,17 @@ def _set_end(secret: KeySecret, *, ends_at: datetime | None, by: Actor) -> Chang
         now = timezone.now()
         secret = key.secrets.select_for_update().get(pk=secret.pk)
         if secret.works(now):
-            _refuse_if_over(key, now)
+            refuse_if_over(key, now)
             if secret.ends_at is None:
                 raise Refused("This is the key's newest secret. Roll the key, or revoke it.")
             until = check_new_end(ends_at, expires_at=key.expires_at, now=now) if ends_at else now
             before = {"ends_at": secret.ends_at.isoformat()}
             secret.ends_at = until
-            secret.save(update_fields=["ends_at"])
+            secret.end_recorded_at = None if ends_at else now  # whoever ends it by hand has it recorded here
+            secret.save(update_fields=["ends_at", "end_recorded_at"])
             action = AuditAction.KEY_OVERLAP_CHANGED if ends_at else AuditAction.KEY_SECRET_ENDED
             after = {"secret": secret.public_id, "ends_at": until.isoformat()}
-            _record(action, key, by, now, before=before, after=after)
+            record_of_key(action, key, by, now, before=before, after=after)
         elif ends_at is not None:
             raise Refused("This secret has already ended.")
         pending.touch(secret_name(secret))
@@ -97,7 +98,8 @@ def end_for_roll(
     for secret in working:
         if secret.public_id in ends:
             secret.ends_at = ends[secret.public_id]
-            secret.save(update_fields=["ends_at"])
+            secret.end_recorded_at = now if secret.ends_at <= now else None  # the roll's own event tells of it
+            secret.save(update_fields=["ends_at", "end_recorded_at"])
     return {public_id: end.isoformat() for public_id, end in ends.items()}
 
 
@@ -113,5 +115,3 @@ def check_new_end(ends_at: datetime, *, expires_at: datetime | None, now: dateti
         raise Invalid("ends_at", "Choose a time in the future, or end the old secret now.")
     check_overlap(ends_at - now)
     return ends_at if expires_at is None else min(ends_at, expires_at)
-
-

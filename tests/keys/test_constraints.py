@@ -70,7 +70,9 @@ def test_each_rule_on_people_is_held(ada: User, acme: Organization, initech: Org
     assert breaks("user_email_unique", lambda: User.objects.create(email="ADA@example.com"))
     assert breaks("organization_has_a_name", lambda: Organization.objects.create(name=""))
     assert breaks("membership_unique", lambda: Membership.objects.create(organization=acme, user=ada, role="viewer"))
-    assert breaks("membership_role_known", lambda: Membership.objects.create(organization=initech, user=ada, role="god"))
+    assert breaks(
+        "membership_role_known", lambda: Membership.objects.create(organization=initech, user=ada, role="god")
+    )
 
 
 def test_what_credentials_hang_on_cannot_be_deleted(issued: IssuedKey) -> None:
@@ -81,7 +83,9 @@ def test_what_credentials_hang_on_cannot_be_deleted(issued: IssuedKey) -> None:
 
 def test_nobody_rewrites_the_audit(issued: IssuedKey) -> None:
     event = AuditEvent.objects.get(action="key.issued")
-    assert breaks("audit_action_known", lambda: AuditEvent.objects.create(at=event.at, action="made.up", actor_kind="user"))
+    assert breaks(
+        "audit_action_known", lambda: AuditEvent.objects.create(at=event.at, action="made.up", actor_kind="user")
+    )
     for act in (
         lambda: AuditEvent.objects.filter(pk=event.pk).update(actor_label="somebody else"),
         lambda: AuditEvent.objects.filter(pk=event.pk).delete(),

@@ -11,7 +11,9 @@ def test_a_name_of_nothing_controls_or_direction_marks_is_refused(name: str) -> 
         limits.clean_name(name)
 
 
-@pytest.mark.parametrize(("typed", "kept"), [(" a ", "a"), ("e\u0301", "é"), ("<img onerror=x>", "<img onerror=x>"), ("鍵", "鍵")])
+@pytest.mark.parametrize(
+    ("typed", "kept"), [(" a ", "a"), ("e\u0301", "é"), ("<img onerror=x>", "<img onerror=x>"), ("鍵", "鍵")]
+)
 def test_a_name_is_kept_in_one_normal_form(typed: str, kept: str) -> None:
     assert limits.clean_name(typed) == kept
 
@@ -59,7 +61,7 @@ def test_a_rate_limit_is_requests_per_seconds(text: str, limit: limits.RateLimit
     assert limits.clean_rate_limits([limit]) == [limit]
 
 
-@pytest.mark.parametrize("text", ["", "100", "100/", "/60", "-1/60", "1e3/60", "a b=1/2", "100/60/60", "١/60"])
+@pytest.mark.parametrize("text", ["", "100", "100/", "/60", "-1/60", "1e3/60", "a b=1/2", "100/60/60", "\u0661/60"])
 def test_a_malformed_rate_limit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="requests/seconds"):
         limits.parse_rate_limit(text)
@@ -67,7 +69,7 @@ def test_a_malformed_rate_limit_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0/60", "1000001/60", "1/0", "1/2678401"])
 def test_a_rate_limit_out_of_bounds_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="between|Choose|Allow"):
+    with pytest.raises(ValueError, match=r"between|Choose|Allow"):
         limits.clean_rate_limits([limits.parse_rate_limit(text)])
 
 
@@ -85,7 +87,18 @@ def _nested(depth: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "value", [[], "text", None, _nested(9), _nested(5000), {"a": "x" * 5000}, {"a": float("nan")}, {"a": "\x00"}, {"a": "\ud800"}]
+    "value",
+    [
+        [],
+        "text",
+        None,
+        _nested(9),
+        _nested(5000),
+        {"a": "x" * 5000},
+        {"a": float("nan")},
+        {"a": "\x00"},
+        {"a": "\ud800"},
+    ],
 )
 def test_metadata_that_cannot_be_kept_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"etadata"):

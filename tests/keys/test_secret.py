@@ -43,7 +43,9 @@ def test_another_length_or_alphabet_is_no_secret(random_part: str) -> None:
         compose("lk", Kind.LIVE, random_part)
 
 
-@pytest.mark.parametrize("text", ["", "lk_live_", "lk_live_" + "0" * 38 + "\n", "LK_live_" + "0" * 38, "lk_prod_" + "0" * 38])
+@pytest.mark.parametrize(
+    "text", ["", "lk_live_", "lk_live_" + "0" * 38 + "\n", "LK_live_" + "0" * 38, "lk_prod_" + "0" * 38]
+)
 def test_what_has_another_shape_is_refused(text: str) -> None:
     assert parse(text) is None
 

@@ -26,7 +26,9 @@ WANTED = KeySettings("billing worker", scopes=["orders:read"])
 
 def told() -> list[str]:
     """What the audit says so far, oldest first."""
-    return [action for action in AuditEvent.objects.order_by("id").values_list("action", flat=True) if "api" not in action]
+    return [
+        action for action in AuditEvent.objects.order_by("id").values_list("action", flat=True) if "api" not in action
+    ]
 
 
 def test_only_the_digest_of_a_secret_is_stored(issued: IssuedKey, settings: Settings) -> None:

@@ -66,7 +66,9 @@ def test_a_form_sent_twice_at_once_makes_one_key(issued: IssuedKey, as_ada: Acto
 def test_the_cap_holds_under_parallel_issues(issued: IssuedKey, as_ada: Actor, settings: Settings) -> None:
     settings.MAX_KEYS_PER_ORGANIZATION = 3
     key = issued.key
-    at_once(*[lambda: issue_key(key.organization, key.api, KeySettings("n"), environment=Environment.LIVE, by=as_ada)] * 6)
+    at_once(
+        *[lambda: issue_key(key.organization, key.api, KeySettings("n"), environment=Environment.LIVE, by=as_ada)] * 6
+    )
     assert ApiKey.objects.filter(organization=key.organization).count() == 3
 
 
