@@ -15,18 +15,16 @@ from django_htmx.middleware import HtmxDetails
 from portal.audit import Actor, ActorKind
 from portal.models import Membership, Organization, User
 from portal.permissions import ROLES_FOR, Action, Role
+from portal.problems import CONTENT_TYPE, Problem, ProblemType
 
 P = ParamSpec("P")
 HEALTH_PREFIXES = ("/healthz", "/readyz", "/metrics")
-PROBLEMS = {
-    400: ("bad_request", "The request could not be read."),
-    403: ("forbidden", "This is not allowed."),
-    404: ("not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This address does not answer that method; see Allow."),
-    413: ("too_large", "The body is too large."),
-    429: ("too_many_requests", "Slow down and try again."),
-    500: ("internal_error", "Something failed on our side. Nothing was changed."),
-    503: ("unavailable", "Try again in a moment."),
+_PROBLEMS = {
+    403: ProblemType.FORBIDDEN,
+    404: ProblemType.NOT_FOUND,
+    405: ProblemType.METHOD_NOT_ALLOWED,
+    413: ProblemType.TOO_LARGE,
+    503: ProblemType.UNAVAILABLE,
 }
 
 
@@ -73,24 +71,19 @@ def fragment_or_page(
     return response
 
 
-def machine_error(request: http.HttpRequest, status: int, *, code: str = "", detail: str = "") -> JsonResponse:
-    """An error for programs: problem+json (RFC 9457), or RFC 6749 §5.2 JSON under ``/oauth/``."""
-    usual_code, usual_detail = PROBLEMS.get(status, PROBLEMS[500 if status >= 500 else 400])
-    code, detail = code or usual_code, detail or usual_detail
-    named = getattr(request, "request_id", "")
+def problem_of(status: int) -> ProblemType:
+    """What Django itself refused with this status."""
+    return _PROBLEMS.get(status, ProblemType.INTERNAL_ERROR if status >= 500 else ProblemType.MALFORMED_REQUEST)
+
+
+def machine_error(request: http.HttpRequest, kind: ProblemType) -> HttpResponse:
+    """An error as programs are told of it: problem+json, or RFC 6749 §5.2 JSON under ``/oauth/``."""
     if request.path.startswith("/oauth/"):
-        error = "server_error" if status == 500 else "temporarily_unavailable" if status == 503 else "invalid_request"
-        response = JsonResponse({"error": error, "error_description": detail}, status=status)
+        error = "server_error" if kind.status >= 500 else "invalid_request"
+        response: HttpResponse = JsonResponse({"error": error, "error_description": kind.title}, status=kind.status)
     else:
-        body = {
-            "type": f"{settings.PUBLIC_URL}/docs/#{code}",
-            "title": HttpResponse(status=status).reason_phrase,
-            "status": status,
-            "detail": detail,
-            "code": code,
-            "request_id": named,
-        }
-        response = JsonResponse(body, status=status, content_type="application/problem+json")
+        body = Problem(kind, kind.title).body(getattr(request, "request_id", ""))
+        response = HttpResponse(body, status=kind.status, content_type=CONTENT_TYPE)
     response["Cache-Control"] = "no-store"
     return response
 

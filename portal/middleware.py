@@ -14,6 +14,7 @@ from portal import http
 from portal.audit import NotAllowed
 from portal.models import Membership
 from portal.passwords import PasswordsBusy
+from portal.problems import ProblemType
 from portal.proxies import client_address, is_https
 from portal.redaction import redact
 from portal.request_ids import request_id
@@ -86,11 +87,11 @@ class MachineMiddleware:
         if not http.is_machine(request.path):
             return self.get_response(request)
         if settings.HTTPS and not request.is_secure() and not request.path.startswith(http.HEALTH_PREFIXES):
-            return http.machine_error(request, 403, code="https_required", detail="Use https.")
+            return http.machine_error(request, ProblemType.HTTPS_REQUIRED)
         response = self.get_response(request)
         if response.status_code >= 400 and "json" not in response.get("Content-Type", ""):
             allow = response.get("Allow")
-            response = http.machine_error(request, response.status_code)
+            response = http.machine_error(request, http.problem_of(response.status_code))
             if allow:
                 response["Allow"] = allow
         response.cookies.clear()

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import views
+from portal import styleguide, views
 
 urlpatterns = [
     path("", views.landing, name="landing"),
@@ -17,7 +17,7 @@ urlpatterns = [
     path("", include("keys.urls")),
 ]
 if settings.DEBUG:
-    urlpatterns.append(path("styleguide/", views.styleguide, name="styleguide"))
+    urlpatterns.append(path("styleguide/", styleguide.styleguide, name="styleguide"))
 
 handler400 = "portal.views.bad_request"
 handler403 = "portal.views.permission_denied"

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from portal import http
 from portal.context import THEME_COOKIE
@@ -32,12 +32,6 @@ def landing(request: HttpRequest) -> HttpResponse:
 def robots(_request: HttpRequest) -> HttpResponse:
     """What search engines should leave alone."""
     return HttpResponse(ROBOTS, content_type="text/plain; charset=utf-8")
-
-
-@require_GET
-def styleguide(request: HttpRequest) -> HttpResponse:
-    """Every component in every state; only while developing."""
-    return render(request, "portal/styleguide.html")
 
 
 @require_POST

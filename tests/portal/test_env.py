@@ -1,0 +1,243 @@
+"""The environment: two modes, nothing between them, and no value in what is said."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import PostgresDsn, SecretStr
+
+from portal.env import (
+    BASE_DIR,
+    PRODUCTION_SETTINGS,
+    BadEnvironment,
+    Env,
+    Production,
+    VersionedKey,
+    database_from_url,
+    email_from_url,
+    load,
+)
+
+KEY = base64.urlsafe_b64encode(b"k" * 32).decode().rstrip("=")
+GOOD = {
+    "DATABASE_URL": "postgresql://latchkey:hunter2@db.example.com:5433/latchkey",
+    "REDIS_URL": "redis://:hunter3@cache.example.com:6379/0",
+    "SECRET_KEY": "s" * 50,
+    "KEY_PEPPERS": f"2:{KEY},1:{base64.urlsafe_b64encode(b'j' * 32).decode()}",
+    "ENCRYPTION_KEYS": f"1:{KEY}",
+    "ALLOWED_HOSTS": "keys.example.com, www.example.com",
+    "PUBLIC_URL": "https://keys.example.com",
+}
+OURS = {*PRODUCTION_SETTINGS, *(name.upper() for name in Env.model_fields)}
+
+
+@pytest.fixture
+def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without any of our settings."""
+    for name in OURS:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.fixture
+def good(environ: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A whole production environment."""
+    for name, value in GOOD.items():
+        environ.setenv(name, value)
+    return environ
+
+
+def production() -> Production:
+    found = load()
+    assert isinstance(found, Production)
+    return found
+
+
+@pytest.mark.usefixtures("environ")
+def test_with_nothing_set_it_is_embedded() -> None:
+    found = load()
+    assert not isinstance(found, Production)
+    assert (found.signup, found.key_brand, found.port) == ("open", "lk", 8000)
+
+
+@pytest.mark.usefixtures("good")
+def test_a_whole_production_environment_is_read() -> None:
+    found = production()
+    assert [pepper.version for pepper in found.key_peppers] == ["2", "1"]
+    assert found.key_peppers[0].key == b"k" * 32
+    assert found.allowed_hosts == ("keys.example.com", "www.example.com")
+    assert found.trusted_proxies == ()
+
+
+@pytest.mark.parametrize("name", [name for name in GOOD if name != "DATABASE_URL"])
+def test_each_missing_production_setting_stops_and_is_named(name: str, good: pytest.MonkeyPatch) -> None:
+    good.delenv(name)
+    with pytest.raises(BadEnvironment, match=f"{name}: is missing"):
+        load()
+
+
+@pytest.mark.parametrize("name", [name for name in GOOD if name != "DATABASE_URL"])
+def test_an_empty_setting_is_a_missing_one(name: str, good: pytest.MonkeyPatch) -> None:
+    good.setenv(name, "")
+    with pytest.raises(BadEnvironment, match=f"{name}: is missing"):
+        load()
+
+
+@pytest.mark.parametrize("name", [name for name in PRODUCTION_SETTINGS if name != "DATABASE_URL"])
+def test_any_production_setting_alone_stops_since_the_database_is_missing(
+    name: str, environ: pytest.MonkeyPatch
+) -> None:
+    environ.setenv(name, "anything")
+    with pytest.raises(BadEnvironment, match=f"DATABASE_URL is not set, yet {name} is"):
+        load()
+
+
+MALFORMED = [
+    ("DATABASE_URL", "mysql://a:canary-value@b/c"),
+    ("DATABASE_URL", "canary-value"),
+    ("REDIS_URL", "http://canary-value"),
+    ("SECRET_KEY", "canary-value"),
+    ("KEY_PEPPERS", "canary-value"),
+    ("KEY_PEPPERS", "1:canary-value"),
+    ("KEY_PEPPERS", f"1:{KEY}x"),
+    ("KEY_PEPPERS", f"1:{KEY},1:{KEY}"),
+    ("KEY_PEPPERS", ",".join(f"{n}:{KEY}" for n in range(4))),
+    ("KEY_PEPPERS", ","),
+    ("ENCRYPTION_KEYS", f"a b:{KEY}"),
+    ("ENCRYPTION_KEYS", f"1:{base64.urlsafe_b64encode(b'canary-value').decode()}"),
+    ("ALLOWED_HOSTS", " , "),
+    ("PUBLIC_URL", "http://canary-value.example.com"),
+    ("PUBLIC_URL", "https://keys.example.com/"),
+    ("PUBLIC_URL", "https://keys.example.com/canary-value"),
+    ("PUBLIC_URL", "https://user:canary-value@keys.example.com"),
+    ("PUBLIC_URL", "https://keys.example.com?canary-value"),
+    ("PUBLIC_URL", "keys.example.com"),
+    ("TRUSTED_PROXIES", "10.0.0.1/8"),
+    ("TRUSTED_PROXIES", "canary-value"),
+    ("EMAIL_URL", "canary-value"),
+    ("EMAIL_URL", "smtp://"),
+    ("SIGNUP", "canary-value"),
+    ("KEY_BRAND", "Canary-Value"),
+    ("LOG_LEVEL", "canary-value"),
+    ("PORT", "canary-value"),
+    ("MAX_KEYS_PER_ORGANIZATION", "0"),
+    ("AUDIT_RETENTION_DAYS", "-1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), MALFORMED)
+def test_each_malformed_setting_stops_and_is_named_without_its_value(
+    name: str, value: str, good: pytest.MonkeyPatch
+) -> None:
+    good.setenv(name, value)
+    with pytest.raises(BadEnvironment) as caught:
+        load()
+    assert f"  {name}: " in str(caught.value)
+    assert "canary-value" not in str(caught.value).lower()
+    assert KEY not in str(caught.value)
+
+
+def test_all_faults_are_named_at_once(environ: pytest.MonkeyPatch) -> None:
+    environ.setenv("DATABASE_URL", GOOD["DATABASE_URL"])
+    environ.setenv("SIGNUP", "nobody")
+    with pytest.raises(BadEnvironment) as caught:
+        load()
+    for name in [*GOOD.keys() - {"DATABASE_URL"}, "SIGNUP"]:
+        assert f"  {name}: " in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"])
+def test_plain_http_is_for_this_machine_alone(url: str, good: pytest.MonkeyPatch) -> None:
+    good.setenv("PUBLIC_URL", url)
+    assert production().public_url == url
+
+
+@pytest.mark.usefixtures("good")
+def test_no_secret_shows_in_the_settings_own_repr() -> None:
+    shown = repr(production()) + repr(VersionedKey("1", b"canary" * 5 + b"xx"))
+    assert "s" * 50 not in shown
+    assert "kkkk" not in shown
+    assert "canary" not in shown
+
+
+def test_the_database_url_becomes_djangos_settings() -> None:
+    url = PostgresDsn("postgresql://us%40er:p%2Fw@db.example.com:5433/latch%20key?sslmode=require")
+    found = database_from_url(url)
+    assert (found["USER"], found["PASSWORD"], found["NAME"]) == ("us@er", "p/w", "latch key")
+    assert (found["HOST"], found["PORT"]) == ("db.example.com", "5433")
+    options = found["OPTIONS"]
+    assert isinstance(options, dict)
+    assert options["sslmode"] == "require"
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "tls", "ssl"),
+    [
+        ("smtp://u:p@mail.example.com", 25, False, False),
+        ("smtp+tls://u:p@mail.example.com", 587, True, False),
+        ("smtps://u:p@mail.example.com:4650", 4650, False, True),
+    ],
+)
+def test_the_mail_url_becomes_djangos_settings(url: str, port: int, tls: bool, ssl: bool) -> None:
+    found = email_from_url(SecretStr(url))
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == ("mail.example.com", port)
+    assert (found["EMAIL_USE_TLS"], found["EMAIL_USE_SSL"]) == (tls, ssl)
+
+
+# --- The whole program ---
+
+
+def start(environ: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of Python in a process of its own, with these settings and none of the suite's."""
+    kept = {name: value for name, value in os.environ.items() if name not in OURS}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=kept | {"DJANGO_SETTINGS_MODULE": "portal.settings"} | environ,
+        cwd=BASE_DIR,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_program_stops_naming_every_fault_and_showing_no_value(tmp_path: Path) -> None:
+    broken = GOOD | {"SECRET_KEY": "canary-value", "PUBLIC_URL": "http://keys.example.com", "VAR_DIR": str(tmp_path)}
+    done = start(broken, "import django; django.setup()")
+    assert done.returncode != 0
+    assert "SECRET_KEY: " in done.stderr
+    assert "PUBLIC_URL: " in done.stderr
+    assert "canary-value" not in done.stderr
+    assert "hunter" not in done.stderr
+
+
+def test_importing_the_settings_makes_no_secret(tmp_path: Path) -> None:
+    done = start({"VAR_DIR": str(tmp_path)}, "import portal.settings")
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_embedded_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
+    code = "from portal.embedded import ensure_secrets, secrets_path; ensure_secrets(); print(secrets_path())"
+    first = start({"VAR_DIR": str(tmp_path / "var")}, code)
+    path = Path(first.stdout.strip())
+    made = path.read_text()
+    start({"VAR_DIR": str(tmp_path / "var")}, code)
+    assert path.read_text() == made
+    assert path.stat().st_mode & 0o077 == 0
+    assert set(json.loads(made)) == {"SECRET_KEY", "KEY_PEPPERS", "ENCRYPTION_KEYS"}
+
+
+def test_production_is_clean_under_check_deploy(tmp_path: Path) -> None:
+    environ = GOOD | {"EMAIL_URL": "smtp+tls://u:p@mail.example.com", "VAR_DIR": str(tmp_path)}
+    code = (
+        "import sys; from django.core.management import execute_from_command_line as run;"
+        " run(['manage.py', 'check', '--deploy', '--fail-level', 'WARNING'])"
+    )
+    done = start(environ, code)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no issues" in done.stdout
