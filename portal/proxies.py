@@ -14,7 +14,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @lru_cache(maxsize=4096)
 def parse_address(text: str) -> Address | None:
-    """The address that the text spells, an IPv4-mapped IPv6 one as IPv4; None for anything else, a zone (``%eth0``) too."""
+    """The address that the text spells, an IPv4-mapped one as IPv4; None for all else, also for a zone (``%eth0``)."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

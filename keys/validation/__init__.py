@@ -1,0 +1,1 @@
+"""The hot path: from a presented credential to a verdict."""

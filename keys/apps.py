@@ -1,0 +1,21 @@
+"""Django's view of this app."""
+
+from django.apps import AppConfig
+
+
+class KeysConfig(AppConfig):
+    """APIs, API keys, secrets, and the engine that validates them."""
+
+    name = "keys"
+
+    def ready(self) -> None:
+        """Make API keys a kind of credential, say how their snapshots are read, and write usage down at the end."""
+        from keys.validation import api_keys, kinds, loaders, snapshots, usage
+        from portal import lifespan
+
+        kinds.register_kind(api_keys.recognise_api_key)
+        snapshots.register_loader("secret", loaders.load_keys)
+        snapshots.register_loader("apisecret", loaders.load_api_secrets)
+        snapshots.register_loader("api", loaders.load_apis)
+        snapshots.register_loader("org", loaders.load_organizations)
+        lifespan.at_stop(usage.USAGE.stop)

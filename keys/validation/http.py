@@ -1,0 +1,126 @@
+"""``POST /v1/validate`` for backends, ``GET /v1/whoami`` for whoever holds a credential: the edge of the engine.
+
+What is said to whom, in this order: https → the caller → the request's form → the verdict. A credential is read from
+the body or a header and never from the address, and it is in no answer, no error and no log.
+"""
+
+import re
+
+from keys.validation.answers import encode
+from keys.validation.engine import Engine, UnknownCaller
+from keys.validation.question import InvalidFields, Question, read_question
+from keys.validation.ratelimit import RateLimiter
+from keys.validation.shapes import Call, Code
+from keys.validation.snapshots import DatabaseSnapshots, Unavailable
+from keys.validation.strict_json import NotAnObject, parse_object
+from keys.validation.usage import USAGE
+from portal.exchange import JSON, Answer, Exchange, endpoint, unavailable
+from portal.problems import Problem, ProblemType
+from portal.proxies import parse_address
+
+ENGINE = Engine(DatabaseSnapshots(), RateLimiter(), USAGE)
+
+_BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)
+_CHALLENGE = (("www-authenticate", "Bearer"),)
+_CHALLENGE_INVALID = (("www-authenticate", 'Bearer error="invalid_token"'),)
+# What a consumer is told of a credential that is refused.
+_REASONS = {
+    Code.MALFORMED: "This has not the form of a credential: a character is missing or mistyped.",
+    Code.NOT_FOUND: "This credential is unknown here.",
+}
+
+
+async def _validate(exchange: Exchange) -> Answer:
+    try:
+        api_secret = _api_secret(exchange)
+        try:
+            question = await _question(exchange)
+        except Problem:
+            await ENGINE.know(api_secret)  # only a known caller is told what is wrong with the request
+            raise
+        outcome = await ENGINE.ask(
+            api_secret, question.credential, question.call, caller_address=exchange.client_address
+        )
+    except UnknownCaller:
+        raise Problem(
+            ProblemType.CREDENTIAL_REFUSED, "This is no API secret that works.", headers=_CHALLENGE_INVALID
+        ) from None
+    except Unavailable:
+        raise unavailable() from None
+    return Answer(encode(outcome, exchange.request_id))
+
+
+async def _whoami(exchange: Exchange) -> Answer:
+    credential = _own_credential(exchange)
+    call = Call(address=parse_address(exchange.client_address or ""), cost=0)  # looking spends nothing
+    try:
+        outcome = await ENGINE.ask_about_itself(credential, call)
+    except Unavailable:
+        raise unavailable() from None
+    if outcome.code is not Code.VALID:
+        detail = _REASONS.get(outcome.code, "This credential does not work now.")
+        raise Problem(ProblemType.CREDENTIAL_REFUSED, detail, code=outcome.code.value, headers=_CHALLENGE_INVALID)
+    if exchange.method not in {"GET", "HEAD"}:
+        raise _wrong_method("GET, HEAD")
+    return Answer(encode(outcome, exchange.request_id))
+
+
+def _api_secret(exchange: Exchange) -> str:
+    lines = exchange.headers("authorization")
+    if not lines:
+        raise Problem(
+            ProblemType.CREDENTIAL_MISSING, "Send the API secret as Authorization: Bearer.", headers=_CHALLENGE
+        )
+    match = _BEARER.fullmatch(lines[0]) if len(lines) == 1 else None
+    if match is None:
+        raise UnknownCaller
+    return match[1]
+
+
+def _own_credential(exchange: Exchange) -> str:
+    bearers = [line for line in exchange.headers("authorization") if line[:6].lower() == "bearer"]
+    matches = [_BEARER.fullmatch(line) for line in bearers]
+    presented = {match[1] if match else line for match, line in zip(matches, bearers, strict=True)}
+    presented.update(exchange.headers("x-api-key"))
+    if not presented:
+        raise Problem(
+            ProblemType.CREDENTIAL_MISSING,
+            "Send the credential as Authorization: Bearer or as X-API-Key.",
+            headers=_CHALLENGE,
+        )
+    # A line with a comma may be two that a proxy folded into one.
+    if len(presented) > 1 or any("," in text for text in presented):
+        raise Problem(ProblemType.AMBIGUOUS_CREDENTIALS, "Send one credential, in one header.")
+    return presented.pop()
+
+
+async def _question(exchange: Exchange) -> Question:
+    if exchange.method != "POST":
+        raise _wrong_method("POST")
+    if exchange.query:
+        raise Problem(ProblemType.QUERY_NOT_READ, "Send everything in the JSON body, credentials above all.")
+    if not _is_json(exchange):
+        raise Problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8, not compressed.")
+    try:
+        return read_question(parse_object(await exchange.body()))
+    except NotAnObject as exc:
+        raise Problem(ProblemType.MALFORMED_REQUEST, str(exc)) from None
+    except InvalidFields as exc:
+        faults = [{"field": name, "detail": fault} for name, fault in exc.faults.items()]
+        raise Problem(ProblemType.INVALID_FIELDS, "See errors, by field.", members={"errors": faults}) from None
+
+
+def _is_json(exchange: Exchange) -> bool:
+    content_type, *parameters = (exchange.header("content-type") or "").lower().split(";")
+    pairs = (parameter.partition("=") for parameter in parameters)
+    charsets = [value.strip(' "') for name, _, value in pairs if name.strip() == "charset"]
+    is_plain = all(encoding.lower() == "identity" for encoding in exchange.headers("content-encoding"))
+    return content_type.strip() == JSON and charsets in ([], ["utf-8"], ["utf8"]) and is_plain
+
+
+def _wrong_method(allow: str) -> Problem:
+    return Problem(ProblemType.METHOD_NOT_ALLOWED, f"Use {allow}.", headers=(("allow", allow),))
+
+
+validate = endpoint(_validate)
+whoami = endpoint(_whoami)

@@ -1,0 +1,112 @@
+"""How this app's snapshots are read from the database: one SELECT for all ids of a kind, without building models."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Raw
+
+from keys.limits import RateLimit
+from keys.models import Api, ApiSecret, KeySecret, RevokeReason
+from keys.validation.shapes import ApiSecretSnapshot, ApiSnapshot, KeySnapshot, Limit, OrganizationSnapshot, Snapshot
+from portal.models import Organization
+
+
+def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
+    """``secret:<digest>``."""
+    rows = KeySecret.objects.filter(digest__in=[bytes.fromhex(digest) for digest in digests]).values_list(
+        "digest",
+        "public_id",
+        "ends_at",
+        "key__public_id",
+        "key__name",
+        "key__environment",
+        "key__organization__public_id",
+        "key__api__public_id",
+        "key__scopes",
+        "key__networks",
+        "key__rate_limits",
+        "key__metadata",
+        "key__not_before",
+        "key__expires_at",
+        "key__disabled_at",
+        "key__revoked_at",
+        "key__revoke_reason",
+        named=True,
+    )
+    return {
+        bytes(row.digest).hex(): KeySnapshot(
+            digest=bytes(row.digest),
+            secret_id=row.public_id,
+            secret_ends_at=_epoch(row.ends_at),
+            key_id=row.key__public_id,
+            name=row.key__name,
+            environment=row.key__environment,
+            organization_id=row.key__organization__public_id,
+            api_id=row.key__api__public_id,
+            scopes=tuple(row.key__scopes),
+            networks=tuple(row.key__networks),
+            rate_limits=_limits(row.key__rate_limits),
+            metadata=Raw(json.dumps(row.key__metadata, ensure_ascii=False, separators=(",", ":")).encode()),
+            not_before=_epoch(row.key__not_before),
+            expires_at=_epoch(row.key__expires_at),
+            is_disabled=row.key__disabled_at is not None,
+            is_revoked=row.key__revoked_at is not None,
+            is_compromised=row.key__revoke_reason == RevokeReason.LEAKED,
+        )
+        for row in rows
+    }
+
+
+def load_api_secrets(digests: Sequence[str]) -> Mapping[str, Snapshot]:
+    """``apisecret:<digest>``."""
+    rows = ApiSecret.objects.filter(digest__in=[bytes.fromhex(digest) for digest in digests]).values_list(
+        "digest", "public_id", "api__public_id", "environment", "ends_at", "disabled_at", "revoked_at", named=True
+    )
+    return {
+        bytes(row.digest).hex(): ApiSecretSnapshot(
+            digest=bytes(row.digest),
+            secret_id=row.public_id,
+            api_id=row.api__public_id,
+            environment=row.environment,
+            ends_at=_epoch(row.ends_at),
+            is_disabled=row.disabled_at is not None,
+            is_revoked=row.revoked_at is not None,
+        )
+        for row in rows
+    }
+
+
+def load_apis(ids: Sequence[str]) -> Mapping[str, Snapshot]:
+    """``api:<id>``: the join gives a row for each scope, one for an API without any."""
+    rows = Api.objects.filter(public_id__in=ids).values_list(
+        "public_id", "identifier", "default_rate_limits", "disabled_at", "scopes__name"
+    )
+    apis = {row[0]: row for row in rows}
+    return {
+        public_id: ApiSnapshot(
+            api_id=public_id,
+            identifier=identifier,
+            scopes=frozenset(row[4] for row in rows if row[0] == public_id and row[4] is not None),
+            rate_limits=_limits(default_rate_limits),
+            is_disabled=disabled_at is not None,
+        )
+        for public_id, identifier, default_rate_limits, disabled_at, _ in apis.values()
+    }
+
+
+def load_organizations(ids: Sequence[str]) -> Mapping[str, Snapshot]:
+    """``org:<id>``."""
+    rows = Organization.objects.filter(public_id__in=ids).values_list("public_id", "name", "suspended_at")
+    return {
+        public_id: OrganizationSnapshot(organization_id=public_id, name=name, is_suspended=suspended_at is not None)
+        for public_id, name, suspended_at in rows
+    }
+
+
+def _epoch(instant: datetime | None) -> float | None:
+    return None if instant is None else instant.timestamp()
+
+
+def _limits(limits: Sequence[RateLimit]) -> tuple[Limit, ...]:
+    return tuple(Limit(limit["name"], limit["limit"], limit["window_s"]) for limit in limits)

@@ -1,0 +1,137 @@
+"""What the engine reads, is asked and says: frozen values. A snapshot holds facts as they are stored, never a verdict.
+
+What belongs to an organization or an API stands in its own snapshot alone. Instants are seconds since the epoch.
+"""
+
+from enum import StrEnum
+
+from msgspec import Raw, Struct
+
+from portal.proxies import Address
+
+
+class Code(StrEnum):
+    """Why a call is let through or refused: a closed set."""
+
+    VALID = "VALID"
+    MALFORMED = "MALFORMED"
+    NOT_FOUND = "NOT_FOUND"
+    NOT_YET_VALID = "NOT_YET_VALID"
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
+    DISABLED = "DISABLED"
+    SUPERSEDED = "SUPERSEDED"
+    IP_DENIED = "IP_DENIED"
+    INSUFFICIENT_SCOPE = "INSUFFICIENT_SCOPE"
+    RULE_DENIED = "RULE_DENIED"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    ORGANIZATION_SUSPENDED = "ORGANIZATION_SUSPENDED"
+    SIGNATURE_INVALID = "SIGNATURE_INVALID"
+    ISSUER_UNKNOWN = "ISSUER_UNKNOWN"
+    COMPROMISED = "COMPROMISED"
+
+
+class Limit(Struct, frozen=True):
+    """``limit`` requests per ``window_s`` seconds, under a name."""
+
+    name: str
+    limit: int
+    window_s: int
+
+
+class KeySnapshot(Struct, frozen=True, kw_only=True):
+    """``secret:<digest>``: an API key, as one of its secrets opens it."""
+
+    digest: bytes
+    secret_id: str
+    secret_ends_at: float | None
+    key_id: str
+    name: str
+    environment: str
+    organization_id: str
+    api_id: str
+    scopes: tuple[str, ...]
+    networks: tuple[str, ...]
+    rate_limits: tuple[Limit, ...]
+    metadata: Raw
+    not_before: float | None
+    expires_at: float | None
+    is_disabled: bool
+    is_revoked: bool
+    is_compromised: bool
+
+
+class ApiSecretSnapshot(Struct, frozen=True, kw_only=True):
+    """``apisecret:<digest>``: what a backend or gateway presents."""
+
+    digest: bytes
+    secret_id: str
+    api_id: str
+    environment: str
+    ends_at: float | None
+    is_disabled: bool
+    is_revoked: bool
+
+
+class ApiSnapshot(Struct, frozen=True, kw_only=True):
+    """``api:<id>``: a protected resource server."""
+
+    api_id: str
+    identifier: str
+    scopes: frozenset[str]
+    rate_limits: tuple[Limit, ...]
+    is_disabled: bool
+
+
+class OrganizationSnapshot(Struct, frozen=True, kw_only=True):
+    """``org:<id>``: the consumer that owns credentials."""
+
+    organization_id: str
+    name: str
+    is_suspended: bool
+
+
+Snapshot = KeySnapshot | ApiSecretSnapshot | ApiSnapshot | OrganizationSnapshot
+
+
+class Audience(Struct, frozen=True):
+    """The API and environment that a credential must be for: those of the backend that asks."""
+
+    api_id: str
+    environment: str
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """The call that a credential is to be good for, as the backend tells it."""
+
+    scopes: frozenset[str] = frozenset()
+    address: Address | None = None
+    method: str | None = None
+    path: str | None = None
+    cost: int = 1
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Who a credential stands for, told only to whoever presented the right secret."""
+
+    type: str
+    credential_id: str
+    secret_id: str
+    name: str
+    environment: str
+    expires_at: float | None
+    organization_id: str
+    organization_name: str
+    client_id: str | None
+    scopes: tuple[str, ...]
+    metadata: Raw
+    rate_limits: tuple[Limit, ...]
+
+
+class Verdict(Struct, frozen=True):
+    """The answer to "may this credential make this call"; ``principal`` only where the secret itself was right."""
+
+    code: Code
+    principal: Principal | None = None
+    missing_scopes: tuple[str, ...] = ()

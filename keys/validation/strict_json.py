@@ -1,0 +1,90 @@
+"""Read one JSON object strictly (RFC 8259, and RFC 7493's care): what two parsers could read differently is refused.
+
+Pure. Python's own parser does the work; here stands what it lets through.
+"""
+
+import json
+import math
+import re
+from typing import NoReturn
+
+MAX_DEPTH = 32
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
+MAX_INTEGER_CHARS = 20  # "-" and 19 digits, or 20 digits
+_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+class NotAnObject(ValueError):
+    """The bytes are not one JSON object as it is read here; the text says why and repeats none of them."""
+
+
+def parse_object(body: bytes) -> dict[str, object]:
+    """The object that the bytes spell; raises NotAnObject."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise NotAnObject("The body is not UTF-8.") from None
+    _check_depth(text)
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as exc:
+        raise NotAnObject(f"The body is not JSON: {exc.msg.lower()} at character {exc.pos}.") from None
+    if not isinstance(value, dict):
+        raise NotAnObject("The body is JSON, but not an object.")
+    if "\\u" in text:  # only an escape can spell what UTF-8 and the parser refuse when written out
+        _check_texts(value)
+    return value
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for match in _STRINGS_AND_BRACKETS.finditer(text):
+        if match[0] in ("[", "{"):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise NotAnObject(f"The body nests deeper than {MAX_DEPTH}.")
+        elif match[0] in ("]", "}"):
+            depth -= 1
+
+
+def _check_texts(value: object) -> None:
+    if isinstance(value, str):
+        if _NO_TEXT.search(value):
+            raise NotAnObject("The body holds NUL or half of a surrogate pair.")
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            _check_texts(name)
+            _check_texts(member)
+    elif isinstance(value, list):
+        for item in value:
+            _check_texts(item)
+
+
+def _object(members: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(members)
+    if len(value) != len(members):
+        raise NotAnObject("The body has a member twice.")
+    return value
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_INTEGER_CHARS or not MIN_INTEGER <= (number := int(digits)) <= MAX_INTEGER:
+        raise NotAnObject("The body holds an integer beyond 64 bits.")
+    return number
+
+
+def _fraction(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise NotAnObject("The body holds a number beyond all bounds.")
+    return number
+
+
+def _constant(_name: str) -> NoReturn:
+    raise NotAnObject("The body holds NaN or Infinity, which JSON has not.")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
+)

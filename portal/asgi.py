@@ -1,0 +1,59 @@
+"""The front door: hot paths first, each a small ASGI app; the pages, Django over WSGI, behind the guard.
+
+A machine path that nobody takes gets its 404 here: Django's pages, redirects and cookies are for people.
+"""
+
+import os
+
+from a2wsgi import WSGIMiddleware
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.utils.module_loading import import_string
+
+from portal.served import require_served
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+require_served()
+pages = get_wsgi_application()  # sets Django up, which all below needs
+
+from portal import health, lifespan, metrics  # noqa: E402
+from portal.bodies import AsgiApp, Receive, Scope, Send  # noqa: E402
+from portal.exchange import Answer, Exchange, endpoint  # noqa: E402
+from portal.guard import guard  # noqa: E402
+from portal.problems import Problem, ProblemType  # noqa: E402
+
+MAX_PAGE_BYTES = 1024 * 1024
+
+
+async def _nothing_here(_exchange: Exchange) -> Answer:
+    raise Problem(ProblemType.NOT_FOUND, "See the docs for the endpoints that exist.")
+
+
+_HOT: dict[str, AsgiApp] = {
+    **{path: import_string(name) for path, name in settings.HOT_PATHS.items()},
+    "/healthz": health.healthz,
+    "/readyz": health.readyz,
+    "/metrics": metrics.metrics,
+}
+_nobody = endpoint(_nothing_here)
+_pages = guard(WSGIMiddleware(pages), max_bytes=MAX_PAGE_BYTES)
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Route one request."""
+    if scope["type"] == "http":
+        path = scope["path"]
+        app = _HOT.get(path)
+        if app is None:
+            app = _nobody if path.startswith(settings.MACHINE_PREFIXES) else _pages
+        await app(scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await _live(receive, send)
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    await receive()  # lifespan.startup
+    await send({"type": "lifespan.startup.complete"})
+    await receive()  # lifespan.shutdown
+    lifespan.stop()
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,132 @@
+"""One request and its answer on a machine endpoint: headers, client, https, problems. ASGI, no Django views.
+
+``endpoint`` makes an ASGI app of a handler. Whatever the handler cannot answer becomes a problem there, and whatever
+breaks becomes a 503: a failure never reads as a yes.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from django.conf import settings
+from msgspec import Struct
+
+from portal import problems
+from portal.bodies import AsgiApp, ClientGone, Receive, Scope, Send, TooLarge, TooSlow, read_body
+from portal.problems import Problem, ProblemType
+from portal.proxies import client_address, is_https
+from portal.request_ids import request_id
+
+MAX_BODY_BYTES = 64 * 1024
+JSON = "application/json"
+
+log = logging.getLogger(__name__)
+
+
+class Answer(Struct, frozen=True):
+    """What is sent back."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Exchange:
+    """One HTTP request as a machine endpoint sees it."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._headers: dict[bytes, list[bytes]] = {}
+        for name, value in scope["headers"]:
+            self._headers.setdefault(name, []).append(value)
+        self.method: str = scope["method"]
+        self.query: bytes = scope["query_string"]
+        self.request_id = request_id(self.header("x-request-id"))
+
+    def headers(self, name: str) -> list[str]:
+        """The header's lines, in order."""
+        return [value.decode("latin-1") for value in self._headers.get(name.encode(), ())]
+
+    def header(self, name: str) -> str | None:
+        """The header's value where it stands exactly once."""
+        values = self._headers.get(name.encode(), ())
+        return values[0].decode("latin-1") if len(values) == 1 else None
+
+    @property
+    def client_address(self) -> str | None:
+        """Where the request comes from, as far as the trusted proxies tell."""
+        return client_address(self._peer, self.headers("x-forwarded-for"), settings.TRUSTED_PROXIES)
+
+    @property
+    def is_https(self) -> bool:
+        """Whether the client spoke https."""
+        proto = self.headers("x-forwarded-proto")
+        return is_https(self._scope["scheme"], self._peer, ",".join(proto) if proto else None, settings.TRUSTED_PROXIES)
+
+    async def body(self) -> bytes:
+        """The whole body; raises Problem where it is too large or too slow."""
+        try:
+            return await read_body(self._scope, self._receive, max_bytes=MAX_BODY_BYTES)
+        except TooLarge:
+            raise Problem(ProblemType.TOO_LARGE, f"At most {MAX_BODY_BYTES} bytes are read.") from None
+        except TooSlow:
+            raise Problem(ProblemType.TOO_SLOW, "The body did not arrive within 10 seconds.") from None
+
+    @property
+    def _peer(self) -> str | None:
+        client = self._scope.get("client")
+        return client[0] if client else None
+
+
+Handler = Callable[[Exchange], Awaitable[Answer]]
+
+
+def endpoint(handler: Handler, *, is_for_https_only: bool = True) -> AsgiApp:
+    """The handler as an ASGI app that answers every problem, and 503 for whatever else goes wrong."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive)
+        try:
+            if is_for_https_only:
+                _require_https(exchange)
+            answer = await handler(exchange)
+        except ClientGone:
+            return
+        except Problem as problem:
+            answer = answer_problem(problem, exchange.request_id)
+        except Exception:  # no failure may let a call through, whatever it is
+            log.exception("request.failed", extra={"request_id": exchange.request_id, "path": scope["path"]})
+            answer = answer_problem(unavailable(), exchange.request_id)
+        await send_answer(answer, exchange, send)
+
+    return app
+
+
+def _require_https(exchange: Exchange) -> None:
+    if settings.HTTPS and not exchange.is_https:
+        raise Problem(ProblemType.HTTPS_REQUIRED, "Use https; a credential sent without it is to be replaced.")
+
+
+def unavailable() -> Problem:
+    """The 503 that asks to come back in a second."""
+    return Problem(ProblemType.UNAVAILABLE, "Try again in a second.", headers=(("retry-after", "1"),))
+
+
+def answer_problem(problem: Problem, request_id: str) -> Answer:
+    """The problem as an answer."""
+    return Answer(problem.body(request_id), problem.kind.status, problems.CONTENT_TYPE, problem.headers)
+
+
+async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
+    """Send it, with the headers that every machine answer has; a HEAD gets the headers alone."""
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", str(len(answer.body)).encode()),
+        (b"x-request-id", exchange.request_id.encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        *((name.encode(), value.encode()) for name, value in answer.headers),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if exchange.method == "HEAD" else answer.body})

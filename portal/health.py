@@ -1,0 +1,152 @@
+"""``/healthz``: the process answers. ``/readyz``: what it needs answers too, a JSON line for each.
+
+Checks run in threads of their own and are given up after a deadline; one that hangs is not started a second time.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import msgspec
+import redis
+from django.conf import settings
+from django.db import Error, close_old_connections, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from msgspec import Struct
+
+from portal.exchange import Answer, Exchange, endpoint
+from portal.problems import Problem, ProblemType
+
+DEADLINE_S = 1.5
+MAX_CLOCK_SKEW_S = 5.0
+LINES = "application/x-ndjson"
+
+
+class Unhealthy(Exception):
+    """What is not as it must be, in words for the operator."""
+
+
+class Line(Struct, frozen=True):
+    """One check."""
+
+    check: str
+    ok: bool
+    took_ms: int
+    detail: str
+
+
+def check_database() -> None:
+    """The database answers a query."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchone()
+
+
+def check_migrations() -> None:
+    """Every migration that the code has is applied."""
+    known = set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations or ())
+    missing = known - set(MigrationRecorder(connection).applied_migrations())
+    if missing:
+        raise Unhealthy(f"{len(missing)} migrations are not applied")
+
+
+def check_clock() -> None:
+    """Our clock and the database's agree within 5 s: expiry is decided by ours."""
+    before = time.time()
+    with connection.cursor() as cursor:
+        # Milliseconds since the epoch on both; SQLite's clock is ours.
+        cursor.execute(
+            "SELECT extract(epoch FROM clock_timestamp())"
+            if connection.vendor == "postgresql"
+            else "SELECT (julianday('now') - 2440587.5) * 86400"
+        )
+        theirs = float(cursor.fetchone()[0])
+    skew = max(before - theirs, theirs - time.time(), 0.0)
+    if skew > MAX_CLOCK_SKEW_S:
+        raise Unhealthy(f"the database's clock is {skew:.1f} s away")
+
+
+def check_redis() -> None:
+    """Redis answers a ping."""
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+    try:
+        client.ping()
+    except redis.RedisError as exc:
+        raise Unhealthy(f"no answer ({type(exc).__name__})") from exc
+    finally:
+        client.close()
+
+
+class Checks:
+    """Runs checks side by side, each at most once at a time."""
+
+    def __init__(self, checks: dict[str, Callable[[], None]]) -> None:
+        self._checks = checks
+        self._threads = ThreadPoolExecutor(len(checks), thread_name_prefix="health")
+        self._running: dict[str, Future[Line]] = {}
+
+    async def run(self) -> list[Line]:
+        """A line for each check; one that has not ended by the deadline is not ok."""
+        jobs = {name: asyncio.wrap_future(self._start(name)) for name in self._checks}
+        await asyncio.wait(jobs.values(), timeout=DEADLINE_S)
+        return [
+            job.result()
+            if job.done()
+            else Line(name, ok=False, took_ms=round(DEADLINE_S * 1000), detail="no answer yet")
+            for name, job in jobs.items()
+        ]
+
+    def _start(self, name: str) -> "Future[Line]":
+        job = self._running.get(name)
+        if job is None or job.done():
+            job = self._running[name] = self._threads.submit(_run, name, self._checks[name])
+        return job
+
+
+def _run(name: str, check: Callable[[], None]) -> Line:
+    started = time.monotonic()
+    close_old_connections()
+    detail = "ok"
+    try:
+        check()
+    except Unhealthy as exc:
+        detail = str(exc)
+    except Error as exc:
+        detail = f"no answer ({type(exc).__name__})"
+    finally:
+        close_old_connections()
+    return Line(name, detail == "ok", round((time.monotonic() - started) * 1000), detail)
+
+
+CHECKS = Checks(
+    {
+        "database": check_database,
+        "migrations": check_migrations,
+        "clock": check_clock,
+        **({"redis": check_redis} if settings.REDIS_URL else {}),
+    }
+)
+
+
+async def _healthz(exchange: Exchange) -> Answer:
+    _read_only(exchange)
+    return Answer(b'{"status":"ok"}\n')
+
+
+async def _readyz(exchange: Exchange) -> Answer:
+    _read_only(exchange)
+    lines = await CHECKS.run()
+    body = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+    return Answer(body, 200 if all(line.ok for line in lines) else 503, LINES)
+
+
+def _read_only(exchange: Exchange) -> None:
+    if exchange.method not in {"GET", "HEAD"}:
+        raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use GET.", headers=(("allow", "GET, HEAD"),))
+
+
+# Probes come from inside, over plain http.
+healthz = endpoint(_healthz, is_for_https_only=False)
+readyz = endpoint(_readyz, is_for_https_only=False)

@@ -1,0 +1,48 @@
+"""``/metrics`` for Prometheus, behind ``METRICS_TOKEN``; open in embedded mode, which only this machine reaches.
+
+With several processes, ``PROMETHEUS_MULTIPROC_DIR`` names a folder they share, and any of them answers for all.
+"""
+
+import hmac
+import os
+
+from django.conf import settings
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from portal.exchange import Answer, Exchange, endpoint
+from portal.problems import Problem, ProblemType
+
+
+async def _metrics(exchange: Exchange) -> Answer:
+    _let_in(exchange)
+    if exchange.method not in {"GET", "HEAD"}:
+        raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use GET.", headers=(("allow", "GET, HEAD"),))
+    return Answer(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _let_in(exchange: Exchange) -> None:
+    token = settings.METRICS_TOKEN
+    if token is None:
+        if settings.EMBEDDED:
+            return
+        raise Problem(ProblemType.NOT_FOUND, "There is nothing here.")
+    expected = f"Bearer {token.get_secret_value()}".encode()
+    presented = (exchange.header("authorization") or "").encode("latin-1")
+    if not hmac.compare_digest(presented, expected):
+        raise Problem(
+            ProblemType.CREDENTIAL_REFUSED,
+            "Send the metrics token as Authorization: Bearer.",
+            headers=(("www-authenticate", "Bearer"),),
+        )
+
+
+def _registry() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry
+
+
+metrics = endpoint(_metrics, is_for_https_only=False)

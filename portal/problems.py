@@ -1,0 +1,80 @@
+"""Errors of the machine endpoints: RFC 9457 bodies, the same from an ASGI app and from a Django view."""
+
+from collections.abc import Mapping
+from enum import Enum
+
+import msgspec
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class ProblemType(Enum):
+    """What can be wrong: HTTP status, stable code, and a title that never varies."""
+
+    MALFORMED_REQUEST = (400, "malformed_request", "The request is malformed")
+    QUERY_NOT_READ = (400, "query_not_read", "This endpoint reads no query string")
+    AMBIGUOUS_CREDENTIALS = (400, "ambiguous_credentials", "Several credentials were presented")
+    CREDENTIAL_MISSING = (401, "credential_missing", "No credential was presented")
+    CREDENTIAL_REFUSED = (401, "credential_refused", "The credential was refused")
+    HTTPS_REQUIRED = (403, "https_required", "This endpoint is for https only")
+    FORBIDDEN = (403, "forbidden", "This is not allowed")
+    NOT_FOUND = (404, "not_found", "There is nothing here")
+    METHOD_NOT_ALLOWED = (405, "method_not_allowed", "This method is not allowed here")
+    TOO_SLOW = (408, "request_timeout", "The request did not arrive in time")
+    TOO_LARGE = (413, "request_too_large", "The request is too large")
+    UNSUPPORTED_MEDIA_TYPE = (415, "unsupported_media_type", "This media type is not read here")
+    INVALID_FIELDS = (422, "invalid_fields", "Fields are missing, unknown or out of bounds")
+    INTERNAL_ERROR = (500, "internal_error", "Something failed on our side")
+    UNAVAILABLE = (503, "unavailable", "No answer can be given now")
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.value[0]
+
+    @property
+    def code(self) -> str:
+        """What programs tell it by."""
+        return self.value[1]
+
+    @property
+    def title(self) -> str:
+        """What people are told, whatever the occurrence."""
+        return self.value[2]
+
+
+class Problem(Exception):
+    """A request that gets an error; raised within an edge, answered at its rim.
+
+    ``code`` overrides the type's own where a verdict names it; ``members`` are added to the body.
+    """
+
+    def __init__(
+        self,
+        kind: ProblemType,
+        detail: str,
+        *,
+        code: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        members: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.code = code or kind.code
+        self.headers = headers
+        self.members = members or {}
+
+    def body(self, request_id: str) -> bytes:
+        """The problem details object (RFC 9457 §3); ``detail`` is ours alone and never repeats input."""
+        return msgspec.json.encode(
+            {
+                "type": f"urn:latchkey:problem:{self.code}",
+                "title": self.kind.title,
+                "status": self.kind.status,
+                "detail": self.detail,
+                "instance": f"urn:latchkey:request:{request_id}",
+                "code": self.code,
+                **self.members,
+            }
+        )

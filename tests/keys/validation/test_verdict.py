@@ -1,0 +1,207 @@
+"""The order of the checks is the contract: the first that fails names the code, whatever else is wrong."""
+
+import ipaddress
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+from msgspec.structs import replace
+
+from keys.validation.shapes import (
+    ApiSecretSnapshot,
+    ApiSnapshot,
+    Audience,
+    Call,
+    Code,
+    KeySnapshot,
+    Limit,
+    OrganizationSnapshot,
+)
+from keys.validation.verdict import audience_of, decide
+
+NOW = 1_800_000_000.0
+KEY = KeySnapshot(
+    digest=b"\1" * 32,
+    secret_id="sec_1",
+    secret_ends_at=None,
+    key_id="key_1",
+    name="billing worker",
+    environment="live",
+    organization_id="org_1",
+    api_id="api_1",
+    scopes=("orders:read", "orders:write"),
+    networks=(),
+    rate_limits=(),
+    metadata=Raw(b'{"plan":"gold"}'),
+    not_before=None,
+    expires_at=None,
+    is_disabled=False,
+    is_revoked=False,
+    is_compromised=False,
+)
+API = ApiSnapshot(
+    api_id="api_1",
+    identifier="https://orders.example.com",
+    scopes=frozenset({"orders:read", "orders:write", "refunds:write"}),
+    rate_limits=(),
+    is_disabled=False,
+)
+ORGANIZATION = OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=False)
+AUDIENCE = Audience("api_1", "live")
+SECRET = ApiSecretSnapshot(
+    digest=b"\2" * 32,
+    secret_id="sec_2",
+    api_id="api_1",
+    environment="live",
+    ends_at=None,
+    is_disabled=False,
+    is_revoked=False,
+)
+
+# What makes each check fail, in the order of the contract; changes of key, API, organization and call.
+FAULTS: list[tuple[Code, str, dict[str, object]]] = [
+    (Code.NOT_FOUND, "key", {"api_id": "api_2"}),
+    (Code.NOT_FOUND, "key", {"environment": "test"}),
+    (Code.COMPROMISED, "key", {"is_compromised": True, "is_revoked": True}),
+    (Code.REVOKED, "key", {"is_revoked": True}),
+    (Code.DISABLED, "key", {"is_disabled": True}),
+    (Code.DISABLED, "api", {"is_disabled": True}),
+    (Code.NOT_YET_VALID, "key", {"not_before": NOW + 1}),
+    (Code.EXPIRED, "key", {"expires_at": NOW - 1}),
+    (Code.SUPERSEDED, "key", {"secret_ends_at": NOW - 1}),
+    (Code.ORGANIZATION_SUSPENDED, "organization", {"is_suspended": True}),
+    (Code.IP_DENIED, "key", {"networks": ("10.0.0.0/8",)}),
+    (Code.INSUFFICIENT_SCOPE, "call", {"scopes": frozenset({"refunds:write"})}),
+]
+
+
+def code_with(*faults: tuple[Code, str, dict[str, object]]) -> Code:
+    changes: dict[str, dict[str, object]] = {"key": {}, "api": {}, "organization": {}, "call": {}}
+    for _, where, change in faults:
+        changes[where] |= change
+    return decide(
+        replace(KEY, **changes["key"]),
+        replace(API, **changes["api"]),
+        replace(ORGANIZATION, **changes["organization"]),
+        replace(Call(address=ipaddress.ip_address("203.0.113.9")), **changes["call"]),
+        AUDIENCE,
+        now=NOW,
+    ).code
+
+
+def test_a_key_without_a_fault_is_valid() -> None:
+    assert code_with() is Code.VALID
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_has_its_code(fault: tuple[Code, str, dict[str, object]]) -> None:
+    assert code_with(fault) is fault[0]
+
+
+@pytest.mark.parametrize(("earlier", "later"), list(combinations(FAULTS, 2)))
+def test_of_two_faults_the_earlier_names_the_code(
+    earlier: tuple[Code, str, dict[str, object]], later: tuple[Code, str, dict[str, object]]
+) -> None:
+    assert code_with(later, earlier) is earlier[0]
+
+
+@given(st.lists(st.sampled_from(FAULTS), min_size=1))
+def test_of_any_faults_the_first_names_the_code(faults: list[tuple[Code, str, dict[str, object]]]) -> None:
+    assert code_with(*faults) is min(faults, key=FAULTS.index)[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "seconds_from_now", "code"),
+    [
+        ("expires_at", 1, Code.VALID),
+        ("expires_at", 0, Code.EXPIRED),
+        ("expires_at", -1, Code.EXPIRED),
+        ("secret_ends_at", 1, Code.VALID),
+        ("secret_ends_at", 0, Code.SUPERSEDED),
+        ("not_before", 1, Code.NOT_YET_VALID),
+        ("not_before", 0, Code.VALID),
+    ],
+)
+def test_an_instant_belongs_to_what_begins_with_it(field: str, seconds_from_now: float, code: Code) -> None:
+    assert code_with((code, "key", {field: NOW + seconds_from_now})) is code
+
+
+@pytest.mark.parametrize("missing", ["key", "api", "organization"])
+def test_without_all_its_snapshots_nothing_is_valid(missing: str) -> None:
+    found = {"key": KEY, "api": API, "organization": ORGANIZATION} | {missing: None}
+    verdict = decide(found["key"], found["api"], found["organization"], Call(), AUDIENCE, now=NOW)  # type: ignore[arg-type]
+    assert verdict.code is Code.NOT_FOUND
+    assert verdict.principal is None
+
+
+def test_a_key_of_another_api_tells_nothing_of_itself() -> None:
+    stranger = decide(KEY, API, ORGANIZATION, Call(), Audience("api_2", "live"), now=NOW)
+    unknown = decide(None, None, None, Call(), AUDIENCE, now=NOW)
+    assert stranger == unknown
+
+
+def test_a_refusal_of_the_right_secret_tells_whose_it_is() -> None:
+    verdict = decide(replace(KEY, is_revoked=True), API, ORGANIZATION, Call(), AUDIENCE, now=NOW)
+    assert verdict.principal is not None
+    assert verdict.principal.credential_id == "key_1"
+
+
+def test_a_scope_the_api_no_longer_has_is_gone_from_the_key() -> None:
+    cut = replace(API, scopes=frozenset({"orders:read"}))
+    verdict = decide(KEY, cut, ORGANIZATION, Call(scopes=frozenset({"orders:write"})), AUDIENCE, now=NOW)
+    assert verdict.code is Code.INSUFFICIENT_SCOPE
+    assert verdict.missing_scopes == ("orders:write",)
+    assert verdict.principal is not None
+    assert verdict.principal.scopes == ("orders:read",)
+
+
+@pytest.mark.parametrize(
+    ("networks", "address", "code"),
+    [
+        (("203.0.113.0/24",), "203.0.113.9", Code.VALID),
+        (("203.0.113.0/24",), "203.0.114.9", Code.IP_DENIED),
+        (("10.0.0.0/8", "2001:db8::/32"), "2001:db8::1", Code.VALID),
+        (("10.0.0.0/8",), "2001:db8::1", Code.IP_DENIED),
+        (("::ffff:10.0.0.0/104",), "10.1.2.3", Code.VALID),
+        (("::ffff:10.0.0.0/104",), "11.1.2.3", Code.IP_DENIED),
+        (("::/0",), "10.1.2.3", Code.IP_DENIED),
+        (("203.0.113.0/24",), None, Code.IP_DENIED),
+        ((), None, Code.VALID),
+    ],
+)
+def test_networks_admit_addresses_within_them_alone(networks: tuple[str, ...], address: str | None, code: Code) -> None:
+    call = Call(address=None if address is None else ipaddress.ip_address(address))
+    assert decide(replace(KEY, networks=networks), API, ORGANIZATION, call, AUDIENCE, now=NOW).code is code
+
+
+def test_a_keys_own_limits_replace_the_apis() -> None:
+    theirs, own = Limit("default", 10, 1), Limit("daily", 100, 86_400)
+    api = replace(API, rate_limits=(theirs,))
+    inherited = decide(KEY, api, ORGANIZATION, Call(), AUDIENCE, now=NOW).principal
+    replaced = decide(replace(KEY, rate_limits=(own,)), api, ORGANIZATION, Call(), AUDIENCE, now=NOW).principal
+    assert inherited is not None
+    assert replaced is not None
+    assert (inherited.rate_limits, replaced.rate_limits) == ((theirs,), (own,))
+
+
+@pytest.mark.parametrize(
+    ("secret", "api"),
+    [
+        (None, API),
+        (SECRET, None),
+        (replace(SECRET, is_revoked=True), API),
+        (replace(SECRET, is_disabled=True), API),
+        (replace(SECRET, ends_at=NOW), API),
+        (SECRET, replace(API, is_disabled=True)),
+    ],
+)
+def test_an_api_secret_that_does_not_work_lets_nobody_ask(
+    secret: ApiSecretSnapshot | None, api: ApiSnapshot | None
+) -> None:
+    assert audience_of(secret, api, now=NOW) is None
+
+
+def test_an_api_secret_lets_its_bearer_ask_about_its_api_and_environment() -> None:
+    assert audience_of(replace(SECRET, ends_at=NOW + 1), API, now=NOW) == AUDIENCE
