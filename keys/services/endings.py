@@ -1,6 +1,7 @@
-"""Write down what the clock has ended. Whether a call is good never waits for this: validation asks the clock itself."""
+"""Write down what the clock has ended. No call waits for this: validation asks the clock itself."""
 
 from datetime import datetime
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -8,6 +9,8 @@ from django.db.models import QuerySet
 from keys.models import ApiKey, ApiSecret, KeySecret, Notice
 from portal.audit import SYSTEM, record
 from portal.audit_actions import AuditAction
+
+Row = TypeVar("Row", ApiKey, KeySecret, ApiSecret)
 
 
 def record_expired_keys(*, now: datetime, limit: int) -> int:
@@ -56,7 +59,7 @@ def record_ended_api_secrets(*, now: datetime, limit: int) -> int:
     return len(secrets)
 
 
-def _not_locked[Row: (ApiKey, KeySecret, ApiSecret)](rows: QuerySet[Row]) -> QuerySet[Row]:
+def _not_locked(rows: QuerySet[Row]) -> QuerySet[Row]:
     """Lock the rows and pass over those that another sweep, or a person's change, holds: the next sweep finds them."""
     return rows.select_for_update(of=("self",), skip_locked=True)
 

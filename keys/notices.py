@@ -1,0 +1,93 @@
+"""Tell owners about the end of their keys: one mail for each notice, without any secret."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from keys.models import ApiKey, KeySecret, Notice
+from portal.models import Membership
+from portal.permissions import Role
+from portal.times import day_words, exact_words
+
+log = logging.getLogger(__name__)
+BATCH = 100
+TRY_FOR = timedelta(days=3)
+TEMPLATES = {
+    Notice.Kind.EXPIRES_IN_7_DAYS: "emails/key_expires",
+    Notice.Kind.EXPIRES_IN_1_DAY: "emails/key_expires",
+    Notice.Kind.EXPIRED: "emails/key_expired",
+    Notice.Kind.SECRET_ENDED: "emails/key_secret_ended",
+}
+
+
+def send_due(*, now: datetime) -> None:
+    """Mail up to a batch of notices that were not sent yet; those that could not be mailed for three days are left."""
+    due = Notice.objects.filter(sent_at=None, created_at__gt=now - TRY_FOR).order_by("pk")
+    for notice in due.select_related("key__organization", "key__api", "key__owner")[:BATCH]:
+        # Claimed before it is sent: two sweeps at once send one mail, and a crash in between sends none.
+        if Notice.objects.filter(pk=notice.pk, sent_at=None).update(sent_at=now):
+            _send_or_give_back(notice)
+
+
+def _send_or_give_back(notice: Notice) -> None:
+    recipients = _recipients(notice.key)
+    if not recipients or _is_moot(notice):
+        return
+    try:
+        _mail(notice, recipients).send()
+    except OSError as exc:  # smtplib's errors too; the next sweep tries again
+        Notice.objects.filter(pk=notice.pk).update(sent_at=None)
+        log.warning("notice.not_sent", extra={"key": notice.key.public_id, "error": type(exc).__name__})
+
+
+def _recipients(key: ApiKey) -> list[str]:
+    """The key's owner while still a member, else the organization's owners."""
+    members = Membership.objects.filter(organization=key.organization, user__is_active=True)
+    chosen = members.filter(user=key.owner_id) or members.filter(role=Role.OWNER)
+    return [membership.user.email for membership in chosen.select_related("user")]
+
+
+def _is_moot(notice: Notice) -> bool:
+    """Whether the key was revoked, or its end moved, since the notice was written."""
+    key = notice.key
+    tells_of_expiry = notice.kind != Notice.Kind.SECRET_ENDED
+    moved = tells_of_expiry and (key.expires_at is None or key.expires_at.isoformat() != notice.about)
+    return key.revoked_at is not None or moved
+
+
+def _mail(notice: Notice, recipients: list[str]) -> EmailMultiAlternatives:
+    key = notice.key
+    secret = KeySecret.objects.filter(public_id=notice.about).first()
+    context = {
+        "key": key,
+        "secret": secret,
+        "expires": exact_words(key.expires_at) if key.expires_at else "",
+        "ended": exact_words(secret.ends_at) if secret and secret.ends_at else "",
+        "last_used": exact_words(key.last_used_at) if key.last_used_at else "never",
+        "secret_last_used": exact_words(secret.last_used_at) if secret and secret.last_used_at else "never",
+        "button_url": settings.PUBLIC_URL + reverse("keys:detail", args=[key.public_id]),
+        "public_url": settings.PUBLIC_URL,
+    }
+    template = TEMPLATES[Notice.Kind(notice.kind)]
+    mail = EmailMultiAlternatives(
+        _subject(notice),
+        render_to_string(f"{template}.txt", context),
+        to=recipients,
+        connection=get_connection(settings.MAIL_BACKEND),  # here a mail may take its time, and must tell if it failed
+    )
+    mail.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
+    return mail
+
+
+def _subject(notice: Notice) -> str:
+    """The fact first; names hold no line breaks, by the rules of ``keys.limits``."""
+    key = notice.key
+    if notice.kind == Notice.Kind.SECRET_ENDED:
+        return f"An old secret of {key.name} has ended"
+    if notice.kind == Notice.Kind.EXPIRED or key.expires_at is None:
+        return f"{key.name} has expired"
+    return f"{key.name} expires on {day_words(key.expires_at)}"

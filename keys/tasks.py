@@ -1,0 +1,30 @@
+"""What the worker runs on schedule (portal/celery.py); each is a shell around a sweep."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from keys import notices, sweeps
+
+
+@shared_task
+def record_endings() -> None:
+    """Write down which keys have expired and which secrets have ended."""
+    sweeps.record_endings(now=timezone.now())
+
+
+@shared_task
+def write_notices() -> None:
+    """Note whom to warn of a key that is about to expire."""
+    sweeps.write_notices(now=timezone.now())
+
+
+@shared_task
+def send_notices() -> None:
+    """Mail what owners have not been told yet."""
+    notices.send_due(now=timezone.now())
+
+
+@shared_task
+def prune_usage() -> None:
+    """Drop counts that are older than the retention."""
+    sweeps.prune_usage(now=timezone.now())

@@ -1,0 +1,71 @@
+"""The Celery app: JSON only, no results, and every scheduled job on this one page.
+
+Nothing depends on one message: each job looks for what there is to do, so a lost, doubled or late one changes nothing.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import beat_init, celeryd_init, setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+from django.conf import settings  # after the module's name is known
+from django.core.exceptions import ImproperlyConfigured
+
+from portal.served import require_served
+
+MINUTE_S, HOUR_S = 60.0, 3600.0
+SCHEDULE = {
+    "keys.tasks.record_endings": MINUTE_S,
+    "keys.tasks.write_notices": 5 * MINUTE_S,
+    "keys.tasks.send_notices": MINUTE_S,
+    "keys.tasks.prune_usage": HOUR_S,
+}
+
+app = Celery("latchkey")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    accept_content=["json"],
+    task_serializer="json",
+    result_serializer="json",
+    task_ignore_result=True,
+    task_publish_retry=False,  # a request does not wait for the broker: the schedule comes round again
+    task_time_limit=300,
+    worker_prefetch_multiplier=1,
+    broker_connection_retry_on_startup=True,
+    timezone="UTC",
+    beat_scheduler="celery.beat:Scheduler",  # keeps no file: after a restart every interval begins anew
+    # What was not fetched by the time the next is due is dropped, so that a day without a worker leaves no heap.
+    beat_schedule={task: {"task": task, "schedule": s, "options": {"expires": s}} for task, s in SCHEDULE.items()},
+)
+app.autodiscover_tasks()
+
+if settings.EMBEDDED:
+    BROKER = settings.VAR_DIR / "broker"
+    app.conf.broker_transport_options = {
+        "data_folder_in": BROKER / "messages",
+        "data_folder_out": BROKER / "messages",
+        "control_folder": BROKER / "control",
+    }
+else:
+    app.conf.broker_transport_options = {"socket_connect_timeout": 1, "socket_timeout": 5}
+
+
+@celeryd_init.connect
+@beat_init.connect
+def refuse_to_start_alone(**_: Any) -> None:
+    """Without DATABASE_URL only `manage.py serve` starts these: a forgotten setting must not go unseen."""
+    try:
+        require_served()
+    except ImproperlyConfigured as exc:
+        raise SystemExit(str(exc)) from None  # any other exception Celery would only log
+    if settings.EMBEDDED:
+        for folder in ("messages", "control"):
+            (BROKER / folder).mkdir(parents=True, exist_ok=True)
+
+
+@setup_logging.connect
+def keep_the_logging_of_the_settings(**_: Any) -> None:
+    """Celery leaves logging alone once someone answers this signal: redaction stays in place."""

@@ -1,0 +1,27 @@
+"""Hand work to the Celery worker once what it is about has been committed."""
+
+import logging
+from functools import partial
+
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from portal.celery import app
+
+log = logging.getLogger(__name__)
+
+
+def enqueue_after_commit(name: str, *args: str | int) -> None:
+    """Send the task once the open transaction has committed; ids travel, rows and secrets do not.
+
+    A broker that cannot be reached costs only time: whatever is enqueued is also found by a scheduled job.
+    """
+    transaction.on_commit(partial(_send, name, args))
+
+
+def _send(name: str, args: tuple[str | int, ...]) -> None:
+    app.loader.import_default_modules()  # where only pages run, nobody has yet imported the tasks
+    try:
+        app.tasks[name].delay(*args)  # not send_task, which ignores eager mode
+    except (OperationalError, OSError) as exc:
+        log.warning("task.not_sent", extra={"task": name, "error": type(exc).__name__})

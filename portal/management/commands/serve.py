@@ -1,0 +1,123 @@
+"""``manage.py serve``: web, worker and beat of one machine under one Ctrl-C; none of them outlives it."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from portal import processes
+
+HOST = "127.0.0.1"  # a fleet that others reach starts its processes itself: see the README, "Production"
+READY_WITHIN_S = 60
+POLL_S = 0.05
+Children = dict[str, "subprocess.Popen[bytes]"]
+
+
+class Command(BaseCommand):
+    """Runs the whole portal."""
+
+    help = "Run web, worker and beat on this machine under one Ctrl-C."
+    requires_system_checks: tuple[()] = ()  # the processes it starts run their own
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """What can be asked for."""
+        parser.add_argument("--workers", type=int, default=1 if settings.EMBEDDED else 2, help="web processes")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Start everything, say where to go, and stay until Ctrl-C or until something ends by itself."""
+        _refuse_a_taken_port()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            if settings.EMBEDDED:
+                settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+                call_command("migrate", verbosity=0)
+            with _running(options["workers"]) as children:
+                self._say_where_to_go(children)
+                ended = _wait_for_an_end(children)
+                raise CommandError(f"The {ended} ended by itself, so everything was stopped.")
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped.")
+
+    def _say_where_to_go(self, children: Children) -> None:
+        if settings.EMBEDDED:
+            call_command("demo", stdout=self.stdout)  # by name: it lives in an app above this one
+        _wait_until_ready(children)
+        self.stdout.write(self.style.SUCCESS(f"Latchkey is ready at {settings.PUBLIC_URL}  (Ctrl-C stops it)"))
+        self.stdout.flush()
+
+
+def _refuse_a_taken_port() -> None:
+    try:
+        socket.create_server((HOST, settings.PORT)).close()
+    except OSError:
+        raise CommandError(f"Port {settings.PORT} is taken. Choose another: PORT=8001 make run") from None
+
+
+@contextmanager
+def _running(workers: int) -> Iterator[Children]:
+    """The processes, while the block lasts."""
+    environ = os.environ | {"LATCHKEY_SERVED": "1", "PORT": str(settings.PORT)}
+    children: Children = {}
+    try:
+        for name, command in _commands(workers).items():
+            children[name] = processes.start([sys.executable, "-m", *command], environ=environ, cwd=settings.BASE_DIR)
+        yield children
+    finally:
+        for process in reversed(children.values()):
+            process.terminate()  # all at once; then each is waited for
+        for process in reversed(children.values()):
+            processes.stop(process)
+
+
+def _commands(workers: int) -> dict[str, list[str]]:
+    web = f"granian --interface asgi --runtime-mode st --workers {workers} --respawn-failed-workers --no-ws"
+    celery, pool = "celery --app portal", "--pool solo" if settings.EMBEDDED else ""
+    return {
+        "web": f"{web} --host {HOST} --port {settings.PORT} --log-level warning portal.asgi:application".split(),
+        "worker": f"{celery} worker {pool} --without-gossip --without-mingle --without-heartbeat -l warning".split(),
+        "beat": f"{celery} beat --pidfile= -l warning".split(),
+    }
+
+
+def _wait_until_ready(children: Children) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        ended = _ended(children)
+        if ended:
+            raise CommandError(f"The {ended} did not start; what it said stands above.")
+        if _is_ready():
+            return
+        time.sleep(POLL_S)
+    raise CommandError(f"Not ready after {READY_WITHIN_S} s; {settings.PUBLIC_URL}/readyz says why.")
+
+
+def _is_ready() -> bool:
+    connection = http.client.HTTPConnection(HOST, settings.PORT, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _wait_for_an_end(children: Children) -> str:
+    while not (ended := _ended(children)):
+        time.sleep(POLL_S * 4)
+    return ended
+
+
+def _ended(children: Children) -> str:
+    return next((name for name, process in children.items() if process.poll() is not None), "")
