@@ -4,6 +4,7 @@ A machine path that nobody takes gets its 404 here: Django's pages, redirects an
 """
 
 import os
+from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
@@ -14,7 +15,7 @@ from portal.served import require_served
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 require_served()
-pages = get_wsgi_application()  # sets Django up, which all below needs
+_django: Any = get_wsgi_application()  # sets Django up, which all below needs
 
 from portal import health, lifespan, metrics  # noqa: E402
 from portal.bodies import AsgiApp, Receive, Scope, Send  # noqa: E402
@@ -36,7 +37,8 @@ _HOT: dict[str, AsgiApp] = {
     "/metrics": metrics.metrics,
 }
 _nobody = endpoint(_nothing_here)
-_pages = guard(WSGIMiddleware(pages), max_bytes=MAX_PAGE_BYTES)
+_mounted: Any = WSGIMiddleware(_django)  # a2wsgi types messages more narrowly than ASGI does
+_pages = guard(_mounted, max_bytes=MAX_PAGE_BYTES)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 
 import msgspec
 import redis
@@ -46,8 +47,7 @@ def check_database() -> None:
 
 def check_migrations() -> None:
     """Every migration that the code has is applied."""
-    known = set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations or ())
-    missing = known - set(MigrationRecorder(connection).applied_migrations())
+    missing = _known_migrations().difference(MigrationRecorder(connection).applied_migrations())
     if missing:
         raise Unhealthy(f"{len(missing)} migrations are not applied")
 
@@ -77,6 +77,13 @@ def check_redis() -> None:
         raise Unhealthy(f"no answer ({type(exc).__name__})") from exc
     finally:
         client.close()
+
+
+@cache
+def _known_migrations() -> frozenset[tuple[str, str]]:
+    loader = MigrationLoader(None, load=False)
+    loader.load_disk()
+    return frozenset(loader.disk_migrations)
 
 
 class Checks:

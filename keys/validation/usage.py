@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 
@@ -207,7 +207,7 @@ def write(batch: Batch) -> None:
         )
 
 
-def _instant(epoch: float) -> object:
+def _instant(epoch: float) -> Any:
     """The instant as the database takes it."""
     return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(epoch, UTC))
 

@@ -1,0 +1,407 @@
+"""``/v1/validate`` and ``/v1/whoami`` as their callers meet them, on both databases."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from keys.models import Api, Environment, RevokeReason
+from keys.secret import Kind, generate
+from keys.services.api_secrets import IssuedApiSecret, disable_api_secret, issue_api_secret, revoke_api_secret
+from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
+from keys.services.keys import IssuedKey, KeySettings, disable_key, edit_key, issue_key, revoke_key
+from keys.services.secrets import roll_key
+from keys.validation import snapshots
+from keys.validation.http import ENGINE, validate, whoami
+from keys.validation.ratelimit import RateLimiter
+from portal.audit import COMMAND, Actor
+from portal.models import Organization
+from portal.services import suspend_organization
+from tests.asgi import Reply, ask
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ENGINE, "_limiter", RateLimiter())
+
+
+@pytest.fixture(autouse=True)
+def written_usage() -> Iterator[None]:
+    """Nothing of one test's usage is written in the next."""
+    yield
+    ENGINE._usage.flush()
+
+
+def ask_validate(secret: IssuedApiSecret | str | None, body: object, **more: Any) -> Reply:
+    headers = [("content-type", "application/json")]
+    if secret is not None:
+        text = secret if isinstance(secret, str) else secret.secret_text
+        headers.append(("authorization", f"Bearer {text}"))
+    headers = [*more.pop("headers", ()), *headers]
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return ask(validate, more.pop("method", "POST"), "/v1/validate", headers=headers, body=content, **more)
+
+
+def ask_whoami(text: str, **more: Any) -> Reply:
+    return ask(whoami, more.pop("method", "GET"), "/v1/whoami", headers=[("authorization", f"Bearer {text}")], **more)
+
+
+def code_of(secret: IssuedApiSecret, key_text: str, **call: object) -> str:
+    reply = ask_validate(secret, {"credential": key_text, **call})
+    assert reply.status == 200
+    code: str = reply.json["code"]
+    return code
+
+
+def test_a_good_key_is_valid(api_secret: IssuedApiSecret, issued: IssuedKey) -> None:
+    reply = ask_validate(
+        api_secret,
+        {"credential": issued.secret_text, "scopes": ["orders:read"], "ip": "203.0.113.9", "cost": 1},
+        headers=[("x-request-id", "abc-1")],
+    )
+    assert reply.status == 200
+    assert reply.json == {
+        "valid": True,
+        "code": "VALID",
+        "request_id": "abc-1",
+        "credential": {
+            "type": "api_key",
+            "id": issued.key.public_id,
+            "name": "billing worker",
+            "environment": "live",
+            "expires_at": None,
+            "secret_id": issued.key.secrets.get().public_id,
+        },
+        "organization": {"id": issued.key.organization.public_id, "name": "Acme"},
+        "subject": issued.key.public_id,
+        "client_id": None,
+        "scopes": ["orders:read", "orders:write"],
+        "metadata": {},
+        "rate_limit": None,
+        "quota": None,
+    }
+
+
+def test_an_answer_has_the_headers_of_every_machine_answer(api_secret: IssuedApiSecret, issued: IssuedKey) -> None:
+    reply = ask_validate(api_secret, {"credential": issued.secret_text})
+    assert reply["content-type"] == "application/json"
+    assert reply["cache-control"] == "no-store"
+    assert reply["x-content-type-options"] == "nosniff"
+    assert reply["x-request-id"] == reply.json["request_id"]
+    assert "set-cookie" not in dict(reply.headers)
+
+
+def test_expiry_and_metadata_are_told(api: Api, acme: Organization, as_ada: Actor, api_secret: IssuedApiSecret) -> None:
+    wanted = KeySettings("k", expires_at=timezone.now().replace(microsecond=0) + timedelta(days=1), metadata={"p": [1]})
+    issued = issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada)
+    told = ask_validate(api_secret, {"credential": issued.secret_text}).json
+    assert told["credential"]["expires_at"] == f"{wanted.expires_at:%Y-%m-%dT%H:%M:%SZ}"
+    assert told["metadata"] == {"p": [1]}
+
+
+@pytest.mark.parametrize("text", ["x", "lk_live_" + "a" * 38, "eyJhbGciOiJub25lIn0.e30.", "é", "lk_live_", " "])
+def test_a_text_of_no_kind_is_malformed(api_secret: IssuedApiSecret, text: str) -> None:
+    reply = ask_validate(api_secret, {"credential": text})
+    assert reply.json == {"valid": False, "code": "MALFORMED", "request_id": reply["x-request-id"]}
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_an_unknown_secret_is_not_found(api_secret: IssuedApiSecret, kind: Kind) -> None:
+    reply = ask_validate(api_secret, {"credential": generate("lk", kind).text})
+    assert reply.json == {"valid": False, "code": "NOT_FOUND", "request_id": reply["x-request-id"]}
+
+
+def test_an_api_secret_is_no_credential(api_secret: IssuedApiSecret) -> None:
+    assert code_of(api_secret, api_secret.secret_text) == "NOT_FOUND"
+
+
+def test_a_key_of_another_api_or_environment_reads_as_unknown(
+    api: Api, issued: IssuedKey, api_secret: IssuedApiSecret
+) -> None:
+    test_side = issue_api_secret(api, name="Test", environment=Environment.TEST, by=COMMAND)
+    other = create_api("https://other.example.com", ApiSettings("Other", {}), by=COMMAND).api
+    other_api = issue_api_secret(other, name="Other", environment=Environment.LIVE, by=COMMAND)
+    unknown = generate("lk", Kind.LIVE).text
+    fixed = [("x-request-id", "same")]
+    replies = [
+        ask_validate(secret, {"credential": text}, headers=fixed)
+        for secret, text in [
+            (api_secret, unknown),
+            (test_side, issued.secret_text),
+            (other_api, issued.secret_text),
+        ]
+    ]
+    assert len({(reply.status, reply.body, tuple(reply.headers)) for reply in replies}) == 1
+
+
+def test_a_revoked_key_is_refused_by_name(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:
+    revoke_key(issued.key, reason=RevokeReason.UNUSED, by=as_ada)
+    reply = ask_validate(api_secret, {"credential": issued.secret_text})
+    assert reply.json == {
+        "valid": False,
+        "code": "REVOKED",
+        "request_id": reply["x-request-id"],
+        "credential": {
+            "type": "api_key",
+            "id": issued.key.public_id,
+            "name": "billing worker",
+            "environment": "live",
+            "expires_at": None,
+            "secret_id": issued.key.secrets.get().public_id,
+        },
+        "organization": {"id": issued.key.organization.public_id, "name": "Acme"},
+    }
+
+
+def test_every_change_holds_for_the_next_call(
+    api: Api, api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
+) -> None:
+    text = issued.secret_text
+    rolled = roll_key(issued.key, overlap=timedelta(hours=1), by=as_ada)
+    assert (code_of(api_secret, text), code_of(api_secret, rolled.secret_text)) == ("VALID", "VALID")
+    roll_key(issued.key, overlap=timedelta(0), by=as_ada)
+    assert code_of(api_secret, text) == "SUPERSEDED"
+    disable_key(issued.key, by=as_ada)
+    assert code_of(api_secret, text) == "DISABLED"
+    revoke_key(issued.key, reason=RevokeReason.LEAKED, by=as_ada)
+    assert code_of(api_secret, text) == "COMPROMISED"
+
+
+def test_a_suspended_organizations_key_is_refused(api_secret: IssuedApiSecret, issued: IssuedKey) -> None:
+    suspend_organization(issued.key.organization, by=COMMAND)
+    assert code_of(api_secret, issued.secret_text) == "ORGANIZATION_SUSPENDED"
+
+
+def test_a_missing_scope_is_named(api_secret: IssuedApiSecret, issued: IssuedKey) -> None:
+    reply = ask_validate(api_secret, {"credential": issued.secret_text, "scopes": ["orders:read", "refunds:write"]})
+    assert (reply.json["code"], reply.json["missing_scopes"]) == ("INSUFFICIENT_SCOPE", ["refunds:write"])
+
+
+def test_networks_hold(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:
+    edit_key(issued.key, KeySettings("k", networks=["203.0.113.0/24"]), by=as_ada)
+    assert code_of(api_secret, issued.secret_text, ip="203.0.113.9") == "VALID"
+    assert code_of(api_secret, issued.secret_text, ip="::ffff:203.0.113.9") == "VALID"
+    assert code_of(api_secret, issued.secret_text, ip="203.0.114.9") == "IP_DENIED"
+    assert code_of(api_secret, issued.secret_text) == "IP_DENIED"
+
+
+def test_a_rate_limit_is_told_and_holds(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:
+    edit_key(issued.key, KeySettings("k", rate_limits=[{"name": "default", "limit": 2, "window_s": 3600}]), by=as_ada)
+    first = ask_validate(api_secret, {"credential": issued.secret_text}).json
+    assert first["rate_limit"] == {"limit": 2, "window_s": 3600, "remaining": 1, "reset_s": 1800.0}
+    assert code_of(api_secret, issued.secret_text, scopes=["refunds:write"]) == "INSUFFICIENT_SCOPE"
+    assert code_of(api_secret, issued.secret_text) == "VALID"
+    refused = ask_validate(api_secret, {"credential": issued.secret_text}).json
+    assert (refused["valid"], refused["code"], refused["rate_limit"]["remaining"]) == (False, "RATE_LIMITED", 0)
+    assert 1799 < refused["retry_after_s"] <= 1800
+
+
+def test_every_pepper_is_read(api_secret: IssuedApiSecret, issued: IssuedKey, settings: Settings) -> None:
+    settings.KEY_PEPPERS = (type(settings.KEY_PEPPERS[0])("2", b"\2" * 32), *settings.KEY_PEPPERS)
+    assert code_of(api_secret, issued.secret_text) == "VALID"
+
+
+def test_without_a_caller_there_is_a_challenge_without_an_error(issued: IssuedKey) -> None:
+    reply = ask_validate(None, {"credential": issued.secret_text})
+    assert (reply.status, reply["www-authenticate"], reply.json["code"]) == (401, "Bearer", "credential_missing")
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer", "Bearer x", "Basic eDp4", "Bearer a, Bearer b", "Bearer  ", "Bearer \xff", "x" * 9_000],
+)
+def test_any_other_caller_is_refused(issued: IssuedKey, authorization: str) -> None:
+    headers = [("authorization", authorization), ("content-type", "application/json")]
+    body = json.dumps({"credential": issued.secret_text}).encode()
+    reply = ask(validate, "POST", "/v1/validate", headers=headers, body=body)
+    assert (reply.status, reply["www-authenticate"]) == (401, 'Bearer error="invalid_token"')
+
+
+def test_two_authorization_headers_are_refused(api_secret: IssuedApiSecret, issued: IssuedKey) -> None:
+    again = [("authorization", f"Bearer {api_secret.secret_text}")]
+    assert ask_validate(api_secret, {"credential": issued.secret_text}, headers=again).status == 401
+
+
+def test_api_secrets_that_do_not_work_are_all_refused_alike(
+    api: Api, issued: IssuedKey, api_secret: IssuedApiSecret
+) -> None:
+    fixed = [("x-request-id", "same")]
+    body = {"credential": issued.secret_text}
+    replies = [
+        ask_validate(generate("lk", Kind.API).text, body, headers=fixed),
+        ask_validate(issued.secret_text, body, headers=fixed),
+    ]
+    disable_api_secret(api_secret.secret, by=COMMAND)
+    replies.append(ask_validate(api_secret, body, headers=fixed))
+    revoke_api_secret(api_secret.secret, reason=RevokeReason.OTHER, by=COMMAND)
+    replies.append(ask_validate(api_secret, body, headers=fixed))
+    another = issue_api_secret(api, name="Another", environment=Environment.LIVE, by=COMMAND)
+    disable_api(api, by=COMMAND)
+    replies.append(ask_validate(another, body, headers=fixed))
+    assert {reply.status for reply in replies} == {401}
+    assert len({(reply.body, tuple(reply.headers)) for reply in replies}) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "code"),
+    [
+        ({"method": "GET"}, 405, "method_not_allowed"),
+        ({"method": "PUT"}, 405, "method_not_allowed"),
+        ({"method": "OPTIONS"}, 405, "method_not_allowed"),
+        ({"query": b"credential=x"}, 400, "query_not_read"),
+        ({"headers": [("content-type", "text/plain")]}, 415, "unsupported_media_type"),
+        ({"headers": [("content-encoding", "gzip")]}, 415, "unsupported_media_type"),
+        ({"body": b"{"}, 400, "malformed_request"),
+        ({"body": b'{"credential": "x", "credential": "y"}'}, 400, "malformed_request"),
+        ({"body": b"[]"}, 400, "malformed_request"),
+        ({"body": b'{"credential": 18446744073709551616}'}, 400, "malformed_request"),
+        ({"body": b"{}"}, 422, "invalid_fields"),
+        ({"body": b'{"credential": null, "colour": 1}'}, 422, "invalid_fields"),
+        ({"body": b" " * 65_537}, 413, "request_too_large"),
+        ({"headers": [("content-length", "65537")]}, 413, "request_too_large"),
+        ({"headers": [("content-length", "9" * 400)]}, 413, "request_too_large"),
+    ],
+)
+def test_bad_requests_are_explained_to_a_known_caller_alone(
+    api_secret: IssuedApiSecret, more: dict[str, Any], status: int, code: str
+) -> None:
+    body = more.pop("body", b'{"credential": "x"}')
+    reply = ask_validate(api_secret, body, **more)
+    assert (reply.status, reply.json["status"], reply.json["code"]) == (status, status, code)
+    assert reply["content-type"] == "application/problem+json"
+    assert reply.json["instance"].endswith(reply["x-request-id"])
+    assert set(reply.json) >= {"type", "title", "status", "detail", "instance", "code"}
+    stranger = ask_validate(generate("lk", Kind.API).text, body, **more)
+    assert stranger.status == 401
+
+
+def test_a_wrong_method_is_told_the_right_one(api_secret: IssuedApiSecret) -> None:
+    assert ask_validate(api_secret, b"", method="GET")["allow"] == "POST"
+
+
+def test_every_invalid_field_is_named(api_secret: IssuedApiSecret) -> None:
+    errors = ask_validate(api_secret, {"cost": 0, "ip": None, "colour": 1}).json["errors"]
+    assert {error["field"] for error in errors} == {"credential", "cost", "ip", "colour"}
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", 'APPLICATION/JSON;charset="UTF-8"'])
+def test_json_in_utf_8_may_say_so(api_secret: IssuedApiSecret, content_type: str) -> None:
+    headers = [("content-type", content_type), ("authorization", f"Bearer {api_secret.secret_text}")]
+    assert ask(validate, "POST", headers=headers, body=b'{"credential": "x"}').status == 200
+
+
+def test_a_body_in_pieces_is_one_body(api_secret: IssuedApiSecret, issued: IssuedKey) -> None:
+    headers = [("content-type", "application/json"), ("authorization", f"Bearer {api_secret.secret_text}")]
+    text = json.dumps({"credential": issued.secret_text}).encode()
+    reply = ask(validate, "POST", headers=headers, body=[text[:7], b"", text[7:], b""])
+    assert reply.json["valid"] is True
+
+
+def test_a_body_that_never_ends_is_given_up(api_secret: IssuedApiSecret, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.bodies.READ_WITHIN_S", 0.01)
+    headers = [("content-type", "application/json"), ("authorization", f"Bearer {api_secret.secret_text}")]
+    reply = ask(validate, "POST", headers=[*headers, ("content-length", "10")], body=[])
+    assert reply.status == 408
+
+
+def test_plain_http_is_refused_before_anything_else(
+    api_secret: IssuedApiSecret, issued: IssuedKey, settings: Settings
+) -> None:
+    settings.HTTPS = True
+    body = {"credential": issued.secret_text}
+    assert ask_validate(api_secret, body).json["code"] == "https_required"
+    assert ask_validate(api_secret, body, headers=[("x-forwarded-proto", "https")]).status == 403
+    assert ask_validate(api_secret, body, scheme="https").json["valid"] is True
+
+
+def test_whatever_breaks_is_a_503_and_never_a_yes(
+    api_secret: IssuedApiSecret, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(snapshots._loaders, "org", lambda _: 1 // 0)
+    reply = ask_validate(api_secret, {"credential": issued.secret_text})
+    assert (reply.status, reply["retry-after"], reply.json["code"]) == (503, "1", "unavailable")
+
+
+def test_a_key_tells_its_holder_about_itself(issued: IssuedKey, api_secret: IssuedApiSecret) -> None:
+    about_itself = ask_whoami(issued.secret_text)
+    to_a_backend = ask_validate(api_secret, {"credential": issued.secret_text})
+    assert about_itself.status == 200
+    assert about_itself.json | {"request_id": ""} == to_a_backend.json | {"request_id": ""}
+
+
+def test_a_key_may_come_as_x_api_key(issued: IssuedKey) -> None:
+    assert ask(whoami, headers=[("x-api-key", issued.secret_text)]).json["valid"] is True
+
+
+def test_one_credential_in_both_headers_is_one(issued: IssuedKey) -> None:
+    headers = [("x-api-key", issued.secret_text), ("authorization", f"bearer {issued.secret_text}")]
+    assert ask(whoami, headers=headers).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("x-api-key", "a"), ("authorization", "Bearer b")],
+        [("x-api-key", "a"), ("x-api-key", "b")],
+        [("authorization", "Bearer a"), ("authorization", "Bearer b")],
+        [("authorization", "Bearer a,Bearer b")],
+        [("x-api-key", "a,b")],
+    ],
+)
+def test_two_credentials_are_refused(headers: list[tuple[str, str]]) -> None:
+    reply = ask(whoami, headers=headers)
+    assert (reply.status, reply.json["code"]) == (400, "ambiguous_credentials")
+
+
+def test_no_credential_is_challenged_and_an_address_is_never_read(issued: IssuedKey) -> None:
+    reply = ask(whoami, query=f"api_key={issued.secret_text}&access_token={issued.secret_text}".encode())
+    assert (reply.status, reply["www-authenticate"]) == (401, "Bearer")
+
+
+def test_a_refused_credential_is_told_why(issued: IssuedKey, api: Api, as_ada: Actor) -> None:
+    unknown = ask_whoami(generate("lk", Kind.LIVE).text)
+    assert (unknown.status, unknown.json["code"]) == (401, "NOT_FOUND")
+    assert unknown["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert ask_whoami("typo").json["code"] == "MALFORMED"
+    disable_api(api, by=COMMAND)
+    assert ask_whoami(issued.secret_text).json["code"] == "DISABLED"
+
+
+def test_an_api_secret_is_nobody(api_secret: IssuedApiSecret) -> None:
+    assert ask_whoami(api_secret.secret_text).json["code"] == "NOT_FOUND"
+
+
+def test_a_holder_is_held_to_the_networks_by_the_address_it_comes_from(issued: IssuedKey, as_ada: Actor) -> None:
+    edit_key(issued.key, KeySettings("k", networks=["203.0.113.0/24"]), by=as_ada)
+    assert ask_whoami(issued.secret_text, peer="203.0.113.9").status == 200
+    assert ask_whoami(issued.secret_text, peer="203.0.114.9").json["code"] == "IP_DENIED"
+
+
+def test_asking_about_oneself_spends_nothing(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:
+    edit_key(issued.key, KeySettings("k", rate_limits=[{"name": "default", "limit": 1, "window_s": 3600}]), by=as_ada)
+    assert [ask_whoami(issued.secret_text).json["rate_limit"]["remaining"] for _ in range(3)] == [1, 1, 1]
+    assert code_of(api_secret, issued.secret_text) == "VALID"
+    assert ask_whoami(issued.secret_text).json["rate_limit"]["remaining"] == 0
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
+def test_a_wrong_method_is_told_once_the_holder_is_known(issued: IssuedKey, method: str) -> None:
+    reply = ask_whoami(issued.secret_text, method=method)
+    assert (reply.status, reply["allow"]) == (405, "GET, HEAD")
+    assert ask_whoami("typo", method=method).status == 401
+
+
+def test_head_has_the_headers_of_get_and_no_body(issued: IssuedKey) -> None:
+    reply = ask_whoami(issued.secret_text, method="HEAD")
+    assert (reply.status, reply.body) == (200, b"")
+
+
+def test_a_cut_scope_is_gone_at_once(api: Api, issued: IssuedKey, api_secret: IssuedApiSecret) -> None:
+    edit_api(api, ApiSettings("Orders", {"orders:read": ScopeSettings()}), by=COMMAND)
+    assert ask_validate(api_secret, {"credential": issued.secret_text}).json["scopes"] == ["orders:read"]
