@@ -3,6 +3,7 @@
 ada owns Acme, ben develops there, cyn may only look; dov is a stranger who owns Initech.
 """
 
+import shutil
 from collections.abc import Callable, Generator
 from datetime import datetime
 
@@ -21,7 +22,9 @@ from portal.permissions import Role
 from tests.canary import Canary, watch
 from tests.environment import ON_SQLITE
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _canary = watch()
+_figures = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -31,9 +34,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
     for item in items:
+        if not CHROMIUM and item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason="no Chromium"))
         marker = item.get_closest_marker("django_db")
         if (marker and marker.kwargs.get("transaction")) or "transactional_db" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The figures of the proofs, and one line where no browser was found."""
+    for line in config.stash.get(_figures, []):
+        terminalreporter.write_line(line)
+    if not CHROMIUM and not ON_SQLITE:
+        terminalreporter.write_line("Browser journeys were skipped: no Chromium was found on the PATH.")
+
+
+@pytest.fixture
+def prove(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Tell a promise's figures, in one line."""
+    return request.config.stash.setdefault(_figures, []).append
+
+
+@pytest.fixture
+def chromium() -> str:
+    """Where Chromium lies; tests that ask for it are marked ``browser``."""
+    assert CHROMIUM
+    return CHROMIUM
 
 
 @pytest.hookimpl(wrapper=True)

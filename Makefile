@@ -1,0 +1,46 @@
+# Two commands matter: `make run` and `make test`. All paths are relative, so that the checkout may lie under any path.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 8000
+PYTEST = .venv/bin/python -m pytest --quiet
+INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
+
+.PHONY: run test prove lint lock
+
+run: .venv/run.stamp  ## the whole portal on http://localhost:8000; PORT=8001 moves it
+	@PORT='$(PORT)' .venv/bin/python manage.py serve
+
+test: .venv/dev.stamp  ## the whole suite: PostgreSQL and Valkey, then what must hold on SQLite too
+	$(PYTEST) -n 2
+	LATCHKEY_TEST_DB=sqlite $(PYTEST) -n 2 -m both_databases
+
+prove: .venv/dev.stamp  ## the long forms of the promises, one line of figures each
+	$(PYTEST) -m prove tests/prove
+
+lint: .venv/dev.stamp
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check --quiet
+	.venv/bin/python -m mypy
+	.venv/bin/lint-imports
+	find templates -type f | xargs .venv/bin/djade --check
+
+lock: .venv/dev.stamp  ## after editing pyproject.toml
+	$(call compile,requirements.lock,)
+	$(call compile,requirements-dev.lock,--group dev)
+
+compile = .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	$(2) --output-file $(1) pyproject.toml
+
+.venv/uv.stamp: requirements-uv.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-uv.lock
+	@touch $@
+
+.venv/run.stamp: .venv/uv.stamp requirements.lock
+	$(INSTALL) requirements.lock
+	@LOG_LEVEL=WARNING .venv/bin/python manage.py fonts || echo 'No web fonts: pages use those of the system.'
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements-dev.lock
+	$(INSTALL) requirements-dev.lock
+	@touch $@
