@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -233,7 +234,11 @@ def test_embedded_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path
 
 
 def test_production_is_clean_under_check_deploy(tmp_path: Path) -> None:
-    environ = GOOD | {"EMAIL_URL": "smtp+tls://u:p@mail.example.com", "VAR_DIR": str(tmp_path)}
+    environ = GOOD | {
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "EMAIL_URL": "smtp+tls://u:p@mail.example.com",
+        "VAR_DIR": str(tmp_path),
+    }
     code = (
         "import sys; from django.core.management import execute_from_command_line as run;"
         " run(['manage.py', 'check', '--deploy', '--fail-level', 'WARNING'])"

@@ -1,0 +1,92 @@
+"""Addresses that only tests have, to see what is around every view."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import include, path
+from django.views.decorators.http import require_POST
+
+from portal import urls
+from portal.audit import NotAllowed
+from portal.http import HttpRequest as OurRequest
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.passwords import PasswordsBusy
+from portal.permissions import Action, Role
+
+
+def seen(request: HttpRequest) -> JsonResponse:
+    """What a view sees of the request."""
+    actor = actor_of(request)
+    return JsonResponse(
+        {
+            "address": request.META["REMOTE_ADDR"],
+            "secure": request.is_secure(),
+            "host": request.get_host(),
+            "forwarded": [name for name in request.META if "FORWARDED" in name],
+            "organization": getattr(getattr(request, "organization", None), "name", None),
+            "actor": [actor.kind, actor.label, actor.address, actor.request_id],
+        }
+    )
+
+
+def failing(_request: HttpRequest) -> HttpResponse:
+    """A bug of ours."""
+    raise RuntimeError("a bug")
+
+
+def busy(_request: HttpRequest) -> HttpResponse:
+    """More passwords than cores."""
+    raise PasswordsBusy
+
+
+def refused(_request: HttpRequest) -> HttpResponse:
+    """What a service refuses."""
+    raise NotAllowed(Action.MANAGE_ORGANIZATION, Role.VIEWER)
+
+
+@require_POST
+def only_post(_request: HttpRequest) -> HttpResponse:
+    """A change."""
+    return HttpResponse("done")
+
+
+@member_required(Action.VIEW)
+def viewable(request: MemberRequest) -> HttpResponse:
+    """A page for every member."""
+    return HttpResponse(f"{request.organization.name} {request.membership.role}")
+
+
+@member_required(Action.MANAGE_KEYS)
+def manageable(_request: MemberRequest) -> HttpResponse:
+    """A page for those who manage keys."""
+    return HttpResponse("managed")
+
+
+def swappable(request: OurRequest) -> HttpResponse:
+    """A page with a fragment."""
+    return fragment_or_page(
+        request, "portal/_error.html", "portal/error.html", {"title": "T", "detail": "D"}, status=422
+    )
+
+
+def cached(_request: HttpRequest) -> HttpResponse:
+    """A page that says itself how long it keeps."""
+    return HttpResponse("x", headers={"Cache-Control": "private, max-age=5"})
+
+
+urlpatterns = [
+    path("seen/", seen),
+    path("v1/seen", seen),
+    path("v1/failing", failing),
+    path("v1/only-post", only_post),
+    path("oauth/failing", failing),
+    path("failing/", failing),
+    path("busy/", busy),
+    path("refused/", refused),
+    path("only-post/", only_post),
+    path("viewable/", viewable),
+    path("manageable/", manageable),
+    path("swappable/", swappable),
+    path("cached/", cached),
+    path("", include("portal.urls")),
+]
+handler400, handler403, handler404 = urls.handler400, urls.handler403, urls.handler404
+handler429, handler500 = urls.handler429, urls.handler500

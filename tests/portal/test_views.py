@@ -1,0 +1,62 @@
+"""The shell's own pages."""
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+def test_the_signed_in_go_from_the_landing_page_to_the_overview(ada_client: Client) -> None:
+    assert ada_client.get("/")["Location"] == "/app/"
+
+
+@pytest.mark.parametrize("theme", ["system", "light", "dark"])
+def test_the_theme_is_kept_in_a_cookie_that_scripts_cannot_read(theme: str, client: Client) -> None:
+    response = client.post("/theme/", {"theme": theme, "next": "/docs/"})
+    assert (response.status_code, response["Location"]) == (302, "/docs/")
+    cookie = response.cookies["theme"]
+    assert cookie.value == theme
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+
+
+@pytest.mark.parametrize("data", [{}, {"theme": "pink"}, {"theme": ""}, {"theme": "dark\x00"}])
+def test_no_other_theme_is_kept(data: dict[str, str], client: Client) -> None:
+    response = client.post("/theme/", data)
+    assert response.status_code == 400
+    assert "theme" not in response.cookies
+
+
+@pytest.mark.parametrize("path", ["/theme/", "/organization/"])
+@pytest.mark.parametrize("method", ["get", "head", "put", "delete"])
+def test_choices_are_changed_by_post_alone(path: str, method: str, ada_client: Client) -> None:
+    response = getattr(ada_client, method)(path)
+    assert response.status_code == 405
+    assert response["Allow"] == "POST"
+
+
+@pytest.mark.parametrize("evil", ["//evil.example", "/\\evil.example", "https:evil.example", "%2F%2Fevil.example"])
+def test_a_choice_leads_nowhere_else(evil: str, ada_client: Client) -> None:
+    assert ada_client.post("/theme/", {"theme": "dark", "next": evil})["Location"] == "/"
+
+
+def test_htmx_loads_the_page_again_in_its_new_theme(client: Client) -> None:
+    response = client.post("/theme/", {"theme": "dark", "next": "/docs/"}, headers=HTMX)
+    assert (response.status_code, response["HX-Redirect"]) == (200, "/docs/")
+
+
+def test_the_organization_is_chosen_by_the_signed_in(client: Client) -> None:
+    assert client.post("/organization/", {"organization": "org_1"})["Location"].startswith("/accounts/login/")
+
+
+def test_robots_stay_out_of_what_is_private(client: Client) -> None:
+    response = client.get("/robots.txt")
+    assert response["Content-Type"].startswith("text/plain")
+    assert "Disallow: /app/" in response.content.decode()
+
+
+def test_the_styleguide_is_for_developers_alone(client: Client, settings: Settings) -> None:
+    assert settings.DEBUG is False
+    assert client.get("/styleguide/").status_code == 404
