@@ -1,10 +1,75 @@
-"""The operator's site: stock admin behind the portal's own sign-in."""
+"""The operator's site: stock admin behind the portal's own sign-in and a second factor."""
 
-from django.contrib import admin
+from typing import Any
+
+from allauth.account.authentication import get_authentication_records
+from allauth.account.decorators import secure_admin_login
+from allauth.account.utils import get_next_redirect_url
+from allauth.mfa.utils import is_mfa_enabled
+from django.contrib import admin, messages
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+
+LATEST_EVENTS = 10
 
 
 class LatchkeyAdminSite(admin.AdminSite):
-    """Admin for the operator's staff."""
+    """Admin for the operator's staff, once they have shown a second factor in this session."""
 
-    site_header = "Latchkey"
-    site_title = "Latchkey"
+    site_header = "Latchkey operations"
+    site_title = "Latchkey operations"
+    index_title = "Operations"
+    index_template = "admin/latchkey/index.html"
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        self.disable_action("delete_selected")
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Whether the person may see any page here; each page asks for its own permission on top."""
+        return super().has_permission(request) and _has_shown_second_factor(request)
+
+    @method_decorator([never_cache, secure_admin_login])  # strangers go to sign in, members who are no staff get 403
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Send staff where they can set up or show what is still missing, and from there back."""
+        back = get_next_redirect_url(request) or reverse("admin:index")
+        if self.has_permission(request):
+            return redirect(back)
+        if is_mfa_enabled(request.user):
+            step = "mfa_reauthenticate"  # signed in before the second factor was set up
+        else:
+            messages.info(request, "Staff need a second factor. Set it up, then come back to admin.")
+            step = "mfa_activate_totp"
+        return redirect(f"{reverse(step)}?{urlencode({REDIRECT_FIELD_NAME: back})}")
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """What there is, and beside it the latest events for whoever may see them."""
+        from portal.models import AuditEvent  # this module is loaded before models are
+
+        may_see = request.user.has_perm("portal.view_auditevent")
+        events = AuditEvent.objects.order_by("-at", "-pk")[:LATEST_EVENTS] if may_see else None
+        return super().index(request, {"events": events, **(extra_context or {})})
+
+    def password_change(  # type: ignore[override]  # the stubs promise a page where Django's own may redirect
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Leave it to the portal's page, which writes down what it does."""
+        return redirect("account_change_password")
+
+    def password_change_done(  # type: ignore[override]  # as above
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Likewise."""
+        return redirect("account_change_password")
+
+
+def _has_shown_second_factor(request: HttpRequest) -> bool:
+    """Whether this session, not merely this account, has one: a session stolen before the set-up opens nothing."""
+    records = get_authentication_records(request, request.user)
+    return any(record.get("method") == "mfa" for record in records) and is_mfa_enabled(request.user)

@@ -1,0 +1,280 @@
+"""How staff change anything in admin: a page that asks, then a service that does. Stock forms save nothing here.
+
+Django's own change and delete views run in a transaction of their own, which a service's durable one refuses; and what
+they save goes past audit and caches. So the models wear ``OperatedAdmin``: stock lists and read-only pages, and
+``StaffAction`` for each thing that can be done, to one object by its address or to many chosen in the list.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
+
+from portal.audit import ActorKind
+from portal.http import actor_of
+from portal.outbox import Propagation
+from portal.times import exact_words
+
+MAX_CHOSEN = 100  # each is a transaction of its own
+CONFIRMED = "confirmed"
+Object = TypeVar("Object", bound=Model)
+
+
+class Declined(Exception):
+    """The action makes no sense for this object, in words for staff; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Reveal:
+    """What a POST answers with where it made a secret: a page that is shown once and kept nowhere."""
+
+    template: str
+    context: Mapping[str, object] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class StaffAction:
+    """Something staff can do; ``run`` is called with the object, ``by`` and what the form holds."""
+
+    name: str  # the last part of its address
+    label: str
+    done: str
+    consequence: str  # said before the button
+    permission: str  # Django's, such as "keys.change_apikey"
+    run: Callable[..., Propagation | Reveal | None]
+    form: type[forms.Form] = forms.Form
+    offered: Callable[[Any], bool] = lambda _: True  # whether an object's page shows it; the service decides
+    is_bulk: bool = True
+    is_danger: bool = False
+
+
+class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg]  # generic in the stubs alone
+    """A model that staff read as in stock admin and change by actions alone. Nothing is added, edited or deleted."""
+
+    staff_actions: ClassVar[Sequence[StaffAction]] = ()
+    declines: ClassVar[tuple[type[Exception], ...]] = (Declined,)
+    change_form_template = "admin/latchkey/change_form.html"
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+
+    @property
+    def permissions(self) -> set[str]:
+        """Django permissions that its pages ask for."""
+        view = f"{self.opts.app_label}.view_{self.opts.model_name}"
+        return {view, *(action.permission for action in self.staff_actions)}
+
+    def facts(self, obj: Object) -> dict[str, object]:
+        """What to know about the object before doing anything to it, by heading."""
+        return {}
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never by a stock form."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Object | None = None) -> bool:
+        """Never by a stock form."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Object | None = None) -> bool:
+        """Never: what happened stays known."""
+        return False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Only what the filters offer: any other column, a digest say, could be guessed letter by letter."""
+        offered = [self.date_hierarchy] if self.date_hierarchy else []
+        for item in self.get_list_filter(request):
+            name = item[0] if isinstance(item, list | tuple) else getattr(item, "parameter_name", item)
+            offered.append(str(name))
+        is_offered = any(lookup == name or lookup.startswith(f"{name}__") for name in offered)
+        return is_offered and super().lookup_allowed(lookup, value, request)
+
+    # --- Where actions are offered ---
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """The actions that this person may do to many at once."""
+        return {
+            action.name: (_ask_about_many(action), action.name, f"{action.label} the selected")
+            for action in self.staff_actions
+            if action.is_bulk and request.user.has_perm(action.permission)
+        }
+
+    def get_urls(self) -> list[URLPattern]:
+        """Stock addresses, and one for each action below an object's own."""
+        return [
+            *(
+                path(
+                    f"<path:object_id>/{action.name}/",
+                    self.admin_site.admin_view(self._view_of(action)),
+                    name=self._url_name(action),
+                )
+                for action in self.staff_actions
+            ),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The object, and links to what can be done about it."""
+        obj = self.get_object(request, unquote(object_id))
+        links = [] if obj is None else self.links(request, obj)
+        return super().change_view(request, object_id, form_url, {"links": links, **(extra_context or {})})
+
+    def links(self, request: HttpRequest, obj: Object) -> list[dict[str, object]]:
+        """What this person can do about the object: ``label``, ``href``, ``is_danger``."""
+        return [
+            {"label": action.label, "href": self._url_of(action, obj), "is_danger": action.is_danger}
+            for action in self.staff_actions
+            if request.user.has_perm(action.permission) and action.offered(obj)
+        ]
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The audit events about the object: they know more than Django's log of its own forms."""
+        obj = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, obj):
+            raise PermissionDenied
+        if obj is None:
+            raise Http404
+        events = reverse("admin:portal_auditevent_changelist")
+        return redirect(f"{events}?{urlencode({'q': getattr(obj, 'public_id', obj)})}")
+
+    # --- Ask, then do ---
+
+    def _view_of(self, action: StaffAction) -> Callable[..., HttpResponse]:
+        def view(request: HttpRequest, object_id: str) -> HttpResponse:
+            if not request.user.has_perm(action.permission):
+                raise PermissionDenied
+            obj = self.get_object(request, unquote(object_id))
+            if obj is None:
+                raise Http404
+            return self.ask_or_do(request, action, [obj])
+
+        return view
+
+    def ask_or_do(self, request: HttpRequest, action: StaffAction, objects: Sequence[Object]) -> HttpResponse:
+        """The page that asks, or once it was confirmed what came of it."""
+        is_confirmed = request.method == "POST" and CONFIRMED in request.POST
+        form = action.form(request.POST if is_confirmed else None)
+        if is_confirmed and form.is_valid():
+            return self._do(request, action, objects, form.cleaned_data)
+        rows = [(obj, self._page_of(obj), self.facts(obj)) for obj in objects]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{action.label}: {self._named(objects)}?",
+            "opts": self.opts,
+            "action": action,
+            "form": form,
+            "headings": list(rows[0][2]),
+            "rows": [(obj, href, list(facts.values())) for obj, href, facts in rows],
+            "checkbox": ACTION_CHECKBOX_NAME if ACTION_CHECKBOX_NAME in request.POST else "",
+            "back": self._back(objects),
+        }
+        return TemplateResponse(request, "admin/latchkey/confirm.html", context, status=422 if is_confirmed else 200)
+
+    def _do(
+        self, request: HttpRequest, action: StaffAction, objects: Sequence[Object], chosen: dict[str, Any]
+    ) -> HttpResponse:
+        by = actor_of(request, ActorKind.STAFF)
+        done: list[Object] = []
+        refused: dict[str, list[str]] = defaultdict(list)
+        spread: list[Propagation] = []
+        for obj in objects:
+            try:
+                outcome = action.run(obj, by=by, **chosen)
+            except self.declines as exc:
+                refused[str(exc)].append(str(obj))
+                continue
+            if isinstance(outcome, Reveal):
+                return self._reveal(request, outcome, obj)
+            done.append(obj)
+            spread += [outcome] if outcome else []
+        for reason, names in refused.items():
+            messages.error(request, f"Not done for {', '.join(names)}: {reason}")
+        if done:
+            messages.success(request, f"{action.done} {self._named(done)}.{_when(spread)}")
+        return redirect(self._back(objects))
+
+    def _reveal(self, request: HttpRequest, reveal: Reveal, obj: Object) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": obj,
+            "back": self._page_of(obj),
+            **reveal.context,
+        }
+        return TemplateResponse(request, reveal.template, context, headers={"Cache-Control": "no-store"})
+
+    def _named(self, objects: Sequence[Object]) -> str:
+        return str(objects[0]) if len(objects) == 1 else f"{len(objects)} {self.opts.verbose_name_plural}"
+
+    def _back(self, objects: Sequence[Object]) -> str:
+        return self._page_of(objects[0]) if len(objects) == 1 else reverse(f"admin:{self._url_base}_changelist")
+
+    def _page_of(self, obj: Object) -> str:
+        return reverse(f"admin:{self._url_base}_change", args=[obj.pk])
+
+    def _url_of(self, action: StaffAction, obj: Object) -> str:
+        return reverse(f"admin:{self._url_name(action)}", args=[obj.pk])
+
+    def _url_name(self, action: StaffAction) -> str:
+        return f"{self._url_base}_{action.name}"
+
+    @property
+    def _url_base(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}"
+
+
+class ShownInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Rows of another model, to be read by whoever may read the object they belong to."""
+
+    extra = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """With the object."""
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never here."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never here."""
+        return False
+
+
+def _ask_about_many(
+    action: StaffAction,
+) -> Callable[[OperatedAdmin[Any], HttpRequest, QuerySet[Any]], HttpResponse | None]:
+    def ask(model_admin: OperatedAdmin[Any], request: HttpRequest, chosen: QuerySet[Any]) -> HttpResponse | None:
+        objects = list(chosen[: MAX_CHOSEN + 1])
+        if len(objects) > MAX_CHOSEN:
+            messages.error(request, f"Choose at most {MAX_CHOSEN} at a time.")
+            return None
+        return model_admin.ask_or_do(request, action, objects) if objects else None
+
+    return ask
+
+
+def _when(spread: Sequence[Propagation]) -> str:
+    if not spread:
+        return ""
+    latest = max((each.effective_by for each in spread if each.effective_by), default=None)
+    if latest is None:
+        return " In effect everywhere."
+    return f" In effect usually within 2 seconds, at the latest by {exact_words(latest)}."

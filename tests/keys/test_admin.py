@@ -1,0 +1,306 @@
+"""What staff do to APIs, their secrets and consumers' keys."""
+
+import re
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.utils import timezone
+
+from keys.models import Api, ApiKey, ApiSecret, Environment, RevokeReason
+from keys.services.api_secrets import IssuedApiSecret
+from keys.services.keys import IssuedKey, KeySettings, disable_key, issue_key, revoke_key
+from portal.audit import COMMAND, Actor
+from portal.audit_actions import AuditAction
+from portal.models import AuditEvent, Organization
+from tests.canary import Canary
+from tests.staff import in_admin, make_staff, make_superuser
+
+pytestmark = pytest.mark.django_db
+
+CONFIRMED = {"confirmed": "yes"}
+API_SECRET = re.compile(r"lk_api_[0-9A-Za-z]{38}")
+
+
+@pytest.fixture
+def eve_client(db: None) -> Client:
+    return in_admin(make_superuser())
+
+
+def text(response: Any) -> str:
+    return str(response.content.decode())
+
+
+def api_form(**changed: object) -> dict[str, object]:
+    return {
+        "name": "Orders",
+        "identifier": "https://shop.example.com",
+        "description": "All about orders",
+        "default_rate_limits": "100/60\ndaily=10000/86400",
+        "scopes-TOTAL_FORMS": "2",
+        "scopes-INITIAL_FORMS": "0",
+        "scopes-0-name": "orders:read",
+        "scopes-0-description": "Read orders",
+        "scopes-1-name": "orders:write",
+        "scopes-1-is_sensitive": "on",
+        **changed,
+    }
+
+
+def edit_form(api: Api, **changed: object) -> dict[str, object]:
+    """The form of the Orders API as it is, with these fields changed."""
+    form: dict[str, object] = {"name": api.name, "seen_version": api.version, "scopes-INITIAL_FORMS": "3"}
+    for index, scope in enumerate(api.scopes.all()):
+        form |= {f"scopes-{index}-name": scope.name, f"scopes-{index}-description": scope.description}
+        form |= {f"scopes-{index}-is_sensitive": "on"} if scope.is_sensitive else {}
+    return {**form, "scopes-TOTAL_FORMS": "3", **changed}
+
+
+# --- APIs ---
+
+
+def test_an_api_is_made_with_its_scopes(eve_client: Client) -> None:
+    response = eve_client.post("/admin/keys/api/add/", api_form())
+    api = Api.objects.get(identifier="https://shop.example.com")
+    assert response["Location"] == f"/admin/keys/api/{api.pk}/change/"
+    assert list(api.scopes.values_list("name", "is_sensitive")) == [("orders:read", False), ("orders:write", True)]
+    assert api.default_rate_limits[1] == {"name": "daily", "limit": 10000, "window_s": 86400}
+    assert AuditEvent.objects.get(action=AuditAction.API_CREATED).actor_kind == "staff"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": " "}, "This field is required."),
+        ({"name": "a\u202eb"}, "Leave out control characters"),
+        ({"identifier": "orders"}, "Use an absolute URI"),
+        ({"identifier": "https://orders.example.com"}, "Another API has this identifier."),
+        ({"default_rate_limits": "many"}, "Write a limit as requests/seconds"),
+        ({"scopes-0-name": "orders read"}, "Use printable ASCII"),
+        ({"scopes-1-name": "orders:read"}, "Two rows name the same scope."),
+        ({"description": "x" * 301}, "at most 300 characters"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_saved(
+    changed: dict[str, str], said: str, api: Api, eve_client: Client
+) -> None:
+    response = eve_client.post("/admin/keys/api/add/", api_form(**changed))
+    assert response.status_code == 422
+    assert said in text(response)
+    assert Api.objects.filter(is_builtin=False).count() == 1
+
+
+def test_a_form_without_its_row_counts_is_no_error_of_ours(eve_client: Client) -> None:
+    assert eve_client.post("/admin/keys/api/add/", {"name": "x"}).status_code == 422
+
+
+def test_an_api_is_edited_and_loses_a_scope(api: Api, eve_client: Client) -> None:
+    removed = [scope.name for scope in api.scopes.all()].index("refunds:write")
+    form = edit_form(api, name="Orders v2", **{f"scopes-{removed}-DELETE": "on"})
+    eve_client.post(f"/admin/keys/api/{api.pk}/edit/", form)
+    api.refresh_from_db()
+    assert api.name == "Orders v2"
+    assert set(api.scopes.values_list("name", flat=True)) == {"orders:read", "orders:write"}
+
+
+def test_an_edit_of_what_somebody_else_changed_is_refused(api: Api, eve_client: Client) -> None:
+    stale = edit_form(api, name="Mine")
+    eve_client.post(f"/admin/keys/api/{api.pk}/edit/", edit_form(api, name="Theirs"))
+    response = eve_client.post(f"/admin/keys/api/{api.pk}/edit/", stale)
+    assert response.status_code == 422
+    assert "Somebody else changed this API" in text(response)
+    assert Api.objects.get(pk=api.pk).name == "Theirs"
+
+
+def test_the_builtin_api_cannot_be_edited(eve_client: Client) -> None:
+    builtin = Api.objects.get(is_builtin=True)
+    assert f"/admin/keys/api/{builtin.pk}/edit/" not in text(eve_client.get(f"/admin/keys/api/{builtin.pk}/change/"))
+    response = eve_client.post(f"/admin/keys/api/{builtin.pk}/edit/", {**edit_form(builtin), "scopes-TOTAL_FORMS": "0"})
+    assert response.status_code == 422
+
+
+def test_disabling_an_api_says_what_happens_and_does_it(api: Api, eve_client: Client) -> None:
+    url = f"/admin/keys/api/{api.pk}/disabling/"
+    assert "its backends get 401" in text(eve_client.get(url))
+    assert Api.objects.get(pk=api.pk).disabled_at is None
+    eve_client.post(url, CONFIRMED)
+    assert Api.objects.get(pk=api.pk).disabled_at is not None
+    eve_client.post(f"/admin/keys/api/{api.pk}/enabling/", CONFIRMED)
+    assert Api.objects.get(pk=api.pk).disabled_at is None
+
+
+# --- API secrets ---
+
+
+def issue(client: Client, api: Api, token: object = None) -> Any:
+    form = {**CONFIRMED, "name": "Backend", "environment": "live", "submission": token or uuid4()}
+    return client.post(f"/admin/keys/api/{api.pk}/secret/", form)
+
+
+def test_a_new_secret_is_shown_once_and_kept_nowhere(api: Api, eve_client: Client, canary: Canary) -> None:
+    response = issue(eve_client, api)
+    shown = API_SECRET.search(text(response))
+    assert response.status_code == 200
+    assert shown is not None
+    assert "no-store" in response["Cache-Control"]
+    assert 'hx-history="false"' in text(response)
+    assert shown[0] not in str(dict(eve_client.session))
+    assert shown[0] not in " ".join(map(str, get_messages(response.wsgi_request)))
+    secret = ApiSecret.objects.get()
+    for url in (f"/admin/keys/apisecret/{secret.pk}/change/", f"/admin/keys/api/{api.pk}/change/"):
+        page = text(eve_client.get(url))
+        assert shown[0] not in page
+        assert secret.hint in page
+
+
+def test_the_same_form_sent_twice_makes_one_secret(api: Api, eve_client: Client) -> None:
+    token = uuid4()
+    issue(eve_client, api, token)
+    again = issue(eve_client, api, token)
+    assert ApiSecret.objects.count() == 1
+    assert again.status_code == 302
+    assert "already sent; a secret is shown only once" in text(eve_client.get(again["Location"]))
+
+
+def test_a_secret_needs_a_name_and_an_environment(api: Api, eve_client: Client) -> None:
+    response = eve_client.post(f"/admin/keys/api/{api.pk}/secret/", {**CONFIRMED, "submission": uuid4()})
+    assert response.status_code == 422
+    assert not ApiSecret.objects.exists()
+
+
+def test_a_disabled_api_gets_no_secret(api: Api, eve_client: Client) -> None:
+    eve_client.post(f"/admin/keys/api/{api.pk}/disabling/", CONFIRMED)
+    assert "This API is disabled" in text(eve_client.get(issue(eve_client, api)["Location"]))
+    assert not ApiSecret.objects.exists()
+
+
+def roll(client: Client, secret: ApiSecret, overlap: str) -> Any:
+    form = {**CONFIRMED, "overlap": overlap, "submission": uuid4()}
+    return client.post(f"/admin/keys/apisecret/{secret.pk}/roll/", form)
+
+
+def test_rolling_shows_a_successor_and_lets_the_old_one_go_on(api_secret: IssuedApiSecret, eve_client: Client) -> None:
+    response = roll(eve_client, api_secret.secret, "3600")
+    assert API_SECRET.search(text(response)) is not None
+    assert "no-store" in response["Cache-Control"]
+    old, new = ApiSecret.objects.order_by("pk")
+    assert old.ends_at == new.created_at + timedelta(hours=1)
+    assert new.ends_at is None
+
+
+def test_rolling_what_was_just_rolled_is_refused(api_secret: IssuedApiSecret, eve_client: Client) -> None:
+    roll(eve_client, api_secret.secret, "3600")
+    response = roll(eve_client, api_secret.secret, "3600")
+    assert "Somebody else has just rolled" in text(eve_client.get(response["Location"]))
+    assert ApiSecret.objects.count() == 2
+
+
+def test_the_overlap_of_a_roll_can_be_ended(api_secret: IssuedApiSecret, eve_client: Client) -> None:
+    roll(eve_client, api_secret.secret, "86400")
+    eve_client.post(f"/admin/keys/apisecret/{api_secret.secret.pk}/ending/", CONFIRMED)
+    assert not ApiSecret.objects.get(pk=api_secret.secret.pk).works(timezone.now())
+
+
+@pytest.mark.parametrize("overlap", ["-1", "2592001", "soon", ""])
+def test_only_the_offered_overlaps_are_taken(overlap: str, api_secret: IssuedApiSecret, eve_client: Client) -> None:
+    assert roll(eve_client, api_secret.secret, overlap).status_code == 422
+    assert ApiSecret.objects.count() == 1
+
+
+def test_a_secret_is_disabled_enabled_and_revoked(api_secret: IssuedApiSecret, eve_client: Client) -> None:
+    secret = api_secret.secret
+    for action, disabled in (("disabling", True), ("enabling", False)):
+        eve_client.post(f"/admin/keys/apisecret/{secret.pk}/{action}/", CONFIRMED)
+        assert (ApiSecret.objects.get(pk=secret.pk).disabled_at is not None) is disabled
+    eve_client.post(f"/admin/keys/apisecret/{secret.pk}/revocation/", {**CONFIRMED, "reason": "leaked"})
+    assert ApiSecret.objects.get(pk=secret.pk).revoke_reason == RevokeReason.LEAKED
+
+
+@pytest.mark.parametrize("permission", ["keys.view_apisecret", "keys.change_api", "keys.change_apikey"])
+def test_each_action_asks_for_its_own_permission(permission: str, api_secret: IssuedApiSecret) -> None:
+    client = in_admin(make_staff("keys.view_api", "keys.view_apisecret", permission))
+    assert roll(client, api_secret.secret, "0").status_code == 403
+    assert issue(client, api_secret.secret.api).status_code == 403
+
+
+# --- API keys ---
+
+
+def test_a_key_is_paused_resumed_and_revoked_with_a_reason(key: ApiKey, eve_client: Client) -> None:
+    eve_client.post(f"/admin/keys/apikey/{key.pk}/pause/", CONFIRMED)
+    assert ApiKey.objects.get(pk=key.pk).disabled_at is not None
+    eve_client.post(f"/admin/keys/apikey/{key.pk}/resumption/", CONFIRMED)
+    assert ApiKey.objects.get(pk=key.pk).disabled_at is None
+    eve_client.post(f"/admin/keys/apikey/{key.pk}/revocation/", {**CONFIRMED, "reason": "leaked"})
+    assert ApiKey.objects.get(pk=key.pk).revoke_reason == RevokeReason.LEAKED
+
+
+def test_a_revocation_asks_for_its_reason(key: ApiKey, eve_client: Client) -> None:
+    response = eve_client.post(f"/admin/keys/apikey/{key.pk}/revocation/", CONFIRMED)
+    assert response.status_code == 422
+    assert ApiKey.objects.get(pk=key.pk).revoked_at is None
+
+
+def test_a_get_and_an_unconfirmed_post_change_nothing(key: ApiKey, eve_client: Client) -> None:
+    url = f"/admin/keys/apikey/{key.pk}/pause/"
+    for response in (eve_client.get(url), eve_client.get(f"{url}?confirmed=yes"), eve_client.post(url)):
+        assert response.status_code == 200
+    assert ApiKey.objects.get(pk=key.pk).disabled_at is None
+
+
+def test_an_action_without_its_csrf_token_is_refused(key: ApiKey, eve_client: Client) -> None:
+    eve_client.handler.enforce_csrf_checks = True
+    assert eve_client.post(f"/admin/keys/apikey/{key.pk}/pause/", CONFIRMED).status_code == 403
+    assert ApiKey.objects.get(pk=key.pk).disabled_at is None
+
+
+def test_many_keys_are_revoked_and_those_that_cannot_be_paused_are_named(
+    acme: Organization, api: Api, key: ApiKey, as_ada: Actor, eve_client: Client
+) -> None:
+    other = issue_key(acme, api, KeySettings("reports"), environment=Environment.TEST, by=as_ada).key
+    revoke_key(other, reason=RevokeReason.UNUSED, by=COMMAND)
+    chosen = {**CONFIRMED, "_selected_action": [key.pk, other.pk]}
+    page = text(eve_client.post("/admin/keys/apikey/", {**chosen, "action": "pause"}, follow=True))
+    assert "Not done for reports: This key is revoked" in page
+    assert "Paused billing worker." in page
+    eve_client.post("/admin/keys/apikey/", {**chosen, "action": "revocation", "reason": "leaked"})
+    reasons = dict(ApiKey.objects.values_list("name", "revoke_reason"))
+    assert reasons == {"billing worker": "leaked", "reports": "unused"}  # the first reason stays
+
+
+def test_keys_are_found_by_name_id_hint_and_organization(issued: IssuedKey, eve_client: Client) -> None:
+    key, link = issued.key, f"/admin/keys/apikey/{issued.key.pk}/change/"
+    for query in ("billing", key.public_id, issued.secret.hint[-4:], "Acme", key.organization.public_id):
+        assert link in text(eve_client.get("/admin/keys/apikey/", {"q": query})), query
+    assert link not in text(eve_client.get("/admin/keys/apikey/", {"q": "nothing"}))
+
+
+def test_keys_are_filtered_by_the_words_their_owners_see(key: ApiKey, eve_client: Client) -> None:
+    link = f"/admin/keys/apikey/{key.pk}/change/"
+    assert link in text(eve_client.get("/admin/keys/apikey/?status=Active&environment__exact=live"))
+    disable_key(key, by=COMMAND)
+    assert link not in text(eve_client.get("/admin/keys/apikey/?status=Active"))
+    assert link in text(eve_client.get("/admin/keys/apikey/?status=Paused"))
+    assert link in text(eve_client.get("/admin/keys/apikey/?status=nonsense"))
+
+
+def test_the_list_of_keys_asks_the_database_as_often_for_thirty_as_for_two(
+    acme: Organization, api: Api, as_ada: Actor, eve_client: Client, django_assert_max_num_queries: object
+) -> None:
+    def queries(count: int) -> int:
+        while ApiKey.objects.count() < count:
+            issue_key(acme, api, KeySettings("worker"), environment=Environment.LIVE, by=as_ada)
+        with django_assert_max_num_queries(40) as captured:  # type: ignore[operator]
+            eve_client.get("/admin/keys/apikey/")
+        return len(captured)
+
+    assert queries(2) == queries(30)
+
+
+def test_a_key_has_neither_an_add_page_nor_a_form(key: ApiKey, eve_client: Client) -> None:
+    assert eve_client.get("/admin/keys/apikey/add/").status_code == 403
+    assert eve_client.post(f"/admin/keys/apikey/{key.pk}/change/", {"name": "mine", "digest": "x"}).status_code == 403
+    assert ApiKey.objects.get(pk=key.pk).name == "billing worker"
