@@ -227,7 +227,8 @@ def database_from_url(dsn: PostgresDsn) -> dict[str, object]:
         "PORT": str(host["port"] or ""),
         "CONN_MAX_AGE": 0,  # the pool keeps connections; with both, Django refuses
         "OPTIONS": {
-            "pool": {"min_size": 0, "max_size": 20, "timeout": 2},
+            # After an outage, try anew within a second or two; the pool's own back-off goes up to minutes.
+            "pool": {"min_size": 0, "max_size": 20, "timeout": 2, "reconnect_timeout": 1},
             "connect_timeout": 2,
             "tcp_user_timeout": 5000,
             **query,
