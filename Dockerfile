@@ -1,0 +1,28 @@
+# One image for web, worker and beat; what differs is the command.
+FROM python:3.11-slim AS build
+WORKDIR /app
+ENV PATH=/venv/bin:$PATH VAR_DIR=/app/var
+COPY requirements-uv.lock requirements.lock ./
+RUN python -m venv /venv \
+    && python -m pip install --no-cache-dir --require-hashes --requirement requirements-uv.lock \
+    && uv pip install --no-cache --require-hashes --compile-bytecode --requirement requirements.lock \
+    && python -m pip uninstall --yes uv
+COPY . .
+# Static files get the names they have in production, so production settings are needed: throwaway ones, in this step only.
+RUN LOG_LEVEL=WARNING python manage.py fonts \
+    && key=$(python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())') \
+    && DATABASE_URL=postgresql://none.invalid/none REDIS_URL=redis://none.invalid ALLOWED_HOSTS=none.invalid \
+       PUBLIC_URL=https://none.invalid SECRET_KEY=$key$key KEY_PEPPERS=1:$key ENCRYPTION_KEYS=1:$key \
+       python manage.py collectstatic --no-input --verbosity 0
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --no-create-home latchkey
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 VAR_DIR=/app/var WEB_WORKERS=2
+WORKDIR /app
+COPY --from=build /venv /venv
+COPY --from=build /app /app
+USER latchkey
+EXPOSE 8000
+# In shell form, so that WEB_WORKERS counts; exec, so that granian gets the signals.
+CMD exec granian --interface asgi --runtime-mode st --workers "$WEB_WORKERS" --respawn-failed-workers --no-ws \
+    --host 0.0.0.0 --port 8000 portal.asgi:application
