@@ -32,6 +32,7 @@ class Shell:
 
     themes = THEMES
     embedded = settings.EMBEDDED
+    public_url = settings.PUBLIC_URL
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
@@ -62,7 +63,7 @@ class Shell:
             ("Overview", reverse("keys:overview"), "squares-2x2"),
             ("API keys", reverse("keys:list"), "key"),
             ("Activity", reverse("keys:activity"), "clock"),
-            ("Docs", reverse("docs"), "book-open"),
+            ("Docs", reverse("keys:docs"), "book-open"),
         ]
         under = [href for _, href, _ in links if self._request.path.startswith(href)]
         current = max(under, key=len, default="")

@@ -189,7 +189,11 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
 # By account and client address, so that a stranger's failures do not lock the owner out; then by account, for a guess
 # spread over many addresses. A reset by mail clears both.
-ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/300s/key", "login_failed_account": "100/h/key"}
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "10/m/ip,5/300s/key",
+    "login_failed_account": "100/h/key",
+    "confirm_email": "1/10s/key,20/d/key",  # three guesses at six digits each: a stranger's chance stays below 1 in 16,000 a day
+}
 MFA_ADAPTER = "portal.accounts.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Latchkey"

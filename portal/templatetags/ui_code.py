@@ -19,7 +19,7 @@ def copy_button(target_id: str, label: str = "Copy", *, name: str = "", tone: st
     """{% copy_button "key-id" name="Copy key id" %}: copies the text of the element with that id, and says so."""
     return format_html(
         '<button type="button" class="btn btn--{} btn--small js-only" data-copy="{}"{}>{}<span data-copy-label>{}</span></button>',
-        tone, target_id, attributes({"aria_label": name}), svg_icon("square-2-stack", "micro"), label,
+        tone, target_id, attributes({"aria_label": name}), svg_icon("square-2-stack"), label,
     )  # fmt: skip
 
 
@@ -69,8 +69,8 @@ def secret_box(secret: str, *, name: str, variable: str = "LATCHKEY_API_KEY") ->
         '<button type="button" class="btn btn--primary js-only" data-copy="secret-text" data-saves>{2}'
         '<span data-copy-label>Copy {0}</span></button>'
         '<a class="btn" href="data:text/plain;charset=utf-8,{3}" download="{4}.env" data-saves>{5}Download .env</a></div></div>',
-        name, secret, svg_icon("square-2-stack", "micro"), quote(f"{variable}={secret}\n"), "latchkey",
-        svg_icon("arrow-down-tray", "micro"),
+        name, secret, svg_icon("square-2-stack"), quote(f"{variable}={secret}\n"), "latchkey",
+        svg_icon("arrow-down-tray"),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.simple_tag
 def field(
-    bound: BoundField, *, label: str = "", hint: str = "", optional: bool = False, style: str = "", link: str = "", **attrs: object
+    bound: BoundField, *, label: str = "", hint: str = "", optional: bool = False, style: str = "", **attrs: object
 ) -> SafeString:
     """{% field form.email hint="…" %}: the field, its label, hint and errors, tied by ``aria-describedby``.
 
@@ -28,8 +28,8 @@ def field(
         return _check(bound, label or str(bound.label), hint, attrs)
     control = bound.as_widget(attrs=_control_attributes(bound, hint, style, attrs))
     return format_html(
-        '<div class="field"><div class="field__top"><label class="field__label" for="{}">{}{}</label>{}</div>{}{}{}</div>',
-        bound.id_for_label, label or bound.label, _optional(optional), link,
+        '<div class="field"><label class="field__label" for="{}">{}{}</label>{}{}{}</div>',
+        bound.id_for_label, label or bound.label, _optional(optional),
         _with_reveal(bound, control) if isinstance(widget, forms.PasswordInput) else control,
         _hint(bound, hint), _errors(bound),
     )  # fmt: skip
