@@ -1,7 +1,6 @@
 """``/v1/validate`` and ``/v1/whoami`` as their callers meet them, on both databases."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -16,26 +15,13 @@ from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_a
 from keys.services.keys import IssuedKey, KeySettings, disable_key, edit_key, issue_key, revoke_key
 from keys.services.secrets import roll_key
 from keys.validation import snapshots
-from keys.validation.http import ENGINE, validate, whoami
-from keys.validation.ratelimit import RateLimiter
+from keys.validation.http import validate, whoami
 from portal.audit import COMMAND, Actor
 from portal.models import Organization
 from portal.services import suspend_organization
 from tests.asgi import Reply, ask
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
-
-
-@pytest.fixture(autouse=True)
-def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ENGINE, "_limiter", RateLimiter())
-
-
-@pytest.fixture(autouse=True)
-def written_usage() -> Iterator[None]:
-    """Nothing of one test's usage is written in the next."""
-    yield
-    ENGINE._usage.flush()
 
 
 def ask_validate(secret: IssuedApiSecret | str | None, body: object, **more: Any) -> Reply:

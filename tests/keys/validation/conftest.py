@@ -1,0 +1,17 @@
+"""The engine as each test finds it: no limit spent, nothing counted, nothing written behind the test's back."""
+
+import pytest
+
+from keys.validation.http import ENGINE
+from keys.validation.ratelimit import RateLimiter
+from keys.validation.usage import UsageRecorder
+
+
+@pytest.fixture(autouse=True)
+def usage(monkeypatch: pytest.MonkeyPatch) -> UsageRecorder:
+    """What the engine counts with; it writes when it is told to."""
+    recorder = UsageRecorder()
+    recorder._stopping.set()  # so that no thread starts
+    monkeypatch.setattr(ENGINE, "_usage", recorder)
+    monkeypatch.setattr(ENGINE, "_limiter", RateLimiter())
+    return recorder
