@@ -2,6 +2,7 @@
 
 import logging
 from functools import partial
+from importlib import import_module
 
 from django.db import transaction
 from kombu.exceptions import OperationalError
@@ -20,7 +21,7 @@ def enqueue_after_commit(name: str, *args: str | int) -> None:
 
 
 def _send(name: str, args: tuple[str | int, ...]) -> None:
-    app.loader.import_default_modules()  # where only pages run, nobody has yet imported the tasks
+    import_module(name.rpartition(".")[0])  # where only pages run, nobody has imported the tasks yet
     try:
         app.tasks[name].delay(*args)  # not send_task, which ignores eager mode
     except (OperationalError, OSError) as exc:

@@ -1,0 +1,182 @@
+"""Sweeps record what the clock has ended and tell owners once; no verdict waits for them."""
+
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from keys import notices, sweeps
+from keys.models import Api, ApiKey, Environment, Notice, RevokeReason, Usage
+from keys.services.api_secrets import IssuedApiSecret, roll_api_secret
+from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revoke_key
+from keys.services.secrets import end_key_secret, roll_key
+from portal.audit import COMMAND, Actor
+from portal.models import AuditEvent, Membership, Organization, User
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture
+def ending(acme: Organization, api: Api, as_ada: Actor, now: datetime) -> ApiKey:
+    """A key of ada's that ends in 30 days."""
+    wanted = KeySettings("checkout", scopes=["orders:read"], expires_at=now + 30 * DAY)
+    return issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada).key
+
+
+def _events(action: str) -> list[str]:
+    return list(AuditEvent.objects.filter(action=action).values_list("subject_id", flat=True))
+
+
+def _sweep(at: datetime) -> None:
+    sweeps.record_endings(now=at)
+    sweeps.write_notices(now=at)
+    notices.send_due(now=timezone.now())  # it counts from when a notice was written, which no test can move
+
+
+def test_an_expired_key_is_recorded_and_its_owner_told_once(ending: ApiKey, now: datetime) -> None:
+    for _ in range(2):
+        _sweep(now + 30 * DAY)
+    assert _events("key.expired") == [ending.public_id]
+    assert [message.subject for message in mail.outbox] == ["checkout has expired"]
+    assert mail.outbox[0].to == ["ada@example.com"]
+
+
+def test_a_key_that_has_not_ended_is_left_alone(ending: ApiKey, now: datetime) -> None:
+    _sweep(now + 30 * DAY - timedelta(seconds=1))
+    assert _events("key.expired") == []
+
+
+def test_a_revoked_key_that_expires_is_nobodys_news(ending: ApiKey, as_ada: Actor, now: datetime) -> None:
+    revoke_key(ending, reason=RevokeReason.UNUSED, by=as_ada)
+    _sweep(now + 31 * DAY)
+    assert (_events("key.expired"), mail.outbox) == ([], [])
+
+
+def test_a_retired_secret_that_ends_is_recorded_and_its_owner_told_once(
+    issued: IssuedKey, as_ada: Actor, now: datetime
+) -> None:
+    roll_key(issued.key, overlap=HOUR, by=as_ada)
+    for _ in range(2):
+        _sweep(now + 2 * HOUR)
+    assert _events("key.secret_ended") == [issued.key.public_id]
+    assert [message.subject for message in mail.outbox] == ["An old secret of billing worker has ended"]
+
+
+def test_a_secret_that_a_person_ended_is_not_recorded_again(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:
+    roll_key(issued.key, overlap=HOUR, by=as_ada)
+    end_key_secret(issued.secret, by=as_ada)
+    _sweep(now + 2 * HOUR)
+    assert (_events("key.secret_ended"), mail.outbox) == ([issued.key.public_id], [])
+
+
+def test_a_roll_without_overlap_leaves_nothing_to_record(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:
+    roll_key(issued.key, overlap=timedelta(0), by=as_ada)
+    _sweep(now + 2 * HOUR)
+    assert (_events("key.secret_ended"), mail.outbox) == ([], [])
+
+
+def test_a_retired_api_secret_that_ends_is_recorded_once(api_secret: IssuedApiSecret, now: datetime) -> None:
+    roll_api_secret(api_secret.secret, overlap=HOUR, by=COMMAND)
+    for _ in range(2):
+        _sweep(now + 2 * HOUR)
+    assert _events("api_secret.ended") == [api_secret.secret.public_id]
+
+
+@pytest.mark.parametrize(
+    ("left", "kinds"),
+    [
+        (7 * DAY + HOUR, []),
+        (7 * DAY, ["expires_in_7_days"]),
+        (DAY + HOUR, ["expires_in_7_days"]),
+        (DAY, ["expires_in_1_day"]),
+        (HOUR, ["expires_in_1_day"]),
+        (timedelta(0), []),
+    ],
+)
+def test_an_owner_is_warned_seven_days_and_one_day_before(
+    ending: ApiKey, now: datetime, left: timedelta, kinds: list[str]
+) -> None:
+    for _ in range(2):
+        sweeps.write_notices(now=now + 30 * DAY - left)
+    assert list(Notice.objects.values_list("kind", flat=True)) == kinds
+
+
+def test_a_warning_says_when_and_where_to_look(ending: ApiKey, now: datetime) -> None:
+    _sweep(now + 23 * DAY)
+    message = mail.outbox[0]
+    assert message.subject.startswith("checkout expires on ")
+    assert f"http://localhost:8000/app/keys/{ending.public_id}/" in message.body
+    assert "text/html" in message.message().as_string()
+
+
+def test_a_key_that_lives_for_three_days_is_not_said_to_end_in_seven(
+    acme: Organization, api: Api, as_ada: Actor, now: datetime
+) -> None:
+    wanted = KeySettings("short", expires_at=now + 3 * DAY)
+    issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada)
+    sweeps.write_notices(now=now + HOUR)
+    assert not Notice.objects.exists()
+
+
+def test_an_extended_key_is_warned_of_again(ending: ApiKey, as_ada: Actor, now: datetime) -> None:
+    sweeps.write_notices(now=now + 24 * DAY)
+    edit_key(ending, KeySettings("checkout", scopes=["orders:read"], expires_at=now + 33 * DAY), by=as_ada)
+    sweeps.write_notices(now=now + 27 * DAY)
+    assert Notice.objects.count() == 2
+
+
+def test_a_notice_about_a_key_that_was_extended_meanwhile_is_not_mailed(
+    ending: ApiKey, as_ada: Actor, now: datetime
+) -> None:
+    sweeps.write_notices(now=now + 24 * DAY)
+    edit_key(ending, KeySettings("checkout", scopes=["orders:read"], expires_at=now + 90 * DAY), by=as_ada)
+    notices.send_due(now=now + DAY)
+    assert mail.outbox == []
+
+
+def test_when_the_keys_owner_has_left_the_organizations_owners_are_told(
+    ending: ApiKey, ada: User, acme: Organization, dov: User, now: datetime
+) -> None:
+    Membership.objects.filter(user=ada).delete()
+    Membership.objects.create(organization=acme, user=dov, role="owner")
+    _sweep(now + 30 * DAY)
+    assert mail.outbox[0].to == ["dov@example.com"]
+
+
+def test_a_mail_that_could_not_be_sent_is_sent_later(ending: ApiKey, now: datetime, settings: Settings) -> None:
+    sweeps.write_notices(now=now + 24 * DAY)
+    working, settings.MAIL_BACKEND = settings.MAIL_BACKEND, "tests.keys.unreachable.Backend"
+    notices.send_due(now=now)
+    settings.MAIL_BACKEND = working
+    notices.send_due(now=now)
+    assert len(mail.outbox) == 1
+
+
+def test_old_counts_are_dropped_and_younger_ones_kept(issued: IssuedKey, now: datetime) -> None:
+    for age in (119, 121):
+        Usage.objects.create(secret_id="sec_x", key=issued.key, hour=now - age * DAY, code="VALID", count=1)
+    sweeps.prune_usage(now=now)
+    assert Usage.objects.get().hour == now - 119 * DAY
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_sweeps_at_once_record_one_expiry_and_send_one_mail(ending: ApiKey, now: datetime) -> None:
+    def sweep() -> None:
+        try:
+            _sweep(now + 30 * DAY)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=sweep) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    _sweep(now + 30 * DAY)  # what the others had locked
+    assert _events("key.expired") == [ending.public_id]
+    assert len(mail.outbox) == 1
