@@ -19,9 +19,13 @@ from portal.audit_actions import AuditAction
 from portal.models import User
 from portal.passwords import is_too_long
 
+MAX_EMAIL_CHARS = 254
 
-def check_domain(email: str) -> str:
-    """The address, if ``SIGNUP`` lets its mail domain in; raises ValidationError, whether or not it has an account."""
+
+def check_address(email: str) -> str:
+    """The address, if an account may have it; raises ValidationError, whether or not one has it already."""
+    if len(email) > MAX_EMAIL_CHARS:
+        raise ValidationError(f"Use an address of at most {MAX_EMAIL_CHARS} characters.", code="too_long")
     domains = [] if settings.SIGNUP in {"open", "invite"} else settings.SIGNUP.split(",")
     if domains and email.rpartition("@")[2].lower() not in domains:
         raise ValidationError(f"Accounts here are for addresses at {' or '.join(domains)}.", code="domain_not_welcome")

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 
 from portal import services
-from portal.accounts import check_domain
+from portal.accounts import check_address
 from portal.audit import Actor, ActorKind
 from portal.context import THEMES
 from portal.models import User
@@ -23,7 +23,7 @@ class SignupForm(account_forms.SignupForm):
 
     def clean_email(self) -> str:
         """The address, if ``SIGNUP`` lets it in."""
-        return str(check_domain(super().clean_email()))
+        return str(check_address(super().clean_email()))
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         """The new person, or the answer for an address that has an account: a stranger sees no difference."""
@@ -51,7 +51,7 @@ class AddEmailForm(account_forms.AddEmailForm):
 
     def clean_email(self) -> str:
         """The address, if ``SIGNUP`` lets it in: else one could sign up at work and move away."""
-        return check_domain(str(super().clean_email()))
+        return check_address(str(super().clean_email()))
 
 
 class ThemeForm(forms.Form):

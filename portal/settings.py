@@ -1,14 +1,24 @@
 """Every setting of the Django project, from the environment (``portal.env``); nothing is read anywhere else."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import logs
 from portal.embedded import read_secrets
-from portal.env import BASE_DIR, BadEnvironment, Env, Production, _keys, database_from_url, email_from_url, load
+from portal.env import (
+    BASE_DIR,
+    BadEnvironment,
+    Env,
+    Production,
+    VersionedKey,
+    _keys,
+    database_from_url,
+    email_from_url,
+    load,
+)
 
 try:
     ENV: Env | Production = load()
@@ -28,8 +38,8 @@ if production is not None:
 else:
     embedded = read_secrets()
     SECRET_KEY = embedded.get("SECRET_KEY", "")
-    KEY_PEPPERS = _keys(embedded.get("KEY_PEPPERS", ()))
-    ENCRYPTION_KEYS = _keys(embedded.get("ENCRYPTION_KEYS", ()))
+    KEY_PEPPERS = cast("tuple[VersionedKey, ...]", _keys(embedded.get("KEY_PEPPERS", ())))
+    ENCRYPTION_KEYS = cast("tuple[VersionedKey, ...]", _keys(embedded.get("ENCRYPTION_KEYS", ())))
 
 # --- Where we are ------------------------------------------------------------------------------------------------
 PORT = ENV.port
@@ -84,7 +94,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
-# The hot paths, served as ASGI apps in front of Django (portal/asgi.py); named by string, since portal imports no other app.
+# The hot paths, ASGI apps in front of Django (portal/asgi.py); by string, since portal imports no other app.
 HOT_PATHS = {
     "/v1/validate": "keys.validation.http.validate",
     "/v1/whoami": "keys.validation.http.whoami",
@@ -139,7 +149,7 @@ else:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": VAR_DIR / "db.sqlite3",
             "OPTIONS": {
-                "transaction_mode": "IMMEDIATE",  # the writer's lock comes first, so that what it reads stands (design: services)
+                "transaction_mode": "IMMEDIATE",  # the writer's lock comes first, so that what it reads stands
                 "timeout": 5,
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON",
             },
@@ -192,7 +202,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
 ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/300s/key",
     "login_failed_account": "100/h/key",
-    "confirm_email": "1/10s/key,20/d/key",  # three guesses at six digits each: a stranger's chance stays below 1 in 16,000 a day
+    "confirm_email": "1/10s/key,20/d/key",  # three guesses at six digits each: 1 chance in 16,000 a day
 }
 MFA_ADAPTER = "portal.accounts.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]

@@ -1,0 +1,110 @@
+"""Second factors: what is stored, what is told, and what they open."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.conf import settings as django_settings
+from django.core.cache import cache
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from portal.audit_actions import AuditAction
+from portal.env import VersionedKey
+from portal.models import AuditEvent, User
+from tests.portal.test_accounts import LOGIN, PASSWORD, is_signed_in, person, sign_in
+
+pytestmark = pytest.mark.django_db
+ACTIVATE, DEACTIVATE = "/accounts/2fa/totp/activate/", "/accounts/2fa/totp/deactivate/"
+
+
+@pytest.fixture(autouse=True)
+def _no_throttles_left() -> Iterator[None]:
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def eve() -> User:
+    """Someone with an account and a password."""
+    return person("eve@example.com")
+
+
+def code_of(seed: str) -> str:
+    return str(format_hotp_value(hotp_value(seed, next(iter(yield_hotp_counters_from_time())))))
+
+
+def set_up(client: Client) -> str:
+    """Sign in, set up a second factor, return its seed."""
+    sign_in(client, "eve@example.com")
+    reauthenticate = client.get(ACTIVATE)["Location"]
+    client.post(reauthenticate, {"password": PASSWORD})
+    client.get(ACTIVATE)
+    seed: str = client.session["mfa.totp.secret"]
+    assert client.post(ACTIVATE, {"code": code_of(seed)}).status_code == 302
+    return seed
+
+
+def test_seeds_lie_encrypted_in_the_database_and_not_in_the_session(client: Client, eve: User) -> None:
+    seed = set_up(client)
+    stored = {row.type: row.data for row in Authenticator.objects.all()}
+    assert stored["totp"]["secret"].startswith("1:")
+    assert stored["recovery_codes"]["seed"].startswith("1:")
+    assert seed not in json.dumps([*stored.values(), dict(client.session)])
+
+
+def test_codes_work_on_after_the_encryption_key_was_rotated(client: Client, eve: User, settings: Settings) -> None:
+    seed = set_up(client)
+    settings.ENCRYPTION_KEYS = (VersionedKey("2", b"n" * 32), *django_settings.ENCRYPTION_KEYS)
+    browser = Client()
+    assert sign_in(browser, "eve@example.com")["Location"].startswith("/accounts/2fa/authenticate/")
+    assert not is_signed_in(browser)
+    cache.clear()
+    assert browser.post("/accounts/2fa/authenticate/", {"code": code_of(seed)})["Location"] == "/app/"
+    assert is_signed_in(browser)
+
+
+def test_a_code_opens_once(client: Client, eve: User) -> None:
+    code = code_of(set_up(client))
+    for opens in (True, False):
+        browser = Client()
+        browser.post(LOGIN, {"login": "eve@example.com", "password": PASSWORD})
+        browser.post("/accounts/2fa/authenticate/", {"code": code})
+        assert is_signed_in(browser) is opens
+
+
+def test_a_second_factor_set_up_and_taken_down_is_told_without_its_seed(client: Client, eve: User) -> None:
+    seed = set_up(client)
+    assert client.post(DEACTIVATE).status_code == 302
+    added = AuditEvent.objects.filter(action=AuditAction.USER_SECOND_FACTOR_ADDED)
+    removed = AuditEvent.objects.filter(action=AuditAction.USER_SECOND_FACTOR_REMOVED)
+    assert {event.after["type"] for event in added} == {"totp", "recovery_codes"}
+    assert {event.before["type"] for event in removed} == {"totp", "recovery_codes"}
+    for event in AuditEvent.objects.filter(subject_id=eve.public_id):
+        assert event.actor_id == eve.public_id
+        assert seed not in json.dumps([event.before, event.after])
+
+
+def test_a_factor_that_a_shell_removes_is_told_as_a_command(client: Client, eve: User) -> None:
+    set_up(client)
+    Authenticator.objects.all().delete()
+    removed = AuditEvent.objects.filter(action=AuditAction.USER_SECOND_FACTOR_REMOVED)
+    assert {event.actor_kind for event in removed} == {"command"}
+    assert removed.count() == 2
+
+
+def test_admin_opens_to_staff_only_after_the_second_factor_was_shown(client: Client, eve: User) -> None:
+    User.objects.filter(pk=eve.pk).update(is_staff=True, is_superuser=True)
+    sign_in(client, "eve@example.com")
+    sent = client.get("/admin/", follow=True).redirect_chain
+    assert any(ACTIVATE in url for url, _ in sent)
+    seed = set_up(client)
+    assert client.get("/admin/").status_code == 302  # signed in before there was a second factor
+    cache.clear()
+    step = client.get("/admin/", follow=True).redirect_chain[-1][0]
+    assert step.startswith("/accounts/2fa/reauthenticate/")
+    client.post(step, {"code": code_of(seed)})
+    assert client.get("/admin/").status_code == 200
