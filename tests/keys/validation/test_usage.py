@@ -100,9 +100,8 @@ def test_what_may_have_been_committed_is_not_written_again(
 
     count(usage, issued)
     with monkeypatch.context() as patched:
-        patched.setattr(
-            usage_module.transaction, "atomic", lambda **_: LosesTheReply(using=None, savepoint=True, durable=True)
-        )
+        lossy = LosesTheReply(using=None, savepoint=True, durable=True)
+        patched.setattr("keys.validation.usage.transaction.atomic", lambda **_: lossy)
         usage.flush()
     usage.flush()
     assert Usage.objects.get().count == 1

@@ -1,0 +1,76 @@
+"""The front door: who gets which request, and that machines are never shown a page."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from portal import lifespan
+from portal.bodies import Message
+from tests.asgi import ask
+from tests.environment import ON_SQLITE
+
+if not ON_SQLITE:  # embedded, it may be imported by what `serve` starts alone
+    from portal.asgi import application
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/", "/v1/nothing", "/v1/validate/", "/oauth/token", "/.well-known/jwks.json", "/healthz/", "/metricsx"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_a_machine_path_that_nobody_takes_is_a_problem(path: str, method: str) -> None:
+    reply = ask(application, method, path)
+    assert (reply.status, reply["content-type"]) == (404, "application/problem+json")
+    assert "set-cookie" not in dict(reply.headers)
+    assert "location" not in dict(reply.headers)
+
+
+def test_hot_paths_are_answered_whatever_the_host() -> None:
+    for path in ("/v1/validate", "/v1/whoami"):
+        reply = ask(application, "GET", path, headers=[("host", "evil.example")])
+        assert (reply.status, reply["content-type"]) == (401, "application/problem+json")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_comes_from_django() -> None:
+    reply = ask(application, "GET", "/nowhere", headers=[("host", "localhost")])
+    assert reply.status == 404
+    assert reply["content-type"].startswith("text/html")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_form_reaches_django_through_the_guard() -> None:
+    headers = [("host", "localhost"), ("content-type", "application/x-www-form-urlencoded")]
+    reply = ask(application, "POST", "/accounts/login/", headers=headers, body=[b"login=", b"x"])
+    assert reply.status == 403  # without a CSRF token
+
+
+def test_stopping_finishes_what_was_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    finished: list[str] = []
+    monkeypatch.setattr(lifespan, "_at_stop", [lambda: finished.append("first"), lambda: finished.append("last")])
+    sent: list[Message] = []
+    events = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> Message:
+        return next(events)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(application({"type": "lifespan"}, receive, send))
+    assert finished == ["last", "first"]
+    assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+@pytest.mark.parametrize("module", ["portal.asgi", "portal.wsgi"])
+def test_embedded_mode_starts_through_serve_alone(module: str, tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import {module}"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode != 0
+    assert "manage.py serve" in ran.stderr
