@@ -227,7 +227,7 @@ def _button_label(label: str, busy: str) -> SafeString:
     if not busy:
         return format_html("{}", label)
     return format_html(
-        '<span class="btn__labels"><span class="btn__busy" aria-hidden="true">{}</span><span class="btn__label">{}</span></span>',
+        '<span class="btn__labels"><span class="btn__busy">{}</span><span class="btn__label">{}</span></span>',
         busy, label,
     )  # fmt: skip
 
