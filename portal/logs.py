@@ -19,6 +19,7 @@ LOGGERS_OF_OTHERS = (
     "_granian",
     "granian.access",
 )
+WHOLE_REQUESTS = ("request", "socket")  # what Django adds to its records: the repr shows the query string
 
 
 class QuietFailureHandler(logging.StreamHandler[Any]):
@@ -32,7 +33,11 @@ class QuietFailureHandler(logging.StreamHandler[Any]):
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> MutableMapping[str, Any]:
     """Mask every value of the event; the last step before it becomes text."""
-    return {redact(str(name)): MASK if is_sensitive(name) else redact_value(value) for name, value in event.items()}
+    return {
+        redact(str(name)): MASK if is_sensitive(name) else redact_value(value)
+        for name, value in event.items()
+        if name not in WHOLE_REQUESTS
+    }
 
 
 def configuration(*, level: str, as_json: bool) -> dict[str, Any]:

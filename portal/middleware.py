@@ -22,7 +22,7 @@ from portal.request_ids import request_id
 log = logging.getLogger("portal.request")
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 SESSION_ORGANIZATION = "organization"
-PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
+PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
 class RequestIdMiddleware:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
+from django.test import Client
 
 from keys.secret import Kind, generate
 from portal import logs
@@ -135,6 +136,15 @@ def test_a_record_that_cannot_be_formatted_does_not_spill_its_arguments(
     assert "test_logs.py" in said
     assert SECRET not in said
     assert written() == []
+
+
+@pytest.mark.django_db
+def test_djangos_own_lines_about_a_request_show_no_query(written: Written) -> None:
+    client = Client(raise_request_exception=False)
+    client.get("/absent/?token=canary")
+    client.post("/theme/?token=canary", headers={"Host": "evil.example"})
+    assert {"django.request", "django.security.DisallowedHost"} <= {line["logger"] for line in written()}
+    assert "canary" not in json.dumps(written())
 
 
 def test_statements_with_their_parameters_are_never_written(written: Written) -> None:
