@@ -1,0 +1,109 @@
+"""`manage.py demo` makes what a newcomer or a program needs to try everything."""
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth import authenticate
+from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
+
+from keys.management.commands.demo import make_demo
+from keys.models import Api, ApiKey
+from keys.secret import Kind, parse
+from portal.models import Organization, User
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+
+def _demo(*arguments: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command("demo", "--json", "--force", *arguments, stdout=out)
+    made: dict[str, Any] = json.loads(out.getvalue())
+    return made
+
+
+def test_the_object_has_every_member_that_programs_count_on() -> None:
+    made = _demo("--keys", "2")
+    assert set(made) == {
+        "base_url",
+        "admin",
+        "user",
+        "api",
+        "api_key",
+        "api_keys",
+        "client",
+        "scopes",
+        "management_key",
+        "other",
+    }
+    assert set(made["api"]) == {"id", "identifier", "secret"}
+    assert set(made["other"]) == {"api", "api_key", "client"}
+    assert set(made["admin"]) == set(made["user"]) == {"email", "password"}
+    assert made["client"] == made["other"]["client"] == {"client_id": None, "client_secret": None}
+    assert len(made["api_keys"]) == 2
+
+
+def test_secrets_are_well_formed_and_of_their_kinds() -> None:
+    made = _demo()
+    keys = [parse(text) for text in (made["api_key"], made["management_key"], made["other"]["api_key"])]
+    secrets = [parse(text) for text in (made["api"]["secret"], made["other"]["api"]["secret"])]
+    assert [secret.kind for secret in keys if secret] == [Kind.LIVE] * 3
+    assert [secret.kind for secret in secrets if secret] == [Kind.API] * 2
+
+
+def test_the_key_has_the_first_two_scopes_and_no_limit() -> None:
+    made = _demo()
+    key = ApiKey.objects.get(name="Demo key")
+    assert key.scopes == made["scopes"] == ["orders:read", "orders:write"]
+    assert key.rate_limits == []
+    assert [scope.name for scope in key.api.scopes.all()] == ["orders:read", "orders:write", "refunds:write"]
+
+
+def test_people_can_sign_in_with_what_it_prints() -> None:
+    made = _demo()
+    for person in (made["admin"], made["user"]):
+        assert authenticate(username=person["email"], password=person["password"])
+    assert User.objects.get(email=made["admin"]["email"]).is_superuser
+    assert not User.objects.get(email=made["user"]["email"]).is_staff
+
+
+def test_a_second_run_adds_credentials_and_nobody_and_nothing_else() -> None:
+    first = _demo()
+    before = [model.objects.count() for model in (User, Organization, Api)]
+    second = _demo()
+    assert [model.objects.count() for model in (User, Organization, Api)] == before
+    assert first["api_key"] != second["api_key"]
+    assert first["user"] == second["user"]
+    assert ApiKey.objects.filter(name="Demo key", revoked_at=None).count() == 2
+
+
+def test_a_password_that_the_person_has_changed_is_not_claimed_to_work() -> None:
+    make_demo(extra_keys=0)
+    user = User.objects.get(email="demo@localhost")
+    user.set_password("another one entirely")
+    user.save()
+    assert _demo()["user"]["password"] is None
+
+
+def test_more_keys_than_an_organization_may_issue_by_itself_can_be_made(settings: Settings) -> None:
+    settings.MAX_KEYS_PER_ORGANIZATION = 1
+    assert len(_demo("--keys", "2")["api_keys"]) == 2
+
+
+def test_outside_embedded_mode_it_has_to_be_forced(settings: Settings) -> None:
+    settings.EMBEDDED = False
+    with pytest.raises(CommandError, match="--force"):
+        call_command("demo")
+    assert not User.objects.exists()
+
+
+def test_for_people_passwords_are_shown_on_the_first_run_alone(settings: Settings) -> None:
+    settings.EMBEDDED = True
+    first, second = StringIO(), StringIO()
+    call_command("demo", stdout=first)
+    call_command("demo", stdout=second)
+    assert "(shown on the first run)" not in first.getvalue()
+    assert second.getvalue().count("(shown on the first run)") == 2
+    assert "curl -s http://localhost:8000/v1/validate" in second.getvalue()
