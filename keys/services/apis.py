@@ -13,6 +13,7 @@ from keys.limits import RateLimit
 from keys.models import Api
 from keys.services.common import valid
 from keys.services.errors import Conflict, Invalid, Refused
+from keys.validation.names import api_name
 from portal.audit import Actor, record, require_operator
 from portal.audit_actions import AuditAction
 from portal.outbox import Propagation, change
@@ -66,11 +67,6 @@ class ApiSettings:
         }
 
 
-def api_name(api: Api) -> str:
-    """The snapshot of this API."""
-    return f"api:{api.public_id}"
-
-
 def create_api(identifier: str, wanted: ApiSettings, *, by: Actor) -> ChangedApi:
     """Make an API with its scopes; ``identifier`` is an absolute URI without fragment and never changes."""
     require_operator(by)
@@ -81,7 +77,7 @@ def create_api(identifier: str, wanted: ApiSettings, *, by: Actor) -> ChangedApi
         now = timezone.now()
         _set_scopes(api, wanted.scopes)
         _record(AuditAction.API_CREATED, api, by, now, after={"identifier": identifier, **_shown(api)})
-        pending.touch(api_name(api))
+        pending.touch(api_name(api.public_id))
     return ChangedApi(api, pending.spread)
 
 
@@ -116,7 +112,7 @@ def edit_api(api: Api, wanted: ApiSettings, *, by: Actor, seen_version: int | No
                 after={name: after[name] for name in changed},
             )
         api.save(update_fields=[*columns, "version"])
-        pending.touch(api_name(api))
+        pending.touch(api_name(api.public_id))
     return ChangedApi(api, pending.spread)
 
 
@@ -140,7 +136,7 @@ def _set_disabled(api: Api, *, disabled: bool, by: Actor) -> ChangedApi:
             api.version += 1
             api.save(update_fields=["disabled_at", "version"])
             _record(AuditAction.API_DISABLED if disabled else AuditAction.API_ENABLED, api, by, now)
-        pending.touch(api_name(api))
+        pending.touch(api_name(api.public_id))
     return ChangedApi(api, pending.spread)
 
 

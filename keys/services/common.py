@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from keys.models import ApiKey, ApiSecret, Secret, Submission
 from keys.secret import Kind, digest, generate
 from keys.services.errors import AlreadyDone, Invalid, Refused
+from keys.validation import names
 from portal.audit import Actor, record
 from portal.audit_actions import AuditAction
 from portal.models import User
@@ -50,9 +51,9 @@ def lock_key(public_id: str) -> ApiKey:
 
 
 def secret_name(secret: Secret) -> str:
-    """The snapshot of this secret: ``secret:<digest>`` or ``apisecret:<digest>``, in hexadecimal."""
-    prefix = "apisecret" if isinstance(secret, ApiSecret) else "secret"
-    return f"{prefix}:{bytes(secret.digest).hex()}"
+    """The snapshot of this secret."""
+    name = names.api_secret_name if isinstance(secret, ApiSecret) else names.secret_name
+    return name(bytes(secret.digest))
 
 
 def key_names(key: ApiKey) -> list[str]:
