@@ -82,5 +82,8 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         # Each hands its records to the root's handler and keeps none of its own.
         "loggers": {name: {"handlers": [], "propagate": True} for name in LOGGERS_OF_OTHERS}
-        | {"django.db.backends": {"level": "INFO"}},  # at DEBUG it writes statements with their parameters
+        | {
+            "django.db.backends": {"level": "INFO"},  # at DEBUG it writes statements with their parameters
+            "django.request": {"level": "ERROR"},  # each request has its line already; a bug still has its traceback
+        },
     }

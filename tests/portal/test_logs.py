@@ -102,7 +102,7 @@ def test_what_may_be_read_stays_readable(text: str) -> None:
 
 
 def test_every_library_writes_the_same_shape(written: Written) -> None:
-    for name in ("django", "django.server", "django.request", "celery.task", "granian.access", "_granian", "portal.x"):
+    for name in ("django", "django.server", "django.security", "celery.task", "granian.access", "_granian", "portal.x"):
         logging.getLogger(name).warning("event", extra={"key": "key_1"})
     for line in written():
         assert line["event"] == "event"
@@ -139,12 +139,20 @@ def test_a_record_that_cannot_be_formatted_does_not_spill_its_arguments(
 
 
 @pytest.mark.django_db
+@pytest.mark.urls("tests.portal.routes")
 def test_djangos_own_lines_about_a_request_show_no_query(written: Written) -> None:
     client = Client(raise_request_exception=False)
-    client.get("/absent/?token=canary")
+    client.get("/failing/?token=canary")
     client.post("/theme/?token=canary", headers={"Host": "evil.example"})
     assert {"django.request", "django.security.DisallowedHost"} <= {line["logger"] for line in written()}
+    assert "a bug" in json.dumps(written())
     assert "canary" not in json.dumps(written())
+
+
+@pytest.mark.django_db
+def test_a_request_that_finds_nothing_is_one_line(written: Written) -> None:
+    Client().get("/absent/")
+    assert [line["logger"] for line in written() if line["level"] != "debug"] == ["portal.request"]
 
 
 def test_statements_with_their_parameters_are_never_written(written: Written) -> None:
