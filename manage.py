@@ -13,9 +13,13 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     if is_embedded(os.environ) and MAKES_SECRETS.intersection(sys.argv[1:2]):
         ensure_secrets()
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line  # after the secrets exist
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as exc:
+        sys.exit(str(exc))  # a setting is missing or malformed: its name is what helps, not where we noticed
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""Production mode with only the settings that it needs, on real servers and with two web processes."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from portal.env import BASE_DIR, PRODUCTION_SETTINGS
+from tests import environment, live
+from tests.canary import Canary
+
+pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL")
+REQUIRED = [name for name in PRODUCTION_SETTINGS if name not in {"TRUSTED_PROXIES", "EMAIL_URL"}]
+
+
+def validate_demo_keys(folder: Path, canary: Canary, *, count: int) -> list[str]:
+    """The codes that ``count`` demo keys get from a portal of two processes."""
+    with live.database() as url, live.portal(folder, database_url=url, workers=2) as portal:
+        made = json.loads(portal.manage("demo", "--json", "--force", "--keys", str(count)))
+        keys = [made["api_key"], *made["api_keys"]]
+        for secret in (*keys, made["management_key"], made["api"]["secret"]):
+            canary.remember(secret)
+        bearer = {"Authorization": f"Bearer {made['api']['secret']}"}
+        with httpx.Client(base_url=portal.url, headers=bearer, timeout=10) as client, ThreadPoolExecutor(4) as pool:
+
+            def ask(key: str) -> str:
+                answer = client.post("/v1/validate", json={"credential": key, "scopes": made["scopes"]})
+                return str(answer.json().get("code", answer.status_code))
+
+            codes = list(pool.map(ask, keys))
+        assert not canary.is_in(portal.log)
+    return codes
+
+
+def test_every_key_of_a_hundred_is_valid_through_two_processes(tmp_path: Path, canary: Canary) -> None:
+    assert set(validate_demo_keys(tmp_path, canary, count=100)) == {"VALID"}
+
+
+def _check(**changes: str) -> "subprocess.CompletedProcess[str]":
+    environ = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
+    environ |= environment.production(database_url="postgresql://127.0.0.1:1/none") | {
+        "REDIS_URL": "redis://127.0.0.1:1"
+    }
+    environ |= changes | {"DJANGO_SETTINGS_MODULE": "portal.settings"}
+    command = [sys.executable, BASE_DIR / "manage.py", "check"]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"SECRET_KEY": ""},
+        {"PUBLIC_URL": "http://keys.example.com"},
+        {"KEY_PEPPERS": "1:canary", "ENCRYPTION_KEYS": "canary"},
+        {"DATABASE_URL": ""},
+    ],
+)
+def test_a_missing_or_malformed_setting_stops_the_start_and_is_named_without_its_value(changes: dict[str, str]) -> None:
+    done = _check(**changes)
+    assert done.returncode != 0
+    assert all(name in done.stderr for name in changes)
+    assert "canary" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "granian --interface asgi --port 1 portal.asgi:application",
+        "celery -A portal worker --pool solo",
+        "celery -A portal beat --pidfile=",
+    ],
+)
+def test_a_process_started_without_any_setting_stops_and_says_what_to_do(command: str, tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
+    environ |= {"VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        env=environ,
+        cwd=BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "DATABASE_URL is not set" in done.stdout + done.stderr

@@ -1,0 +1,134 @@
+"""`manage.py serve`, which is what `make run` runs: a whole portal from nothing, and nothing left of it afterwards."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from portal.env import BASE_DIR, PRODUCTION_SETTINGS
+from tests import live
+from tests.canary import Canary
+
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "a folder with spaces"
+
+
+@pytest.fixture
+def port() -> int:
+    return live.free_port()
+
+
+@pytest.fixture
+def serve(folder: Path, port: int) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
+    """Starts the portal in embedded mode, its data in ``folder``."""
+    started = []
+    environ = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
+    environ |= {"VAR_DIR": str(folder), "PORT": str(port), "PYTHONUNBUFFERED": "1", "LOG_LEVEL": "DEBUG"}
+    environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+    def start() -> "subprocess.Popen[str]":
+        command = [sys.executable, BASE_DIR / "manage.py", "serve"]
+        process = subprocess.Popen(
+            command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def _read_until_ready(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if "Latchkey is ready at " in line:
+            return "".join(said)
+    raise AssertionError(f"it ended: {''.join(said)[-2000:]}")
+
+
+def _paste(said: str) -> str:
+    """What the printed curl answers in a shell."""
+    curl = re.search(r"^curl (?:.*\\\n)*.*$", said, re.MULTILINE)
+    assert curl
+    return subprocess.run(["/bin/sh", "-c", curl[0]], capture_output=True, text=True, check=True).stdout
+
+
+def _processes_of(folder: Path) -> list[str]:
+    """Command lines of processes that were started with this data folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"VAR_DIR={folder}".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text())
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+def _wait_until_gone(folder: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while _processes_of(folder):
+        assert time.monotonic() < deadline, _processes_of(folder)
+        time.sleep(0.05)
+
+
+def test_from_nothing_the_pasted_curl_is_valid_and_ctrl_c_leaves_nothing(
+    serve: Callable[[], "subprocess.Popen[str]"], folder: Path, canary: Canary
+) -> None:
+    process = serve()
+    said = _read_until_ready(process)
+    for secret in re.findall(r"lk_\w+", said):
+        canary.remember(secret)
+    assert '"valid":true' in _paste(said)
+    assert re.search(r"admin +admin@localhost +[0-9a-f]{24}", said)
+    url = re.search(r"ready at (\S+)", said)
+    assert url
+    assert httpx.get(url[1]).status_code == httpx.codes.OK
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=PATIENCE_S)
+    assert not canary.is_in(rest)
+    _wait_until_gone(folder)
+
+
+def test_a_second_start_makes_a_new_curl_and_shows_no_password_again(
+    serve: Callable[[], "subprocess.Popen[str]"], folder: Path
+) -> None:
+    for _ in range(2):
+        process = serve()
+        said = _read_until_ready(process)
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+        _wait_until_gone(folder)
+    assert "curl" in said
+    assert "(shown on the first run)" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+def test_killing_it_leaves_nothing(serve: Callable[[], "subprocess.Popen[str]"], folder: Path) -> None:
+    process = serve()
+    _read_until_ready(process)
+    assert len(_processes_of(folder)) >= 4  # itself, web, worker, beat
+    process.kill()
+    _wait_until_gone(folder)
+
+
+def test_a_taken_port_is_said_plainly(serve: Callable[[], "subprocess.Popen[str]"], port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        said, _ = serve().communicate(timeout=PATIENCE_S)
+    assert said.strip() == f"CommandError: Port {port} is taken. Choose another: PORT=8001 make run"
