@@ -1,6 +1,58 @@
 """Addresses of the pages about keys."""
 
-from django.urls import URLPattern
+from django.urls import include, path, register_converter
+
+from keys.views import (
+    activity,
+    docs,
+    edit,
+    issuance,
+    key_detail,
+    key_list,
+    key_state,
+    overview,
+    revocation,
+    roll,
+    welcome,
+)
+
+
+class PublicId:
+    """A public id of one kind, so that no other text reaches a query."""
+
+    regex = "[a-z]{2,8}_[0-9A-Za-z]{22}"
+
+    def to_python(self, value: str) -> str:
+        """As it is."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """As it is."""
+        return value
+
+
+register_converter(PublicId, "id")
 
 app_name = "keys"
-urlpatterns: list[URLPattern] = []
+one_key = [
+    path("", key_detail.overview, name="detail"),
+    path("activity/", key_detail.key_activity, name="key_activity"),
+    path("settings/", key_detail.key_settings, name="settings"),
+    path("edit/", edit.edit, name="edit"),
+    path("roll/", roll.roll, name="roll"),
+    path("pause/", key_state.pause, name="pause"),
+    path("resume/", key_state.resume, name="resume"),
+    path("revocation/", revocation.revoke, name="revocation"),
+    path("first-use/", welcome.first_use, name="first_use"),
+    path("secrets/<id:secret_id>/end/", key_state.end_secret, name="end_secret"),
+    path("secrets/<id:secret_id>/extension/", key_state.extend_secret, name="extend_secret"),
+]
+urlpatterns = [
+    path("app/", overview.overview, name="overview"),
+    path("app/welcome/", welcome.welcome, name="welcome"),
+    path("app/keys/", key_list.show_list, name="list"),
+    path("app/keys/new/", issuance.new_key, name="new"),
+    path("app/keys/<id:public_id>/", include(one_key)),
+    path("app/activity/", activity.show_activity, name="activity"),
+    path("docs/", docs.docs, name="docs"),
+]

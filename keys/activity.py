@@ -1,0 +1,193 @@
+"""What happened in an organization, newest first, and how a page tells it. Reading only; ``portal.audit`` writes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from itertools import groupby
+
+from django.db.models import Q, QuerySet
+
+from portal.audit_actions import AuditAction
+from portal.models import AuditEvent, Organization
+from portal.times import exact_words
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How an action is told: a verb, an icon and a colour."""
+
+    words: str
+    icon: str
+    tone: str = "mute"
+
+
+TELLINGS: Mapping[str, Telling] = {
+    AuditAction.KEY_ISSUED: Telling("created the key", "key", "ok"),
+    AuditAction.KEY_EDITED: Telling("edited the key", "pencil-square"),
+    AuditAction.KEY_DISABLED: Telling("paused the key", "pause", "warn"),
+    AuditAction.KEY_ENABLED: Telling("resumed the key", "play", "ok"),
+    AuditAction.KEY_ROLLED: Telling("rolled the key", "arrow-path", "info"),
+    AuditAction.KEY_OVERLAP_CHANGED: Telling("moved the end of the old secret of", "clock"),
+    AuditAction.KEY_SECRET_ENDED: Telling("ended the old secret of", "stop", "warn"),
+    AuditAction.KEY_REVOKED: Telling("revoked the key", "no-symbol", "bad"),
+    AuditAction.KEY_EXPIRED: Telling("noted the expiry of", "clock"),
+    AuditAction.ORGANIZATION_CREATED: Telling("created the organization", "building-office"),
+    AuditAction.ORGANIZATION_RENAMED: Telling("renamed the organization", "pencil-square"),
+    AuditAction.ORGANIZATION_SUSPENDED: Telling("suspended the organization", "no-symbol", "bad"),
+    AuditAction.ORGANIZATION_RESUMED: Telling("resumed the organization", "play", "ok"),
+}
+LABELS = {
+    "api": "API",
+    "ends_at": "Old secret ends",
+    "ends": "Old secrets end",
+    "expires_at": "Expires",
+    "metadata": "Metadata",
+    "networks": "Allowed addresses",
+    "not_before": "Not before",
+    "note": "Stored in",
+    "rate_limits": "Rate limits",
+    "secret": "Secret",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value before and after, in words."""
+
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class EventView:
+    """One event as pages tell it."""
+
+    event: AuditEvent
+    words: str
+    icon: str
+    tone: str
+    changes: Sequence[Change]
+    key_id: str
+
+    @property
+    def who(self) -> str:
+        """The person's address, or what else acted."""
+        return self.event.actor_label if self.event.actor_id else self.event.actor_label.capitalize()
+
+    @property
+    def origin(self) -> str:
+        """Where from, and in which request, as far as it is known."""
+        return " · ".join(part for part in (self.event.address, self.event.request_id) if part)
+
+    @property
+    def changes_label(self) -> str:
+        """What unfolds them."""
+        return "1 value" if len(self.changes) == 1 else f"{len(self.changes)} values"
+
+
+@dataclass(frozen=True)
+class DayOfEvents:
+    """The events of one day of UTC."""
+
+    date: date
+    events: Sequence[EventView]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person asked to see; everything empty means all."""
+
+    actor: str = ""
+    action: str = ""
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """At most 50 events by day, and the event after which the next begin; empty where there are none."""
+
+    days: Sequence[DayOfEvents]
+    next_after: str
+
+
+def visible_events(organization: Organization) -> QuerySet[AuditEvent]:
+    """What members of the organization may read about."""
+    return AuditEvent.objects.filter(organization_id=organization.public_id).order_by("-at", "-id")
+
+
+def matching(events: QuerySet[AuditEvent], wanted: Wanted) -> QuerySet[AuditEvent]:
+    """Those of the events that are wanted; days are those of UTC, both included."""
+    if wanted.actor:
+        events = events.filter(actor_id=wanted.actor)
+    if wanted.action:
+        events = events.filter(action=wanted.action)
+    if wanted.since:
+        events = events.filter(at__gte=datetime.combine(wanted.since, time.min, tzinfo=UTC))
+    if wanted.until:
+        events = events.filter(at__lte=datetime.combine(wanted.until, time.max, tzinfo=UTC))
+    return events
+
+
+def page(events: QuerySet[AuditEvent], *, after: str) -> Page:
+    """The page that begins after the event of that id; an unknown one begins at the top."""
+    last = events.filter(public_id=after).first() if after else None
+    if last is not None:
+        events = events.filter(Q(at__lt=last.at) | Q(at=last.at, id__lt=last.pk))
+    rows = list(events[: PAGE_SIZE + 1])
+    shown = rows[:PAGE_SIZE]
+    return Page(by_day(shown), shown[-1].public_id if len(rows) > PAGE_SIZE else "")
+
+
+def by_day(events: Iterable[AuditEvent]) -> list[DayOfEvents]:
+    """The events, newest first, under their days."""
+    days = groupby(events, key=lambda event: event.at.astimezone(UTC).date())
+    return [DayOfEvents(day, [tell(event) for event in found]) for day, found in days]
+
+
+def tell(event: AuditEvent) -> EventView:
+    """The event in words."""
+    telling = TELLINGS.get(event.action) or Telling(action_words(event.action), "information-circle")
+    key_id = event.subject_id if event.subject_id.startswith("key_") else ""
+    return EventView(event, telling.words, telling.icon, telling.tone, changes(event.before, event.after), key_id)
+
+
+def action_words(action: str) -> str:
+    """``key.overlap_changed`` as a person reads it: ``key: overlap changed``."""
+    return action.replace("_", " ").replace(".", ": ")
+
+
+def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[Change]:
+    """What differs, field by field, in words; what was and stays empty is left out."""
+    names = list(dict.fromkeys([*before, *after]))
+    found = [Change(label_of(name), words(before.get(name)), words(after.get(name))) for name in names]
+    return [change for change in found if change.before != change.after]
+
+
+def label_of(name: str) -> str:
+    """What pages call a field."""
+    return LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def words(value: object) -> str:
+    """A JSON value as a person reads it; empty for nothing."""
+    if value in (None, "", [], {}):
+        return ""
+    if isinstance(value, dict):
+        if value.keys() == {"name", "limit", "window_s"}:
+            return f"{value['limit']:,} requests in {value['window_s']:,} s ({value['name']})"
+        return ", ".join(f"{name}: {words(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(words(item) for item in value)
+    return _moment(value) if isinstance(value, str) else str(value)
+
+
+def _moment(text: str) -> str:
+    try:
+        at = datetime.fromisoformat(text) if "T" in text else None
+    except ValueError:
+        return text
+    return exact_words(at) if at is not None and at.tzinfo else text

@@ -1,0 +1,104 @@
+"""What is asked before something is done: to roll, to extend an overlap, to revoke, to name the organization."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from keys import limits
+from keys.forms.fields import DATE, MomentField, valid
+from keys.models import RevokeReason
+
+DAY_S = 24 * 3600
+OVERLAPS = {
+    "0": "Now",
+    "3600": "After 1 hour",
+    str(DAY_S): "After 24 hours",
+    str(3 * DAY_S): "After 3 days",
+    str(7 * DAY_S): "After 7 days",
+    DATE: "At another time",
+}
+EXTENSIONS = {"1": "1 hour", "24": "24 hours", "72": "3 days", "168": "7 days"}
+
+
+class RollForm(forms.Form):
+    """When the old secret ends; ``seen`` is the newest secret that the person was shown."""
+
+    submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+    seen = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    overlap = forms.ChoiceField(
+        label="End the old secret", widget=forms.RadioSelect, choices=list(OVERLAPS.items()), initial=str(DAY_S)
+    )
+    ends_on = MomentField(label="At this time (UTC)")
+
+    def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._now = now
+
+    def clean(self) -> dict[str, Any]:
+        """A time where one was promised, within what an overlap may be."""
+        cleaned = super().clean() or {}
+        if cleaned.get("overlap") == DATE and "ends_on" not in self.errors:
+            ends_on = cleaned.get("ends_on")
+            if ends_on is None or not self._now < ends_on <= self._now + limits.MAX_OVERLAP:
+                self.add_error("ends_on", f"Choose a time within the next {limits.MAX_OVERLAP.days} days.")
+        return cleaned
+
+    def length(self) -> timedelta:
+        """How long both secrets are to work."""
+        if self.cleaned_data["overlap"] == DATE:
+            ends_on: datetime = self.cleaned_data["ends_on"]
+            return ends_on - self._now
+        return timedelta(seconds=int(self.cleaned_data["overlap"]))
+
+
+class ExtensionForm(forms.Form):
+    """How much longer a retiring secret may go on."""
+
+    hours = forms.ChoiceField(
+        label="Extend by", choices=list(EXTENSIONS.items()), initial="24", widget=forms.Select(attrs={"class": "input"})
+    )
+
+    def length(self) -> timedelta:
+        """The time to add."""
+        return timedelta(hours=int(self.cleaned_data["hours"]))
+
+
+class RevocationForm(forms.Form):
+    """Why a key is revoked; where it is in use, its name has to be typed."""
+
+    reason = forms.ChoiceField(
+        label="Why", widget=forms.RadioSelect, choices=RevokeReason.choices, initial=RevokeReason.REPLACED
+    )
+    name = forms.CharField(max_length=limits.MAX_NAME_CHARS)
+
+    def __init__(self, *args: Any, expected_name: str | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._expected_name = expected_name
+        if expected_name is None:
+            del self.fields["name"]
+        else:
+            self.fields["name"].label = f"Type {expected_name} to confirm"
+
+    def clean_name(self) -> str:
+        """The key's name, letter by letter."""
+        name: str = self.cleaned_data["name"]
+        if name != self._expected_name:
+            raise ValidationError("The name is another one.")
+        return name
+
+    def wanted_reason(self) -> RevokeReason:
+        """The reason."""
+        return RevokeReason(self.cleaned_data["reason"])
+
+
+class OrganizationNameForm(forms.Form):
+    """What the organization is called."""
+
+    name = forms.CharField(label="Organization name", max_length=limits.MAX_NAME_CHARS)
+
+    def clean_name(self) -> str:
+        """By the rules of every name."""
+        return valid(limits.clean_name, self.cleaned_data["name"])

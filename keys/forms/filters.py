@@ -1,0 +1,73 @@
+"""What a list is narrowed to. A value that makes no sense narrows nothing."""
+
+from django import forms
+from django.db.models import QuerySet
+from django.http import QueryDict
+
+from keys import activity, key_list
+from keys.forms.fields import choose
+from keys.models import Api, Environment
+from keys.states import Status
+from portal.models import AuditEvent, Organization, User
+
+MAX_SENT_CHARS = 1000
+SORTS = {"created": "Newest", "last_used": "Last used", "expires": "Expires first", "name": "Name"}
+
+
+class KeyFilterForm(forms.Form):
+    """A list of keys."""
+
+    q = forms.CharField(label="Search", required=False, max_length=MAX_SENT_CHARS)
+    status = forms.ChoiceField(
+        label="Status", required=False, choices=[("", "Any"), *((status.value, status.value) for status in Status)]
+    )
+    environment = forms.ChoiceField(label="Environment", required=False, choices=[("", "Any"), *Environment.choices])
+    scope = forms.ChoiceField(label="Scope", required=False)
+    owner = forms.ChoiceField(label="Owner", required=False)
+    api = forms.ChoiceField(label="API", required=False)
+    sort = forms.ChoiceField(label="Sort by", required=False, choices=list(SORTS.items()))
+
+    def __init__(self, data: QueryDict, *, organization: Organization) -> None:
+        super().__init__(data)
+        keys = key_list.visible_keys(organization).order_by()
+        apis = list(Api.objects.filter(pk__in=keys.values("api")).order_by("name").prefetch_related("scopes"))
+        owners = User.objects.filter(pk__in=keys.values("owner")).order_by("name", "email")
+        scopes = sorted({scope.name for api in apis for scope in api.scopes.all()})
+        choose(self, "scope", [("", "Any"), *((scope, scope) for scope in scopes)])
+        choose(self, "owner", [("", "Anyone"), *((owner.public_id, owner.display_name) for owner in owners)])
+        choose(self, "api", [("", "Any"), *((api.public_id, api.name) for api in apis)])
+
+    def wanted(self) -> key_list.Wanted:
+        """What to show."""
+        self.is_valid()
+        data = self.cleaned_data
+        return key_list.Wanted(
+            text=key_list.searchable(data.get("q", "")),
+            status=Status(data["status"]) if data.get("status") else None,
+            scope=data.get("scope", ""),
+            environment=data.get("environment", ""),
+            owner=data.get("owner", ""),
+            api=data.get("api", ""),
+            sort=key_list.Sort(data.get("sort") or key_list.Sort.CREATED),
+        )
+
+
+class ActivityFilterForm(forms.Form):
+    """A list of events; days are those of UTC, both included."""
+
+    actor = forms.ChoiceField(label="Who", required=False)
+    action = forms.ChoiceField(label="What", required=False)
+    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, data: QueryDict, *, events: QuerySet[AuditEvent]) -> None:
+        super().__init__(data)
+        actors = events.exclude(actor_id="").order_by("actor_label").values_list("actor_id", "actor_label").distinct()
+        actions = events.order_by("action").values_list("action", flat=True).distinct()
+        choose(self, "actor", [("", "Anyone"), *actors])
+        choose(self, "action", [("", "Anything"), *((action, activity.action_words(action)) for action in actions)])
+
+    def wanted(self) -> activity.Wanted:
+        """What to show."""
+        self.is_valid()
+        return activity.Wanted(**{name: value for name, value in self.cleaned_data.items() if value})

@@ -1,0 +1,249 @@
+"""What a key is to be: a new one, or one that exists."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+
+from keys import limits, scope_choice
+from keys.forms.fields import DATE, MomentField, choose, valid
+from keys.models import Api, ApiKey, Environment
+from keys.services.keys import KeySettings
+
+KEEP, NEVER = "keep", "never"
+LIFETIMES = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "365 days", DATE: "Date", NEVER: "Never"}
+MAX_LIST_CHARS = 20_000
+MAX_METADATA_CHARS = 2 * limits.MAX_METADATA_BYTES
+RESTRICTIONS = ("networks", "rate_limits", "not_before", "metadata", "note")
+
+
+def _lines(rows: int, placeholder: str) -> forms.Textarea:
+    return forms.Textarea(attrs={"rows": rows, "placeholder": placeholder, "spellcheck": "false"})
+
+
+class KeyForm(forms.Form):
+    """What a person chooses for a key; the API names the scopes, so they are read from the data as it was sent."""
+
+    name = forms.CharField(label="Name", max_length=limits.MAX_NAME_CHARS)
+    lifetime = forms.ChoiceField(
+        label="Expires", widget=forms.RadioSelect, choices=list(LIFETIMES.items()), initial="90"
+    )
+    expires_on = MomentField(label="Expires on (UTC)")
+    networks = forms.CharField(
+        label="Allowed addresses",
+        required=False,
+        max_length=MAX_LIST_CHARS,
+        widget=_lines(3, "203.0.113.0/24 # office"),
+        help_text="One IPv4 or IPv6 address or network a line; # starts a note. Empty: any address.",
+    )
+    rate_limits = forms.CharField(
+        label="Rate limits",
+        required=False,
+        max_length=1000,
+        widget=_lines(2, "100/60"),
+        help_text="Requests per seconds, one a line: 100/60, or daily=10000/86400. Empty: those of the API.",
+    )
+    not_before = MomentField(label="Not before (UTC)", help_text="Requests before this moment are refused.")
+    metadata = forms.CharField(
+        label="Metadata",
+        required=False,
+        max_length=MAX_METADATA_CHARS,
+        widget=_lines(3, '{"plan": "gold"}'),
+        help_text="A JSON object that backends are handed with each answer.",
+    )
+    note = forms.CharField(
+        label="Where will it be stored?",
+        required=False,
+        max_length=limits.MAX_NOTE_CHARS,
+        help_text="For whoever rolls it next, such as: Vault, path billing/worker. Never the key itself.",
+    )
+
+    def __init__(self, *args: Any, api: Api, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.now = now
+        self.scopes = [
+            scope_choice.ScopeInfo(scope.name, scope.description, scope.is_sensitive) for scope in api.scopes.all()
+        ]
+
+    @property
+    def picker(self) -> scope_choice.Picker:
+        """The choice of scopes as it stands."""
+        return scope_choice.picker(self.scopes, self.picked_scopes() if self.is_bound else self.initial_scopes())
+
+    @property
+    def has_restrictions(self) -> bool:
+        """Whether anything stands, or is wrong, under what is folded away."""
+        return any(self[name].value() or name in self.errors for name in RESTRICTIONS)
+
+    def clean(self) -> dict[str, Any]:
+        """A date where one was promised."""
+        cleaned = super().clean() or {}
+        if cleaned.get("lifetime") == DATE and not cleaned.get("expires_on") and "expires_on" not in self.errors:
+            self.add_error("expires_on", "Choose the date and time.")
+        return cleaned
+
+    def clean_networks(self) -> list[str]:
+        """The lines."""
+        return valid(limits.clean_networks, self.cleaned_data["networks"].splitlines())
+
+    def clean_rate_limits(self) -> list[limits.RateLimit]:
+        """One limit a line."""
+        return valid(_rate_limits, self.cleaned_data["rate_limits"])
+
+    def clean_metadata(self) -> dict[str, object]:
+        """The JSON object."""
+        text = self.cleaned_data["metadata"].strip()
+        return valid(limits.clean_metadata, _json(text)) if text else {}
+
+    def clean_note(self) -> str:
+        """By the rules of a name."""
+        return valid(limits.clean_note, self.cleaned_data["note"])
+
+    def settings(self) -> KeySettings:
+        """What the service is asked for."""
+        data = self.cleaned_data
+        return KeySettings(
+            name=data["name"],
+            scopes=self.wanted_scopes(),
+            expires_at=self._expires_at(),
+            not_before=data["not_before"],
+            networks=data["networks"],
+            rate_limits=data["rate_limits"],
+            metadata=data["metadata"],
+            note=data["note"],
+        )
+
+    def wanted_scopes(self) -> list[str]:
+        """The scopes asked for."""
+        return self.picked_scopes()
+
+    def picked_scopes(self) -> list[str]:
+        """The scopes chosen one by one."""
+        ticked = self.data.getlist("scope") if isinstance(self.data, QueryDict) else []
+        return scope_choice.chosen_scopes(self.scopes, _texts(self.data), ticked)
+
+    def initial_scopes(self) -> Sequence[str]:
+        """The scopes to start from."""
+        return ()
+
+    def kept_expiry(self) -> datetime | None:
+        """The expiry that "keep" means."""
+        return None
+
+    def _expires_at(self) -> datetime | None:
+        match self.cleaned_data["lifetime"]:
+            case "keep":
+                return self.kept_expiry()
+            case "never":
+                return None
+            case "date":
+                found: datetime = self.cleaned_data["expires_on"]
+                return found
+            case days:
+                return self.now + timedelta(days=int(days))
+
+
+class NewKeyForm(KeyForm):
+    """A new key of one API; ``submission`` tells a repeated POST."""
+
+    submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+    environment = forms.ChoiceField(
+        label="Environment", widget=forms.RadioSelect, choices=[("live", "Live"), ("test", "Test")], initial="live"
+    )
+    template = forms.ChoiceField(label="Access", widget=forms.RadioSelect)
+
+    environment_hints: ClassVar = {"live": "For real traffic.", "test": "For trying things."}
+    template_hints: ClassVar = {
+        "read": "Every scope that only reads.",
+        "full": "Every scope of the API.",
+        "custom": "You choose below.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        readable = scope_choice.readable(self.scopes)
+        choices = [("read", "Read only")] * bool(readable) + [("full", "Full access"), ("custom", "Custom")]
+        choose(self, "template", choices)
+        self.fields["template"].initial = "read" if readable else "custom"
+        self.fields["template"].required = bool(self.scopes)
+
+    def wanted_scopes(self) -> list[str]:
+        """Those of the template, or those chosen one by one."""
+        match self.cleaned_data["template"]:
+            case "read":
+                return scope_choice.readable(self.scopes)
+            case "full":
+                return [scope.name for scope in self.scopes]
+            case _:
+                return self.picked_scopes()
+
+    def wanted_environment(self) -> Environment:
+        """Live or test."""
+        return Environment(self.cleaned_data["environment"])
+
+
+class EditKeyForm(KeyForm):
+    """The settings of a key that exists; ``version`` is the one that the person was shown."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
+
+    def __init__(self, *args: Any, key: ApiKey, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, api=key.api, now=now, initial=_initial(key), **kwargs)
+        self._key = key
+        offered = {name: label for name, label in LIFETIMES.items() if name != NEVER or key.expires_at}
+        choose(self, "lifetime", [(KEEP, "As it is"), *offered.items()])
+
+    def initial_scopes(self) -> Sequence[str]:
+        """The key's own."""
+        return list(self._key.scopes)
+
+    def kept_expiry(self) -> datetime | None:
+        """The key's own."""
+        return self._key.expires_at
+
+    def field_names(self) -> list[str]:
+        """The names under which the form is sent, those of the scopes included."""
+        return [*self.fields, "scope", *(group.field for group in self.picker.groups)]
+
+
+def _initial(key: ApiKey) -> dict[str, object]:
+    return {
+        "name": key.name,
+        "lifetime": KEEP,
+        "networks": "\n".join(key.networks),
+        "rate_limits": "\n".join(map(_rate_limit_line, key.rate_limits)),
+        "not_before": key.not_before,
+        "metadata": json.dumps(key.metadata, indent=2, ensure_ascii=False) if key.metadata else "",
+        "note": key.note,
+        "version": key.version,
+    }
+
+
+def _rate_limits(text: str) -> list[limits.RateLimit]:
+    return limits.clean_rate_limits([limits.parse_rate_limit(line) for line in text.splitlines() if line.strip()])
+
+
+def _rate_limit_line(limit: limits.RateLimit) -> str:
+    name = "" if limit["name"] == "default" else f"{limit['name']}="
+    return f"{name}{limit['limit']}/{limit['window_s']}"
+
+
+def _json(text: str) -> object:
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise ValidationError("A name stands twice in the same object.")
+        return dict(pairs)
+
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except (ValueError, RecursionError):
+        raise ValidationError('This is not JSON. Write an object such as {"plan": "gold"}.') from None
+
+
+def _texts(data: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name in data if isinstance(value := data.get(name), str)}

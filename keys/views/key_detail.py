@@ -1,0 +1,103 @@
+"""One key: what it is, what it did, what happened to it, what it is set to."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from keys import activity, usage
+from keys.forms.actions import ExtensionForm
+from keys.presenters import KeyView, secret_rows
+from keys.snippets import with_variable
+from keys.views.access import get_view
+from keys.views.welcome import first_use_of
+from portal.charts import Bar
+from portal.http import MemberRequest, fragment_or_page, member_required
+from portal.permissions import Action
+
+CHART_DAYS = 30
+CALLERS_SHOWN = 5
+SECRETS_SHOWN = 20
+
+
+TABS = {"keys:detail": "Overview", "keys:key_activity": "Activity", "keys:settings": "Settings"}
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One of the pages about a key."""
+
+    label: str
+    href: str
+    is_current: bool
+
+
+@require_safe
+@member_required(Action.VIEW)
+def overview(request: MemberRequest, public_id: str) -> HttpResponse:
+    """How the key is used, and its secrets with the overlap that runs."""
+    now = timezone.now()
+    view = get_view(request, public_id, now=now)
+    key = view.key
+    callers = usage.callers_of_key(key, since=now - timedelta(days=CHART_DAYS))
+    caller_count = callers.count()
+    secrets = list(key.secrets.select_related("created_by")[:SECRETS_SHOWN])
+    days = usage.days_of_key(key, days=CHART_DAYS, now=now)
+    context = {
+        "view": view,
+        "tabs": _tabs(view, "keys:detail"),
+        "now": now,
+        "calls": usage.calls_of_key(key, now=now),
+        "bars": [Bar(f"{day.date.day} {day.date:%b}", day.allowed, day.denied) for day in days],
+        "callers": callers[:CALLERS_SHOWN],
+        "caller_count": caller_count,
+        "more_callers": max(caller_count - CALLERS_SHOWN, 0),
+        "secrets": secret_rows(view, secrets, now=now),
+        "extension": ExtensionForm(),
+        "snippets": with_variable(),
+        **first_use_of(key, now=now),
+    }
+    return render(request, "keys/key_overview.html", context)
+
+
+@require_safe
+@member_required(Action.VIEW)
+def key_activity(request: MemberRequest, public_id: str) -> HttpResponse:
+    """What was done to the key, with the values before and after."""
+    view = get_view(request, public_id)
+    events = activity.visible_events(request.organization).filter(subject_id=public_id)
+    after = request.GET.get("after", "")
+    page = activity.page(events, after=after)
+    here = reverse("keys:key_activity", args=[public_id])
+    context = {
+        "view": view,
+        "tabs": _tabs(view, "keys:key_activity"),
+        "days": page.days,
+        "is_continued": bool(after),
+        "first_href": here,
+        "more_href": f"{here}?after={page.next_after}" if page.next_after else "",
+    }
+    return fragment_or_page(request, "keys/_events_more.html", "keys/key_activity.html", context)
+
+
+@require_safe
+@member_required(Action.VIEW)
+def key_settings(request: MemberRequest, public_id: str) -> HttpResponse:
+    """What the key is set to, in words."""
+    view = get_view(request, public_id)
+    context = {
+        "view": view,
+        "tabs": _tabs(view, "keys:settings"),
+        "rate_limits": activity.words(view.key.rate_limits),
+        "metadata": json.dumps(view.key.metadata, indent=2, ensure_ascii=False) if view.key.metadata else "",
+    }
+    return render(request, "keys/key_settings.html", context)
+
+
+def _tabs(view: KeyView, current: str) -> list[Tab]:
+    return [Tab(label, reverse(name, args=[view.key.public_id]), name == current) for name, label in TABS.items()]

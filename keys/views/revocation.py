@@ -1,0 +1,47 @@
+"""Revoke a key: the facts first, then the reason, then the word."""
+
+from datetime import timedelta
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from keys.forms.actions import RevocationForm
+from keys.presenters import spread_words, use_words
+from keys.services.errors import Refused
+from keys.services.keys import revoke_key
+from keys.usage import callers_of_key, calls_of_key
+from keys.views.access import get_view, go_to
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.permissions import Action
+
+IN_USE = timedelta(days=7)
+FACTS_OVER = timedelta(hours=24)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS)
+def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
+    """Ask, and refuse the key for good. A key in use has its name typed, so that no habit revokes it."""
+    now = timezone.now()
+    view = get_view(request, public_id, now=now)
+    key = view.key
+    is_in_use = key.last_used_at is not None and now - key.last_used_at < IN_USE and view.can_revoke
+    form = RevocationForm(request.POST or None, expected_name=key.name if is_in_use else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            changed = revoke_key(key, reason=form.wanted_reason(), by=actor_of(request))
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, f"{key.name} is revoked. {spread_words('Refused', changed.propagation)}")
+            return go_to(request, reverse("keys:detail", args=[public_id]))
+    context = {
+        "form": form,
+        "view": view,
+        "use_words": use_words(calls_of_key(key, now=now), callers_of_key(key, since=now - FACTS_OVER).count()),
+    }
+    status = 422 if form.is_bound else 200
+    return fragment_or_page(request, "keys/_key_revocation.html", "keys/key_revocation.html", context, status=status)

@@ -1,0 +1,82 @@
+"""Roll a key: a new secret now, an end for the old one."""
+
+from datetime import datetime, timedelta
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from keys.forms.actions import OVERLAPS, RollForm
+from keys.forms.fields import DATE, refuse
+from keys.models import KeySecret
+from keys.presenters import KeyView, use_words
+from keys.rolling import WorkingSecret, plan_roll
+from keys.services.errors import AlreadyDone, Refused
+from keys.services.secrets import roll_key
+from keys.usage import callers_of_key, calls_of_key
+from keys.views.access import get_view
+from keys.views.issuance import show_already_done, show_secret
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.permissions import Action
+from portal.times import exact_words
+
+
+@sensitive_variables()
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS)
+def roll(request: MemberRequest, public_id: str) -> HttpResponse:
+    """Ask when the old secret ends, add the new one, and show it in the answer to that very POST."""
+    now = timezone.now()
+    view = get_view(request, public_id, now=now)
+    form = RollForm(request.POST or None, now=now, initial={"seen": view.secrets[0].public_id})
+    if request.method == "POST" and form.is_valid():
+        try:
+            issued = roll_key(
+                view.key,
+                overlap=form.length(),
+                by=actor_of(request),
+                submission=form.cleaned_data["submission"],
+                seen_secret_id=form.cleaned_data["seen"],
+            )
+        except AlreadyDone as done:
+            return show_already_done(request, done)
+        except Refused as refusal:
+            refuse(form, refusal)
+        else:
+            return show_secret(request, issued, rolled=True)
+    callers = callers_of_key(view.key, since=now - timedelta(hours=24)).count()
+    context = {
+        "form": form,
+        "view": view,
+        "meanings": {value: _meaning(view, int(value), now) for value in OVERLAPS if value != DATE},
+        "use_words": use_words(calls_of_key(view.key, now=now), callers),
+        "overlap_words": _overlap_words(view),
+    }
+    status = 422 if form.is_bound else 200
+    return fragment_or_page(request, "keys/_key_roll.html", "keys/key_roll.html", context, status=status)
+
+
+def _meaning(view: KeyView, overlap_s: int, now: datetime) -> str:
+    """What the choice would leave of the secrets that work now, by the very rule that will be applied."""
+    working = [_working(secret) for secret in reversed(view.secrets)]
+    ends = plan_roll(working, overlap=timedelta(seconds=overlap_s), expires_at=view.key.expires_at, now=now)
+    for secret in view.secrets:
+        end = ends.get(secret.public_id, secret.ends_at)
+        if end is not None and end > now:
+            return f"{secret.hint} keeps working until {exact_words(end)}."
+    return "Refused as soon as the new one exists."
+
+
+def _overlap_words(view: KeyView) -> str:
+    """Which secret a roll during an overlap ends now; empty where no overlap runs."""
+    if view.retiring is None:
+        return ""
+    newest = view.secrets[0]
+    if newest.last_used_at is None:
+        return f"Nobody has used {newest.hint}: rolling ends it now, and {view.retiring.hint} keeps the end it has."
+    return f"Rolling ends {view.retiring.hint} now, and {newest.hint} gets the time you choose."
+
+
+def _working(secret: KeySecret) -> WorkingSecret:
+    return WorkingSecret(secret.public_id, secret.ends_at, secret.last_used_at is not None)

@@ -1,0 +1,49 @@
+"""Whether a change lets a key do more than before. Pure."""
+
+import ipaddress
+from collections.abc import Sequence
+from datetime import datetime
+
+from keys.limits import RateLimit
+
+
+def widens_scopes(before: Sequence[str], after: Sequence[str]) -> bool:
+    """A scope more."""
+    return not set(after) <= set(before)
+
+
+def widens_networks(before: Sequence[str], after: Sequence[str]) -> bool:
+    """An address more; none listed means any."""
+    if not before:
+        return False
+    if not after:
+        return True
+    return not all(any(_is_within(inner, outer) for outer in before) for inner in after)
+
+
+def widens_expiry(before: datetime | None, after: datetime | None) -> bool:
+    """A later end; None never ends."""
+    return before is not None and (after is None or after > before)
+
+
+def widens_not_before(before: datetime | None, after: datetime | None) -> bool:
+    """An earlier beginning; None has begun."""
+    return before is not None and (after is None or after < before)
+
+
+def widens_rate_limits(before: Sequence[RateLimit], after: Sequence[RateLimit]) -> bool:
+    """A limit that is gone or raised: some limit of before has none at least as strict after."""
+    return not all(any(_is_as_strict(new, old) for new in after) for old in before)
+
+
+def _is_within(inner: str, outer: str) -> bool:
+    one, other = ipaddress.ip_network(inner), ipaddress.ip_network(outer)
+    if isinstance(one, ipaddress.IPv4Network) and isinstance(other, ipaddress.IPv4Network):
+        return one.subnet_of(other)
+    if isinstance(one, ipaddress.IPv6Network) and isinstance(other, ipaddress.IPv6Network):
+        return one.subnet_of(other)
+    return False
+
+
+def _is_as_strict(new: RateLimit, old: RateLimit) -> bool:
+    return new["limit"] <= old["limit"] and new["limit"] * old["window_s"] <= old["limit"] * new["window_s"]
