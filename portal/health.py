@@ -4,6 +4,7 @@ Checks run in threads of their own and are given up after a deadline; one that h
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,8 @@ from portal.problems import Problem, ProblemType
 DEADLINE_S = 1.5
 MAX_CLOCK_SKEW_S = 5.0
 LINES = "application/x-ndjson"
+
+log = logging.getLogger(__name__)
 
 
 class Unhealthy(Exception):
@@ -124,6 +127,8 @@ def _run(name: str, check: Callable[[], None]) -> Line:
         detail = f"no answer ({type(exc).__name__})"
     finally:
         close_old_connections()
+    if detail != "ok":
+        log.warning("health.check_failed", extra={"check": name, "detail": detail})
     return Line(name, detail == "ok", round((time.monotonic() - started) * 1000), detail)
 
 

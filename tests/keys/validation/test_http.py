@@ -103,6 +103,13 @@ def test_an_unknown_secret_is_not_found(api_secret: IssuedApiSecret, kind: Kind)
     assert reply.json == {"valid": False, "code": "NOT_FOUND", "request_id": reply["x-request-id"]}
 
 
+def test_what_needs_no_look_up_makes_none(api_secret: IssuedApiSecret, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(snapshots._loaders, "secret", lambda _: 1 // 0)
+    typo = generate("lk", Kind.LIVE).text[:-1] + "!"
+    assert code_of(api_secret, typo) == "MALFORMED"
+    assert code_of(api_secret, generate("lk", Kind.CLIENT).text) == "NOT_FOUND"
+
+
 def test_an_api_secret_is_no_credential(api_secret: IssuedApiSecret) -> None:
     assert code_of(api_secret, api_secret.secret_text) == "NOT_FOUND"
 
