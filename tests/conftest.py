@@ -11,6 +11,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
+from hypothesis import settings as hypothesis_settings
 
 from keys.models import Api, ApiKey, Environment
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
@@ -24,6 +25,8 @@ from tests.environment import ON_SQLITE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _canary = watch()
+hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no failure
+hypothesis_settings.load_profile("suite")
 _figures = pytest.StashKey[list[str]]()
 
 

@@ -22,11 +22,11 @@ from selectolax.lexbor import LexborHTMLParser
 
 from portal import devservices, processes
 from portal.devservices import Service, start_postgres, start_valkey
-from portal.env import PRODUCTION_SETTINGS
+from portal.env import BASE_DIR, PRODUCTION_SETTINGS
 from tests.canary import Canary
 from tests.environment import production
+from tests.live import free_port, manage
 
-ROOT = Path(__file__).parent.parent
 STALLED = 50
 ANSWERS_WITHIN_S = 2.0  # the promise of the contract, not a measurement
 RECOVERS_WITHIN_S = 20.0
@@ -93,28 +93,19 @@ def prepare(folder: Path, **environ: str) -> Portal:
     unset = {*PRODUCTION_SETTINGS, "PORT", "DJANGO_SETTINGS_MODULE"}
     kept = {name: value for name, value in os.environ.items() if name not in unset}
     whole = kept | {"VAR_DIR": str(folder), "LOG_LEVEL": "INFO"} | environ
-    manage(whole, "migrate", "--verbosity", "0")
+    manage(whole, "migrate", "--verbosity=0")
     return Portal(whole, json.loads(manage(whole, "demo", "--json", "--force")), folder)
-
-
-def manage(environ: dict[str, str], *command: str) -> str:
-    """What the management command says."""
-    return subprocess.run(
-        [sys.executable, "manage.py", *command], cwd=ROOT, env=environ, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
 
 
 @contextmanager
 def serving(portal: Portal, *, workers: int) -> Iterator[Server]:
     """The portal on granian, as production starts it."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port: int = free.getsockname()[1]
-    log = portal.folder / "granian.log"
+    port, log = free_port(), portal.folder / "granian.log"
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--runtime-mode", "st", "--no-ws"]
     command += ["--workers", str(workers), "--respawn-failed-workers", "--port", str(port), "portal.asgi:application"]
     environ = portal.environ | {"LATCHKEY_SERVED": "1", "PORT": str(port)}
     with log.open("ab") as out:
-        process = processes.start(command, cwd=ROOT, environ=environ, stdout=out, stderr=out)
+        process = processes.start(command, cwd=BASE_DIR, environ=environ, stdout=out, stderr=out)
     server = Server(port, portal.demo, log)
     try:
         wait_until_up(server)
