@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 HEIGHT = 168
 SLOT = 10.0
-GAP = 2.0
+GAP = 3.0
 MINI_HEIGHT = 22
 
 
@@ -35,7 +35,7 @@ def nice_ceiling(value: int) -> int:
     """The next of 1, 2, 4, 5, 10, 20, … at or above: a top of the axis that halves to a round number."""
     if value <= 2:
         return 2
-    magnitude = 10 ** floor(log10(value))
+    magnitude: int = 10 ** floor(log10(value))
     for step in (1, 2, 4, 5, 10):
         if step * magnitude >= value and (step * magnitude) % 2 == 0:
             return step * magnitude
@@ -117,9 +117,11 @@ def _group(bar: Bar, index: int, top: int, chart_id: str) -> SafeString:
 
 
 def _labels(bars: Sequence[Bar]) -> SafeString:
-    """At most five of the labels, evenly chosen, so that they fit a phone."""
-    step = max(1, ceil((len(bars) - 1) / 4))
-    return format_html_join("", "<span>{}</span>", ((bar.label,) for bar in bars[::step]))
+    """One place for each bar, and at most five of the labels, evenly chosen, so that they fit a phone."""
+    step = max(1, ceil(len(bars) / 5))
+    return format_html_join(
+        "", "<span>{}</span>", (("" if index % step else bar.label,) for index, bar in enumerate(bars))
+    )
 
 
 def _legend(chart_id: str) -> SafeString:
@@ -136,7 +138,7 @@ def _table(bars: Sequence[Bar], caption: str) -> SafeString:
     rows = format_html_join(
         "",
         '<tr><th scope="row">{}</th><td>{}</td><td>{}</td></tr>',
-        ((bar.label, "–" if bar.allowed is None else f"{bar.allowed:,}", f"{bar.denied:,}") for bar in bars),
+        ((bar.label, "no data" if bar.allowed is None else f"{bar.allowed:,}", f"{bar.denied:,}") for bar in bars),
     )
     return format_html(
         '<details><summary>Show the numbers</summary><table><caption class="visually-hidden">{}</caption><thead><tr>'
@@ -149,7 +151,13 @@ def _table(bars: Sequence[Bar], caption: str) -> SafeString:
 def _mini_rect(value: int, index: int, top: int) -> tuple[str, str, str, str, str]:
     height = max(2.0, value * MINI_HEIGHT / top) if value else 1.5
     x, width = index * SLOT + GAP / 2, SLOT - GAP
-    return ("bar-1" if value else "bar-none", _number(x), _number(MINI_HEIGHT - height), _number(width), _number(height))
+    return (
+        "bar-1" if value else "bar-none",
+        _number(x),
+        _number(MINI_HEIGHT - height),
+        _number(width),
+        _number(height),
+    )
 
 
 def _number(value: float) -> str:

@@ -20,7 +20,10 @@ class Snippet:
 
 def highlight(text: str, language: str, *, conceal: str = "") -> SafeString:
     """The text as HTML spans; ``conceal`` names a secret in it that stays masked until it is asked for."""
-    html: str = pygments_highlight(text.strip("\n"), get_lexer_by_name(language, stripnl=False), HtmlFormatter(nowrap=True))
+    html: str = pygments_highlight(
+        text.strip("\n"), get_lexer_by_name(language, stripnl=False), HtmlFormatter(nowrap=True)
+    )
+    html = html.removesuffix("\n")
     if conceal:
         html = html.replace(escape(conceal), f'<span class="concealed">{escape(conceal)}</span>')
     return mark_safe(html)  # noqa: S308  # Pygments escapes what it marks up

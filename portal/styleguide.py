@@ -22,12 +22,20 @@ TONES = ("ok", "warn", "bad", "info", "mute", "accent")
 class SampleForm(forms.Form):
     """One field of each kind."""
 
-    name = forms.CharField(help_text="What will use it, such as billing worker.", widget=forms.TextInput({"autocomplete": "off"}))
+    name = forms.CharField(
+        help_text="What will use it, such as billing worker.", widget=forms.TextInput({"autocomplete": "off"})
+    )
     environment = forms.ChoiceField(choices=[("live", "Live"), ("test", "Test")])
     networks = forms.CharField(widget=forms.Textarea({"rows": 3}), required=False, help_text="One network a line.")
-    password = forms.CharField(widget=forms.PasswordInput({"autocomplete": "new-password"}), help_text="15 characters or more.")
-    overlap = forms.ChoiceField(widget=forms.RadioSelect, choices=[("0", "Now"), ("86400", "In 24 hours"), ("604800", "In 7 days")])
-    expiry = forms.ChoiceField(widget=forms.RadioSelect, choices=[("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "A year")])
+    password = forms.CharField(
+        widget=forms.PasswordInput({"autocomplete": "new-password"}), help_text="15 characters or more."
+    )
+    overlap = forms.ChoiceField(
+        widget=forms.RadioSelect, choices=[("0", "Now"), ("86400", "In 24 hours"), ("604800", "In 7 days")]
+    )
+    expiry = forms.ChoiceField(
+        widget=forms.RadioSelect, choices=[("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "A year")]
+    )
     scopes = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple, choices=[("orders:read", "orders:read"), ("orders:write", "orders:write")]
     )
@@ -51,7 +59,8 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         "soon": now + timedelta(days=5, minutes=5),
         "past": now - timedelta(hours=6),
         "far": now + timedelta(days=90),
-        "bars": [Bar(f"{day} Nov", 900 + day * 137 % 700, day * 31 % 90) for day in range(14, 21)] + [Bar("21 Nov", None)],
+        "bars": [Bar(f"{day} Nov", 900 + day * 137 % 700, day * 31 % 90) for day in range(14, 21)]
+        + [Bar("21 Nov", None)],
         "days": [3, 8, 0, 12, 9, 15, 7],
     }
     return render(request, "portal/styleguide.html", context)
@@ -59,9 +68,12 @@ def styleguide(request: HttpRequest) -> HttpResponse:
 
 def snippets(secret: str) -> list[Snippet]:
     """The same call in four forms."""
+    url = "https://api.example.com/orders"
+    python = f'import httpx\n\nhttpx.get(\n    "{url}",\n    headers={{"Authorization": "Bearer {secret}"}},\n)'
+    node = f'await fetch("{url}", {{\n  headers: {{ Authorization: "Bearer {secret}" }},\n}});'
     return [
         Snippet(".env", "bash", f"LATCHKEY_API_KEY={secret}"),
-        Snippet("curl", "bash", f'curl https://api.example.com/orders \\\n  -H "Authorization: Bearer {secret}"'),
-        Snippet("Python", "python", f'import httpx\n\nhttpx.get(\n    "https://api.example.com/orders",\n    headers={{"Authorization": "Bearer {secret}"}},\n)'),  # fmt: skip
-        Snippet("Node", "javascript", f'await fetch("https://api.example.com/orders", {{\n  headers: {{ Authorization: "Bearer {secret}" }},\n}});'),  # fmt: skip
+        Snippet("curl", "bash", f'curl {url} \\\n  -H "Authorization: Bearer {secret}"'),
+        Snippet("Python", "python", python),
+        Snippet("Node", "javascript", node),
     ]

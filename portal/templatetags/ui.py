@@ -33,7 +33,14 @@ def icon(name: str, style: str = "outline") -> SafeString:
 
 @register.simple_tag
 def button(
-    label: str, *, tone: str = "secondary", icon: str = "", size: str = "", busy: str = "", icon_only: bool = False, **attrs: object
+    label: str,
+    *,
+    tone: str = "secondary",
+    icon: str = "",
+    size: str = "",
+    busy: str = "",
+    icon_only: bool = False,
+    **attrs: object,
 ) -> SafeString:
     """{% button "Revoke key" tone="danger" busy="Revoking…" %}: a submit button; ``busy`` shows while htmx waits."""
     attrs.setdefault("type", "submit")
@@ -42,19 +49,26 @@ def button(
         attrs.setdefault("title", label)
     return format_html(
         "<button{}{}>{}{}</button>",
-        attributes({"class": _button_class(tone, size, icon_only)}),
+        attributes({"class": _button_class(tone, size, icon_only=icon_only)}),
         attributes(attrs),
-        optional_icon(icon, _icon_style(icon_only)),
+        optional_icon(icon, _icon_style(icon_only=icon_only)),
         "" if icon_only else _button_label(label, busy),
     )
 
 
 @register.simple_tag
 def link_button(
-    label: str, href: str, *, tone: str = "secondary", icon: str = "", size: str = "", dialog: bool = False, icon_only: bool = False,
+    label: str,
+    href: str,
+    *,
+    tone: str = "secondary",
+    icon: str = "",
+    size: str = "",
+    dialog: bool = False,
+    icon_only: bool = False,
     **attrs: object,
-) -> SafeString:  # fmt: skip
-    """{% link_button "New key" url tone="primary" dialog=True %}: a link that looks like a button; may open in the dialog."""
+) -> SafeString:
+    """{% link_button "New key" url tone="primary" dialog=True %}: a link like a button; may open in the dialog."""
     if dialog:
         attrs |= {"hx_get": href, "hx_target": "#dialog-body", "hx_swap": "innerHTML", "aria_haspopup": "dialog"}
     if icon_only:
@@ -62,9 +76,9 @@ def link_button(
         attrs.setdefault("title", label)
     return format_html(
         "<a{}{}>{}{}</a>",
-        attributes({"class": _button_class(tone, size, icon_only), "href": href}),
+        attributes({"class": _button_class(tone, size, icon_only=icon_only), "href": href}),
         attributes(attrs),
-        optional_icon(icon, _icon_style(icon_only)),
+        optional_icon(icon, _icon_style(icon_only=icon_only)),
         "" if icon_only else label,
     )
 
@@ -93,7 +107,9 @@ def scopes(names: Sequence[str], show: int = 0) -> SafeString:
     shown = names[:show] if show else names
     rest = names[len(shown) :]
     more = format_html('<span class="scope" title="{}">+{}</span>', ", ".join(rest), len(rest)) if rest else ""
-    return format_html('<span class="scopes">{}{}</span>', format_html_join("", "{}", ((scope(name),) for name in shown)), more)
+    return format_html(
+        '<span class="scopes">{}{}</span>', format_html_join("", "{}", ((scope(name),) for name in shown)), more
+    )
 
 
 @register.simple_tag
@@ -123,7 +139,7 @@ def avatar(name: str, *, square: bool = False) -> SafeString:
 
 @register.simple_tag
 def when(value: datetime | None, style: str = "relative", *, none: str = "Never") -> SafeString:
-    """{% when key.last_used_at %}: an instant as relative words with the exact UTC time; styles relative, day, exact."""
+    """{% when key.last_used_at %}: an instant with its exact UTC time; styles relative, day, exact."""
     if value is None:
         return format_html('<span class="subtle">{}</span>', none)
     words = {"relative": lambda: relative_words(value, now=timezone.now()), "day": lambda: day_words(value)}
@@ -159,7 +175,7 @@ def empty_state(content: str, title: str, icon: str = "key") -> SafeString:
 
 @register.simple_block_tag
 def page_head(content: str, title: str, lead: str = "") -> SafeString:
-    """{% page_head "API keys" lead="…" %}actions{% endpage_head %}: the one h1, what the page is for, what one can do."""
+    """{% page_head "API keys" lead="…" %}actions{% endpage_head %}: the one h1, what it is for, what one can do."""
     return format_html(
         '<div class="page__head"><div class="page__title"><h1 tabindex="-1">{}</h1>{}</div>{}</div>',
         title,
@@ -182,7 +198,7 @@ def breadcrumbs(*parts: str) -> SafeString:
 
 @register.simple_block_tag
 def tabs(content: str, label: str) -> SafeString:
-    """{% tabs "Key" %}{% tab "Overview" url current=True %}{% endtabs %}: tabs are links with addresses of their own."""
+    """{% tabs "Key" %}{% tab "Overview" url current=True %}{% endtabs %}: tabs are links to real addresses."""
     return format_html('<nav class="tabs" aria-label="{}"><ul role="list">{}</ul></nav>', label, content)
 
 
@@ -191,7 +207,7 @@ def tab(label: str, href: str, *, current: bool = False, count: int | None = Non
     """One tab."""
     number = format_html('<span class="badge num">{}</span>', f"{count:,}") if count is not None else ""
     return format_html(
-        '<li><a{}>{}{}</a></li>', attributes({"href": href, "aria_current": "page" if current else None}), label, number
+        "<li><a{}>{}{}</a></li>", attributes({"href": href, "aria_current": "page" if current else None}), label, number
     )
 
 
@@ -199,27 +215,35 @@ def tab(label: str, href: str, *, current: bool = False, count: int | None = Non
 def menu(content: str, label: str, *, icon: str = "ellipsis-horizontal") -> SafeString:
     """{% menu "Actions for checkout" %}<a href=…>Roll</a>{% endmenu %}: a row's actions, open without a script."""
     return format_html(
-        '<details class="menu" data-menu><summary class="btn btn--quiet btn--icon" aria-label="{0}" title="{0}">{1}</summary>'
+        '<details class="menu" data-menu>'
+        '<summary class="btn btn--quiet btn--icon" aria-label="{0}" title="{0}">{1}</summary>'
         '<div class="menu__list">{2}</div></details>',
         label, svg_icon(icon, "mini"), content,
     )  # fmt: skip
 
 
 @register.simple_tag
-def load_more(href: str, label: str, *, target: str = "closest .table__more", swap: str = "outerHTML", **attrs: object) -> SafeString:
+def load_more(
+    href: str, label: str, *, target: str = "closest .table__more", swap: str = "outerHTML", **attrs: object
+) -> SafeString:
     """{% load_more url "Load 50 more" %}: the next rows, in place; without a script, the next page."""
     extra = {"hx_get": href, "hx_target": target, "hx_swap": swap} | attrs
-    return link_button(label, href, **extra)
+    return format_html('<a class="btn" href="{}"{}>{}</a>', href, attributes(extra), label)
 
 
-def _button_class(tone: str, size: str, icon_only: bool) -> str:
+def _button_class(tone: str, size: str, *, icon_only: bool) -> str:
     if tone not in BUTTON_TONES:
         raise ValueError(f"no button tone {tone!r}: one of {', '.join(sorted(BUTTON_TONES))}")
-    names = ["btn", f"btn--{tone}" if tone != "secondary" else "", f"btn--{size}" if size else "", "btn--icon" if icon_only else ""]
+    names = [
+        "btn",
+        f"btn--{tone}" if tone != "secondary" else "",
+        f"btn--{size}" if size else "",
+        "btn--icon" if icon_only else "",
+    ]
     return " ".join(name for name in names if name)
 
 
-def _icon_style(icon_only: bool) -> str:
+def _icon_style(*, icon_only: bool) -> str:
     return "mini" if icon_only else "micro"
 
 
@@ -234,9 +258,9 @@ def _button_label(label: str, busy: str) -> SafeString:
 
 LOGO = mark_safe(
     '<svg class="brand__mark" viewBox="0 0 24 24" aria-hidden="true" focusable="false">'
-    '<path fill="currentColor" fill-rule="evenodd" d="M6.5 0h11A6.5 6.5 0 0 1 24 6.5v11a6.5 6.5 0 0 1-6.5 6.5h-11A6.5 6.5 0 0 1 0 '
-    "17.5v-11A6.5 6.5 0 0 1 6.5 0ZM8.2 9.3a3.8 3.8 0 1 1 5.9 3.2v5.2a1.1 1.1 0 0 1-1.1 1.1h-2a1.1 1.1 0 0 1-1.1-1.1v-5.2a3.8 3.8 0 0 "
-    '1-1.7-3.2ZM12 8a1.3 1.3 0 1 0 0 2.6A1.3 1.3 0 0 0 12 8Z"/></svg>'
+    '<path fill="currentColor" fill-rule="evenodd" d="M6.5 0h11A6.5 6.5 0 0 1 24 6.5v11a6.5 6.5 0 0 1-6.5 6.5h-11'
+    "A6.5 6.5 0 0 1 0 17.5v-11A6.5 6.5 0 0 1 6.5 0ZM8.2 9.3a3.8 3.8 0 1 1 5.9 3.2v5.2a1.1 1.1 0 0 1-1.1 1.1h-2"
+    'a1.1 1.1 0 0 1-1.1-1.1v-5.2a3.8 3.8 0 0 1-1.7-3.2ZM12 8a1.3 1.3 0 1 0 0 2.6A1.3 1.3 0 0 0 12 8Z"/></svg>'
 )
 
 

@@ -6,26 +6,29 @@ from urllib.parse import quote
 
 from django import template
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from portal.highlighting import Snippet, highlight
 from portal.markup import attributes, svg_icon
 
 register = template.Library()
 
+SHOW = mark_safe('<button type="button" class="btn btn--quiet btn--small js-only" data-unmask>Show key</button>')
+
 
 @register.simple_tag
 def copy_button(target_id: str, label: str = "Copy", *, name: str = "", tone: str = "quiet") -> SafeString:
     """{% copy_button "key-id" name="Copy key id" %}: copies the text of the element with that id, and says so."""
     return format_html(
-        '<button type="button" class="btn btn--{} btn--small js-only" data-copy="{}"{}>{}<span data-copy-label>{}</span></button>',
+        '<button type="button" class="btn btn--{} btn--small js-only" data-copy="{}"{}>{}'
+        "<span data-copy-label>{}</span></button>",
         tone, target_id, attributes({"aria_label": name}), svg_icon("square-2-stack"), label,
     )  # fmt: skip
 
 
 @register.simple_tag
 def code_block(text: str, language: str, label: str, *, code_id: str = "", title: str = "") -> SafeString:
-    """{% code_block json_text "json" "The answer" code_id="answer" %}: highlighted code, named; with an id, it can be copied."""
+    """{% code_block text "json" "The answer" code_id="answer" %}: named code; with an id, it can be copied."""
     head = format_html(
         '<div class="code__head"><span>{}</span>{}</div>',
         title,
@@ -45,37 +48,43 @@ def code(content: str, language: str, label: str, *, code_id: str = "", title: s
 
 @register.simple_tag
 def snippet_tabs(group: str, snippets: Sequence[Snippet], label: str, *, secret: str = "") -> SafeString:
-    """{% snippet_tabs "call" snippets "Call the API" %}: one call in several languages; ``secret`` stays masked until shown."""
+    """{% snippet_tabs "call" snippets "Call the API" %}: one call in several languages; ``secret`` stays masked."""
     tabs = format_html_join("", "{}", ((_tab(group, snippet, index),) for index, snippet in enumerate(snippets)))
     panels = format_html_join(
         "", "{}", ((_panel(group, snippet, index, label, secret),) for index, snippet in enumerate(snippets))
     )
-    show = format_html(
-        '<button type="button" class="btn btn--quiet btn--small js-only" data-unmask aria-pressed="false">Show key</button>'
-    )
     return format_html(
-        '<div class="code snippets" data-snippets><fieldset class="snippets__bar"><legend class="visually-hidden">{}</legend>'
-        '{}<span class="snippets__end">{}</span></fieldset><div>{}</div></div>',
-        label, tabs, show if secret else "", panels,
+        '<div class="code snippets" data-snippets><fieldset class="snippets__bar">'
+        '<legend class="visually-hidden">{}</legend>{}<span class="snippets__end">{}</span></fieldset>'
+        "<div>{}</div></div>",
+        label, tabs, SHOW if secret else "", panels,
     )  # fmt: skip
 
 
 @register.simple_tag
 def secret_box(secret: str, *, name: str, variable: str = "LATCHKEY_API_KEY") -> SafeString:
-    """{% secret_box secret name="API key" %}: the only sight of a secret: text, Copy, and a .env file that needs no script."""
+    """{% secret_box secret name="API key" %}: the only sight of a secret; the .env file needs no script."""
     return format_html(
-        '<div class="secret" data-secret><code class="secret__text" id="secret-text" tabindex="0" role="region" aria-label="{0}">'
-        '{1}</code><div class="secret__bar">'
+        '<div class="secret" data-secret>'
+        '<code class="secret__text" id="secret-text" tabindex="0" role="region" aria-label="{0}">{1}</code>'
+        '<div class="secret__bar">'
         '<button type="button" class="btn btn--primary js-only" data-copy="secret-text" data-saves>{2}'
         '<span data-copy-label>Copy {0}</span></button>'
-        '<a class="btn" href="data:text/plain;charset=utf-8,{3}" download="{4}.env" data-saves>{5}Download .env</a></div></div>',
-        name, secret, svg_icon("square-2-stack"), quote(f"{variable}={secret}\n"), "latchkey",
+        '<a class="btn" href="data:text/plain;charset=utf-8,{3}" download="latchkey.env" data-saves>{4}'
+        "Download .env</a></div></div>",
+        name, secret, svg_icon("square-2-stack"), quote(f"{variable}={secret}\n"),
         svg_icon("arrow-down-tray"),
     )  # fmt: skip
 
 
 def _tab(group: str, snippet: Snippet, index: int) -> SafeString:
-    control = {"type": "radio", "name": f"{group}-snippet", "value": snippet.title, "checked": index == 0, "class": "visually-hidden"}
+    control = {
+        "type": "radio",
+        "name": f"{group}-snippet",
+        "value": snippet.title,
+        "checked": index == 0,
+        "class": "visually-hidden",
+    }
     return format_html('<label class="snippets__tab"><input{}>{}</label>', attributes(control), snippet.title)
 
 

@@ -17,10 +17,8 @@ register = template.Library()
 @register.simple_tag
 def figure(label: str, value: object, hint: str = "") -> SafeString:
     """{% figure "Requests, 24 h" "184,209" "12 from test keys" %}: one number of a ``<dl class="figures">``."""
-    more = format_html('<span class="figure__hint">{}</span>', hint) if hint else ""
-    return format_html(
-        '<div class="figure"><dt>{}</dt><dd>{}</dd>{}</div>', label, value, format_html("<dd>{}</dd>", more) if more else ""
-    )
+    more = format_html("<dd>{}</dd>", hint) if hint else ""
+    return format_html('<div class="figure"><dt>{}</dt><dd>{}</dd>{}</div>', label, value, more)
 
 
 @register.simple_tag
@@ -47,14 +45,15 @@ def overlap_bar(started_at: datetime, ends_at: datetime, now: datetime) -> SafeS
     share = (now - started_at) / (ends_at - started_at) if ends_at > started_at else 1.0
     share = min(max(share, 0.0), 1.0)
     return format_html(
-        '<div class="overlap">{}<div class="overlap__ends"><span>Rolled {}</span><span>Old secret stops {}</span></div></div>',
+        '<div class="overlap">{}<div class="overlap__ends"><span>Rolled {}</span><span>Old secret stops {}</span></div>'
+        "</div>",
         charts.meter(share, label=f"{share:.0%} of the overlap is over", tone="warn"), when(started_at), when(ends_at),
     )  # fmt: skip
 
 
 @register.simple_tag
 def change(label: str, before: object, after: object, *, widens: bool = False) -> SafeString:
-    """{% change "Scopes" before after widens=True %}: one row of a ``<dl class="diff">``; empty values are said in words."""
+    """{% change "Scopes" before after widens=True %}: one row of a ``<dl class="diff">``."""
     return format_html(
         '<div class="diff__row"><dt>{}{}</dt><dd><del><span class="visually-hidden">from </span>{}</del>{}'
         '<ins><span class="visually-hidden">to </span>{}</ins></dd></div>',
@@ -68,9 +67,10 @@ def change(label: str, before: object, after: object, *, widens: bool = False) -
 
 @register.simple_block_tag
 def event(content: str, icon: str, at: datetime, *, tone: str = "mute", more: str = "") -> SafeString:
-    """{% event "key" row.at more="203.0.113.7" %}<b>Ada</b> created …{% endevent %}: one row of an ``<ol class="timeline">``."""
+    """{% event "key" row.at more="203.0.113.7" %}…{% endevent %}: one row of an ``<ol class="timeline">``."""
     return format_html(
-        '<li class="event"><span class="event__icon {}">{}</span><div class="event__line"><span>{}</span>{}</div>{}</li>',
+        '<li class="event"><span class="event__icon {}">{}</span>'
+        '<div class="event__line"><span>{}</span>{}</div>{}</li>',
         tone_class(tone),
         svg_icon(icon, "micro"),
         content,

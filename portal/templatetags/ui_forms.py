@@ -29,7 +29,7 @@ def field(
     control = bound.as_widget(attrs=_control_attributes(bound, hint, style, attrs))
     return format_html(
         '<div class="field"><label class="field__label" for="{}">{}{}</label>{}{}{}</div>',
-        bound.id_for_label, label or bound.label, _optional(optional),
+        bound.id_for_label, label or bound.label, _optional(optional=optional),
         _with_reveal(bound, control) if isinstance(widget, forms.PasswordInput) else control,
         _hint(bound, hint), _errors(bound),
     )  # fmt: skip
@@ -39,7 +39,7 @@ def field(
 def choices(
     bound: BoundField, *, label: str = "", hint: str = "", hints: Mapping[str, str] | None = None, style: str = "list"
 ) -> SafeString:
-    """{% choices form.overlap hints=meanings style="cards" %}: radios or check boxes; ``hints`` say what each value means.
+    """{% choices form.overlap hints=meanings style="cards" %}: radios or check boxes; ``hints`` say what each means.
 
     Styles: ``list``, ``cards``, ``compact``, ``mono`` (a list of names as code).
     """
@@ -47,7 +47,8 @@ def choices(
     style_class = {"cards": "", "mono": "choices--list choices--mono"}.get(style, f"choices--{style}")
     cards = format_html_join("", "{}", ((_choice(option.data, hints or {}, bound),) for option in bound.subwidgets))
     return format_html(
-        '<fieldset class="field"{}><legend class="field__label">{}</legend>{}{}<div class="choices {}">{}</div></fieldset>',
+        '<fieldset class="field"{}><legend class="field__label">{}</legend>{}{}'
+        '<div class="choices {}">{}</div></fieldset>',
         attributes({"id": bound.auto_id, "aria_describedby": _described_by(bound, hint), "tabindex": "-1"}),
         label or bound.label, _hint(bound, hint), _errors(bound), style_class, cards,
     )  # fmt: skip
@@ -63,7 +64,8 @@ def error_summary(form: forms.BaseForm) -> SafeString:
         if name in form.fields:
             lines += [(_link(form[name], error),) for error in form.errors[name]]
     return format_html(
-        '<div class="summary" role="alert" tabindex="-1" data-focus><h2 class="summary__title">{}</h2><ul>{}</ul></div>',
+        '<div class="summary" role="alert" tabindex="-1" data-focus>'
+        '<h2 class="summary__title">{}</h2><ul>{}</ul></div>',
         "There is one thing to fix" if len(lines) == 1 else f"There are {len(lines)} things to fix",
         format_html_join("", "<li>{}</li>", lines),
     )
@@ -75,7 +77,7 @@ def hidden_fields(form: forms.BaseForm) -> SafeString:
     return format_html_join("", "{}", ((bound.as_hidden(),) for bound in form.hidden_fields()))
 
 
-def _control_attributes(bound: BoundField, hint: str, style: str, attrs: dict[str, object]) -> dict[str, object]:
+def _control_attributes(bound: BoundField, hint: str, style: str, attrs: dict[str, object]) -> dict[str, str | bool]:
     given = {name.rstrip("_").replace("_", "-"): value for name, value in attrs.items()}
     if given.get("placeholder") == "":
         bound.field.widget.attrs.pop("placeholder", None)
@@ -85,7 +87,13 @@ def _control_attributes(bound: BoundField, hint: str, style: str, attrs: dict[st
         "aria-describedby": _described_by(bound, hint),
         "aria-invalid": "true" if bound.errors else None,
     }
-    return {name: value for name, value in (ours | given).items() if value not in (None, False, "")}
+    return _present(ours | given)
+
+
+def _present(attrs: dict[str, object]) -> dict[str, str | bool]:
+    """Those that say something, as Django's widgets take them."""
+    given = {name: value for name, value in attrs.items() if value not in (None, False, "")}
+    return {name: True if value is True else str(value) for name, value in given.items()}
 
 
 def _described_by(bound: BoundField, hint: str) -> str | None:
@@ -107,14 +115,15 @@ def _errors(bound: BoundField) -> SafeString:
     )  # fmt: skip
 
 
-def _optional(optional: bool) -> SafeString:
+def _optional(*, optional: bool) -> SafeString:
     return format_html(' <span class="field__optional">{}</span>', "(optional)") if optional else SafeString("")
 
 
 def _with_reveal(bound: BoundField, control: SafeString) -> SafeString:
     return format_html(
-        '<div class="input-group">{}<span class="input-group__end js-only"><button type="button" class="btn btn--quiet btn--small" '
-        'data-reveal="{}" aria-pressed="false" aria-label="Show {}">Show</button></span></div>',
+        '<div class="input-group">{}<span class="input-group__end js-only">'
+        '<button type="button" class="btn btn--quiet btn--small" data-reveal="{}" aria-label="Show {}">'
+        "Show</button></span></div>",
         control, bound.id_for_label, str(bound.label).lower(),
     )  # fmt: skip
 
@@ -122,7 +131,7 @@ def _with_reveal(bound: BoundField, control: SafeString) -> SafeString:
 def _check(bound: BoundField, label: str, hint: str, attrs: dict[str, object]) -> SafeString:
     given = {name.replace("_", "-"): value for name, value in attrs.items()}
     ours = {"aria-describedby": _described_by(bound, hint), "aria-invalid": "true" if bound.errors else None}
-    control = bound.as_widget(attrs={name: value for name, value in (ours | given).items() if value})
+    control = bound.as_widget(attrs=_present(ours | given))
     return format_html(
         '<div class="field"><div class="check">{}<div><label class="strong" for="{}">{}</label>{}</div></div>{}</div>',
         control, bound.id_for_label, label, _hint(bound, hint), _errors(bound),
@@ -134,12 +143,14 @@ def _choice(option: dict[str, object], hints: Mapping[str, str], bound: BoundFie
     value = str(option["value"])
     control = {
         "type": option["type"], "name": option["name"], "value": value, "id": option_attrs.get("id"),
-        "checked": option["selected"], "required": option_attrs.get("required"), "disabled": option_attrs.get("disabled"),
+        "checked": option["selected"], "required": option_attrs.get("required"),
+        "disabled": option_attrs.get("disabled"),
         "aria_invalid": "true" if bound.errors else None,
     }  # fmt: skip
     meaning = hints.get(value, "")
     return format_html(
-        '<label class="choice"><input{}><span class="choice__text"><span class="choice__label">{}</span>{}</span></label>',
+        '<label class="choice"><input{}><span class="choice__text">'
+        '<span class="choice__label">{}</span>{}</span></label>',
         attributes(control),
         option["label"],
         format_html('<span class="choice__hint">{}</span>', meaning) if meaning else "",

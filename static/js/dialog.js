@@ -18,6 +18,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
   }
   if (!box.open) box.showModal();
   box.scrollTop = 0;
+  heading?.setAttribute("tabindex", "-1");
+  (box.querySelector("[data-focus], [autofocus]") ?? heading)?.focus();
 });
 
 document.addEventListener("click", (event) => {

@@ -2,14 +2,15 @@
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-reveal], [data-unmask]");
   if (!button) return;
-  const shows = button.getAttribute("aria-pressed") !== "true";
-  button.setAttribute("aria-pressed", String(shows));
-  button.textContent = button.textContent.replace(shows ? "Show" : "Hide", shows ? "Hide" : "Show");
+  const shows = button.toggleAttribute("data-on");
+  const [was, is] = shows ? ["Show", "Hide"] : ["Hide", "Show"];
+  button.textContent = button.textContent.replace(was, is);
+  if (button.ariaLabel) button.ariaLabel = button.ariaLabel.replace(was, is);
   if (button.dataset.reveal) document.getElementById(button.dataset.reveal).type = shows ? "text" : "password";
   else button.closest("[data-snippets]").toggleAttribute("data-shown", shows);
 });
 
 // A password never travels or lingers as plain text.
 document.addEventListener("submit", (event) => {
-  event.target.querySelectorAll("[data-reveal][aria-pressed=true]").forEach((button) => button.click());
+  event.target.querySelectorAll("[data-reveal][data-on]").forEach((button) => button.click());
 }, true);

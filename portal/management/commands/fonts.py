@@ -11,7 +11,7 @@ class Command(BaseCommand):
 
     help = "Makes the web fonts from the installed font packages; quick when they exist."
 
-    def handle(self, *args: object, **options: object) -> None:
+    def handle(self, *_args: object, **_options: object) -> None:
         """Build and say what there is."""
         names = build_fonts(settings.FONTS_DIR)
         self.stdout.write(f"Fonts: {', '.join(names) or 'those of the system (no font package is installed)'}")

@@ -1,0 +1,246 @@
+"""Components escape what they are given, tie errors to fields, and need no inline style."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django import forms
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.template import Context, Template
+from django.test import RequestFactory
+from selectolax.lexbor import LexborHTMLParser as HTMLParser
+from selectolax.lexbor import LexborNode
+
+from portal import styleguide
+from portal.charts import Bar, bar_chart, meter, mini_bars, nice_ceiling, summary
+from portal.highlighting import Snippet, highlight
+from portal.templatetags import ui, ui_code, ui_data, ui_forms
+from portal.times import relative_words
+
+EVIL = "<script>alert(1)</script>\"'&"
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def one(tree: HTMLParser, selector: str) -> LexborNode:
+    """The first element that the selector finds; there has to be one."""
+    found = tree.css_first(selector)
+    assert found is not None, selector
+    return found
+
+
+def render(text: str, **context: object) -> HTMLParser:
+    """The markup of a template text, parsed."""
+    return HTMLParser(Template(text).render(Context(context)))
+
+
+class NameForm(forms.Form):
+    """A field, and one of each kind that is drawn in its own way."""
+
+    name = forms.CharField(help_text="What will use it.", widget=forms.TextInput({"autocomplete": "off"}))
+    password = forms.CharField(widget=forms.PasswordInput({"autocomplete": "new-password"}), required=False)
+    end = forms.ChoiceField(widget=forms.RadioSelect, choices=[("0", "Now"), ("60", EVIL)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% button evil title=evil busy=evil %}",
+        "{% link_button evil evil %}",
+        '{% status evil "ok" %}',
+        "{% badge evil %}",
+        "{% scopes names 1 %}",
+        "{% masked_key evil %}",
+        "{% avatar evil %}",
+        "{% kbd evil %}",
+        '{% callout "warn" evil %}{{ evil }}{% endcallout %}',
+        "{% empty_state evil %}{{ evil }}{% endempty_state %}",
+        "{% page_head evil lead=evil %}{{ evil }}{% endpage_head %}",
+        '{% breadcrumbs evil "/" evil %}',
+        "{% tabs evil %}{% tab evil evil %}{% endtabs %}",
+        "{% menu evil %}{{ evil }}{% endmenu %}",
+        "{% figure evil evil evil %}",
+        "{% change evil evil names %}",
+        '{% event "key" now more=evil %}{{ evil }}{% endevent %}',
+        '{% code_block evil "json" evil title=evil %}',
+        '{% code "bash" evil %}{{ evil }}{% endcode %}',
+        '{% snippet_tabs "call" snippets evil secret=evil %}',
+        "{% secret_box evil name=evil %}",
+        "{% bar_chart bars evil evil %}",
+        "{% mini_bars days evil %}",
+        "{% meter 0.4 evil %}",
+        "{% field form.name label=evil hint=evil placeholder=evil %}",
+        "{% choices form.end label=evil hint=evil hints=hints %}",
+    ],
+)
+def test_every_component_escapes_what_it_is_given(text: str) -> None:
+    snippets = [Snippet(EVIL, "bash", EVIL)]
+    tree = render(
+        text, evil=EVIL, names=[EVIL, EVIL], now=NOW, snippets=snippets, bars=[Bar(EVIL, 1)], days=[1], form=NameForm(),
+        hints={"0": EVIL},
+    )  # fmt: skip
+    assert not tree.css("script")
+    assert not [
+        node for node in tree.css("*") if any(name.startswith("on") or name == "style" for name in node.attributes)
+    ]
+
+
+def test_a_field_is_tied_to_its_label_hint_and_errors() -> None:
+    tree = render("{% field form.name %}", form=NameForm({}))
+    control = one(tree, "input")
+    described = (control.attributes["aria-describedby"] or "").split()
+    assert [tree.css_first(f"#{name}") is not None for name in described] == [True, True]
+    assert control.attributes["aria-invalid"] == "true"
+    assert control.attributes["autocomplete"] == "off"
+    assert one(tree, "label").attributes["for"] == control.attributes["id"]
+
+
+def test_a_field_without_errors_says_nothing_of_them() -> None:
+    control = one(render("{% field form.name %}", form=NameForm()), "input")
+    assert "aria-invalid" not in control.attributes
+    assert control.attributes["aria-describedby"] == "id_name-hint"
+
+
+def test_a_password_can_be_shown_and_managed() -> None:
+    tree = render("{% field form.password %}", form=NameForm())
+    assert one(tree, "[data-reveal=id_password]").attributes["type"] == "button"
+    assert one(tree, "input").attributes["autocomplete"] == "new-password"
+
+
+def test_choices_are_radios_in_a_named_group_and_each_may_say_what_it_means() -> None:
+    tree = render(
+        '{% choices form.end hints=hints style="cards" %}', form=NameForm({"end": "60"}), hints={"0": "At once."}
+    )
+    assert one(tree, "fieldset > legend").text() == "End"
+    assert [radio.attributes["value"] for radio in tree.css("input[type=radio]")] == ["0", "60"]
+    assert one(tree, "input[checked]").attributes["value"] == "60"
+    assert one(tree, ".choice__hint").text() == "At once."
+
+
+def test_the_error_summary_links_each_field_and_takes_focus() -> None:
+    tree = render("{% error_summary form %}", form=NameForm({}))
+    assert "data-focus" in one(tree, ".summary").attributes
+    assert [link.attributes["href"] for link in tree.css("a")] == ["#id_name", "#id_end"]
+    assert one(tree, "h2").text() == "There are 2 things to fix"
+
+
+def test_there_is_no_summary_while_there_is_nothing_to_fix() -> None:
+    assert render("{% error_summary form %}", form=NameForm()).css_first(".summary") is None
+
+
+def test_a_state_is_told_by_word_and_shape() -> None:
+    tree = render('{% status "Revoked" "bad" %}')
+    assert tree.css_first(".tone-bad > .badge__dot") is not None
+    assert one(tree, ".badge").text() == "Revoked"
+
+
+@pytest.mark.parametrize("text", ['{% status "Active" "green" %}', '{% button "Go" tone="loud" %}'])
+def test_an_unknown_tone_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no (button )?tone"):
+        render(text)
+
+
+def test_an_icon_is_hidden_from_assistive_technology_and_an_icon_button_has_a_name() -> None:
+    tree = render('{% button "Copy" icon="square-2-stack" icon_only=True %}')
+    assert one(tree, "svg").attributes["aria-hidden"] == "true"
+    assert one(tree, "button").attributes["aria-label"] == "Copy"
+
+
+def test_a_link_that_opens_the_dialog_is_still_a_link() -> None:
+    link = one(render('{% link_button "New key" "/app/keys/new/" dialog=True %}'), "a")
+    assert link.attributes["href"] == link.attributes["hx-get"] == "/app/keys/new/"
+    assert link.attributes["hx-target"] == "#dialog-body"
+
+
+def test_code_can_be_scrolled_by_keyboard_and_has_a_name() -> None:
+    pre = one(render('{% code "bash" "Install" %}pip install "x"{% endcode %}'), "pre")
+    assert (pre.attributes["tabindex"], pre.attributes["role"], pre.attributes["aria-label"]) == (
+        "0",
+        "region",
+        "Install",
+    )
+    assert pre.text() == 'pip install "x"'
+
+
+@pytest.mark.parametrize("snippet", styleguide.snippets(styleguide.SAMPLE_SECRET), ids=lambda snippet: snippet.title)
+def test_a_secret_in_a_snippet_is_whole_and_concealed(snippet: Snippet) -> None:
+    tree = HTMLParser(highlight(snippet.text, snippet.language, conceal=styleguide.SAMPLE_SECRET))
+    assert [node.text() for node in tree.css(".concealed")] == [styleguide.SAMPLE_SECRET]
+    assert styleguide.SAMPLE_SECRET not in repr(snippet)
+
+
+def test_the_secret_can_be_saved_without_a_script() -> None:
+    link = one(render('{% secret_box secret name="API key" %}', secret="a_b c"), "a[download]")
+    assert link.attributes["href"] == "data:text/plain;charset=utf-8,LATCHKEY_API_KEY%3Da_b%20c%0A"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "just now"), (-59, "just now"), (-60, "1 min ago"), (-3600, "1 h ago"), (-172_800, "2 days ago"),
+     (30, "in under a minute"),
+     (300, "in 5 min"), (432_000, "in 5 days"), (2_592_000, "21 Dec 2026"), (-2_592_000, "22 Oct 2026")],
+)  # fmt: skip
+def test_times_are_told_relative_to_now(seconds: int, words: str) -> None:
+    assert relative_words(NOW + timedelta(seconds=seconds), now=NOW) == words
+
+
+def test_a_time_carries_its_exact_instant() -> None:
+    time = one(render("{% when at %}", at=NOW), "time")
+    assert time.attributes["datetime"] == "2026-11-21T12:00:00+00:00"
+    assert time.attributes["title"] == "Sat 21 Nov 2026, 12:00 UTC"
+
+
+def test_never_is_a_word() -> None:
+    assert one(render("{% when None %}"), "span").text() == "Never"
+
+
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 2), (1, 2), (3, 4), (5, 10), (11, 20), (41, 50), (99, 100), (100, 100), (9412, 10_000)]
+)
+def test_an_axis_ends_at_a_round_number_that_halves(value: int, top: int) -> None:
+    assert nice_ceiling(value) == top
+
+
+def test_a_chart_says_in_words_what_it_shows() -> None:
+    bars = [Bar("13:00", 90, 10), Bar("14:00", 300), Bar("15:00", None)]
+    assert summary(bars) == "400 requests, peak 300 at 14:00, 2.50% denied"
+    assert summary([Bar("13:00", 0)]) == "No requests"
+
+
+def test_a_chart_draws_gaps_as_gaps_and_repeats_its_numbers_as_a_table() -> None:
+    tree = HTMLParser(bar_chart([Bar("Mon", 3, 1), Bar("Tue", None)], chart_id="week", caption="Requests"))
+    assert len(tree.css(".bar-group")) == 1
+    assert [cell.text() for cell in tree.css("tbody td")] == ["3", "1", "no data", "0"]
+    assert one(tree, "svg[role=img]").attributes["aria-label"] == "Requests: 4 requests, peak 4 at Mon, 25.00% denied"
+
+
+def test_bars_start_at_zero_and_keep_their_proportion() -> None:
+    heights = [
+        float(rect.attributes["height"] or 0) for rect in HTMLParser(mini_bars([5, 10], label="15 calls")).css("rect")
+    ]
+    assert heights == [11, 22]
+
+
+@pytest.mark.parametrize(("share", "width"), [(-1.0, "0"), (0.4, "40"), (7.0, "100")])
+def test_a_meter_stays_in_its_frame(share: float, width: str) -> None:
+    assert f'class="meter__fill" width="{width}"' in meter(share, label="used")
+
+
+def test_the_style_guide_shows_every_component() -> None:
+    used = set(re.findall(r"{% (\w+)", (settings.BASE_DIR / "templates" / "portal" / "styleguide.html").read_text()))
+    names = [name for library in (ui, ui_code, ui_data, ui_forms) for name in library.register.tags]
+    assert set(names) - used == {"copy_button", "hidden_fields", "logo"}  # seen inside others, unseen, in every layout
+
+
+def test_the_style_guide_is_drawn_with_unique_ids_and_labelled_controls() -> None:
+    request = RequestFactory().get("/styleguide/")
+    request.user = AnonymousUser()
+    request._messages = CookieStorage(request)  # type: ignore[attr-defined]
+    tree = HTMLParser(styleguide.styleguide(request).content)
+    ids = [node.attributes["id"] for node in tree.css("[id]")]
+    assert len(ids) == len(set(ids))
+    named = {label.attributes.get("for") for label in tree.css("label")}
+    for control in tree.css("main input:not([type=hidden]), main select, main textarea"):
+        inside = control.parent is not None and control.parent.tag == "label"
+        assert inside or control.attributes.get("id") in named
