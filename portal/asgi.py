@@ -17,11 +17,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 require_served()
 _django: Any = get_wsgi_application()  # sets Django up, which all below needs
 
-from portal import health, lifespan, metrics  # noqa: E402
-from portal.bodies import AsgiApp, Receive, Scope, Send  # noqa: E402
-from portal.exchange import Answer, Exchange, endpoint  # noqa: E402
-from portal.guard import guard  # noqa: E402
-from portal.problems import Problem, ProblemType  # noqa: E402
+from portal import health, lifespan, metrics  # noqa: E402  # Django is set up first
+from portal.bodies import AsgiApp, Receive, Scope, Send  # noqa: E402  # Django is set up first
+from portal.exchange import Answer, Exchange, endpoint  # noqa: E402  # Django is set up first
+from portal.guard import guard  # noqa: E402  # Django is set up first
+from portal.problems import Problem, ProblemType  # noqa: E402  # Django is set up first
 
 MAX_PAGE_BYTES = 1024 * 1024
 

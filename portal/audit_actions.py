@@ -7,14 +7,14 @@ class AuditAction(StrEnum):
     """``<noun>.<past participle>``, one for each thing that can be done."""
 
     USER_SIGNED_UP = "user.signed_up"
-    USER_PASSWORD_CHANGED = "user.password_changed"  # noqa: S105  # a name, not a password
-    USER_PASSWORD_RESET = "user.password_reset"  # noqa: S105
+    USER_PASSWORD_CHANGED = "user.password_changed"
+    USER_PASSWORD_RESET = "user.password_reset"
     USER_EMAIL_CHANGED = "user.email_changed"
     USER_SECOND_FACTOR_ADDED = "user.second_factor_added"
     USER_SECOND_FACTOR_REMOVED = "user.second_factor_removed"
     USER_DEACTIVATED = "user.deactivated"
     USER_REACTIVATED = "user.reactivated"
-    USER_PASSWORD_RESET_SENT = "user.password_reset_sent"  # noqa: S105
+    USER_PASSWORD_RESET_SENT = "user.password_reset_sent"
     USER_ACCESS_CHANGED = "user.access_changed"
     GROUP_CHANGED = "group.changed"
     ORGANIZATION_CREATED = "organization.created"
@@ -25,13 +25,13 @@ class AuditAction(StrEnum):
     API_EDITED = "api.edited"
     API_DISABLED = "api.disabled"
     API_ENABLED = "api.enabled"
-    API_SECRET_ISSUED = "api_secret.issued"  # noqa: S105
-    API_SECRET_ROLLED = "api_secret.rolled"  # noqa: S105
-    API_SECRET_OVERLAP_CHANGED = "api_secret.overlap_changed"  # noqa: S105
-    API_SECRET_DISABLED = "api_secret.disabled"  # noqa: S105
-    API_SECRET_ENABLED = "api_secret.enabled"  # noqa: S105
-    API_SECRET_REVOKED = "api_secret.revoked"  # noqa: S105
-    API_SECRET_ENDED = "api_secret.ended"  # noqa: S105
+    API_SECRET_ISSUED = "api_secret.issued"
+    API_SECRET_ROLLED = "api_secret.rolled"
+    API_SECRET_OVERLAP_CHANGED = "api_secret.overlap_changed"
+    API_SECRET_DISABLED = "api_secret.disabled"
+    API_SECRET_ENABLED = "api_secret.enabled"
+    API_SECRET_REVOKED = "api_secret.revoked"
+    API_SECRET_ENDED = "api_secret.ended"
     KEY_ISSUED = "key.issued"
     KEY_EDITED = "key.edited"
     KEY_DISABLED = "key.disabled"
@@ -40,6 +40,6 @@ class AuditAction(StrEnum):
     KEY_OVERLAP_CHANGED = "key.overlap_changed"
     KEY_REVOKED = "key.revoked"
     KEY_EXPIRED = "key.expired"
-    KEY_SECRET_ENDED = "key.secret_ended"  # noqa: S105
+    KEY_SECRET_ENDED = "key.secret_ended"
     SECRETS_REDIGESTED = "secrets.redigested"
     AUDIT_PRUNED = "audit.pruned"

@@ -44,7 +44,7 @@ def ensure_secrets() -> None:
     except FileExistsError:
         pass
     finally:
-        os.unlink(draft.name)
+        Path(draft.name).unlink()
 
 
 def _key() -> str:

@@ -126,7 +126,8 @@ def _public_url(url: str) -> str:
 
 def _email_url(url: SecretStr) -> SecretStr:
     parts = urlsplit(url.get_secret_value())
-    if parts.scheme not in {"smtp", "smtps", "smtp+tls", "console"} or (parts.scheme != "console" and not parts.hostname):
+    is_smtp = parts.scheme in {"smtp", "smtps", "smtp+tls"} and bool(parts.hostname)
+    if not is_smtp and parts.scheme != "console":
         raise ValueError("must be smtp://, smtp+tls:// or smtps://user:password@host:port, or console:")
     return url
 

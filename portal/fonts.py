@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from fontTools.subset import Options, Subsetter  # type: ignore[import-untyped]  # fontTools has no types
-from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
-from fontTools.varLib.instancer import instantiateVariableFont  # type: ignore[import-untyped]
+from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # nor here
+from fontTools.varLib.instancer import instantiateVariableFont  # type: ignore[import-untyped]  # nor here
 
 SHEET: Final = "fonts.css"
 # Basic Latin to Latin Extended-A, and the punctuation, arrows and signs that pages use.

@@ -34,7 +34,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer with ``X-Request-Id``."""
         named = request_id(request.META.get("HTTP_X_REQUEST_ID"))
-        request.request_id = named  # type: ignore[attr-defined]
+        request.request_id = named  # type: ignore[attr-defined]  # this is where the attribute comes from
         started = time.perf_counter()
         with bound_contextvars(request_id=named):
             response = self.get_response(request)

@@ -73,21 +73,21 @@ def _back(request: HttpRequest, url: str, *, default: str) -> HttpResponse:
     return response
 
 
-def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
     """400."""
     return http.error_page(
         request, status=400, title="We could not read this request", detail="Nothing changed. Go back and try again."
     )
 
 
-def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
     """403."""
     return http.error_page(
         request, status=403, title="This is not yours to open", detail="Your account may not open this page."
     )
 
 
-def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
     """404: it never was, is gone, or is somebody else's; which of them is not said."""
     return http.error_page(
         request,
@@ -97,7 +97,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     )
 
 
-def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
     """429, for allauth's throttles."""
     response = http.error_page(
         request, status=429, title="Too many tries", detail="Wait a minute, then try again. Nothing changed."
@@ -111,7 +111,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return HttpResponse(render_to_string("500.html", {"request": request}), status=500)
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001  # Django's signature
     """403 for a form without a good token: mostly one that was open while its person signed in or out elsewhere."""
     return http.error_page(
         request,

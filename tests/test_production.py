@@ -47,7 +47,7 @@ def _check(**changes: str) -> "subprocess.CompletedProcess[str]":
         "REDIS_URL": "redis://127.0.0.1:1"
     }
     environ |= changes | {"DJANGO_SETTINGS_MODULE": "portal.settings"}
-    command = [sys.executable, BASE_DIR / "manage.py", "check"]
+    command = [sys.executable, str(BASE_DIR / "manage.py"), "check"]
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
 

@@ -39,7 +39,7 @@ def serve(folder: Path, port: int) -> Iterator[Callable[[], "subprocess.Popen[st
     environ.pop("DJANGO_SETTINGS_MODULE", None)
 
     def start() -> "subprocess.Popen[str]":
-        command = [sys.executable, BASE_DIR / "manage.py", "serve"]
+        command = [sys.executable, str(BASE_DIR / "manage.py"), "serve"]
         process = subprocess.Popen(
             command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )

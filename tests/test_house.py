@@ -1,0 +1,132 @@
+"""House rules that no linter knows."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portal.env import BASE_DIR
+
+APPS = ("portal", "keys", "oauth")
+MAX_LINES = 350
+WRITES = {"save", "delete", "update", "create", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
+# The writes outside services, each with its reason; no verdict and nobody's rights rest on what they write.
+WRITES_OUTSIDE_SERVICES = {
+    "keys/notices.py Notice.update": "a notice is claimed before it is mailed",
+    "keys/sweeps.py Notice.bulk_create": "whom to warn",
+    "keys/sweeps.py Usage.delete": "counts past their retention",
+    "portal/admin.py form.save": "allauth's form, which mails a link and writes nothing",
+    "portal/audit.py AuditEvent.create": "the one place that appends",
+    "portal/fonts.py font.save": "a font, into a file",
+    "portal/models.py user.save": "the manager that createsuperuser calls",
+    "portal/outbox.py OutboxEntry.create": "the outbox itself",
+    "portal/outbox.py entry.delete": "the outbox itself",
+    "portal/receivers.py EmailAddress.create": "a superuser's address, which a shell has vouched for",
+    "portal/retention.py AuditEvent.delete": "prunes, and records that it did",
+}
+CSRF_EXEMPT: set[str] = set()
+
+
+def _sources(*, under: tuple[str, ...] = APPS) -> list[Path]:
+    found = [path for folder in under for path in sorted((BASE_DIR / folder).rglob("*.py"))]
+    return [path for path in found if "migrations" not in path.parts]
+
+
+def _named(path: Path) -> str:
+    return str(path.relative_to(BASE_DIR))
+
+
+def _templates() -> list[Path]:
+    return [path for path in sorted((BASE_DIR / "templates").rglob("*")) if path.is_file()]
+
+
+def _html(path: Path) -> str:
+    """The template without its tags and comments."""
+    return re.sub(r"{%.*?%}|{{.*?}}|{#.*?#}", "", path.read_text(), flags=re.DOTALL)
+
+
+def _root(node: ast.expr) -> str:
+    """``Usage`` of ``Usage.objects.filter(…)``; ``key`` of ``key.save``."""
+    while not isinstance(node, ast.Name):
+        match node:
+            case ast.Attribute(value=value) | ast.Call(func=value) | ast.Subscript(value=value):
+                node = value
+            case _:
+                return "?"
+    return node.id
+
+
+def _writes(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr not in WRITES:
+            continue
+        if "objects" in ast.unparse(node.func) or node.func.attr in {"save", "delete"}:
+            yield f"{_named(path)} {_root(node.func)}.{node.func.attr}"
+
+
+def test_rows_are_written_by_services_alone() -> None:
+    outside = [
+        path
+        for path in _sources(under=APPS)
+        if "services" not in path.parts and path.name != "services.py" and "management" not in path.parts
+    ]
+    assert {write for path in outside for write in _writes(path)} - set(WRITES_OUTSIDE_SERVICES) == set()
+
+
+def test_no_file_is_longer_than_can_be_kept_in_mind() -> None:
+    assert [_named(path) for path in _sources() if len(path.read_text().splitlines()) > MAX_LINES] == []
+
+
+def test_no_duty_is_called_utils() -> None:
+    names = {"utils.py", "helpers.py", "base.py", "manager.py", "misc.py", "common_utils.py"}
+    assert [_named(path) for path in _sources(under=APPS) if path.name in names] == []
+
+
+@pytest.mark.parametrize("lock", sorted(path.name for path in BASE_DIR.glob("requirements*.lock")))
+def test_a_lock_names_versions_and_hashes_and_no_address(lock: str) -> None:
+    text = (BASE_DIR / lock).read_text()
+    assert not re.search(r"://|^-|index-url|find-links", text, re.MULTILINE)
+    packages = [line for line in text.replace("\\\n", "").splitlines() if line.strip() and line.strip()[0] != "#"]
+    assert packages
+    assert [package for package in packages if not re.match(r"\S+==\S+ .*--hash=sha256:", package)] == []
+
+
+def test_pages_hold_no_inline_script_style_or_handler() -> None:
+    inline = re.compile(r"<style|<script(?![^>]*\bsrc=)|\sstyle\s*=|\son[a-z]+\s*=|hx-on|javascript:", re.IGNORECASE)
+    pages = [path for path in _templates() if "emails" not in path.parts and "email" not in path.parts]
+    assert [_named(path) for path in pages if inline.search(_html(path))] == []
+
+
+def test_pages_load_nothing_from_elsewhere() -> None:
+    foreign = re.compile(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=[\"'](?:https?:)?//", re.IGNORECASE)
+    assert [_named(path) for path in _templates() if foreign.search(_html(path))] == []
+
+
+def test_csrf_is_never_switched_off() -> None:
+    exempt = {_named(path) for path in _sources(under=APPS) if "csrf_exempt" in path.read_text()}
+    assert exempt == CSRF_EXEMPT
+
+
+def test_nothing_is_pickled() -> None:
+    found = re.compile(r"^\s*(?:import|from) (?:pickle|marshal|shelve|dill)\b", re.MULTILINE)
+    assert [_named(path) for path in _sources() if found.search(path.read_text())] == []
+
+
+def test_nothing_names_the_machine_it_was_written_on() -> None:
+    machine = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/")
+    top = [path for path in BASE_DIR.iterdir() if path.is_file()]
+    files = [*top, *_sources(under=(*APPS, "tests")), *_templates()]
+    assert [_named(path) for path in files if machine.search(path.read_text())] == []
+
+
+def test_every_exclusion_of_a_lint_rule_gives_its_reason() -> None:
+    bare = re.compile(r"# (?:noqa|type: ignore)(?:: ?[A-Z0-9, ]+|\[[a-z\-, ]+\])?\s*$", re.MULTILINE)
+    assert [_named(path) for path in _sources() if bare.search(path.read_text())] == []
+
+
+def test_literals_that_look_like_secrets_are_split() -> None:
+    whole = re.compile(r"[a-z0-9]{2,12}_(?:live|test|cs|api)_[0-9A-Za-z]{38}")
+    files = [*_sources(under=(*APPS, "tests")), *_templates()]
+    assert [_named(path) for path in files if whole.search(path.read_text())] == []
