@@ -23,6 +23,7 @@ from keys.admin_forms import (
     initial_of,
     initial_scopes_of,
     settings_of,
+    spell_rate_limit,
 )
 from keys.key_list import Wanted, matching
 from keys.models import Api, ApiKey, ApiSecret, Environment, KeySecret, RevokeReason, Scope
@@ -90,7 +91,7 @@ class ApiAdmin(OperatedAdmin[Api]):
     search_fields = ("name", "identifier", "public_id")
     ordering = ("name", "pk")
     fields = (
-        "public_id", "name", "identifier", "description", "default_rate_limits", "is_builtin", "disabled_at",
+        "public_id", "name", "identifier", "description", "limits", "is_builtin", "disabled_at",
         "created_at",
     )  # fmt: skip
     inlines = (ScopeInline, ApiSecretInline)
@@ -110,8 +111,8 @@ class ApiAdmin(OperatedAdmin[Api]):
             name="disabling",
             label="Disable",
             done="Disabled",
-            consequence="Every credential of the API is refused at once (DISABLED), and its backends get 401,"
-            " until it is enabled.",
+            consequence="Every credential of the API is refused at once (DISABLED), and backends get 401,"
+            " until it is enabled again.",
             permission="keys.change_api",
             run=_disable_api,
             offered=lambda api: api.disabled_at is None,
@@ -121,7 +122,7 @@ class ApiAdmin(OperatedAdmin[Api]):
             name="enabling",
             label="Enable",
             done="Enabled",
-            consequence="Its credentials and its backends' secrets work again at once.",
+            consequence="Credentials of the API and its backends' secrets work again at once.",
             permission="keys.change_api",
             run=_enable_api,
             offered=lambda api: api.disabled_at is not None,
@@ -157,6 +158,11 @@ class ApiAdmin(OperatedAdmin[Api]):
     def key_count(self, api: Api) -> int:
         """Keys that were not revoked."""
         return int(getattr(api, "keys_n", 0))
+
+    @admin.display(description="default rate limits")
+    def limits(self, api: Api) -> str:
+        """As one types them."""
+        return ", ".join(map(spell_rate_limit, api.default_rate_limits)) or "none"
 
     def get_urls(self) -> list[URLPattern]:
         """And the page that edits one."""
@@ -305,7 +311,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             name="disabling",
             label="Disable",
             done="Disabled",
-            consequence="Backends that present it get 401 at once, until it is enabled.",
+            consequence="Backends that present the secret get 401 at once, until it is enabled again.",
             permission="keys.change_apisecret",
             run=_disable_secret,
             offered=lambda secret: _can_work(secret) and secret.disabled_at is None,
@@ -315,7 +321,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             name="enabling",
             label="Enable",
             done="Enabled",
-            consequence="Backends that present it are answered again.",
+            consequence="Backends that present the secret are answered again.",
             permission="keys.change_apisecret",
             run=_enable_secret,
             offered=lambda secret: _can_work(secret) and secret.disabled_at is not None,
@@ -324,7 +330,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             name="revocation",
             label="Revoke",
             done="Revoked",
-            consequence="Backends that present it get 401 at once, for good.",
+            consequence="Backends that present the secret get 401 at once, for good.",
             permission="keys.change_apisecret",
             run=_revoke_secret,
             form=ReasonForm,
@@ -395,17 +401,16 @@ class ApiKeyAdmin(OperatedAdmin[ApiKey]):
     """Consumers' keys: read, and stopped where need be. Making and editing them is the consumers' own affair."""
 
     declines = (Refused,)
-    list_display = ("name", "hint", "organization", "api", "environment", "status", "last_used_at", "created_at")
+    list_display = ("name", "hint", "organization", "api", "environment", "status", "last_used_at")
     list_filter = (StatusFilter, "environment", "api", "created_at")
     list_select_related = ("organization", "api")
     search_fields = (
         "name", "public_id", "secrets__hint", "secrets__public_id", "organization__name", "organization__public_id",
     )  # fmt: skip
-    search_help_text = "Name, id, the start or end of a key as its hint shows it, or organization"
     ordering = ("-created_at", "-pk")
     fields = (
-        "public_id", "name", "note", "organization", "api", "environment", "owner", "status", "scopes", "networks",
-        "rate_limits", "metadata", "not_before", "expires_at", "disabled_at", "revoked_at", "revoke_reason",
+        "public_id", "name", "note", "organization", "api", "environment", "owner", "status", "granted", "from_where",
+        "limits", "metadata", "not_before", "expires_at", "disabled_at", "revoked_at", "revoke_reason",
         "last_used_at", "created_at",
     )  # fmt: skip
     inlines = (KeySecretInline,)
@@ -414,7 +419,7 @@ class ApiKeyAdmin(OperatedAdmin[ApiKey]):
             name="pause",
             label="Pause",
             done="Paused",
-            consequence="Every request with it is refused at once (DISABLED), until it is resumed,"
+            consequence="Every request with the key is refused at once (DISABLED), until it is resumed,"
             " which its organization can do, too.",
             permission="keys.change_apikey",
             run=_pause,
@@ -425,7 +430,7 @@ class ApiKeyAdmin(OperatedAdmin[ApiKey]):
             name="resumption",
             label="Resume",
             done="Resumed",
-            consequence="Requests with it are answered again, within its own dates, limits and networks.",
+            consequence="Requests with the key are answered again, within its own dates, limits and networks.",
             permission="keys.change_apikey",
             run=_resume,
             offered=lambda key: key.revoked_at is None and key.disabled_at is not None,
@@ -434,7 +439,7 @@ class ApiKeyAdmin(OperatedAdmin[ApiKey]):
             name="revocation",
             label="Revoke",
             done="Revoked",
-            consequence="Every request with it is refused at once (REVOKED), for good."
+            consequence="Every request with the key is refused at once (REVOKED), for good."
             " Its organization has to issue a new one.",
             permission="keys.change_apikey",
             run=_revoke,
@@ -465,6 +470,21 @@ class ApiKeyAdmin(OperatedAdmin[ApiKey]):
     def hint(self, key: ApiKey) -> str:
         """What may be shown of its newest secret."""
         return next((secret.hint for secret in key.secrets.all()), "none")
+
+    @admin.display(description="scopes")
+    def granted(self, key: ApiKey) -> str:
+        """What it may do."""
+        return ", ".join(key.scopes) or "none"
+
+    @admin.display(description="networks")
+    def from_where(self, key: ApiKey) -> str:
+        """Where its calls may come from."""
+        return ", ".join(key.networks) or "any"
+
+    @admin.display(description="rate limits")
+    def limits(self, key: ApiKey) -> str:
+        """As one types them."""
+        return ", ".join(map(spell_rate_limit, key.rate_limits)) or "the API's"
 
     @admin.display(description="status")
     def status(self, key: ApiKey) -> str:

@@ -138,7 +138,7 @@ def initial_of(api: Api) -> dict[str, object]:
     return {
         "name": api.name,
         "description": api.description,
-        "default_rate_limits": "\n".join(map(_spell, api.default_rate_limits)),
+        "default_rate_limits": "\n".join(map(spell_rate_limit, api.default_rate_limits)),
         "seen_version": api.version,
     }
 
@@ -160,6 +160,7 @@ def settings_of(form: ApiForm, scopes: "forms.BaseFormSet[ScopeForm]") -> ApiSet
     )
 
 
-def _spell(limit: RateLimit) -> str:
+def spell_rate_limit(limit: RateLimit) -> str:
+    """As ``limits.parse_rate_limit`` reads it."""
     spelled = f"{limit['limit']}/{limit['window_s']}"
     return spelled if limit["name"] == "default" else f"{limit['name']}={spelled}"

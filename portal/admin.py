@@ -277,8 +277,8 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             name="suspension",
             label="Suspend",
             done="Suspended",
-            consequence="Every request with any of its keys is refused at once (ORGANIZATION_SUSPENDED), and no key"
-            " can be issued, until it is resumed. Its members can still sign in.",
+            consequence="Every request with the organization's keys is refused at once (ORGANIZATION_SUSPENDED), and no"
+            " key can be issued, until it is resumed. Members can still sign in.",
             permission="portal.change_organization",
             run=_suspend,
             offered=lambda organization: organization.suspended_at is None,
@@ -288,7 +288,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             name="resumption",
             label="Resume",
             done="Resumed",
-            consequence="Its keys work again at once, but for those that are paused, expired or revoked themselves.",
+            consequence="Keys work again at once, but for those that are paused, expired or revoked themselves.",
             permission="portal.change_organization",
             run=_resume,
             offered=lambda organization: organization.suspended_at is not None,
@@ -329,18 +329,22 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
 class AuditEventAdmin(OperatedAdmin[AuditEvent]):
     """What happened: to be read, never to be touched."""
 
-    list_display = ("at", "action", "actor", "subject_label", "subject_id", "organization_id", "address")
+    list_display = ("when", "action", "actor", "subject_label", "subject_id", "address")
     list_filter = ("action", "actor_kind", "at")
     search_fields = (
         "=subject_id", "=organization_id", "=actor_id", "=request_id", "=public_id", "actor_label", "subject_label",
     )  # fmt: skip
-    search_help_text = "Any id, request id, person or name"
     date_hierarchy = "at"
     ordering = ("-at", "-pk")
     fields = (
-        "public_id", "at", "action", "actor_kind", "actor_id", "actor_label", "organization_id", "subject_id",
+        "public_id", "when", "action", "actor_kind", "actor_id", "actor_label", "organization_id", "subject_id",
         "subject_label", "address", "request_id", "was", "became",
     )  # fmt: skip
+
+    @admin.display(description="at", ordering="at")
+    def when(self, event: AuditEvent) -> str:
+        """To the second: order matters here."""
+        return f"{event.at:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="actor")
     def actor(self, event: AuditEvent) -> str:

@@ -242,6 +242,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
 class ShownInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in the stubs alone
     """Rows of another model, to be read by whoever may read the object they belong to."""
 
+    template = "admin/latchkey/shown.html"
     extra = 0
     can_delete = False
 

@@ -26,6 +26,7 @@ class LatchkeyAdminSite(admin.AdminSite):
     site_title = "Latchkey operations"
     index_title = "Operations"
     index_template = "admin/latchkey/index.html"
+    enable_nav_sidebar = False  # seven kinds of things need no second menu, and lists need the width
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)

@@ -124,7 +124,7 @@ def test_the_builtin_api_cannot_be_edited(eve_client: Client) -> None:
 
 def test_disabling_an_api_says_what_happens_and_does_it(api: Api, eve_client: Client) -> None:
     url = f"/admin/keys/api/{api.pk}/disabling/"
-    assert "its backends get 401" in text(eve_client.get(url))
+    assert "backends get 401" in text(eve_client.get(url))
     assert Api.objects.get(pk=api.pk).disabled_at is None
     eve_client.post(url, CONFIRMED)
     assert Api.objects.get(pk=api.pk).disabled_at is not None
