@@ -27,7 +27,7 @@ lock: .venv/dev.stamp  ## after editing pyproject.toml
 	$(call compile,requirements.lock,)
 	$(call compile,requirements-dev.lock,--group dev)
 
-compile = .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+compile = .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
 	$(2) --output-file $(1) pyproject.toml
 
 .venv/uv.stamp: requirements-uv.lock
