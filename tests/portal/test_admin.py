@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from allauth.mfa.utils import decrypt
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
@@ -115,6 +117,20 @@ def test_a_session_that_has_not_shown_the_second_factor_is_asked_for_it(eve: Use
     client.force_login(eve)
     step = client.get(client.get(reverse("admin:index"))["Location"])
     assert step["Location"].startswith(reverse("mfa_reauthenticate"))
+
+
+def test_password_and_code_lead_to_the_page_that_was_asked_for(eve: User, client: Client) -> None:
+    eve.set_password("correct horse battery staple")
+    eve.save()
+    asked = client.get(client.get("/admin/keys/api/")["Location"])["Location"]
+    second = client.post(asked, {"login": eve.email, "password": "correct horse battery staple"})
+    assert second["Location"] == reverse("mfa_authenticate")
+    totp = Authenticator.objects.get(user=eve).wrap()
+    secret = decrypt(totp.instance.data["secret"])
+    code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+    entered = client.post(second["Location"], {"code": code})
+    assert entered["Location"] == "/admin/keys/api/"
+    assert client.get("/admin/keys/api/").status_code == 200
 
 
 def test_staff_without_permission_see_the_index_and_nothing_else(urls: list[str]) -> None:
