@@ -97,7 +97,7 @@ def watch() -> Canary:
 
 def _listen_to_valkey(canary: Canary) -> None:
     try:
-        with redis.Redis.from_url(settings.REDIS_URL).monitor() as monitor:  # type: ignore[no-untyped-call]
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None).monitor() as monitor:  # type: ignore[no-untyped-call]
             for command in monitor.listen():
                 canary.said.append(command["command"])
     except (redis.RedisError, OSError, ValueError):  # the run is over: the connection closed while it was being read
