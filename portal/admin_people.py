@@ -1,0 +1,219 @@
+"""People and groups of staff, for staff."""
+
+from typing import Any
+
+from allauth.account.forms import ResetPasswordForm
+from allauth.account.models import EmailAddress
+from allauth.core import context as allauth_context
+from allauth.mfa.models import Authenticator
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from portal.admin_actions import Declined, OperatedAdmin, StaffAction
+from portal.audit import Actor, ActorKind, record
+from portal.audit_actions import AuditAction
+from portal.http import actor_of
+from portal.models import Membership, User
+from portal.services import deactivate_user, reactivate_user, record_password_reset_sent
+
+Values = dict[str, Any]
+
+# What Django and allauth put here of themselves could be changed past our services; second factors are nobody's to see.
+for registered_elsewhere in (Group, EmailAddress, Authenticator):
+    admin.site.unregister(registered_elsewhere)
+
+
+def _deactivate(user: User, *, by: Actor) -> None:
+    _refuse_on_staff(user, by)
+    deactivate_user(user, by=by)
+
+
+def _reactivate(user: User, *, by: Actor) -> None:
+    _refuse_on_staff(user, by)
+    reactivate_user(user, by=by)
+
+
+def _send_password_reset(user: User, *, by: Actor) -> None:
+    _refuse_on_staff(user, by)
+    form = ResetPasswordForm({"email": user.email})
+    if not user.is_active or not form.is_valid():
+        raise Declined("A deactivated person cannot reset a password.")
+    record_password_reset_sent(user, by=by)
+    form.save(allauth_context.request)
+
+
+def _refuse_on_staff(user: User, by: Actor) -> None:
+    if user == by.user:
+        raise Declined("This is your own account; ask a colleague.")
+    if (user.is_staff or user.is_superuser) and not (by.user and by.user.is_superuser):
+        raise Declined("Only a superuser can do this to staff.")
+
+
+@admin.register(User)
+class UserAdmin(OperatedAdmin[User]):
+    """People. Superusers say who is staff, and in which groups; nobody sees or sets a password."""
+
+    list_display = ("email", "name", "is_active", "is_staff", "has_second_factor", "date_joined", "last_login")
+    list_filter = ("is_active", "is_staff", "date_joined")
+    search_fields = ("email", "name", "public_id")
+    ordering = ("-date_joined", "-pk")
+    fields = (
+        "public_id", "email", "name", "is_active", "has_second_factor", "date_joined", "last_login", "belongs_to",
+        "is_superuser", "is_staff", "groups",
+    )  # fmt: skip
+    filter_horizontal = ()
+    staff_actions = (
+        StaffAction(
+            name="deactivation",
+            label="Deactivate",
+            done="Deactivated",
+            consequence="They are signed out everywhere at once and cannot sign in again until reactivated."
+            " Keys of their organizations go on working: to stop traffic, suspend the organization or revoke its keys.",
+            permission="portal.change_user",
+            run=_deactivate,
+            offered=lambda user: user.is_active,
+            is_danger=True,
+        ),
+        StaffAction(
+            name="reactivation",
+            label="Reactivate",
+            done="Reactivated",
+            consequence="They can sign in again, with the password and second factor they had.",
+            permission="portal.change_user",
+            run=_reactivate,
+            offered=lambda user: not user.is_active,
+        ),
+        StaffAction(
+            name="password-reset",
+            label="Send a password reset",
+            done="Sent a reset link to",
+            consequence="They get a mail with a link to choose a new password. The present one works until then.",
+            permission="portal.change_user",
+            run=_send_password_reset,
+            offered=lambda user: user.is_active,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """People, with whether each has a second factor."""
+        factors = Authenticator.objects.filter(user=OuterRef("pk"))
+        users: QuerySet[User] = super().get_queryset(request).annotate(second_factor=Exists(factors))
+        return users
+
+    def facts(self, obj: User) -> dict[str, object]:
+        """What to know before shutting a person out."""
+        owned = Membership.objects.filter(user=obj).select_related("organization")
+        return {
+            "Name": obj.name or "none",
+            "Organizations": ", ".join(f"{each.organization} ({each.role})" for each in owned) or "none",
+            "Staff": "Yes" if obj.is_staff else "No",
+            "Last sign-in": obj.last_login or "never",
+        }
+
+    @admin.display(boolean=True, description="second factor")
+    def has_second_factor(self, user: User) -> bool:
+        """Whether the person has set one up."""
+        return bool(getattr(user, "second_factor", False))
+
+    @admin.display(description="organizations")
+    def belongs_to(self, user: User) -> str:
+        """Where the person is a member, and as what."""
+        return ", ".join(
+            f"{each.organization} ({each.role})" for each in user.memberships.select_related("organization")
+        )
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Superusers give and take staff access, but not their own: nobody locks themselves out."""
+        return bool(request.user.is_superuser) and (obj is None or obj.pk != request.user.pk)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """All but who is staff, and in which groups."""
+        return [name for name in self.fields if name not in {"is_staff", "groups"}]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Groups as boxes to tick."""
+        kwargs["widget"] = forms.CheckboxSelectMultiple()
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's
+        """Write down what staff access became, in the form's own transaction."""
+        before = {"is_staff": form.initial["is_staff"], "groups": sorted(map(str, form.initial["groups"]))}
+        super().save_related(request, form, formsets, change)
+        after = {"is_staff": form.cleaned_data["is_staff"], "groups": sorted(map(str, form.cleaned_data["groups"]))}
+        _record(AuditAction.USER_ACCESS_CHANGED, request, form.instance, before=before, after=after)
+
+
+@admin.register(Group)
+class GroupAdmin(OperatedAdmin[Group]):
+    """What groups of staff may do; superusers decide."""
+
+    list_display = ("name",)
+    search_fields = ("name",)
+    ordering = ("name",)
+    fields = ("name", "permissions")
+
+    @property
+    def permissions(self) -> set[str]:
+        """None: no group could give itself more."""
+        return set()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Groups give permissions, so only those who have them all."""
+        return bool(request.user.is_superuser)
+
+    def has_view_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Likewise."""
+        return bool(request.user.is_superuser)
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Likewise."""
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Likewise."""
+        return bool(request.user.is_superuser)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Only permissions that some page here asks for."""
+        asked = Q()
+        for model_admin in self.admin_site._registry.values():  # noqa: SLF001  # Django offers no other way to ask
+            for permission in getattr(model_admin, "permissions", ()):
+                app_label, _, codename = permission.partition(".")
+                asked |= Q(content_type__app_label=app_label, codename=codename)
+        offered = Permission.objects.filter(asked).select_related("content_type")
+        kwargs |= {"queryset": offered, "widget": forms.CheckboxSelectMultiple()}
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's
+        """Write down what the group may do now, in the form's own transaction."""
+        before = {
+            "name": form.initial.get("name", ""),
+            "permissions": sorted(each.codename for each in form.initial.get("permissions", ())),
+        }
+        super().save_related(request, form, formsets, change)
+        after = {
+            "name": form.cleaned_data["name"],
+            "permissions": sorted(each.codename for each in form.cleaned_data["permissions"]),
+        }
+        _record(AuditAction.GROUP_CHANGED, request, form.instance, before=before, after=after)
+
+
+def _record(action: AuditAction, request: HttpRequest, subject: Model, *, before: Values, after: Values) -> None:
+    changed = [name for name in after if before[name] != after[name]]
+    if not changed:
+        return
+    record(
+        action,
+        actor=actor_of(request, ActorKind.STAFF),
+        at=timezone.now(),
+        subject_id=getattr(subject, "public_id", ""),
+        subject_label=str(subject),
+        before={name: before[name] for name in changed},
+        after={name: after[name] for name in changed},
+    )
+
+
