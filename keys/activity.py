@@ -52,6 +52,15 @@ LABELS = {
 }
 
 
+# What it means that nothing is set.
+NOTHING = {
+    "expires_at": "never",
+    "networks": "any address",
+    "not_before": "from its creation",
+    "rate_limits": "those of the API",
+}
+
+
 @dataclass(frozen=True)
 class Change:
     """One value before and after, in words."""
@@ -78,14 +87,16 @@ class EventView:
         return self.event.actor_label if self.event.actor_id else self.event.actor_label.capitalize()
 
     @property
-    def origin(self) -> str:
-        """Where from, and in which request, as far as it is known."""
-        return " · ".join(part for part in (self.event.address, self.event.request_id) if part)
+    def is_change(self) -> bool:
+        """Whether there is something before to compare with."""
+        return bool(self.event.before)
 
     @property
-    def changes_label(self) -> str:
-        """What unfolds them."""
-        return "1 value" if len(self.changes) == 1 else f"{len(self.changes)} values"
+    def details_label(self) -> str:
+        """What unfolds the rest: where from, and how many values changed."""
+        count = len(self.changes) if self.is_change else 0
+        more = "details" if not count else "1 change" if count == 1 else f"{count} changes"
+        return f"{self.event.address}, {more}" if self.event.address else more.capitalize()
 
 
 @dataclass(frozen=True)
@@ -163,13 +174,21 @@ def action_words(action: str) -> str:
 def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[Change]:
     """What differs, field by field, in words; what was and stays empty is left out."""
     names = list(dict.fromkeys([*before, *after]))
-    found = [Change(label_of(name), words(before.get(name)), words(after.get(name))) for name in names]
-    return [change for change in found if change.before != change.after]
+    return [
+        Change(label_of(name), value_words(name, before.get(name)), value_words(name, after.get(name)))
+        for name in names
+        if words(before.get(name)) != words(after.get(name))
+    ]
 
 
 def label_of(name: str) -> str:
     """What pages call a field."""
     return LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def value_words(name: str, value: object) -> str:
+    """The value of a field, or what it means that it has none."""
+    return words(value) or NOTHING.get(name, "none")
 
 
 def words(value: object) -> str:

@@ -29,7 +29,7 @@ class ScopeInfo:
 
 @dataclass(frozen=True)
 class Option:
-    """One level that can be chosen, the scopes that it gives, and whether it is chosen now."""
+    """One level that can be chosen, the scopes that it gives, what it adds, and whether it is chosen now."""
 
     level: Level
     label: str
@@ -120,7 +120,7 @@ def _option(level: Level, scopes: tuple[ScopeInfo, ...], *, is_chosen: bool) -> 
         level,
         _LABELS[level],
         tuple(scope.name for scope in scopes),
-        "; ".join(scope.description for scope in scopes if scope.description),
+        scopes[-1].description if scopes else "",
         any(scope.is_sensitive for scope in scopes),
         is_chosen,
     )

@@ -80,7 +80,7 @@ class RevocationForm(forms.Form):
         if expected_name is None:
             del self.fields["name"]
         else:
-            self.fields["name"].label = f"Type {expected_name} to confirm"
+            self.fields["name"].label = f"Type the name {expected_name} to confirm"
 
     def clean_name(self) -> str:
         """The key's name, letter by letter."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -80,7 +81,12 @@ def _review(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Map
 def _differences(key: ApiKey, form: EditKeyForm) -> Sequence[Difference]:
     wanted = form.settings().cleaned(key.api)
     return [
-        Difference(activity.label_of(name), _words(before), _words(after), widens=_widens(name, before, after, key.api))
+        Difference(
+            activity.label_of(name),
+            _words(name, before),
+            _words(name, after),
+            widens=_widens(name, before, after, key.api),
+        )
         for name in EDITABLE
         if (before := getattr(key, name)) != (after := wanted[name])
     ]
@@ -107,5 +113,5 @@ def _expiry_words(key: ApiKey) -> str:
     return f"As it is: {exact_words(key.expires_at)}." if key.expires_at else "As it is: never."
 
 
-def _words(value: object) -> str:
-    return activity.words(value.isoformat() if hasattr(value, "isoformat") else value)
+def _words(name: str, value: object) -> str:
+    return activity.value_words(name, value.isoformat() if isinstance(value, datetime) else value)

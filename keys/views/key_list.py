@@ -80,7 +80,7 @@ def _rows(request: MemberRequest, page: key_list.Page, now: datetime) -> list[Ke
     days = totals_by_day(page.keys, days=DAYS, now=now)
     manages = may_manage(request)
     return [
-        key_view(key, key.working_secrets, may_manage=manages, now=now, days=days[key.pk])  # type: ignore[attr-defined]
+        key_view(key, key.working_secrets, may_manage=manages, now=now, days=days[key.pk])  # type: ignore[attr-defined]  # prefetched
         for key in page.keys
     ]
 

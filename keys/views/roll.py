@@ -64,7 +64,8 @@ def _meaning(view: KeyView, overlap_s: int, now: datetime) -> str:
     for secret in view.secrets:
         end = ends.get(secret.public_id, secret.ends_at)
         if end is not None and end > now:
-            return f"{secret.hint} keeps working until {exact_words(end)}."
+            until = f"working until {exact_words(end)}."
+            return f"{secret.hint} keeps {until}" if view.retiring else f"Keeps {until}"
     return "Refused as soon as the new one exists."
 
 
