@@ -17,7 +17,7 @@ WRITES_OUTSIDE_SERVICES = {
     "keys/notices.py Notice.update": "a notice is claimed before it is mailed",
     "keys/sweeps.py Notice.bulk_create": "whom to warn",
     "keys/sweeps.py Usage.delete": "counts past their retention",
-    "portal/admin.py form.save": "allauth's form, which mails a link and writes nothing",
+    "portal/admin_people.py form.save": "allauth's form, which mails a link and writes nothing",
     "portal/audit.py AuditEvent.create": "the one place that appends",
     "portal/fonts.py font.save": "a font, into a file",
     "portal/models.py user.save": "the manager that createsuperuser calls",
