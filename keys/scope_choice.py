@@ -83,7 +83,8 @@ def chosen_scopes(scopes: Sequence[ScopeInfo], levels: Mapping[str, str], ticked
     for group in picker(scopes, ()).groups:
         level = levels.get(group.field, Level.NONE)
         read, write = f"{group.resource}:read", f"{group.resource}:write"
-        wanted = {Level.READ: {read}, Level.WRITE: {read, write}, Level.WRITE_ONLY: {write}}.get(Level(level), set())
+        given: dict[str, set[str]] = {Level.READ: {read}, Level.WRITE: {read, write}, Level.WRITE_ONLY: {write}}
+        wanted = given.get(level, set())
         names |= wanted & {scope.name for scope in scopes}
     return sorted(names)
 

@@ -1,0 +1,87 @@
+"""How events are told."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from keys import activity
+from keys.activity import Wanted
+from keys.models import ApiKey
+from keys.services.keys import disable_key
+from portal.audit import Actor
+from portal.audit_actions import AuditAction
+from portal.models import AuditEvent, Organization, User
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def happened(acme: Organization, at: datetime, action: AuditAction = AuditAction.KEY_EDITED, **columns: object) -> None:
+    AuditEvent.objects.create(
+        organization_id=acme.public_id, at=at, action=action, actor_kind="system", actor_label="system", **columns
+    )
+
+
+def test_pages_show_every_event_once_newest_first(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activity, "PAGE_SIZE", 2)
+    for index in range(5):
+        happened(acme, NOON, subject_label=str(index))
+    seen, after = [], ""
+    for _ in range(3):
+        page = activity.page(activity.visible_events(acme), after=after)
+        seen += [row.event.subject_label for day in page.days for row in day.events]
+        after = page.next_after
+    assert (seen, after) == (["4", "3", "2", "1", "0"], "")
+
+
+def test_an_unknown_place_to_go_on_from_begins_at_the_top(acme: Organization) -> None:
+    happened(acme, NOON)
+    assert activity.page(activity.visible_events(acme), after="event_unknown").days[0].date == NOON.date()
+
+
+def test_another_organizations_events_are_not_seen(key: ApiKey, initech: Organization) -> None:
+    assert not activity.visible_events(initech).exists()
+
+
+def test_days_are_those_of_utc_and_filters_include_both_ends(acme: Organization) -> None:
+    for at in (NOON, NOON.replace(hour=23, minute=59), NOON + timedelta(hours=12), NOON - timedelta(days=1)):
+        happened(acme, at)
+    events = activity.visible_events(acme)
+    assert [len(day.events) for day in activity.by_day(events)] == [1, 2, 1]
+    wanted = Wanted(since=NOON.date(), until=NOON.date())
+    assert activity.matching(events, wanted).count() == 2
+    assert activity.matching(events, Wanted(since=date.min, until=date.max)).count() == 4
+
+
+def test_filters_narrow_by_person_and_action(key: ApiKey, acme: Organization, ada: User, as_ada: Actor) -> None:
+    disable_key(key, by=as_ada)
+    happened(acme, NOON)
+    events = activity.visible_events(acme)
+    assert activity.matching(events, Wanted(actor=ada.public_id)).count() == 2
+    assert activity.matching(events, Wanted(actor=ada.public_id, action="key.disabled")).count() == 1
+
+
+@pytest.mark.parametrize("action", AuditAction)
+def test_every_action_can_be_told(acme: Organization, action: AuditAction) -> None:
+    happened(acme, NOON, action)
+    (row,) = activity.by_day(activity.visible_events(acme))[0].events
+    assert row.words
+    assert row.icon
+
+
+def test_values_are_told_in_words() -> None:
+    limit = {"name": "default", "limit": 1000, "window_s": 60}
+    told = activity.changes(
+        {"scopes": ["a", "b"], "expires_at": "2026-11-20T12:00:00+00:00", "rate_limits": [limit], "note": ""},
+        {"scopes": ["a"], "expires_at": None, "rate_limits": [], "note": ""},
+    )
+    assert [(change.label, change.before, change.after) for change in told] == [
+        ("Scopes", "a, b", "a"),
+        ("Expires", "Fri 20 Nov 2026, 12:00 UTC", "never"),
+        ("Rate limits", "1,000 requests in 60 s (default)", "those of the API"),
+    ]
+
+
+@pytest.mark.parametrize("value", ["T", "2026-13-99T99:00:00+00:00", "2026-11-20T12:00:00", "key:aT", 0, False])
+def test_a_value_that_only_looks_like_an_instant_stays_as_it_is(value: object) -> None:
+    assert activity.words(value) == str(value)

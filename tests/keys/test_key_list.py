@@ -1,0 +1,168 @@
+"""Which keys a list shows, and in which order."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from keys import key_list
+from keys.key_list import Page, Sort, Wanted
+from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
+from keys.presenters import key_view
+from keys.services.keys import IssuedKey, KeySettings, issue_key
+from keys.states import Status
+from portal.audit import COMMAND
+from portal.models import Organization
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+Make = Callable[..., ApiKey]
+
+
+@pytest.fixture
+def make(acme: Organization, api: Api) -> Make:
+    """Make a key of Acme, with columns set as no service would."""
+
+    def made(name: str = "worker", *, secret_ends: datetime | None = None, **columns: object) -> ApiKey:
+        wanted = KeySettings(name, scopes=["orders:read"])
+        key = issue_key(acme, api, wanted, environment=Environment.LIVE, by=COMMAND).key
+        if secret_ends:
+            newest = key.secrets.get()
+            KeySecret.objects.create(
+                key=key,
+                digest=bytes(newest.digest)[::-1],
+                pepper_version="1",
+                hint="lk_live_old1…old2",
+                created_at=newest.created_at,
+                ends_at=secret_ends,
+            )
+        ApiKey.objects.filter(pk=key.pk).update(**columns)
+        return ApiKey.objects.get(pk=key.pk)
+
+    return made
+
+
+def names(acme: Organization, now: datetime, **wanted: object) -> list[str]:
+    keys = key_list.matching(key_list.visible_keys(acme), Wanted(**wanted), now=now)  # type: ignore[arg-type]
+    return sorted(key.name for key in keys)
+
+
+def test_a_status_means_the_same_to_a_filter_and_to_a_page(make: Make, acme: Organization, now: datetime) -> None:
+    past, soon, far, long_ago = (now + timedelta(days=days) for days in (-1, 7, 60, -100))
+    ways: list[dict[str, object]] = [
+        {},
+        {"revoked_at": past, "revoke_reason": RevokeReason.LEAKED},
+        {"revoked_at": past, "revoke_reason": RevokeReason.OTHER, "disabled_at": past},
+        {"disabled_at": past, "expires_at": past},
+        {"not_before": soon},
+        {"expires_at": past},
+        {"expires_at": now},
+        {"expires_at": soon},
+        {"expires_at": soon + timedelta(seconds=1)},
+        {"secret_ends": soon, "expires_at": soon},
+        {"secret_ends": past},
+        {"created_at": now - timedelta(days=14)},
+        {"created_at": now - timedelta(days=13)},
+        {"last_used_at": long_ago},
+        {"last_used_at": now - timedelta(days=90)},
+        {"last_used_at": past, "expires_at": far},
+    ]
+    for way in ways:
+        make(**way)  # type: ignore[arg-type]
+    said = {status: set() for status in Status}  # type: ignore[var-annotated]
+    for key in key_list.with_working_secrets(key_list.visible_keys(acme), now=now):
+        said[key_view(key, key.working_secrets, may_manage=True, now=now).status].add(key.pk)  # type: ignore[attr-defined]
+    for status in Status:
+        found = key_list.matching(key_list.visible_keys(acme), Wanted(status=status), now=now)
+        assert {key.pk for key in found} == said[status], status
+    assert {status for status, keys in said.items() if keys} == set(Status) - {Status.SUSPENDED}
+
+
+def test_a_suspended_organization_and_a_disabled_api_are_seen_in_every_key(
+    make: Make, acme: Organization, api: Api, now: datetime
+) -> None:
+    make("worker")
+    Organization.objects.filter(pk=acme.pk).update(suspended_at=now)
+    assert names(acme, now, status=Status.SUSPENDED) == ["worker"]
+    Api.objects.filter(pk=api.pk).update(disabled_at=now)
+    assert names(acme, now, status=Status.PAUSED) == ["worker"]
+
+
+def test_search_finds_by_name_part_of_the_key_scope_and_id(make: Make, acme: Organization, now: datetime) -> None:
+    key = make("Billing worker")
+    make("other", scopes=[])
+    hint = key.secrets.get().hint
+    for text in ("billing", hint[:12], hint[-4:], hint, "orders:re", key.public_id):
+        assert names(acme, now, text=text) == ["Billing worker"], text
+    assert names(acme, now, text="nothing like it") == []
+    assert names(acme, now, text="%") == []
+
+
+def test_filters_narrow_together(make: Make, acme: Organization, api: Api, now: datetime) -> None:
+    make("live", scopes=["orders:read", "orders:write"])
+    make("test", environment=Environment.TEST, scopes=["orders:read"])
+    assert names(acme, now, scope="orders:read") == ["live", "test"]
+    assert names(acme, now, scope="orders:write") == ["live"]
+    assert names(acme, now, scope="orders") == []
+    assert names(acme, now, scope="orders:read", environment="test", api=api.public_id) == ["test"]
+    assert names(acme, now, owner="user_unknown") == []
+
+
+@pytest.mark.parametrize("sort", Sort)
+def test_pages_show_every_key_once_in_order_whatever_the_ties(
+    make: Make, acme: Organization, now: datetime, sort: Sort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_list, "PAGE_SIZE", 3)
+    for index in range(4):
+        make("same", last_used_at=now, expires_at=now + timedelta(days=index % 2), created_at=now)
+        make(f"worker-{index}")
+    everything = _walk(acme, sort, now)
+    assert len({key.pk for key in everything}) == len(everything) == 8
+    assert everything == list(key_list.visible_keys(acme).order_by(*key_list._ORDERS[sort].by()))
+
+
+def _walk(acme: Organization, sort: Sort, now: datetime) -> list[ApiKey]:
+    found: list[ApiKey] = []
+    page = Page([], "")
+    while not found or page.next_cursor:
+        page = key_list.page(key_list.visible_keys(acme), sort=sort, after=page.next_cursor, now=now)
+        found += page.keys
+    return found
+
+
+def test_a_cursor_that_is_not_ours_or_of_another_order_begins_at_the_top(
+    make: Make, acme: Organization, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_list, "PAGE_SIZE", 1)
+    make("a")
+    make("b")
+    keys = key_list.visible_keys(acme)
+    by_name = key_list.page(keys, sort=Sort.NAME, after="", now=now)
+    for cursor in ("", "x", "a:b:c", by_name.next_cursor[:-1], key_list._ORDERS[Sort.EXPIRES].cursor(by_name.keys[0])):
+        assert key_list.page(keys, sort=Sort.NAME, after=cursor, now=now).keys == by_name.keys
+
+
+def test_counting_stops_where_nobody_reads_on(
+    make: Make, acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_list, "MAX_COUNTED", 2)
+    for _ in range(4):
+        make()
+    assert key_list.count(key_list.visible_keys(acme)) == 3
+
+
+def test_a_key_is_found_by_its_secret_within_its_own_organization(
+    issued: IssuedKey, acme: Organization, initech: Organization
+) -> None:
+    assert key_list.find_by_secret(issued.secret_text, acme) == issued.key
+    assert key_list.find_by_secret(issued.secret_text, initech) is None
+    assert key_list.find_by_secret(issued.secret_text[:-1], acme) is None
+
+
+def test_of_a_secret_an_address_holds_no_more_than_its_hint(issued: IssuedKey) -> None:
+    beginning = issued.secret.hint.partition("…")[0]
+    assert key_list.searchable(issued.secret_text) == beginning
+    assert key_list.searchable(f" {issued.secret_text[:20]} ") == beginning
+    assert key_list.searchable(f"see {issued.secret_text}!") == f"see {beginning}!"
+    assert key_list.searchable("billing worker") == "billing worker"
+    assert key_list.is_whole_secret(issued.secret_text)
+    assert not key_list.is_whole_secret(issued.secret_text[:-1])
