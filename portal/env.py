@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -128,7 +128,7 @@ def _email_url(url: SecretStr) -> SecretStr:
     parts = urlsplit(url.get_secret_value())
     is_smtp = parts.scheme in {"smtp", "smtps", "smtp+tls"} and bool(parts.hostname)
     if not is_smtp and parts.scheme != "console":
-        raise ValueError("must be smtp://, smtp+tls:// or smtps://user:password@host:port, or console:")
+        raise ValueError("must be smtp://, smtp+tls:// or smtps://user:password@host:port?from=address, or console:")
     return url
 
 
@@ -237,12 +237,17 @@ def database_from_url(dsn: PostgresDsn) -> dict[str, object]:
     }
 
 
-def email_from_url(url: SecretStr) -> dict[str, object]:
-    """Django's ``EMAIL_*`` settings for ``smtp[s|+tls]://user:password@host:port`` or ``console:``."""
+def email_from_url(url: SecretStr, *, public_url: str) -> dict[str, object]:
+    """Django's mail settings for ``smtp[s|+tls]://user:password@host:port?from=address`` or ``console:``.
+
+    Without ``from``, mails come from ``no-reply@`` the host of ``public_url``.
+    """
     parts = urlsplit(url.get_secret_value())
+    sender = parse_qs(parts.query).get("from", [f"no-reply@{urlsplit(public_url).hostname}"])[0]
+    common = {"DEFAULT_FROM_EMAIL": f"Latchkey <{sender}>"}
     if parts.scheme == "console":
-        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
-    return {
+        return common | {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    return common | {
         "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "EMAIL_HOST": parts.hostname,
         "EMAIL_PORT": parts.port or {"smtp": 25, "smtps": 465, "smtp+tls": 587}[parts.scheme],

@@ -267,7 +267,7 @@ USE_TZ = True
 
 # --- Mail --------------------------------------------------------------------------------------------------------
 if production is not None:
-    vars().update(email_from_url(production.email_url))
+    vars().update(email_from_url(production.email_url, public_url=PUBLIC_URL))
 else:
     EMAIL_BACKEND = "portal.mail.BoxBackend"
 MAIL_BACKEND = vars()["EMAIL_BACKEND"]

@@ -15,6 +15,7 @@ import redis
 from celery.signals import before_task_publish, task_prerun
 from django.conf import settings
 from django.core import mail
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error, connection
 
 from keys import secret as secret_module
@@ -67,7 +68,8 @@ def _tables() -> Iterator[tuple[str, str]]:
                 cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  # names come from the database
                 yield f"the table {table}", repr(cursor.fetchall())
         yield "a session", repr([session.get_decoded() for session in _sessions()])
-    except (RuntimeError, Error):  # the test may not use the database, or left a broken transaction
+    # The test may not use the database, left a broken transaction, or drives a browser on this thread.
+    except (RuntimeError, Error, SynchronousOnlyOperation):
         return
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import psycopg
+from psycopg.sql import SQL, Identifier
 
 from portal import processes
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
@@ -38,20 +39,24 @@ class Live:
         """What it has said so far, mails included: its mail goes to the console."""
         return (self.folder / "web.log").read_text(errors="replace")
 
+    def tables(self) -> str:
+        """All that its database holds."""
+        with psycopg.connect(self.environ["DATABASE_URL"]) as connection:
+            names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            return repr([connection.execute(SQL("TABLE {}").format(Identifier(name))).fetchall() for (name,) in names])
+
     def manage(self, *arguments: str) -> str:
         """What a management command prints."""
         return manage(self.environ, *arguments)
 
     def mailed_code(self, address: str) -> str:
-        """The newest six-character code that was mailed to the address; waits for it, as a person would."""
+        """The newest code that was mailed to the address; waits for it, as a person would."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            mails = [mail for mail in self.log.split("MIME-Version:") if f"To: {address}" in mail]
-            codes = (
-                re.findall(r"^\s*([A-Z0-9]{6}|\d{6}|[A-Z0-9]{3,4}-[A-Z0-9]{3,4})\s*$", mails[-1], re.M) if mails else []
-            )
+            _, found, newest = self.log.rpartition(f"To: {address}\n")
+            codes = re.findall(r"^    (\d{6})$", newest, re.MULTILINE) if found else []
             if codes:
-                return str(codes[-1])
+                return str(codes[0])
             time.sleep(0.05)
         raise AssertionError(f"no code was mailed to {address}")
 

@@ -228,7 +228,7 @@ class Migration(migrations.Migration):
                 (
                     "about",
                     models.CharField(
-                        help_text="The instant or secret id it tells of: an extended key may be told again.",
+                        help_text="The instant or the secret it tells of: an extended key is told again.",
                         max_length=64,
                     ),
                 ),

@@ -184,9 +184,17 @@ def test_the_database_url_becomes_djangos_settings() -> None:
     ],
 )
 def test_the_mail_url_becomes_djangos_settings(url: str, port: int, tls: bool, ssl: bool) -> None:
-    found = email_from_url(SecretStr(url))
+    found = email_from_url(SecretStr(url), public_url="https://keys.example.com:8443")
+    assert found["DEFAULT_FROM_EMAIL"] == "Latchkey <no-reply@keys.example.com>"
     assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == ("mail.example.com", port)
     assert (found["EMAIL_USE_TLS"], found["EMAIL_USE_SSL"]) == (tls, ssl)
+
+
+def test_the_mail_url_names_the_sender() -> None:
+    url = SecretStr("smtp://mail.example.com?from=keys%40example.org")
+    assert (
+        email_from_url(url, public_url="https://x.example.com")["DEFAULT_FROM_EMAIL"] == "Latchkey <keys@example.org>"
+    )
 
 
 # --- The whole program ---

@@ -1,0 +1,107 @@
+"""A browser, a portal that really runs, and an eye on everything the browser complains about."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests import live
+from tests.live import Live
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+WIDTHS = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 780}}
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"]
+QUIET += ["--disable-background-networking", "--disable-sync"]  # it would call home, from a machine that has no way out
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here drives a browser."""
+    for item in items:
+        if "journeys" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.timeout(300))
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium found; install Debian's package chromium"))
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A portal for all journeys; each brings people and organizations of its own."""
+    folder = tmp_path_factory.mktemp("portal")
+    with live.database() as database_url, live.portal(folder, database_url=database_url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def context(browser: Browser, portal: Live) -> Iterator[BrowserContext]:
+    """A profile without a past."""
+    context = browser.new_context(base_url=portal.url, viewport=WIDTHS["wide"])  # type: ignore[arg-type]
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
+
+
+class Inspector:
+    """Looks at pages as people do who see little, in both themes and on both widths; hears what the console says."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.complaints: list[str] = []
+        self._axe = Axe()
+        self._folder = folder
+
+    def hear(self, complaint: str) -> None:
+        """Remember what the browser complains of."""
+        # A refused form (422) is logged by Chromium as well; that is an answer, not a fault.
+        if not re.match(r"Failed to load resource.*\b422\b", complaint):
+            self.complaints.append(complaint)
+
+    def look(self, page: Page, name: str) -> None:
+        """Fail for anything axe finds, and for a page that is wider than its window; keep a picture of each."""
+        for width, size in WIDTHS.items():
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            for theme in ("light", "dark"):
+                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+                if self._folder:
+                    picture = self._folder / f"{name}-{width}-{theme}.png"
+                    page.screenshot(path=picture, full_page=True, caret="initial")  # hiding it takes an inline style
+                found = self._axe.run(page, options={"preload": False})  # it would fetch what our policy forbids
+                assert found.violations_count == 0, f"{name}, {width}, {theme}: {found.generate_report()}"
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+                f"{name} is too wide on a {width}"
+            )
+        page.set_viewport_size(WIDTHS["wide"])  # type: ignore[arg-type]
+        page.emulate_media(color_scheme="light")
+
+
+@pytest.fixture
+def inspector() -> Inspector:
+    """Pictures go to ``SCREENSHOTS``, where that names a folder."""
+    folder = os.environ.get("SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    return Inspector(Path(folder) if folder else None)
+
+
+@pytest.fixture
+def page(context: BrowserContext, inspector: Inspector) -> Iterator[Page]:
+    """A tab; a message of the console about the policy, or an error in a script, fails the test."""
+    page = context.new_page()
+    page.on("console", lambda message: inspector.hear(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: inspector.hear(str(error)))
+    yield page
+    assert inspector.complaints == []
