@@ -244,7 +244,7 @@ def email_from_url(url: SecretStr, *, public_url: str) -> dict[str, object]:
     """
     parts = urlsplit(url.get_secret_value())
     sender = parse_qs(parts.query).get("from", [f"no-reply@{urlsplit(public_url).hostname}"])[0]
-    common = {"DEFAULT_FROM_EMAIL": f"Latchkey <{sender}>"}
+    common: dict[str, object] = {"DEFAULT_FROM_EMAIL": f"Latchkey <{sender}>"}
     if parts.scheme == "console":
         return common | {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
     return common | {

@@ -63,7 +63,7 @@ class Live:
 
 def manage(environ: Mapping[str, str], *arguments: str) -> str:
     """What a management command prints; fails the test with its complaint where it fails."""
-    command = [sys.executable, BASE_DIR / "manage.py", *arguments]
+    command = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
     done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

@@ -5,16 +5,18 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from tests import live
 from tests.live import Live
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-WIDTHS = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 780}}
+WIDTHS: dict[str, ViewportSize] = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 780}}
+THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"]
 QUIET += ["--disable-background-networking", "--disable-sync"]  # it would call home, from a machine that has no way out
 
@@ -50,7 +52,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser, portal: Live) -> Iterator[BrowserContext]:
     """A profile without a past."""
-    context = browser.new_context(base_url=portal.url, viewport=WIDTHS["wide"])  # type: ignore[arg-type]
+    context = browser.new_context(base_url=portal.url, viewport=WIDTHS["wide"])
     context.set_default_timeout(15_000)
     yield context
     context.close()
@@ -73,9 +75,9 @@ class Inspector:
     def look(self, page: Page, name: str) -> None:
         """Fail for anything axe finds, and for a page that is wider than its window; keep a picture of each."""
         for width, size in WIDTHS.items():
-            page.set_viewport_size(size)  # type: ignore[arg-type]
-            for theme in ("light", "dark"):
-                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.set_viewport_size(size)
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)
                 if self._folder:
                     picture = self._folder / f"{name}-{width}-{theme}.png"
                     page.screenshot(path=picture, full_page=True, caret="initial")  # hiding it takes an inline style
@@ -84,7 +86,7 @@ class Inspector:
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
                 f"{name} is too wide on a {width}"
             )
-        page.set_viewport_size(WIDTHS["wide"])  # type: ignore[arg-type]
+        page.set_viewport_size(WIDTHS["wide"])
         page.emulate_media(color_scheme="light")
 
 

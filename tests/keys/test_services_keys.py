@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -65,7 +66,7 @@ def test_issuing_tells_the_audit_who_did_it(issued: IssuedKey, ada: User) -> Non
     ],
 )
 def test_a_value_out_of_bounds_is_named_and_nothing_is_stored(
-    acme: Organization, api: Api, as_ada: Actor, change: dict[str, object], field: str
+    acme: Organization, api: Api, as_ada: Actor, change: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(Invalid) as refusal:
         issue_key(acme, api, replace(WANTED, **change), environment=Environment.LIVE, by=as_ada)
@@ -176,6 +177,7 @@ def test_a_roll_adds_a_secret_and_sets_an_end_on_the_old(issued: IssuedKey, as_a
     old, new = issued.key.secrets.order_by("pk")
     assert (rolled.key.public_id, rolled.secret.pk) == (issued.key.public_id, new.pk)
     assert new.ends_at is None
+    assert old.ends_at is not None
     assert HOUR <= old.ends_at - now <= HOUR + timedelta(minutes=1)
     assert rolled.secret_text != issued.secret_text
 
@@ -199,7 +201,9 @@ def test_a_lost_answer_is_rolled_again_without_harm(issued: IssuedKey, as_ada: A
     newest = roll_key(issued.key, overlap=5 * HOUR, by=as_ada).secret
     ends = dict(issued.key.secrets.values_list("pk", "ends_at"))
     assert (ends[issued.secret.pk], ends[newest.pk]) == (end, None)
-    assert not KeySecret.objects.get(pk=lost.pk).works(ends[lost.pk])
+    lost_end = ends[lost.pk]
+    assert lost_end is not None
+    assert not KeySecret.objects.get(pk=lost.pk).works(lost_end)
 
 
 def test_an_overlap_is_ended_and_moved(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ GOOD = Facts(
         ({"is_compromised": True, "is_revoked": True}, State.COMPROMISED),
     ],
 )
-def test_the_first_that_fits_is_the_state(change: dict[str, object], expected: State) -> None:
+def test_the_first_that_fits_is_the_state(change: dict[str, Any], expected: State) -> None:
     assert state(replace(GOOD, **change), now=NOW) is expected
 
 
