@@ -9,8 +9,9 @@ class KeysConfig(AppConfig):
     name = "keys"
 
     def ready(self) -> None:
-        """Make API keys a kind of credential, say how their snapshots are read, and write usage down at the end."""
-        from keys.validation import api_keys, kinds, loaders, snapshots, usage
+        """Make API keys a kind of credential, say how their snapshots are read, and finish what is begun at the end."""
+        from keys.services import redigest
+        from keys.validation import api_keys, kinds, loaders, peppers, snapshots, usage
         from portal import lifespan
 
         kinds.register_kind(api_keys.recognise_api_key)
@@ -18,4 +19,6 @@ class KeysConfig(AppConfig):
         snapshots.register_loader("apisecret", loaders.load_api_secrets)
         snapshots.register_loader("api", loaders.load_apis)
         snapshots.register_loader("org", loaders.load_organizations)
+        peppers.MOVER.register(redigest.redigest)
         lifespan.at_stop(usage.USAGE.stop)
+        lifespan.at_stop(peppers.MOVER.stop)

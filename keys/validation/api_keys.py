@@ -9,6 +9,7 @@ from django.conf import settings
 from keys.secret import Kind, digest, parse
 from keys.validation.kinds import Snapshots
 from keys.validation.names import api_name, api_secret_name, organization_name, secret_name
+from keys.validation.peppers import Outdated
 from keys.validation.shapes import (
     ApiSecretSnapshot,
     ApiSnapshot,
@@ -52,6 +53,10 @@ class ApiKeyCredential:
             now=now,
         )
 
+    def outdated(self, found: Snapshots) -> Outdated | None:
+        """The key's secret, where it stands under an older pepper."""
+        return _outdated("secret", self._key(found), self._digests)
+
     def _key(self, found: Snapshots) -> KeySnapshot | None:
         return _right(KeySnapshot, zip(self.names, self._digests, strict=True), found)
 
@@ -68,6 +73,10 @@ class Caller:
     def secret(self, found: Snapshots) -> ApiSecretSnapshot | None:
         """Its snapshot, where it is known."""
         return _right(ApiSecretSnapshot, zip(self.names, self._digests, strict=True), found)
+
+    def outdated(self, found: Snapshots) -> Outdated | None:
+        """The API secret, where it stands under an older pepper."""
+        return _outdated("apisecret", self.secret(found), self._digests)
 
     def audience(self, found: Snapshots, *, now: float) -> Audience | None:
         """What it lets its bearer ask about; None where it does not work."""
@@ -93,6 +102,14 @@ def recognise_caller(text: str) -> Caller | None:
 def _digests(text: str) -> tuple[bytes, ...]:
     # Which pepper a secret is stored under is known only once it is found.
     return tuple(digest(text, pepper.key) for pepper in settings.KEY_PEPPERS)
+
+
+def _outdated(
+    name_kind: str, snapshot: KeySnapshot | ApiSecretSnapshot | None, digests: tuple[bytes, ...]
+) -> Outdated | None:
+    if snapshot is None or snapshot.digest == digests[0]:
+        return None
+    return Outdated(name_kind, snapshot.secret_id, snapshot.digest, digests[0])
 
 
 def _right(

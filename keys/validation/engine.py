@@ -9,6 +9,7 @@ from keys.validation import metrics
 from keys.validation.api_keys import Caller, recognise_caller
 from keys.validation.kinds import Credential, recognise
 from keys.validation.names import api_name
+from keys.validation.peppers import Mover
 from keys.validation.ratelimit import RateLimiter, Standing
 from keys.validation.shapes import Audience, Call, Code, Principal, Snapshot, Verdict
 from keys.validation.snapshots import DEADLINE_S, Snapshots
@@ -33,10 +34,11 @@ class Outcome(Struct, frozen=True):
 class Engine:
     """Answers questions about credentials; one a process."""
 
-    def __init__(self, snapshots: Snapshots, limiter: RateLimiter, usage: UsageRecorder) -> None:
+    def __init__(self, snapshots: Snapshots, limiter: RateLimiter, usage: UsageRecorder, mover: Mover) -> None:
         self._snapshots = snapshots
         self._limiter = limiter
         self._usage = usage
+        self._mover = mover
 
     async def know(self, api_secret: str) -> Audience:
         """What the API secret lets its bearer ask about; raises UnknownCaller or Unavailable."""
@@ -60,6 +62,9 @@ class Engine:
         secret = caller.secret(found)
         if secret is not None:
             self._usage.count_caller(secret.secret_id, address=caller_address, now=now)
+        self._mover.notice(caller.outdated(found))
+        if not isinstance(presented, Verdict):
+            self._mover.notice(presented.outdated(found))
         metrics.VALIDATION_SECONDS.observe(time.perf_counter() - started)
         return outcome
 

@@ -8,6 +8,7 @@ import re
 
 from keys.validation.answers import encode
 from keys.validation.engine import Engine, UnknownCaller
+from keys.validation.peppers import MOVER
 from keys.validation.question import InvalidFields, Question, read_question
 from keys.validation.ratelimit import RateLimiter
 from keys.validation.shapes import Call, Code
@@ -18,7 +19,7 @@ from portal.exchange import JSON, Answer, Exchange, endpoint, unavailable
 from portal.problems import Problem, ProblemType
 from portal.proxies import parse_address
 
-ENGINE = Engine(DatabaseSnapshots(), RateLimiter(), USAGE)
+ENGINE = Engine(DatabaseSnapshots(), RateLimiter(), USAGE, MOVER)
 
 _BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)
 _CHALLENGE = (("www-authenticate", "Bearer"),)

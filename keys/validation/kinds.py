@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from keys.validation.peppers import Outdated
 from keys.validation.shapes import Audience, Call, Snapshot, Verdict
 from keys.validation.verdict import MALFORMED
 
@@ -21,6 +22,9 @@ class Credential(Protocol):
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
         """The verdict, from all that was found."""
+
+    def outdated(self, found: Snapshots) -> Outdated | None:
+        """What was found under an older pepper than the first."""
 
 
 # The credential that a text spells, the verdict where that needs no look-up, None where the text is of another kind.

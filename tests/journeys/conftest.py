@@ -52,7 +52,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser, portal: Live) -> Iterator[BrowserContext]:
     """A profile without a past."""
-    context = browser.new_context(base_url=portal.url, viewport=WIDTHS["wide"])
+    context = browser.new_context(base_url=portal.url, viewport=WIDTHS["wide"], reduced_motion="reduce")
     context.set_default_timeout(15_000)
     yield context
     context.close()
