@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -44,4 +44,6 @@ def go_to(request: HttpRequest, url: str) -> HttpResponse:
     """After a change: the page that shows it, loaded whole, also where htmx asked."""
     if request.htmx:
         return HttpResponseClientRedirect(url)
-    return HttpResponse(status=303, headers={"Location": url})
+    response = HttpResponseRedirect(url)
+    response.status_code = 303  # "see other": whoever posted goes on with GET (RFC 9110 §15.4.4)
+    return response

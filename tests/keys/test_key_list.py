@@ -67,8 +67,8 @@ def test_a_status_means_the_same_to_a_filter_and_to_a_page(make: Make, acme: Org
         {"last_used_at": past, "expires_at": far},
     ]
     for way in ways:
-        make(**way)  # type: ignore[arg-type]
-    said = {status: set() for status in Status}  # type: ignore[var-annotated]
+        make(**way)
+    said: dict[Status, set[int]] = {status: set() for status in Status}
     for key in key_list.with_working_secrets(key_list.visible_keys(acme), now=now):
         said[key_view(key, key.working_secrets, may_manage=True, now=now).status].add(key.pk)  # type: ignore[attr-defined]
     for status in Status:
@@ -141,9 +141,7 @@ def test_a_cursor_that_is_not_ours_or_of_another_order_begins_at_the_top(
         assert key_list.page(keys, sort=Sort.NAME, after=cursor, now=now).keys == by_name.keys
 
 
-def test_counting_stops_where_nobody_reads_on(
-    make: Make, acme: Organization, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_counting_stops_where_nobody_reads_on(make: Make, acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_list, "MAX_COUNTED", 2)
     for _ in range(4):
         make()

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
-from keys.models import ApiKey, KeySecret, Usage
-from keys.services.keys import IssuedKey
-
-HTMX = {"HX-Request": "true"}
+from keys.models import Api, ApiKey, Environment, KeySecret, Usage
+from keys.services.keys import IssuedKey, KeySettings, issue_key
+from portal.audit import Actor
+from portal.models import Organization
 
 
 @pytest.fixture
@@ -23,6 +24,17 @@ def new_key_form() -> dict[str, str]:
         "access:orders": "read",
         "lifetime": "90",
     }
+
+
+@pytest.fixture
+def issue(acme: Organization, api: Api, as_ada: Actor) -> Callable[[str], ApiKey]:
+    """Make a live key of Acme by this name, for a day."""
+
+    def issued(name: str) -> ApiKey:
+        wanted = KeySettings(name, scopes=["orders:read"], expires_at=timezone.now() + timedelta(days=1))
+        return issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada).key
+
+    return issued
 
 
 @pytest.fixture
