@@ -11,14 +11,19 @@ class KeysConfig(AppConfig):
     def ready(self) -> None:
         """Make API keys a kind of credential, say how their snapshots are read, and finish what is begun at the end."""
         from keys.services import redigest
-        from keys.validation import api_keys, kinds, loaders, peppers, snapshots, usage
-        from portal import lifespan
+        from keys.validation import api_keys, kinds, cache, database, invalidation, loaders, peppers, usage
+        from django.conf import settings
+
+        from portal import lifespan, outbox
 
         kinds.register_kind(api_keys.recognise_api_key)
-        snapshots.register_loader("secret", loaders.load_keys)
-        snapshots.register_loader("apisecret", loaders.load_api_secrets)
-        snapshots.register_loader("api", loaders.load_apis)
-        snapshots.register_loader("org", loaders.load_organizations)
+        database.register_loader("secret", loaders.load_keys)
+        database.register_loader("apisecret", loaders.load_api_secrets)
+        database.register_loader("api", loaders.load_apis)
+        database.register_loader("org", loaders.load_organizations)
+        if settings.REDIS_URL:
+            outbox.register_flush(invalidation.flush)
+            lifespan.while_serving(cache.hold_lease)
         peppers.MOVER.register(redigest.redigest)
         lifespan.at_stop(usage.USAGE.stop)
         lifespan.at_stop(peppers.MOVER.stop)

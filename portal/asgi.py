@@ -55,7 +55,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _live(receive: Receive, send: Send) -> None:
     await receive()  # lifespan.startup
+    lifespan.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()  # lifespan.shutdown
-    lifespan.stop()
+    await lifespan.stop()
     await send({"type": "lifespan.shutdown.complete"})

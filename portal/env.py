@@ -165,6 +165,8 @@ class Env(BaseSettings):
     max_organizations_per_user: Annotated[int, Field(ge=1)] = 10
     audit_retention_days: Annotated[int, Field(ge=1)] = 400
     usage_retention_days: Annotated[int, Field(ge=31)] = 120
+    snapshot_ttl: Annotated[int, Field(ge=1, le=60)] = 30
+    snapshot_stale_if_error: Annotated[int, Field(ge=60, le=3600)] = 300
     metrics_token: SecretStr | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     debug: bool = False

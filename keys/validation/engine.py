@@ -12,7 +12,7 @@ from keys.validation.names import api_name
 from keys.validation.peppers import Mover
 from keys.validation.ratelimit import RateLimiter, Standing
 from keys.validation.shapes import Audience, Call, Code, Principal, Snapshot, Verdict
-from keys.validation.snapshots import DEADLINE_S, Snapshots
+from keys.validation.database import DEADLINE_S, Snapshots
 from keys.validation.usage import UsageRecorder
 
 _COUNTERS = {code: metrics.VALIDATIONS.labels(code.value) for code in Code}

@@ -12,14 +12,15 @@ from keys.validation.peppers import MOVER
 from keys.validation.question import InvalidFields, Question, read_question
 from keys.validation.ratelimit import RateLimiter
 from keys.validation.shapes import Call, Code
-from keys.validation.snapshots import DatabaseSnapshots, Unavailable
+from keys.validation.cache import snapshots
+from keys.validation.database import Unavailable
 from keys.validation.strict_json import NotAnObject, parse_object
 from keys.validation.usage import USAGE
 from portal.exchange import JSON, Answer, Exchange, endpoint, unavailable
 from portal.problems import Problem, ProblemType
 from portal.proxies import parse_address
 
-ENGINE = Engine(DatabaseSnapshots(), RateLimiter(), USAGE, MOVER)
+ENGINE = Engine(snapshots(), RateLimiter(), USAGE, MOVER)
 
 _BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)
 _CHALLENGE = (("www-authenticate", "Bearer"),)

@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from msgspec import Raw
-
 from keys.limits import RateLimit
 from keys.models import Api, ApiSecret, KeySecret, RevokeReason
 from keys.validation.shapes import ApiSecretSnapshot, ApiSnapshot, KeySnapshot, Limit, OrganizationSnapshot, Snapshot
@@ -47,7 +45,7 @@ def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
             scopes=tuple(row.key__scopes),
             networks=tuple(row.key__networks),
             rate_limits=_limits(row.key__rate_limits),
-            metadata=Raw(json.dumps(row.key__metadata, ensure_ascii=False, separators=(",", ":")).encode()),
+            metadata=json.dumps(row.key__metadata, ensure_ascii=False, separators=(",", ":")).encode(),
             not_before=_epoch(row.key__not_before),
             expires_at=_epoch(row.key__expires_at),
             is_disabled=row.key__disabled_at is not None,

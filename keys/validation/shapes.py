@@ -40,7 +40,7 @@ class Limit(Struct, frozen=True):
     window_s: int
 
 
-class KeySnapshot(Struct, frozen=True, kw_only=True):
+class KeySnapshot(Struct, frozen=True, kw_only=True, tag="key"):
     """``secret:<digest>``: an API key, as one of its secrets opens it."""
 
     digest: bytes
@@ -54,7 +54,7 @@ class KeySnapshot(Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...]
     networks: tuple[str, ...]
     rate_limits: tuple[Limit, ...]
-    metadata: Raw
+    metadata: bytes  # JSON, as answers show it
     not_before: float | None
     expires_at: float | None
     is_disabled: bool
@@ -62,7 +62,7 @@ class KeySnapshot(Struct, frozen=True, kw_only=True):
     is_compromised: bool
 
 
-class ApiSecretSnapshot(Struct, frozen=True, kw_only=True):
+class ApiSecretSnapshot(Struct, frozen=True, kw_only=True, tag="api_secret"):
     """``apisecret:<digest>``: what a backend or gateway presents."""
 
     digest: bytes
@@ -74,7 +74,7 @@ class ApiSecretSnapshot(Struct, frozen=True, kw_only=True):
     is_revoked: bool
 
 
-class ApiSnapshot(Struct, frozen=True, kw_only=True):
+class ApiSnapshot(Struct, frozen=True, kw_only=True, tag="api"):
     """``api:<id>``: a protected resource server."""
 
     api_id: str
@@ -84,7 +84,7 @@ class ApiSnapshot(Struct, frozen=True, kw_only=True):
     is_disabled: bool
 
 
-class OrganizationSnapshot(Struct, frozen=True, kw_only=True):
+class OrganizationSnapshot(Struct, frozen=True, kw_only=True, tag="organization"):
     """``org:<id>``: the consumer that owns credentials."""
 
     organization_id: str

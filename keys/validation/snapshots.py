@@ -1,130 +1,238 @@
-"""Where the engine reads snapshots, by name. For now straight from the database, on every call.
+"""Where the engine reads snapshots, by name: this process's own copies, then the shared ones, then the database.
 
-``secret:<digest>`` and the like: the part before the colon names a kind, and each kind registers a loader. Reading
-answers within its deadline or says that it cannot: a server that hangs never times out by itself, so the waiting is
-bounded on our side. Four threads read; 64 more calls may wait for one; the rest are turned away at once.
+The promise: *a validation that starts after a change has returned never sees the state before it, in any process.* The
+protocol, in the order of a change's life:
+
+1. **Write** (``invalidation``). A service commits, then runs one script in Redis: delete the copies and fill tokens of
+   the names, publish the names, and after that read the register of live processes. It answers once each of them has
+   acknowledged, or after 1.2 s, by when the others' leases have run out. A register that is empty, of another run of
+   Redis or younger than 1.2 s knows too little, and the whole 1.2 s are waited. Finding nothing to change does all the same.
+2. **Fill** (here). Who misses takes a token in Redis *before* reading the database, and its copy is stored only if the
+   token still stands: a write in between has deleted it, so a stale read is never stored. Where another reader holds the
+   token, one reads for oneself and stores nothing there.
+3. **Own copies** (``local``). A process uses its own copies only under a lease (``lease``): 0.8 s from the moment before
+   it renewed its row in the register, once a ping sent after that has come back over its subscription, hence behind all
+   earlier invalidations. A new connection begins a new epoch and empties them. It acknowledges after it has dropped the
+   names and marked what is on its way. What a load brings is stored only if its epoch still holds, the lease was good
+   when it began and no invalidation of its name came since; a caller joins a running load only under the same rules, and
+   else waits for the next, which begins after it came.
+4. **Age.** A copy is fresh for ``SNAPSHOT_TTL`` from the token's time, and kept until ``SNAPSHOT_STALE_IF_ERROR`` for the
+   time when the database gives no answer.
+5. **Redis unreachable at the write.** The names stay in the outbox for whoever reaches both stores, and the change
+   answers with the time by which no copy can be left.
+6. **Redis itself** (``wire``). A shared copy is bound to one run of one server by an HMAC: what comes back from an old
+   dump, or was written by hand, is a miss.
+7. **Redis down:** the database answers, behind a breaker. **Database down:** kept copies answer; expiry still holds, for
+   the clock decides. **Both down:** Unavailable.
 """
 
 import asyncio
 import logging
-import threading
+import os
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
-
-from keys.validation import metrics
+from keys.validation import wire
 from keys.validation.breaker import Breaker
+from keys.validation.clock import boottime
+from keys.validation.database import DEADLINE_S, DatabaseSnapshots, Unavailable
+from keys.validation.local import Copy, Load, Local
+from keys.validation.redis_link import Link, RedisDown, copy_keys, script
 from keys.validation.shapes import Snapshot
 
-THREADS = 4
-MAX_WAITING = 64
-DEADLINE_S = 1.0
+TAKE_WITHIN_S = 0.05
+TOKEN_MS = 2_000
 
 log = logging.getLogger(__name__)
 
-# Snapshots by id (a name's part after the colon), of those ids that exist: one SELECT, of committed rows.
-Loader = Callable[[Sequence[str]], Mapping[str, Snapshot]]
-_loaders: dict[str, Loader] = {}
+
+@dataclass(slots=True)
+class Taken:
+    """What Redis had when it was asked: the time there, the copies of this run with their ages, and our tokens."""
+
+    run: bytes
+    now_ms: int
+    nonce: str
+    copies: dict[str, tuple[Snapshot, float]] = field(default_factory=dict)
+    tokens: list[str] = field(default_factory=list)
 
 
-class Unavailable(Exception):
-    """No answer can be given now; the caller may try again in a second."""
+@dataclass(slots=True)
+class Running:
+    """A load on its way, and what those who share it wait for: the copy, or None for what does not exist."""
+
+    load: Load
+    result: "asyncio.Future[Copy | None]"
 
 
-class Snapshots(Protocol):
-    """What the engine reads through."""
+class CachedSnapshots:
+    """Reads through both caches; one a process, on its event loop."""
 
-    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
-        """Those of the named snapshots that exist, by ``deadline`` on the event loop's clock; raises Unavailable."""
-
-
-def register_loader(kind: str, load: Loader) -> None:
-    """Say how snapshots of this kind are read from the database."""
-    _loaders[kind] = load
-
-
-class DatabaseSnapshots:
-    """Reads the database on each call."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="snapshots")
+    def __init__(self, database: DatabaseSnapshots, local: Local, link: Link, *, fresh_s: float, kept_s: float) -> None:
+        self._database = database
+        self._local = local
+        self._link = link
+        self._fresh_s = fresh_s
+        self._kept_s = kept_s
         self._breaker = Breaker()
-        self._lock = threading.Lock()
-        self._unfinished = 0
-        self._is_up = True
+        self._running: dict[str, Running] = {}
+        self._next: dict[str, asyncio.Future[Copy | None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
-        """Those of the named snapshots that exist; raises Unavailable."""
-        job = self._start(names)
-        try:
-            async with asyncio.timeout_at(deadline):
-                found = await asyncio.wrap_future(job)
-        except TimeoutError:
-            self._breaker.timed_out(time.monotonic())
-            raise self._unavailable("timeout") from None
-        except Error as exc:
-            raise self._unavailable("error", type(exc).__name__) from exc
-        self._breaker.answered()
-        metrics.BREAKER_OPEN.set(0)
-        if not self._is_up:
-            self._is_up = True
-            log.info("database.answers_again")
+    async def read(self, names: Sequence[str], *, deadline: float) -> dict[str, Snapshot]:
+        """Those of the named snapshots that exist, by ``deadline`` on the event loop's clock; raises Unavailable."""
+        now = boottime()
+        found: dict[str, Snapshot] = {}
+        missing: list[str] = []
+        has_lease = self._local.has_lease(now)
+        for name in names:
+            copy = self._local.get(name, now) if has_lease else None
+            if copy is not None:
+                found[name] = copy.snapshot
+            elif not (has_lease and self._local.is_unknown(name, now)):
+                missing.append(name)
+        if missing:
+            for name, copy in await self._wait_for(missing, now, deadline):
+                found[name] = copy.snapshot
         return found
 
-    def _start(self, names: Sequence[str]) -> "Future[dict[str, Snapshot]]":
-        with self._lock:
-            if self._unfinished >= THREADS + MAX_WAITING:
-                raise self._unavailable("busy")
-            if not self._breaker.admits(time.monotonic()):
-                raise self._unavailable("breaker")
-            self._unfinished += 1
-        job = self._threads.submit(load, names)
-        job.add_done_callback(self._finished)
-        return job
+    async def _wait_for(self, names: Sequence[str], now: float, deadline: float) -> list[tuple[str, Copy]]:
+        results = {name: self._join(name, now) for name in names}
+        begins = [name for name, result in results.items() if result is None]
+        if begins:
+            results |= self._begin({name: asyncio.get_running_loop().create_future() for name in begins}, now)
+        try:
+            async with asyncio.timeout_at(deadline):
+                copies = [(name, await asyncio.shield(result)) for name, result in results.items() if result is not None]
+        except TimeoutError:
+            raise Unavailable("timeout") from None
+        return [(name, copy) for name, copy in copies if copy is not None]
 
-    def _finished(self, _job: "Future[dict[str, Snapshot]]") -> None:
-        with self._lock:
-            self._unfinished -= 1
+    def _join(self, name: str, now: float) -> "asyncio.Future[Copy | None] | None":
+        """What to wait for: the running load where it may be shared, else the next; None where one is to begin now."""
+        running = self._running.get(name)
+        if running is None:
+            return None
+        if self._local.is_shared(running.load, now):
+            return running.result
+        if name not in self._next:
+            self._next[name] = asyncio.get_running_loop().create_future()
+        return self._next[name]
 
-    def _unavailable(self, reason: str, detail: str = "") -> Unavailable:
-        metrics.DATABASE_REFUSALS.labels(reason).inc()
-        metrics.BREAKER_OPEN.set(self._breaker.is_open)
-        if self._is_up:  # once an outage, not once a call
-            self._is_up = False
-            log.warning("database.does_not_answer", extra={"reason": reason, "detail": detail})
-        return Unavailable(reason)
+    def _begin(
+        self, results: "dict[str, asyncio.Future[Copy | None]]", now: float
+    ) -> "dict[str, asyncio.Future[Copy | None]]":
+        batch = {name: Running(self._local.begin_load(name, now), result) for name, result in results.items()}
+        self._running |= batch
+        task = asyncio.create_task(self._load(batch))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return results
 
+    async def _load(self, batch: dict[str, Running]) -> None:
+        try:
+            before = boottime()
+            copies = await self._fetch(list(batch), await self._take(list(batch)), before)
+        except Unavailable as exc:
+            self._fail(batch, exc)
+        except Exception:  # whatever it is, nobody may be left waiting
+            log.exception("snapshots.load_failed")
+            self._fail(batch, Unavailable("error"))
+        else:
+            for name, running in batch.items():
+                self._local.finish(running.load, copies.get(name))
+                if not running.result.done():
+                    running.result.set_result(copies.get(name))
+        self._begin_next(batch)
 
-def load(names: Sequence[str]) -> dict[str, Snapshot]:
-    """Read the named snapshots from the database, in this thread and on a connection that outlives no trouble.
+    def _fail(self, batch: dict[str, Running], error: Unavailable) -> None:
+        now = boottime()
+        for name, running in batch.items():
+            kept = self._local.get_kept(name, now)
+            self._local.abandon(running.load)
+            if running.result.done():
+                continue
+            if kept is not None:
+                running.result.set_result(kept)
+            else:
+                running.result.set_exception(error)
+                running.result.exception()  # it may be that nobody waits any more
 
-    A pooled connection whose server went away is found out by using it: it is dropped, and the next one is tried.
-    """
-    give_up_at = time.monotonic() + DEADLINE_S
-    close_old_connections()
-    try:
-        while True:
-            try:
-                return _load(names)
-            except (InterfaceError, OperationalError):
-                if not getattr(connection.connection, "closed", False) or time.monotonic() >= give_up_at:
-                    raise
-                connection.close()
-    finally:
-        close_old_connections()
+    def _begin_next(self, batch: Iterable[str]) -> None:
+        waiting = {}
+        for name in batch:
+            del self._running[name]
+            if name in self._next:
+                waiting[name] = self._next.pop(name)
+        if waiting:
+            self._begin(waiting, boottime())
 
+    async def _take(self, names: list[str]) -> Taken | None:
+        """Ask Redis for the copies, and for the tokens of those that are not fresh; None while it cannot be asked."""
+        if not self._breaker.admits(time.monotonic()):
+            return None
+        nonce = os.urandom(8).hex()
+        try:
+            taken = await self._take_with(nonce, names, fresh_s=self._fresh_s)
+            foreign = [name for name in names if name not in taken.copies and name not in taken.tokens]
+            if foreign:  # held by another reader, or an entry of another run or hand, which keeps no token from us
+                taken.tokens += (await self._take_with(nonce, foreign, fresh_s=0)).tokens
+        except RedisDown:
+            self._breaker.timed_out(time.monotonic())
+            return None
+        self._breaker.answered()
+        return taken
 
-def _load(names: Sequence[str]) -> dict[str, Snapshot]:
-    ids: defaultdict[str, list[str]] = defaultdict(list)
-    for name in names:
-        kind, _, identifier = name.partition(":")
-        ids[kind].append(identifier)
-    return {
-        f"{kind}:{identifier}": snapshot
-        for kind, wanted in ids.items()
-        for identifier, snapshot in _loaders[kind](wanted).items()
-    }
+    async def _take_with(self, nonce: str, names: list[str], *, fresh_s: float) -> Taken:
+        run, (now_ms, *answers) = await self._link.run_script(
+            script("take"), copy_keys(names), nonce, TOKEN_MS, int(fresh_s * 1000), within_s=TAKE_WITHIN_S
+        )
+        taken = Taken(run, now_ms, nonce)
+        for name, entry, is_ours in zip(names, answers[::2], answers[1::2], strict=True):
+            decoded = wire.decode(name, entry, run=run) if entry else None
+            if decoded is not None:
+                snapshot, read_at_ms = decoded
+                taken.copies[name] = (snapshot, max(now_ms - read_at_ms, 0) / 1000)
+            if is_ours:
+                taken.tokens.append(name)
+        return taken
+
+    async def _fetch(self, names: list[str], taken: Taken | None, before: float) -> dict[str, Copy]:
+        """The copies of the names that exist, from Redis where fresh, else from the database; raises Unavailable."""
+        shared = taken.copies if taken is not None else {}
+        fresh = [name for name in names if name in shared and shared[name][1] < self._fresh_s]
+        copies = {name: self._copy(*shared[name], before) for name in fresh}
+        rest = [name for name in names if name not in copies]
+        if not rest:
+            return copies
+        try:
+            deadline = asyncio.get_running_loop().time() + DEADLINE_S
+            read = await self._database.read(rest, deadline=deadline)
+        except Unavailable:
+            now = boottime()
+            kept = {name: self._copy(*shared[name], before) for name in rest if name in shared}
+            kept = {name: copy for name, copy in kept.items() if now < copy.kept_until}
+            kept |= {name: copy for name in rest if (copy := self._local.get_kept(name, now)) is not None}
+            if set(kept) != set(rest):
+                raise
+            return copies | kept
+        if taken is not None and taken.tokens:
+            await self._fill(taken, read)
+        return copies | {name: self._copy(snapshot, 0.0, before) for name, snapshot in read.items()}
+
+    async def _fill(self, taken: Taken, read: Mapping[str, Snapshot]) -> None:
+        entries = [
+            wire.encode(name, read[name], run=taken.run, read_at_ms=taken.now_ms) if name in read else b""
+            for name in taken.tokens
+        ]
+        try:
+            await self._link.run_script(
+                script("fill"), copy_keys(taken.tokens), taken.nonce, int(self._kept_s * 1000), *entries, within_s=TAKE_WITHIN_S
+            )
+        except RedisDown:
+            self._breaker.timed_out(time.monotonic())
+
+    def _copy(self, snapshot: Snapshot, age_s: float, before: float) -> Copy:
+        return Copy(snapshot, before - age_s + self._fresh_s, before - age_s + self._kept_s)
+

@@ -7,6 +7,8 @@ nothing.
 import ipaddress
 from functools import lru_cache
 
+from msgspec import Raw
+
 from keys.validation.shapes import (
     ApiSecretSnapshot,
     ApiSnapshot,
@@ -127,6 +129,6 @@ def _principal(
         organization_name=organization.name,
         client_id=None,
         scopes=scopes,
-        metadata=key.metadata,
+        metadata=Raw(key.metadata),
         rate_limits=key.rate_limits or api.rate_limits,
     )

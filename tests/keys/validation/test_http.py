@@ -14,7 +14,7 @@ from keys.services.api_secrets import IssuedApiSecret, disable_api_secret, issue
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
 from keys.services.keys import IssuedKey, KeySettings, disable_key, edit_key, issue_key, revoke_key
 from keys.services.secrets import roll_key
-from keys.validation import snapshots
+from keys.validation import database
 from keys.validation.http import validate, whoami
 from portal.audit import COMMAND, Actor
 from portal.models import Organization
@@ -104,7 +104,7 @@ def test_an_unknown_secret_is_not_found(api_secret: IssuedApiSecret, kind: Kind)
 
 
 def test_what_needs_no_look_up_makes_none(api_secret: IssuedApiSecret, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(snapshots._loaders, "secret", lambda _: 1 // 0)
+    monkeypatch.setitem(database._loaders, "secret", lambda _: 1 // 0)
     typo = generate("lk", Kind.LIVE).text[:-1] + "!"
     assert code_of(api_secret, typo) == "MALFORMED"
     assert code_of(api_secret, generate("lk", Kind.CLIENT).text) == "NOT_FOUND"
@@ -316,7 +316,7 @@ def test_plain_http_is_refused_before_anything_else(
 def test_whatever_breaks_is_a_503_and_never_a_yes(
     api_secret: IssuedApiSecret, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(snapshots._loaders, "org", lambda _: 1 // 0)
+    monkeypatch.setitem(database._loaders, "org", lambda _: 1 // 0)
     reply = ask_validate(api_secret, {"credential": issued.secret_text})
     assert (reply.status, reply["retry-after"], reply.json["code"]) == (503, "1", "unavailable")
 

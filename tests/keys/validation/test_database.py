@@ -7,26 +7,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import pytest
 from django.db import OperationalError
 
-from keys.validation import snapshots
+from keys.validation import database
 from keys.validation.shapes import OrganizationSnapshot, Snapshot
-from keys.validation.snapshots import MAX_WAITING, THREADS, DatabaseSnapshots, Unavailable
+from keys.validation.database import MAX_WAITING, THREADS, DatabaseSnapshots, Unavailable
 
 ACME = OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=False)
 
 
 @pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[snapshots.Loader], None]:
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[database.Loader], None]:
     """Say what the database answers."""
 
-    def answer_with(loader: snapshots.Loader) -> None:
-        monkeypatch.setitem(snapshots._loaders, "org", loader)
+    def answer_with(loader: database.Loader) -> None:
+        monkeypatch.setitem(database._loaders, "org", loader)
 
-    monkeypatch.setattr(snapshots, "close_old_connections", lambda: None)  # these tests have no database
+    monkeypatch.setattr(database, "close_old_connections", lambda: None)  # these tests have no database
     return answer_with
 
 
 @pytest.fixture
-def hung(load: Callable[[snapshots.Loader], None]) -> Iterator[threading.Event]:
+def hung(load: Callable[[database.Loader], None]) -> Iterator[threading.Event]:
     """A database that does not answer until the event is set."""
     goes_on = threading.Event()
 
@@ -52,7 +52,7 @@ async def read_many(store: DatabaseSnapshots, number: int, *, within_s: float) -
     return await asyncio.gather(*(read(store, within_s=within_s) for _ in range(number)))
 
 
-def test_what_exists_is_found_by_name(load: Callable[[snapshots.Loader], None]) -> None:
+def test_what_exists_is_found_by_name(load: Callable[[database.Loader], None]) -> None:
     load(lambda ids: {each: ACME for each in ids if each == "org_1"})
 
     async def scenario() -> Mapping[str, Snapshot]:
@@ -104,7 +104,7 @@ def test_callers_that_gave_up_leave_no_work_behind(hung: threading.Event) -> Non
     assert store._unfinished == THREADS
 
 
-def test_a_locked_database_is_no_answer(load: Callable[[snapshots.Loader], None]) -> None:
+def test_a_locked_database_is_no_answer(load: Callable[[database.Loader], None]) -> None:
     def locked(_ids: Sequence[str]) -> Mapping[str, Snapshot]:
         raise OperationalError("database is locked")
 

@@ -1,0 +1,130 @@
+"""Where the engine reads snapshots, by name. For now straight from the database, on every call.
+
+``secret:<digest>`` and the like: the part before the colon names a kind, and each kind registers a loader. Reading
+answers within its deadline or says that it cannot: a server that hangs never times out by itself, so the waiting is
+bounded on our side. Four threads read; 64 more calls may wait for one; the rest are turned away at once.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
+
+from keys.validation import metrics
+from keys.validation.breaker import Breaker
+from keys.validation.shapes import Snapshot
+
+THREADS = 4
+MAX_WAITING = 64
+DEADLINE_S = 1.0
+
+log = logging.getLogger(__name__)
+
+# Snapshots by id (a name's part after the colon), of those ids that exist: one SELECT, of committed rows.
+Loader = Callable[[Sequence[str]], Mapping[str, Snapshot]]
+_loaders: dict[str, Loader] = {}
+
+
+class Unavailable(Exception):
+    """No answer can be given now; the caller may try again in a second."""
+
+
+class Snapshots(Protocol):
+    """What the engine reads through."""
+
+    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
+        """Those of the named snapshots that exist, by ``deadline`` on the event loop's clock; raises Unavailable."""
+
+
+def register_loader(kind: str, load: Loader) -> None:
+    """Say how snapshots of this kind are read from the database."""
+    _loaders[kind] = load
+
+
+class DatabaseSnapshots:
+    """Reads the database on each call."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="snapshots")
+        self._breaker = Breaker()
+        self._lock = threading.Lock()
+        self._unfinished = 0
+        self._is_up = True
+
+    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
+        """Those of the named snapshots that exist; raises Unavailable."""
+        job = self._start(names)
+        try:
+            async with asyncio.timeout_at(deadline):
+                found = await asyncio.wrap_future(job)
+        except TimeoutError:
+            self._breaker.timed_out(time.monotonic())
+            raise self._unavailable("timeout") from None
+        except Error as exc:
+            raise self._unavailable("error", type(exc).__name__) from exc
+        self._breaker.answered()
+        metrics.BREAKER_OPEN.set(0)
+        if not self._is_up:
+            self._is_up = True
+            log.info("database.answers_again")
+        return found
+
+    def _start(self, names: Sequence[str]) -> "Future[dict[str, Snapshot]]":
+        with self._lock:
+            if self._unfinished >= THREADS + MAX_WAITING:
+                raise self._unavailable("busy")
+            if not self._breaker.admits(time.monotonic()):
+                raise self._unavailable("breaker")
+            self._unfinished += 1
+        job = self._threads.submit(load, names)
+        job.add_done_callback(self._finished)
+        return job
+
+    def _finished(self, _job: "Future[dict[str, Snapshot]]") -> None:
+        with self._lock:
+            self._unfinished -= 1
+
+    def _unavailable(self, reason: str, detail: str = "") -> Unavailable:
+        metrics.DATABASE_REFUSALS.labels(reason).inc()
+        metrics.BREAKER_OPEN.set(self._breaker.is_open)
+        if self._is_up:  # once an outage, not once a call
+            self._is_up = False
+            log.warning("database.does_not_answer", extra={"reason": reason, "detail": detail})
+        return Unavailable(reason)
+
+
+def load(names: Sequence[str]) -> dict[str, Snapshot]:
+    """Read the named snapshots from the database, in this thread and on a connection that outlives no trouble.
+
+    A pooled connection whose server went away is found out by using it: it is dropped, and the next one is tried.
+    """
+    give_up_at = time.monotonic() + DEADLINE_S
+    close_old_connections()
+    try:
+        while True:
+            try:
+                return _load(names)
+            except (InterfaceError, OperationalError):
+                if not getattr(connection.connection, "closed", False) or time.monotonic() >= give_up_at:
+                    raise
+                connection.close()
+    finally:
+        close_old_connections()
+
+
+def _load(names: Sequence[str]) -> dict[str, Snapshot]:
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        kind, _, identifier = name.partition(":")
+        ids[kind].append(identifier)
+    return {
+        f"{kind}:{identifier}": snapshot
+        for kind, wanted in ids.items()
+        for identifier, snapshot in _loaders[kind](wanted).items()
+    }

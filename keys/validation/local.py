@@ -1,0 +1,150 @@
+"""One process's own copies of snapshots (L1), and when it may use them. No Redis, no event loop, no clock.
+
+A copy answers only while the process holds a *lease*, while the *epoch* it was stored under lasts (one subscription
+connection), and until an invalidation of its name is read. All of this lives on one thread, the event loop's. ``now``
+and all instants are seconds of CLOCK_BOOTTIME, which goes on while the machine sleeps.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from keys.validation.shapes import Snapshot
+
+MAX_UNKNOWN = 10_000
+UNKNOWN_FOR_S = 5.0
+
+
+@dataclass(slots=True)
+class Copy:
+    """A snapshot with its age on this process's clock: fresh until the one instant, kept for an outage until the other."""
+
+    snapshot: Snapshot
+    fresh_until: float
+    kept_until: float
+
+
+@dataclass(slots=True, eq=False)
+class Load:
+    """One read of a name on its way. What it brings is stored and shared only as ``Local`` allows."""
+
+    name: str
+    began_at: float
+    epoch: int | None
+    had_lease: bool
+    is_invalidated: bool = False
+
+
+class Local:
+    """The copies of one process, the least recently used first out."""
+
+    def __init__(self, *, max_copies: int, fresh_s: float) -> None:
+        self._copies: OrderedDict[str, Copy] = OrderedDict()
+        self._unknown: OrderedDict[str, float] = OrderedDict()
+        self._loads: dict[str, list[Load]] = {}
+        self._max_copies = max_copies
+        self._fresh_s = fresh_s
+        self._epochs = 0
+        self.epoch: int | None = None
+        self.lease_until = 0.0
+
+    def __len__(self) -> int:
+        return len(self._copies)
+
+    # --- when copies may be used ---------------------------------------------------------------------------------
+
+    def begin_epoch(self) -> int:
+        """A subscription was confirmed just now, in the order of its queue; what came before it may have had gaps."""
+        self.end_epoch()
+        self._epochs += 1
+        self.epoch = self._epochs
+        return self.epoch
+
+    def end_epoch(self) -> None:
+        """The subscription is gone, and with it the lease and every copy."""
+        self.epoch = None
+        self.lease_until = 0.0
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop every copy, and mark every load: something unknown changed."""
+        self._copies.clear()
+        self._unknown.clear()
+        for loads in self._loads.values():
+            for load in loads:
+                load.is_invalidated = True
+
+    def extend_lease(self, epoch: int | None, until: float) -> None:
+        """A pong was read: all that was published before its ping has been heard. One of another epoch counts nothing."""
+        if epoch is not None and epoch == self.epoch:
+            self.lease_until = max(self.lease_until, until)
+
+    def has_lease(self, now: float) -> bool:
+        """Whether copies may be used at ``now``."""
+        return now < self.lease_until
+
+    def invalidate(self, names: Iterable[str]) -> None:
+        """Drop the copies of these names, then mark what is on its way; only after that may it be acknowledged."""
+        for name in names:
+            self._copies.pop(name, None)
+            self._unknown.pop(name, None)
+            for load in self._loads.get(name, ()):
+                load.is_invalidated = True
+
+    # --- copies --------------------------------------------------------------------------------------------------
+
+    def get(self, name: str, now: float) -> Copy | None:
+        """The copy of this name where it is fresh. Ask ``has_lease`` first."""
+        copy = self._copies.get(name)
+        if copy is None or copy.fresh_until <= now:
+            return None
+        self._copies.move_to_end(name)
+        return copy
+
+    def get_kept(self, name: str, now: float) -> Copy | None:
+        """The copy of this name for an outage of the database, fresh or not; None without a lease."""
+        copy = self._copies.get(name) if self.has_lease(now) else None
+        return copy if copy is not None and now < copy.kept_until else None
+
+    def is_unknown(self, name: str, now: float) -> bool:
+        """Whether the name was looked for a moment ago in vain. Ask ``has_lease`` first."""
+        return now < self._unknown.get(name, 0.0)
+
+    # --- loads ---------------------------------------------------------------------------------------------------
+
+    def begin_load(self, name: str, now: float) -> Load:
+        """A read of the name begins; ``finish`` or ``abandon`` ends it."""
+        load = Load(name, began_at=now, epoch=self.epoch, had_lease=self.has_lease(now))
+        self._loads.setdefault(name, []).append(load)
+        return load
+
+    def is_shared(self, load: Load, now: float) -> bool:
+        """Whether a caller who comes ``now`` may have what this load brings: just while it could use a copy as old."""
+        return (
+            self.has_lease(now)
+            and load.epoch == self.epoch
+            and not load.is_invalidated
+            and now - load.began_at < self._fresh_s
+        )
+
+    def finish(self, load: Load, copy: Copy | None) -> None:
+        """Store what the load brought, if nothing has been missed since it began; None for a name that does not exist."""
+        self.abandon(load)
+        if load.is_invalidated or not load.had_lease or load.epoch != self.epoch:
+            return
+        if copy is not None:
+            self._copies[load.name] = copy
+            self._copies.move_to_end(load.name)
+            if len(self._copies) > self._max_copies:
+                self._copies.popitem(last=False)
+            return
+        self._unknown[load.name] = load.began_at + UNKNOWN_FOR_S
+        if len(self._unknown) > MAX_UNKNOWN:
+            self._unknown.popitem(last=False)
+
+    def abandon(self, load: Load) -> None:
+        """The load brought nothing."""
+        loads = self._loads[load.name]
+        loads.remove(load)
+        if not loads:
+            del self._loads[load.name]

@@ -1,0 +1,131 @@
+"""How a process reaches Redis from its event loop: connections that know their run, scripts, deadlines. No protocol."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha1
+from importlib import resources
+from typing import Any
+
+from django.conf import settings
+from redis.asyncio.connection import Connection, parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+PREFIX = "latchkey:"
+REGISTER = f"{PREFIX}register"
+CHANNEL = f"{PREFIX}invalidations"
+CONNECT_WITHIN_S = 0.25
+MAX_CONNECTIONS = 16
+
+
+class RedisDown(Exception):
+    """Redis did not answer in time, or could not be reached."""
+
+
+class Script:
+    """One of our Lua scripts."""
+
+    def __init__(self, name: str) -> None:
+        self.text = resources.files("keys.validation").joinpath("lua", f"{name}.lua").read_bytes()
+        self.sha = sha1(self.text, usedforsecurity=False).hexdigest()
+
+
+@cache
+def script(name: str) -> Script:
+    """The script ``lua/<name>.lua``."""
+    return Script(name)
+
+
+def copy_keys(names: Sequence[str]) -> list[str]:
+    """For each name, the keys of its shared copy and of its fill token."""
+    return [key for name in names for key in (f"{PREFIX}copy:{name}", f"{PREFIX}token:{name}")]
+
+
+def acknowledgements_key(message_id: str) -> str:
+    """Where the processes that have heard a message say so."""
+    return f"{PREFIX}heard:{message_id}"
+
+
+def run_of(info: bytes) -> bytes:
+    """What tells one life of one server from every other: ``run_id`` and ``master_replid`` of its INFO."""
+    fields = dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
+    return fields[b"run_id"] + fields[b"master_replid"]
+
+
+def new_connection() -> Any:
+    """A connection that does nothing by itself: no retry, no reconnect, no health check.
+
+    Its ``run`` is asked once it stands, and once for each: behind a reconnect may be another server.
+    """
+    options: dict[str, Any] = dict(parse_url(settings.REDIS_URL))
+    kind = options.pop("connection_class", Connection)
+    return kind(
+        **options,
+        socket_connect_timeout=CONNECT_WITHIN_S,
+        socket_timeout=None,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        redis_connect_func=_greet,
+    )
+
+
+async def _greet(connection: Any) -> None:
+    await connection.on_connect()
+    info = b""
+    for section in ("server", "replication"):
+        await connection.send_command("INFO", section)
+        info += await connection.read_response(disable_decoding=True)
+    connection.run = run_of(info)
+
+
+class Link:
+    """Asks Redis over a few connections of its own; each call has a deadline, the connecting included."""
+
+    def __init__(self) -> None:
+        self._idle: list[Any] = []
+        self._in_use = 0
+
+    async def run_script(
+        self, script: Script, keys: Sequence[str], *arguments: Any, within_s: float, with_run: bool = False
+    ) -> tuple[bytes, Any]:
+        """The run that answered and what the script returned; ``with_run`` passes that run as the last argument.
+
+        Raises RedisDown.
+        """
+        if self._in_use >= MAX_CONNECTIONS:
+            raise RedisDown("busy")
+        connection = self._idle.pop() if self._idle else new_connection()
+        self._in_use += 1
+        is_done = False
+        try:
+            async with asyncio.timeout(within_s):
+                await connection.connect()
+                rest = (*arguments, connection.run) if with_run else arguments
+                answer = await _evaluate(connection, script, keys, rest)
+            is_done = True
+        except (RedisError, OSError, TimeoutError, KeyError) as exc:
+            await self.close()  # where one connection fails, the others lead to the same trouble
+            raise RedisDown(type(exc).__name__) from exc
+        finally:
+            self._in_use -= 1
+            if is_done:
+                self._idle.append(connection)
+            else:  # its late answer must not be read as another call's
+                await connection.disconnect(nowait=True)
+        return connection.run, answer
+
+    async def close(self) -> None:
+        """Drop the connections that are not in use."""
+        while self._idle:
+            await self._idle.pop().disconnect(nowait=True)
+
+
+async def _evaluate(connection: Any, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    await connection.send_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+    try:
+        return await connection.read_response(disable_decoding=True)
+    except NoScriptError:
+        await connection.send_command("EVAL", script.text, len(keys), *keys, *arguments)
+        return await connection.read_response(disable_decoding=True)

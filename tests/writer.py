@@ -1,0 +1,91 @@
+"""A process that changes credentials as it is told, line by line: run beside a live portal, with its environment.
+
+Each line is a JSON list: the name of an operation and its arguments. Each answer is a JSON object with the instants of
+CLOCK_MONOTONIC before and after, which all processes of a machine share, and what the operation made.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+django.setup()
+
+from keys.models import Api, ApiKey, Environment, RevokeReason  # noqa: E402  # after Django
+from keys.services.apis import disable_api, enable_api  # noqa: E402
+from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key  # noqa: E402
+from keys.services.secrets import end_key_secret, roll_key  # noqa: E402
+from portal.audit import COMMAND  # noqa: E402
+from portal.models import Organization  # noqa: E402
+from portal.services import resume_organization, suspend_organization  # noqa: E402
+
+
+def issue(organization: str, api: str, *scopes: str) -> Any:
+    """A key with these scopes; what it made is its id and its secret."""
+    made = issue_key(
+        Organization.objects.get(public_id=organization),
+        Api.objects.get(public_id=api),
+        KeySettings("recorded", scopes=scopes),
+        environment=Environment.LIVE,
+        by=COMMAND,
+    )
+    return made.propagation, [made.key.public_id, made.secret_text]
+
+
+def _key(public_id: str) -> ApiKey:
+    return ApiKey.objects.select_related("organization", "api").get(public_id=public_id)
+
+
+def cut(key: str, *scopes: str) -> Any:
+    """Leave the key these scopes."""
+    return edit_key(_key(key), KeySettings("recorded", scopes=scopes), by=COMMAND).propagation, None
+
+
+def roll(key: str, overlap_s: float) -> Any:
+    """Add a secret."""
+    made = roll_key(_key(key), overlap=timedelta(seconds=overlap_s), by=COMMAND)
+    return made.propagation, made.secret_text
+
+
+def end_oldest(key: str) -> Any:
+    """End the oldest secret."""
+    return end_key_secret(_key(key).secrets.order_by("pk")[0], by=COMMAND).propagation, None
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "issue": issue,
+    "cut": cut,
+    "roll": roll,
+    "end_oldest": end_oldest,
+    "revoke": lambda key: (revoke_key(_key(key), reason=RevokeReason.OTHER, by=COMMAND).propagation, None),
+    "disable": lambda key: (disable_key(_key(key), by=COMMAND).propagation, None),
+    "enable": lambda key: (enable_key(_key(key), by=COMMAND).propagation, None),
+    "suspend": lambda org: (
+        suspend_organization(Organization.objects.get(public_id=org), by=COMMAND).propagation,
+        None,
+    ),
+    "resume": lambda org: (resume_organization(Organization.objects.get(public_id=org), by=COMMAND).propagation, None),
+    "disable_api": lambda api: (disable_api(Api.objects.get(public_id=api), by=COMMAND).propagation, None),
+    "enable_api": lambda api: (enable_api(Api.objects.get(public_id=api), by=COMMAND).propagation, None),
+}
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        name, *arguments = json.loads(line)
+        started = time.monotonic()
+        propagation, made = OPERATIONS[name](*arguments)
+        answer = {
+            "started": started,
+            "ended": time.monotonic(),
+            "took_ms": propagation.took_ms,
+            "is_pending": propagation.effective_by is not None,
+            "made": made,
+        }
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
