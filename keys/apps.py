@@ -10,10 +10,10 @@ class KeysConfig(AppConfig):
 
     def ready(self) -> None:
         """Make API keys a kind of credential, say how their snapshots are read, and finish what is begun at the end."""
-        from keys.services import redigest
-        from keys.validation import api_keys, kinds, cache, database, invalidation, loaders, peppers, usage
         from django.conf import settings
 
+        from keys.services import redigest
+        from keys.validation import api_keys, cache, database, invalidation, kinds, loaders, peppers, usage
         from portal import lifespan, outbox
 
         kinds.register_kind(api_keys.recognise_api_key)

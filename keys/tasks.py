@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from keys import notices, sweeps
+from portal import outbox
 
 
 @shared_task
@@ -22,6 +23,12 @@ def write_notices() -> None:
 def send_notices() -> None:
     """Mail what owners have not been told yet."""
     notices.send_due(now=timezone.now())
+
+
+@shared_task
+def flush_outbox() -> None:
+    """Tell the caches of changes whose own process could not."""
+    outbox.flush_outbox()
 
 
 @shared_task

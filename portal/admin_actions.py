@@ -24,7 +24,7 @@ from django.utils.http import urlencode
 
 from portal.audit import ActorKind
 from portal.http import actor_of
-from portal.outbox import Propagation
+from portal.outbox import Propagation, together
 from portal.times import exact_words
 
 MAX_CHOSEN = 100  # each is a transaction of its own
@@ -192,21 +192,22 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         by = actor_of(request, ActorKind.STAFF)
         done: list[Object] = []
         refused: dict[str, list[str]] = defaultdict(list)
-        spread: list[Propagation] = []
-        for obj in objects:
-            try:
-                outcome = action.run(obj, by=by, **chosen)
-            except self.declines as exc:
-                refused[str(exc)].append(str(obj))
-                continue
-            if isinstance(outcome, Reveal):
-                return self._reveal(request, outcome, obj)
-            done.append(obj)
-            spread += [outcome] if outcome else []
+        is_spread = False
+        with together() as group:
+            for obj in objects:
+                try:
+                    outcome = action.run(obj, by=by, **chosen)
+                except self.declines as exc:
+                    refused[str(exc)].append(str(obj))
+                    continue
+                if isinstance(outcome, Reveal):
+                    return self._reveal(request, outcome, obj)
+                done.append(obj)
+                is_spread = is_spread or outcome is not None
         for reason, names in refused.items():
             messages.error(request, f"Not done for {', '.join(names)}: {reason}")
         if done:
-            messages.success(request, f"{action.done} {self._named(done)}.{_when(spread)}")
+            messages.success(request, f"{action.done} {self._named(done)}.{_when(group.spread) if is_spread else ''}")
         return redirect(self._back(objects))
 
     def _reveal(self, request: HttpRequest, reveal: Reveal, obj: Object) -> HttpResponse:
@@ -272,10 +273,7 @@ def _ask_about_many(
     return ask
 
 
-def _when(spread: Sequence[Propagation]) -> str:
-    if not spread:
-        return ""
-    latest = max((each.effective_by for each in spread if each.effective_by), default=None)
-    if latest is None:
+def _when(spread: Propagation) -> str:
+    if spread.effective_by is None:
         return " In effect everywhere."
-    return f" In effect usually within 2 seconds, at the latest by {exact_words(latest)}."
+    return f" In effect usually within 2 seconds, at the latest by {exact_words(spread.effective_by)}."

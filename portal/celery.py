@@ -23,6 +23,8 @@ SCHEDULE = {
     "keys.tasks.send_notices": MINUTE_S,
     "keys.tasks.prune_usage": HOUR_S,
 }
+if settings.REDIS_URL:
+    SCHEDULE["keys.tasks.flush_outbox"] = 1.0
 
 app = Celery("latchkey")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -1,4 +1,4 @@
-"""What goes on while a server process serves, and what is to be finished when it stops; apps register, the door calls."""
+"""What goes on while a server process serves, and what is finished when it stops; apps register, the door calls."""
 
 import asyncio
 import contextlib

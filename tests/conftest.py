@@ -17,6 +17,9 @@ from keys.models import Api, ApiKey, Environment
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from keys.services.keys import IssuedKey, KeySettings, issue_key
+from keys.validation.database import DatabaseSnapshots
+from keys.validation.http import ENGINE
+from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Membership, Organization, User
 from portal.permissions import Role
@@ -25,6 +28,10 @@ from tests.environment import ON_SQLITE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _canary = watch()
+# The ordinary suite tests the engine on the database, as in embedded mode; the caches have tests of their own, with
+# processes that hold leases. Without any, each change would wait for what nobody can know.
+outbox.register_flush(None)
+ENGINE._snapshots = DatabaseSnapshots()
 hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("suite")
 _figures = pytest.StashKey[list[str]]()

@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from keys.validation import metrics
 from keys.validation.api_keys import Caller, recognise_caller
+from keys.validation.database import DEADLINE_S, Snapshots
 from keys.validation.kinds import Credential, recognise
 from keys.validation.names import api_name
 from keys.validation.peppers import Mover
 from keys.validation.ratelimit import RateLimiter, Standing
 from keys.validation.shapes import Audience, Call, Code, Principal, Snapshot, Verdict
-from keys.validation.database import DEADLINE_S, Snapshots
 from keys.validation.usage import UsageRecorder
 
 _COUNTERS = {code: metrics.VALIDATIONS.labels(code.value) for code in Code}

@@ -62,16 +62,16 @@ def _tell(names: Sequence[str]) -> None:
             _wait(client, message_id, live, until)
 
 
-def _run(client: "redis.Redis[bytes]") -> bytes:
+def _run(client: redis.Redis) -> bytes:
     fields = client.info("server") | client.info("replication")
     return f"{fields['run_id']}{fields['master_replid']}".encode()
 
 
-def _invalidate(client: "redis.Redis[bytes]", message: Message, run: bytes) -> set[bytes] | None:
+def _invalidate(client: redis.Redis, message: Message, run: bytes) -> set[bytes] | None:
     """Run the script; the ids of the processes to wait for, or None where nobody can say who there is."""
     invalidate = script("invalidate")
     live = client.eval(
-        invalidate.text,
+        invalidate.text.decode(),
         1 + 2 * len(message.names),
         REGISTER,
         *copy_keys(message.names),
@@ -83,7 +83,7 @@ def _invalidate(client: "redis.Redis[bytes]", message: Message, run: bytes) -> s
     return None if live is None else set(live)
 
 
-def _wait(client: "redis.Redis[bytes]", message_id: str, live: set[bytes] | None, until: float) -> None:
+def _wait(client: redis.Redis, message_id: str, live: set[bytes] | None, until: float) -> None:
     """Until every process has acknowledged, or until no lease that began before can last."""
     try:
         while live is None or live:

@@ -1,9 +1,9 @@
 """Hold this process's lease: its row in the register, its subscription, and the proof that it hears in time.
 
-Every 0.2 s the process renews its row, *then* pings over its subscription. The pong comes back behind every invalidation
-published before the ping; once it is read, the lease runs 0.8 s from the moment before the renewal was sent. A writer
-waits for every process with a live row, and a row lives 1.2 s from its renewal: a process that stalls, or that Redis
-cannot reach, stops using its copies before a writer stops waiting for it.
+Every 0.2 s the process renews its row, *then* pings over its subscription. The pong comes back behind every
+invalidation published before the ping; once it is read, the lease runs 0.8 s from the moment before the renewal was
+sent. A writer waits for every process with a live row, and a row lives 1.2 s from its renewal: a process that stalls,
+or that Redis cannot reach, stops using its copies before a writer stops waiting for it.
 """
 
 import asyncio
@@ -57,7 +57,9 @@ class Lease:
         self._local = local
         self._link = link
         self._before_trust = before_trust
-        self._pings: dict[bytes, tuple[int | None, float]] = {}  # on their way: the epoch, and when the renewal was sent
+        self._pings: dict[
+            bytes, tuple[int | None, float]
+        ] = {}  # on their way: the epoch, and when the renewal was sent
         self._acknowledging: set[asyncio.Task[None]] = set()
 
     async def hold(self) -> None:

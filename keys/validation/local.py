@@ -17,7 +17,7 @@ UNKNOWN_FOR_S = 5.0
 
 @dataclass(slots=True)
 class Copy:
-    """A snapshot with its age on this process's clock: fresh until the one instant, kept for an outage until the other."""
+    """A snapshot, and until when on this process's clock it is fresh, and kept for an outage."""
 
     snapshot: Snapshot
     fresh_until: float
@@ -75,7 +75,7 @@ class Local:
                 load.is_invalidated = True
 
     def extend_lease(self, epoch: int | None, until: float) -> None:
-        """A pong was read: all that was published before its ping has been heard. One of another epoch counts nothing."""
+        """A pong was read: all published before its ping has been heard. One of another epoch counts nothing."""
         if epoch is not None and epoch == self.epoch:
             self.lease_until = max(self.lease_until, until)
 
@@ -128,7 +128,7 @@ class Local:
         )
 
     def finish(self, load: Load, copy: Copy | None) -> None:
-        """Store what the load brought, if nothing has been missed since it began; None for a name that does not exist."""
+        """Store what the load brought, if nothing was missed since it began; None for a name that does not exist."""
         self.abandon(load)
         if load.is_invalidated or not load.had_lease or load.epoch != self.epoch:
             return

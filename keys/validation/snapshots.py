@@ -1,29 +1,30 @@
 """Where the engine reads snapshots, by name: this process's own copies, then the shared ones, then the database.
 
-The promise: *a validation that starts after a change has returned never sees the state before it, in any process.* The
-protocol, in the order of a change's life:
+The promise: *a validation that starts after a change has returned never sees the state before it, in any process.*
+The protocol, in the order of a change's life:
 
-1. **Write** (``invalidation``). A service commits, then runs one script in Redis: delete the copies and fill tokens of
-   the names, publish the names, and after that read the register of live processes. It answers once each of them has
-   acknowledged, or after 1.2 s, by when the others' leases have run out. A register that is empty, of another run of
-   Redis or younger than 1.2 s knows too little, and the whole 1.2 s are waited. Finding nothing to change does all the same.
-2. **Fill** (here). Who misses takes a token in Redis *before* reading the database, and its copy is stored only if the
-   token still stands: a write in between has deleted it, so a stale read is never stored. Where another reader holds the
-   token, one reads for oneself and stores nothing there.
-3. **Own copies** (``local``). A process uses its own copies only under a lease (``lease``): 0.8 s from the moment before
-   it renewed its row in the register, once a ping sent after that has come back over its subscription, hence behind all
-   earlier invalidations. A new connection begins a new epoch and empties them. It acknowledges after it has dropped the
-   names and marked what is on its way. What a load brings is stored only if its epoch still holds, the lease was good
-   when it began and no invalidation of its name came since; a caller joins a running load only under the same rules, and
-   else waits for the next, which begins after it came.
-4. **Age.** A copy is fresh for ``SNAPSHOT_TTL`` from the token's time, and kept until ``SNAPSHOT_STALE_IF_ERROR`` for the
-   time when the database gives no answer.
+1. **Write** (``invalidation``). A service commits, then runs one script in Redis: delete the copies and fill tokens
+   of the names, publish the names, and after that read the register of live processes. It answers once each of them
+   has acknowledged, or after 1.2 s, by when the others' leases have run out. A register that is empty, of another run
+   of Redis or younger than 1.2 s knows too little, and the whole 1.2 s are waited. Finding nothing to change does all
+   the same.
+2. **Fill** (here). Who misses takes a token in Redis *before* reading the database, and its copy is stored only if
+   the token still stands: a write in between has deleted it, so a stale read is never stored. Where another reader
+   holds the token, one reads for oneself and stores nothing there.
+3. **Own copies** (``local``). A process uses its own copies only under a lease (``lease``): 0.8 s from the moment
+   before it renewed its row in the register, once a ping sent after that has come back over its subscription, hence
+   behind all earlier invalidations. A new connection begins a new epoch and empties them. It acknowledges after it
+   has dropped the names and marked what is on its way. What a load brings is stored only if its epoch still holds,
+   the lease was good when it began and no invalidation of its name came since; a caller joins a running load only
+   under the same rules, and else waits for the next, which begins after it came.
+4. **Age.** A copy is fresh for ``SNAPSHOT_TTL`` from the token's time, and kept until ``SNAPSHOT_STALE_IF_ERROR`` for
+   the time when the database gives no answer.
 5. **Redis unreachable at the write.** The names stay in the outbox for whoever reaches both stores, and the change
    answers with the time by which no copy can be left.
-6. **Redis itself** (``wire``). A shared copy is bound to one run of one server by an HMAC: what comes back from an old
-   dump, or was written by hand, is a miss.
-7. **Redis down:** the database answers, behind a breaker. **Database down:** kept copies answer; expiry still holds, for
-   the clock decides. **Both down:** Unavailable.
+6. **Redis itself** (``wire``). A shared copy is bound to one run of one server by an HMAC: what comes back from an
+   old dump, or was written by hand, is a miss.
+7. **Redis down:** the database answers, behind a breaker. **Database down:** kept copies answer; expiry still holds,
+   for the clock decides. **Both down:** Unavailable.
 """
 
 import asyncio
@@ -104,7 +105,9 @@ class CachedSnapshots:
             results |= self._begin({name: asyncio.get_running_loop().create_future() for name in begins}, now)
         try:
             async with asyncio.timeout_at(deadline):
-                copies = [(name, await asyncio.shield(result)) for name, result in results.items() if result is not None]
+                copies = [
+                    (name, await asyncio.shield(result)) for name, result in results.items() if result is not None
+                ]
         except TimeoutError:
             raise Unavailable("timeout") from None
         return [(name, copy) for name, copy in copies if copy is not None]
@@ -228,11 +231,15 @@ class CachedSnapshots:
         ]
         try:
             await self._link.run_script(
-                script("fill"), copy_keys(taken.tokens), taken.nonce, int(self._kept_s * 1000), *entries, within_s=TAKE_WITHIN_S
+                script("fill"),
+                copy_keys(taken.tokens),
+                taken.nonce,
+                int(self._kept_s * 1000),
+                *entries,
+                within_s=TAKE_WITHIN_S,
             )
         except RedisDown:
             self._breaker.timed_out(time.monotonic())
 
     def _copy(self, snapshot: Snapshot, age_s: float, before: float) -> Copy:
         return Copy(snapshot, before - age_s + self._fresh_s, before - age_s + self._kept_s)
-

@@ -1,8 +1,8 @@
 """How a snapshot is spelled in Redis: eight bytes of ``read_at``, an HMAC, msgpack. Nothing is pickled.
 
-The HMAC covers the name, the server's run and replication id, ``read_at`` and the body: an entry that somebody wrote by
-hand, moved to another name or brought back from an old dump is no entry. Neither id stands in the entry itself; a reader
-checks with those of the connection that it reads over.
+The HMAC covers the name, the server's run and replication id, ``read_at`` and the body: an entry that somebody wrote
+by hand, moved to another name or brought back from an old dump is no entry. Neither id stands in the entry itself; a
+reader checks with those of the connection that it reads over.
 """
 
 import hmac
@@ -28,7 +28,11 @@ def encode(name: str, snapshot: Snapshot, *, run: bytes, read_at_ms: int) -> byt
 
 def decode(name: str, entry: bytes, *, run: bytes) -> tuple[Snapshot, int] | None:
     """The snapshot and its ``read_at`` in ms, or None for an entry that is not ours, or not of this run."""
-    stamp, mac, body = entry[:STAMP_BYTES], entry[STAMP_BYTES : STAMP_BYTES + MAC_BYTES], entry[STAMP_BYTES + MAC_BYTES :]
+    stamp, mac, body = (
+        entry[:STAMP_BYTES],
+        entry[STAMP_BYTES : STAMP_BYTES + MAC_BYTES],
+        entry[STAMP_BYTES + MAC_BYTES :],
+    )
     if not hmac.compare_digest(mac, _mac(name, run, stamp, body)):
         return None
     try:

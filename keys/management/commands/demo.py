@@ -16,6 +16,7 @@ from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from keys.services.keys import KeySettings, issue_key
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Organization, User
+from portal.outbox import together
 from portal.services import sign_up
 
 ADMIN_EMAIL = "admin@localhost"
@@ -47,7 +48,8 @@ class Command(BaseCommand):
         if not settings.EMBEDDED and not options["force"]:
             raise CommandError("DATABASE_URL is set: this is no demo installation. Use --force if you mean it.")
         is_first = not User.objects.filter(email=ADMIN_EMAIL).exists()
-        made = make_demo(extra_keys=options["keys"])
+        with together():  # one round through the caches for all of it
+            made = make_demo(extra_keys=options["keys"])
         self.stdout.write(json.dumps(made) if options["json"] else as_text(made, with_passwords=is_first))
 
 
