@@ -1,0 +1,147 @@
+"""When a process may use its own copies: each rule, and what it keeps from happening."""
+
+import pytest
+
+from keys.validation.local import MAX_UNKNOWN, Copy, Load, Local
+from keys.validation.shapes import OrganizationSnapshot
+
+NAME = "org:org_1"
+ACME = OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=False)
+NOW = 1000.0
+
+
+def copy(now: float = NOW) -> Copy:
+    return Copy(ACME, fresh_until=now + 30, kept_until=now + 300)
+
+
+@pytest.fixture
+def local() -> Local:
+    """A process that has just heard its own ping."""
+    local = Local(max_copies=3, fresh_s=30)
+    local.extend_lease(local.begin_epoch(), NOW + 0.8)
+    return local
+
+
+def stored(local: Local, load: Load) -> bool:
+    local.finish(load, copy())
+    return local.get(load.name, NOW) is not None
+
+
+def test_what_was_loaded_under_a_lease_is_kept(local: Local) -> None:
+    assert stored(local, local.begin_load(NAME, NOW))
+    assert len(local) == 1
+
+
+def test_nothing_is_kept_that_changed_while_it_was_loading(local: Local) -> None:
+    load = local.begin_load(NAME, NOW)
+    local.invalidate([NAME])
+    assert not stored(local, load)
+
+
+def test_every_load_of_a_name_is_marked(local: Local) -> None:
+    first, second = local.begin_load(NAME, NOW), local.begin_load(NAME, NOW)
+    local.invalidate([NAME])
+    assert not stored(local, first)
+    assert not stored(local, second)
+
+
+def test_an_invalidation_of_another_name_marks_nothing(local: Local) -> None:
+    load = local.begin_load(NAME, NOW)
+    local.invalidate(["org:org_2"])
+    assert stored(local, load)
+
+
+def test_nothing_is_kept_over_a_new_subscription(local: Local) -> None:
+    load = local.begin_load(NAME, NOW)
+    local.extend_lease(local.begin_epoch(), NOW + 0.8)
+    assert not stored(local, load)
+
+
+def test_nothing_is_kept_that_began_without_a_lease(local: Local) -> None:
+    late = NOW + 0.8
+    load = local.begin_load(NAME, late)
+    local.extend_lease(local.epoch, late + 0.8)
+    assert not stored(local, load)
+
+
+def test_a_new_subscription_empties_the_copies_and_the_lease(local: Local) -> None:
+    assert stored(local, local.begin_load(NAME, NOW))
+    local.begin_epoch()
+    assert local.get(NAME, NOW) is None
+    assert not local.has_lease(NOW)
+
+
+def test_a_pong_of_an_earlier_subscription_extends_nothing(local: Local) -> None:
+    earlier = local.epoch
+    local.begin_epoch()
+    local.extend_lease(earlier, NOW + 100)
+    local.extend_lease(None, NOW + 100)
+    assert not local.has_lease(NOW)
+
+
+def test_a_lease_ends_by_itself_and_is_never_cut_by_a_late_pong(local: Local) -> None:
+    local.extend_lease(local.epoch, NOW + 0.5)
+    assert local.has_lease(NOW + 0.7)
+    assert not local.has_lease(NOW + 0.8)
+
+
+def test_a_load_is_shared_only_while_a_copy_as_old_could_be_used(local: Local) -> None:
+    load = local.begin_load(NAME, NOW)
+    assert local.is_shared(load, NOW + 0.1)
+    assert not local.is_shared(load, NOW + 0.8)  # the lease is over
+    local.extend_lease(local.epoch, NOW + 60)
+    assert local.is_shared(load, NOW + 29)
+    assert not local.is_shared(load, NOW + 30)  # as a copy would be, it is too old
+    local.invalidate([NAME])
+    assert not local.is_shared(load, NOW + 1)
+
+
+def test_a_copy_is_fresh_and_then_kept_for_an_outage(local: Local) -> None:
+    assert stored(local, local.begin_load(NAME, NOW))
+    local.extend_lease(local.epoch, NOW + 1000)
+    assert local.get(NAME, NOW + 30) is None
+    assert local.get_kept(NAME, NOW + 299) is not None
+    assert local.get_kept(NAME, NOW + 300) is None
+
+
+def test_a_copy_kept_for_an_outage_needs_the_lease_too(local: Local) -> None:
+    assert stored(local, local.begin_load(NAME, NOW))
+    assert local.get_kept(NAME, NOW + 0.8) is None
+
+
+def test_an_unknown_name_is_remembered_for_a_moment_and_forgotten_when_it_is_made(local: Local) -> None:
+    local.finish(local.begin_load(NAME, NOW), None)
+    assert local.is_unknown(NAME, NOW + 4.9)
+    assert not local.is_unknown(NAME, NOW + 5)
+    local.invalidate([NAME])
+    assert not local.is_unknown(NAME, NOW)
+
+
+def test_what_was_unknown_while_it_was_made_is_not_remembered(local: Local) -> None:
+    load = local.begin_load(NAME, NOW)
+    local.invalidate([NAME])
+    local.finish(load, None)
+    assert not local.is_unknown(NAME, NOW)
+
+
+def test_the_least_recently_used_copy_goes_first(local: Local) -> None:
+    for number in range(3):
+        local.finish(local.begin_load(f"org:{number}", NOW), copy())
+    local.get("org:0", NOW)
+    local.finish(local.begin_load("org:3", NOW), copy())
+    assert [number for number in range(4) if local.get(f"org:{number}", NOW)] == [0, 2, 3]
+
+
+def test_strangers_cannot_fill_the_memory_with_unknown_names(local: Local) -> None:
+    for number in range(MAX_UNKNOWN + 1):
+        local.finish(local.begin_load(f"secret:{number}", NOW), None)
+    assert not local.is_unknown("secret:0", NOW)
+    assert local.is_unknown(f"secret:{MAX_UNKNOWN}", NOW)
+
+
+def test_a_message_nobody_can_read_drops_everything(local: Local) -> None:
+    assert stored(local, local.begin_load(NAME, NOW))
+    load = local.begin_load("org:org_2", NOW)
+    local.forget()
+    assert local.get(NAME, NOW) is None
+    assert not stored(local, load)

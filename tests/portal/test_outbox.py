@@ -1,0 +1,95 @@
+"""A change is told to the caches before it answers, or its names wait in the outbox."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from keys.models import RevokeReason
+from keys.services.keys import IssuedKey, disable_key, enable_key, revoke_key
+from portal import outbox
+from portal.audit import Actor
+from portal.models import OutboxEntry
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+LATER = datetime(2099, 1, 1, tzinfo=UTC)
+
+
+class Caches:
+    """What was told, and whether all were there to hear it."""
+
+    def __init__(self) -> None:
+        self.told: list[set[str]] = []
+        self.pending_until: datetime | None = None
+        self.breaks = False
+
+    def flush(self, names: Iterable[str]) -> datetime | None:
+        """Hear."""
+        if self.breaks:
+            raise RuntimeError("the process died")
+        self.told.append(set(names))
+        return self.pending_until
+
+
+@pytest.fixture
+def caches(issued: IssuedKey) -> Iterator[Caches]:
+    """Caches that hear of all that comes after the key was issued."""
+    caches = Caches()
+    outbox.register_flush(caches.flush)
+    yield caches
+    outbox.register_flush(None)
+
+
+def test_a_change_is_told_and_leaves_nothing_behind(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
+    spread = disable_key(issued.key, by=as_ada).propagation
+    assert caches.told == [{f"secret:{bytes(issued.secret.digest).hex()}"}]
+    assert spread.effective_by is None
+    assert not OutboxEntry.objects.exists()
+
+
+def test_a_repeat_that_changes_nothing_is_told_as_well(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
+    for _ in range(3):
+        revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada)
+    assert len(caches.told) == 3
+
+
+def test_what_could_not_be_told_waits_in_the_outbox(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
+    caches.pending_until = LATER
+    assert revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada).propagation.effective_by == LATER
+    assert outbox.flush_outbox() == 0
+    caches.pending_until = None
+    assert outbox.flush_outbox() == 1
+    assert caches.told[-1] == caches.told[0]
+    assert not OutboxEntry.objects.exists()
+
+
+def test_a_process_that_dies_before_it_tells_leaves_the_names(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
+    caches.breaks = True
+    with pytest.raises(RuntimeError, match="died"):
+        revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada)
+    caches.breaks = False
+    assert outbox.flush_outbox() == 1
+    assert len(caches.told) == 1
+
+
+def test_many_changes_together_are_told_once(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
+    with outbox.together() as group:
+        inside = disable_key(issued.key, by=as_ada).propagation
+        enable_key(issued.key, by=as_ada)
+        assert caches.told == []
+        assert OutboxEntry.objects.count() == 2
+    assert inside.effective_by is not None
+    assert group.spread.effective_by is None
+    assert len(caches.told) == 1
+    assert not OutboxEntry.objects.exists()
+
+
+def test_what_was_changed_before_one_of_many_failed_is_told(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
+    def disable_and_fail() -> None:
+        with outbox.together():
+            disable_key(issued.key, by=as_ada)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        disable_and_fail()
+    assert len(caches.told) == 1
