@@ -10,7 +10,6 @@ import secrets
 import zlib
 from dataclasses import dataclass, field
 from enum import StrEnum
-from hashlib import sha256
 
 from portal.ids import ALPHABET, base62
 
@@ -82,4 +81,4 @@ def digest(text: str, pepper: bytes) -> bytes:
 
     A slow hash would add nothing to 190 random bits and would hand a stranger a way to burn the CPU with wrong guesses.
     """
-    return hmac.new(pepper, text.encode(), sha256).digest()
+    return hmac.digest(pepper, text.encode(), "sha256")

@@ -6,16 +6,18 @@ from uuid_utils.compat import uuid7
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ID_CHARS = 22  # base62 of 128 bits
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]  # two digits at a time: this is on the hot path
 MAX_PUBLIC_ID_CHARS = 32  # the longest prefix, "_", 22
 
 
 def base62(number: int, *, width: int) -> str:
     """Spell ``number`` most significant digit first, zero-padded to ``width``."""
-    digits: list[str] = []
+    pairs: list[str] = []
     while number:
-        number, digit = divmod(number, 62)
-        digits.append(ALPHABET[digit])
-    return "".join(reversed(digits)).rjust(width, ALPHABET[0])
+        number, pair = divmod(number, 3844)
+        pairs.append(_PAIRS[pair])
+    pairs.reverse()
+    return "".join(pairs)[-width:].rjust(width, ALPHABET[0])
 
 
 def public_id(prefix: str, uuid: UUID | None = None) -> str:

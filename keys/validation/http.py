@@ -113,6 +113,8 @@ async def _question(exchange: Exchange) -> Question:
 
 
 def _is_json(exchange: Exchange) -> bool:
+    if exchange.header("content-type") == JSON and not exchange.headers("content-encoding"):
+        return True
     content_type, *parameters = (exchange.header("content-type") or "").lower().split(";")
     pairs = (parameter.partition("=") for parameter in parameters)
     charsets = [value.strip(' "') for name, _, value in pairs if name.strip() == "charset"]

@@ -1,0 +1,1 @@
+"""How fast it is, in ratios measured side by side: ``make bench``."""
