@@ -57,6 +57,11 @@ class DatabaseSnapshots:
         self._unfinished = 0
         self._is_up = True
 
+    @property
+    def is_out(self) -> bool:
+        """Whether only a probe is let through: for all others there is no answer at the moment."""
+        return self._breaker.is_open
+
     async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
         """Those of the named snapshots that exist; raises Unavailable."""
         job = self._start(names)

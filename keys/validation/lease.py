@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from redis.exceptions import RedisError
 
 from keys.validation.clock import boottime
 from keys.validation.local import Local
@@ -49,6 +48,10 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(Message)
 
 
+class Moved(Exception):
+    """The address leads to another server, or another life of it, than the subscription does."""
+
+
 class Lease:
     """Keeps ``Local`` usable while this process hears every invalidation in time; runs until it is cancelled."""
 
@@ -57,23 +60,22 @@ class Lease:
         self._local = local
         self._link = link
         self._before_trust = before_trust
-        self._pings: dict[
-            bytes, tuple[int | None, float]
-        ] = {}  # on their way: the epoch, and when the renewal was sent
+        # On their way: the epoch, and when the renewal was sent.
+        self._pings: dict[bytes, tuple[int | None, float]] = {}
         self._acknowledging: set[asyncio.Task[None]] = set()
 
     async def hold(self) -> None:
         """Subscribe, renew, listen; begin again whenever any of it breaks."""
-        was_down = False
+        is_down = False
         while True:
             try:
-                if was_down and self._before_trust is not None:
+                if is_down and self._before_trust is not None:
                     await self._before_trust()
                 await self._hold_over_one_connection()
-            except (RedisError, OSError, TimeoutError, RedisDown) as exc:
-                if not was_down:
+            except Exception as exc:  # noqa: BLE001  # whatever it is: without this task, no copy is ever used again
+                if not is_down or self._local.lease_until:  # once an outage, not once an attempt
                     log.warning("lease.lost", extra={"error": type(exc).__name__})
-                was_down = True
+                is_down = True
             finally:
                 self._local.end_epoch()
             await asyncio.sleep(RETRY_AFTER_S)
@@ -90,8 +92,9 @@ class Lease:
                 await self._listen(connection, renewing)
             finally:
                 renewing.cancel()
-                with contextlib.suppress(asyncio.CancelledError, RedisError, OSError):
-                    await renewing
+                await asyncio.wait([renewing])
+                with contextlib.suppress(asyncio.CancelledError):
+                    renewing.exception()  # told by whoever noticed first
         finally:
             await connection.disconnect(nowait=True)
 
@@ -106,15 +109,19 @@ class Lease:
                 self._local.extend_lease(epoch, sent_at + USE_S)
             elif kind == b"subscribe":
                 self._local.begin_epoch()
+        renewing.result()
 
     async def _renew(self, connection: Any) -> None:
         number = 0
         while True:
             sent_at = boottime()
             with contextlib.suppress(RedisDown):  # then the lease runs out by itself
-                await self._link.run_script(
+                run, _ = await self._link.run_script(
                     script("renew"), [REGISTER], self.process_id, ROW_MS, within_s=RENEW_WITHIN_S, with_run=True
                 )
+                if run != connection.run:  # the row stands in one server, and this one hears another's invalidations
+                    await self._link.close()
+                    raise Moved
                 number += 1
                 payload = b"%d" % number
                 self._pings[payload] = (self._local.epoch, sent_at)
@@ -124,7 +131,7 @@ class Lease:
     def _hear(self, payload: bytes) -> None:
         try:
             message = _decoder.decode(payload)
-        except msgspec.DecodeError:  # of a release with another form: what it meant is not known
+        except (msgspec.DecodeError, UnicodeDecodeError):  # of a release with another form: what it meant is not known
             self._local.forget()
             return
         self._local.invalidate(message.names)

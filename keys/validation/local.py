@@ -135,9 +135,11 @@ class Local:
         if copy is not None:
             self._copies[load.name] = copy
             self._copies.move_to_end(load.name)
+            self._unknown.pop(load.name, None)
             if len(self._copies) > self._max_copies:
                 self._copies.popitem(last=False)
             return
+        self._copies.pop(load.name, None)
         self._unknown[load.name] = load.began_at + UNKNOWN_FOR_S
         if len(self._unknown) > MAX_UNKNOWN:
             self._unknown.popitem(last=False)

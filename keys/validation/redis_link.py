@@ -61,14 +61,14 @@ def new_connection() -> Any:
     """
     options: dict[str, Any] = dict(parse_url(settings.REDIS_URL))
     kind = options.pop("connection_class", Connection)
-    return kind(
-        **options,
-        socket_connect_timeout=CONNECT_WITHIN_S,
-        socket_timeout=None,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        redis_connect_func=_greet,
-    )
+    options |= {  # whatever the address asks for in its query
+        "socket_connect_timeout": CONNECT_WITHIN_S,
+        "socket_timeout": None,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "redis_connect_func": _greet,
+    }
+    return kind(**options)
 
 
 async def _greet(connection: Any) -> None:
@@ -85,7 +85,7 @@ class Link:
 
     def __init__(self) -> None:
         self._idle: list[Any] = []
-        self._in_use = 0
+        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def run_script(
         self, script: Script, keys: Sequence[str], *arguments: Any, within_s: float, with_run: bool = False
@@ -94,22 +94,24 @@ class Link:
 
         Raises RedisDown.
         """
-        if self._in_use >= MAX_CONNECTIONS:
-            raise RedisDown("busy")
-        connection = self._idle.pop() if self._idle else new_connection()
-        self._in_use += 1
-        is_done = False
         try:
-            async with asyncio.timeout(within_s):
-                await connection.connect()
-                rest = (*arguments, connection.run) if with_run else arguments
-                answer = await _evaluate(connection, script, keys, rest)
-            is_done = True
+            async with asyncio.timeout(within_s), self._free:
+                return await self._run(script, keys, arguments, with_run=with_run)
         except (RedisError, OSError, TimeoutError, KeyError) as exc:
             await self.close()  # where one connection fails, the others lead to the same trouble
             raise RedisDown(type(exc).__name__) from exc
+
+    async def _run(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Any], *, with_run: bool
+    ) -> tuple[bytes, Any]:
+        connection = self._idle.pop() if self._idle else new_connection()
+        is_done = False
+        try:
+            await connection.connect()
+            rest = (*arguments, connection.run) if with_run else arguments
+            answer = await _evaluate(connection, script, keys, rest)
+            is_done = True
         finally:
-            self._in_use -= 1
             if is_done:
                 self._idle.append(connection)
             else:  # its late answer must not be read as another call's

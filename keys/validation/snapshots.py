@@ -103,14 +103,24 @@ class CachedSnapshots:
         begins = [name for name, result in results.items() if result is None]
         if begins:
             results |= self._begin({name: asyncio.get_running_loop().create_future() for name in begins}, now)
+        if self._database.is_out and (kept := self._all_kept(names)):  # what began may be the probe, and hang
+            return kept
         try:
             async with asyncio.timeout_at(deadline):
                 copies = [
                     (name, await asyncio.shield(result)) for name, result in results.items() if result is not None
                 ]
         except TimeoutError:
+            if kept := self._all_kept(names):
+                return kept
             raise Unavailable("timeout") from None
         return [(name, copy) for name, copy in copies if copy is not None]
+
+    def _all_kept(self, names: Sequence[str]) -> list[tuple[str, Copy]]:
+        """What this process has of the names, fresh or not; nothing where one is lacking."""
+        now = boottime()
+        kept = [(name, copy) for name in names if (copy := self._local.get_kept(name, now)) is not None]
+        return kept if len(kept) == len(names) else []
 
     def _join(self, name: str, now: float) -> "asyncio.Future[Copy | None] | None":
         """What to wait for: the running load where it may be shared, else the next; None where one is to begin now."""
@@ -134,33 +144,23 @@ class CachedSnapshots:
         return results
 
     async def _load(self, batch: dict[str, Running]) -> None:
+        copies: dict[str, Copy] = {}
+        error: Unavailable | None
         try:
             before = boottime()
-            copies = await self._fetch(list(batch), await self._take(list(batch)), before)
-        except Unavailable as exc:
-            self._fail(batch, exc)
+            copies, error = await self._fetch(list(batch), await self._take(list(batch)), before)
         except Exception:  # whatever it is, nobody may be left waiting
             log.exception("snapshots.load_failed")
-            self._fail(batch, Unavailable("error"))
-        else:
-            for name, running in batch.items():
-                self._local.finish(running.load, copies.get(name))
-                if not running.result.done():
-                    running.result.set_result(copies.get(name))
-        self._begin_next(batch)
-
-    def _fail(self, batch: dict[str, Running], error: Unavailable) -> None:
-        now = boottime()
+            error = Unavailable("error")
         for name, running in batch.items():
-            kept = self._local.get_kept(name, now)
-            self._local.abandon(running.load)
-            if running.result.done():
-                continue
-            if kept is not None:
-                running.result.set_result(kept)
-            else:
+            if error is not None and name not in copies:
+                self._local.abandon(running.load)
                 running.result.set_exception(error)
                 running.result.exception()  # it may be that nobody waits any more
+            else:
+                self._local.finish(running.load, copies.get(name))
+                running.result.set_result(copies.get(name))
+        self._begin_next(batch)
 
     def _begin_next(self, batch: Iterable[str]) -> None:
         waiting = {}
@@ -194,35 +194,38 @@ class CachedSnapshots:
         taken = Taken(run, now_ms, nonce)
         for name, entry, is_ours in zip(names, answers[::2], answers[1::2], strict=True):
             decoded = wire.decode(name, entry, run=run) if entry else None
-            if decoded is not None:
+            if decoded is not None and decoded[1] <= now_ms:  # the clock there may have been put back: age unknown
                 snapshot, read_at_ms = decoded
-                taken.copies[name] = (snapshot, max(now_ms - read_at_ms, 0) / 1000)
+                taken.copies[name] = (snapshot, (now_ms - read_at_ms) / 1000)
             if is_ours:
                 taken.tokens.append(name)
         return taken
 
-    async def _fetch(self, names: list[str], taken: Taken | None, before: float) -> dict[str, Copy]:
-        """The copies of the names that exist, from Redis where fresh, else from the database; raises Unavailable."""
+    async def _fetch(
+        self, names: list[str], taken: Taken | None, before: float
+    ) -> tuple[dict[str, Copy], Unavailable | None]:
+        """The copies of the names that exist, from Redis where fresh, else from the database.
+
+        Where the database does not answer: the copies that are kept, and why the others are missing.
+        """
         shared = taken.copies if taken is not None else {}
         fresh = [name for name in names if name in shared and shared[name][1] < self._fresh_s]
         copies = {name: self._copy(*shared[name], before) for name in fresh}
         rest = [name for name in names if name not in copies]
         if not rest:
-            return copies
+            return copies, None
         try:
             deadline = asyncio.get_running_loop().time() + DEADLINE_S
             read = await self._database.read(rest, deadline=deadline)
-        except Unavailable:
+        except Unavailable as exc:
             now = boottime()
             kept = {name: self._copy(*shared[name], before) for name in rest if name in shared}
             kept = {name: copy for name, copy in kept.items() if now < copy.kept_until}
             kept |= {name: copy for name in rest if (copy := self._local.get_kept(name, now)) is not None}
-            if set(kept) != set(rest):
-                raise
-            return copies | kept
+            return copies | kept, exc
         if taken is not None and taken.tokens:
             await self._fill(taken, read)
-        return copies | {name: self._copy(snapshot, 0.0, before) for name, snapshot in read.items()}
+        return copies | {name: self._copy(snapshot, 0.0, before) for name, snapshot in read.items()}, None
 
     async def _fill(self, taken: Taken, read: Mapping[str, Snapshot]) -> None:
         entries = [
