@@ -4,7 +4,7 @@ PORT ?= 8000
 PYTEST = .venv/bin/python -m pytest --quiet
 INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
 
-.PHONY: run test prove lint lock
+.PHONY: run test prove bench lint lock
 
 run: .venv/run.stamp  ## the whole portal on http://localhost:8000; PORT=8001 moves it
 	@PORT='$(PORT)' .venv/bin/python manage.py serve
@@ -15,6 +15,9 @@ test: .venv/dev.stamp  ## the whole suite: PostgreSQL and Valkey, then what must
 
 prove: .venv/dev.stamp  ## the long forms of the promises, one line of figures each
 	$(PYTEST) -m prove tests/prove
+
+bench: .venv/dev.stamp  ## what a validation costs, in ratios measured side by side
+	.venv/bin/python -m tests.bench
 
 lint: .venv/dev.stamp
 	.venv/bin/ruff check

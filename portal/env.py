@@ -166,6 +166,7 @@ class Env(BaseSettings):
     audit_retention_days: Annotated[int, Field(ge=1)] = 400
     usage_retention_days: Annotated[int, Field(ge=31)] = 120
     snapshot_ttl: Annotated[int, Field(ge=1, le=60)] = 30
+    snapshot_copies: Annotated[int, Field(ge=0)] = 100_000
     snapshot_stale_if_error: Annotated[int, Field(ge=60, le=3600)] = 300
     metrics_token: SecretStr | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -54,6 +54,7 @@ MAX_ORGANIZATIONS_PER_USER = ENV.max_organizations_per_user
 AUDIT_RETENTION = timedelta(days=ENV.audit_retention_days)
 USAGE_RETENTION = timedelta(days=ENV.usage_retention_days)
 SNAPSHOT_TTL = ENV.snapshot_ttl  # seconds a copy is fresh
+SNAPSHOT_COPIES = ENV.snapshot_copies  # copies that a process keeps for itself
 SNAPSHOT_STALE_IF_ERROR = ENV.snapshot_stale_if_error  # seconds it is kept for an outage of the database
 METRICS_TOKEN = ENV.metrics_token
 SERVED = ENV.latchkey_served  # set by `manage.py serve` for the processes it starts

@@ -15,7 +15,6 @@ from keys.validation.redis_link import Link
 from keys.validation.snapshots import CachedSnapshots
 from portal.outbox import flush_outbox
 
-MAX_COPIES = 100_000
 CATCH_UP_WITHIN_S = 3.0
 
 log = logging.getLogger(__name__)
@@ -23,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @cache
 def _parts() -> tuple[Local, Link]:
-    return Local(max_copies=MAX_COPIES, fresh_s=settings.SNAPSHOT_TTL), Link()
+    return Local(max_copies=settings.SNAPSHOT_COPIES, fresh_s=settings.SNAPSHOT_TTL), Link()
 
 
 def snapshots() -> Snapshots:
