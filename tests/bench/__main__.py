@@ -114,9 +114,8 @@ def bare() -> Iterator[tuple[int, int]]:
 def main() -> None:
     """Run it all and print it."""
     os.sched_setaffinity(0, OTHER_CORES)
-    say(
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    )
+    machine = f"{_cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    say(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine}")
     say(f"medians of {ROUNDS} interleaved rounds; servers on one core, the rest on the other\n")
     with ExitStack() as stack:
         database_url = stack.enter_context(live.database())
