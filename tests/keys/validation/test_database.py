@@ -8,8 +8,8 @@ import pytest
 from django.db import OperationalError
 
 from keys.validation import database
-from keys.validation.shapes import OrganizationSnapshot, Snapshot
 from keys.validation.database import MAX_WAITING, THREADS, DatabaseSnapshots, Unavailable
+from keys.validation.shapes import OrganizationSnapshot, Snapshot
 
 ACME = OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=False)
 
