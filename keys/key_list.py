@@ -81,8 +81,9 @@ def searchable(text: str) -> str:
 
 def matching(keys: QuerySet[ApiKey], wanted: Wanted, *, now: datetime) -> QuerySet[ApiKey]:
     """Those of the keys that are wanted."""
-    # Scopes as text, since SQLite cannot ask whether a JSON list holds a value; no scope holds a quote or a backslash.
-    keys = keys.annotate(scopes_text=Cast("scopes", TextField()))
+    if wanted.text or wanted.scope:
+        # As text, since SQLite cannot ask whether a JSON list holds a value; no scope holds a quote or a backslash.
+        keys = keys.annotate(scopes_text=Cast("scopes", TextField()))
     if wanted.text:
         hinted = KeySecret.objects.filter(key=OuterRef("pk"), hint__contains=wanted.text)
         by_name = Q(name__icontains=wanted.text) | Q(scopes_text__contains=wanted.text)
@@ -130,11 +131,14 @@ class _Order:
 
     field: str
     descends: bool = False
+    may_be_empty: bool = False
 
     def by(self) -> tuple[OrderBy, OrderBy]:
+        # Asked of a column that is never empty, "nulls last" would keep PostgreSQL from using its index.
+        nulls_last = True if self.may_be_empty else None
         if self.descends:
-            return (F(self.field).desc(nulls_last=True), F("public_id").desc())
-        return (F(self.field).asc(nulls_last=True), F("public_id").asc())
+            return (F(self.field).desc(nulls_last=nulls_last), F("public_id").desc())
+        return (F(self.field).asc(nulls_last=nulls_last), F("public_id").asc())
 
     def cursor(self, key: ApiKey) -> str:
         # Signed, so that what comes back is a value of this column and nothing else.
@@ -153,13 +157,14 @@ class _Order:
         further = Q(**{self.field: value, f"public_id__{beyond}": public_id})
         if value is None:
             return further
-        return further | Q(**{f"{self.field}__{beyond}": value}) | Q(**{self.field: None})
+        further |= Q(**{f"{self.field}__{beyond}": value})
+        return further | Q(**{self.field: None}) if self.may_be_empty else further
 
 
 _ORDERS = {
-    Sort.LAST_USED: _Order("last_used_at", descends=True),
+    Sort.LAST_USED: _Order("last_used_at", descends=True, may_be_empty=True),
     Sort.CREATED: _Order("created_at", descends=True),
-    Sort.EXPIRES: _Order("expires_at"),
+    Sort.EXPIRES: _Order("expires_at", may_be_empty=True),
     Sort.NAME: _Order("name"),
 }
 

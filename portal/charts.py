@@ -71,16 +71,17 @@ def bar_chart(bars: Sequence[Bar], *, chart_id: str, caption: str) -> SafeString
 
 
 def mini_bars(values: Sequence[int], *, label: str) -> SafeString:
-    """A row's few bars; the label says the sum, since nothing else does."""
+    """A row's few bars; the label says the sum, since nothing else does.
+
+    One path for the bars and one for the days without any: a list shows fifty of these.
+    """
     top = max([*values, 1])
-    rects = format_html_join(
-        "",
-        '<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="1"/>',
-        (_mini_rect(value, index, top) for index, value in enumerate(values)),
-    )
+    bars = "".join(_mini_bar(index, max(2.0, value * MINI_HEIGHT / top)) for index, value in enumerate(values) if value)
+    none = "".join(_mini_bar(index, 1.5) for index, value in enumerate(values) if not value)
     return format_html(
-        '<svg class="minibars" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
-        _number(SLOT * max(len(values), 1)), MINI_HEIGHT, label, rects,
+        '<svg class="minibars" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<path class="bar-1" d="{}"/><path class="bar-none" d="{}"/></svg>',
+        _number(SLOT * max(len(values), 1)), MINI_HEIGHT, label, bars, none,
     )  # fmt: skip
 
 
@@ -148,16 +149,9 @@ def _table(bars: Sequence[Bar], caption: str) -> SafeString:
     )  # fmt: skip
 
 
-def _mini_rect(value: int, index: int, top: int) -> tuple[str, str, str, str, str]:
-    height = max(2.0, value * MINI_HEIGHT / top) if value else 1.5
-    x, width = index * SLOT + GAP / 2, SLOT - GAP
-    return (
-        "bar-1" if value else "bar-none",
-        _number(x),
-        _number(MINI_HEIGHT - height),
-        _number(width),
-        _number(height),
-    )
+def _mini_bar(index: int, height: float) -> str:
+    x, width = _number(index * SLOT + GAP / 2), _number(SLOT - GAP)
+    return f"M{x} {MINI_HEIGHT}v-{_number(height)}h{width}V{MINI_HEIGHT}z"
 
 
 def _number(value: float) -> str:
