@@ -27,7 +27,7 @@ def new_key(request: MemberRequest) -> HttpResponse:
     api = _chosen(apis, request.GET.get("api", ""))
     if api is None:
         return render(request, "keys/key_new_api.html", {"apis": apis})
-    form = NewKeyForm(request.POST or None, api=api, now=timezone.now(), initial={"name": request.GET.get("name", "")})
+    form = NewKeyForm(request.POST or None, api=api, now=timezone.now())
     if request.method == "POST" and form.is_valid():
         try:
             issued = issue_key(
