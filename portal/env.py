@@ -150,6 +150,7 @@ def _signup(value: str) -> str:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
 Keys = Annotated[tuple[VersionedKey, ...], NoDecode, BeforeValidator(_keys)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class Env(BaseSettings):
@@ -166,7 +167,7 @@ class Env(BaseSettings):
     audit_retention_days: Annotated[int, Field(ge=1)] = 400
     usage_retention_days: Annotated[int, Field(ge=31)] = 120
     metrics_token: SecretStr | None = None
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: LogLevel = "WARNING"  # so that mails are found among what a terminal shows
     debug: bool = False
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     var_dir: Path = BASE_DIR / "var"
@@ -185,6 +186,7 @@ class Production(Env):
     public_url: Annotated[str, AfterValidator(_public_url)]
     trusted_proxies: Networks = ()
     email_url: Annotated[SecretStr, AfterValidator(_email_url)] = SecretStr("console:")
+    log_level: LogLevel = "INFO"
 
 
 def is_embedded(environ: Mapping[str, str]) -> bool:

@@ -275,7 +275,7 @@ EMAIL_BACKEND = "portal.mail.BackgroundBackend"  # hands to MAIL_BACKEND outside
 EMAIL_TIMEOUT = 10
 
 # --- Celery ------------------------------------------------------------------------------------------------------
-CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"  # kombu would warn of a missing host
 
 # --- Logs --------------------------------------------------------------------------------------------------------
 LOGGING = logs.configuration(level=ENV.log_level, as_json=not EMBEDDED)

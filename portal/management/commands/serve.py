@@ -37,7 +37,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Start everything, say where to go, and stay until Ctrl-C or until something ends by itself."""
         _refuse_a_taken_port()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for request_to_stop in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs begin with SIGINT ignored
+            signal.signal(request_to_stop, signal.default_int_handler)
         try:
             if settings.EMBEDDED:
                 settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,9 @@ class Command(BaseCommand):
         if settings.EMBEDDED:
             call_command("demo", stdout=self.stdout)  # by name: it lives in an app above this one
         _wait_until_ready(children)
-        self.stdout.write(self.style.SUCCESS(f"Latchkey is ready at {settings.PUBLIC_URL}  (Ctrl-C stops it)"))
+        mails = "mails are shown here; " if settings.EMBEDDED else ""
+        ready = self.style.SUCCESS(f"Latchkey is ready at {settings.PUBLIC_URL}")
+        self.stdout.write(f"\n{ready}  ({mails}Ctrl-C stops it)\n\n")
         self.stdout.flush()
 
 
@@ -74,19 +77,16 @@ def _running(workers: int) -> Iterator[Children]:
             children[name] = processes.start([sys.executable, "-m", *command], environ=environ, cwd=settings.BASE_DIR)
         yield children
     finally:
-        for process in reversed(children.values()):
-            process.terminate()  # all at once; then each is waited for
-        for process in reversed(children.values()):
-            processes.stop(process)
+        processes.stop(*children.values())
 
 
 def _commands(workers: int) -> dict[str, list[str]]:
     web = f"granian --interface asgi --runtime-mode st --workers {workers} --respawn-failed-workers --no-ws"
-    celery, pool = "celery --app portal", "--pool solo" if settings.EMBEDDED else ""
+    celery, pool = "celery --quiet --app portal", "--pool solo" if settings.EMBEDDED else ""
     return {
         "web": f"{web} --host {HOST} --port {settings.PORT} --log-level warning portal.asgi:application".split(),
-        "worker": f"{celery} worker {pool} --without-gossip --without-mingle --without-heartbeat -l warning".split(),
-        "beat": f"{celery} beat --pidfile= -l warning".split(),
+        "worker": f"{celery} worker {pool} --without-gossip --without-mingle --without-heartbeat".split(),
+        "beat": f"{celery} beat --pidfile=".split(),
     }
 
 
