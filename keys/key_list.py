@@ -11,6 +11,7 @@ from django.core import signing
 from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Cast
+from django.db.models.lookups import Contains
 
 from keys.models import ApiKey, KeySecret, RevokeReason
 from keys.secret import Kind, digest, parse
@@ -81,15 +82,16 @@ def searchable(text: str) -> str:
 
 def matching(keys: QuerySet[ApiKey], wanted: Wanted, *, now: datetime) -> QuerySet[ApiKey]:
     """Those of the keys that are wanted."""
-    if wanted.text or wanted.scope:
-        # As text, since SQLite cannot ask whether a JSON list holds a value; no scope holds a quote or a backslash.
-        keys = keys.annotate(scopes_text=Cast("scopes", TextField()))
     if wanted.text:
         hinted = KeySecret.objects.filter(key=OuterRef("pk"), hint__contains=wanted.text)
-        by_name = Q(name__icontains=wanted.text) | Q(scopes_text__contains=wanted.text)
-        keys = keys.filter(by_name | Q(public_id=wanted.text) | Q(Exists(hinted)))
+        keys = keys.filter(
+            Q(name__icontains=wanted.text)
+            | Q(public_id=wanted.text)
+            | Q(_scopes_contain(wanted.text))
+            | Q(Exists(hinted))
+        )
     if wanted.scope:
-        keys = keys.filter(scopes_text__contains=f'"{wanted.scope}"')
+        keys = keys.filter(_scopes_contain(f'"{wanted.scope}"'))
     if wanted.environment:
         keys = keys.filter(environment=wanted.environment)
     if wanted.owner:
@@ -167,6 +169,11 @@ _ORDERS = {
     Sort.EXPIRES: _Order("expires_at", may_be_empty=True),
     Sort.NAME: _Order("name"),
 }
+
+
+def _scopes_contain(text: str) -> Contains:
+    # As text, since SQLite cannot ask whether a JSON list holds a value; no scope holds a quote or a backslash.
+    return Contains(Cast("scopes", TextField()), text)
 
 
 def _status(now: datetime) -> Case:
