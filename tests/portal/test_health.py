@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import OperationalError
@@ -14,6 +15,7 @@ from pytest_django import Settings
 from portal import health
 from portal.health import Checks, Unhealthy, healthz, readyz
 from portal.metrics import metrics
+from portal.sweep_runs import note_sweep
 from tests.asgi import Reply, ask
 
 both = pytest.mark.both_databases
@@ -40,9 +42,10 @@ def test_a_process_that_answers_is_alive() -> None:
 
 @both
 @pytest.mark.django_db(transaction=True)
-def test_all_is_well_with_everything_up(settings: Settings) -> None:
+def test_all_is_well_with_everything_up(settings: Settings, now: datetime) -> None:
+    note_sweep("record_endings", ended_at=now)
     reply = ask(readyz)
-    expected = {"database", "migrations", "clock"} | ({"redis"} if settings.REDIS_URL else set())
+    expected = {"database", "migrations", "clock", "sweeps"} | ({"redis"} if settings.REDIS_URL else set())
     assert (reply.status, lines(reply)) == (200, dict.fromkeys(expected, True))
 
 
@@ -65,6 +68,16 @@ def test_clocks_that_disagree_are_not_ready(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("portal.health.time.time", lambda: real() + 60)
     reply = ask(readyz)
     assert (reply.status, lines(reply)["clock"]) == (503, False)
+
+
+@both
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("idle", [None, timedelta(days=1)])
+def test_a_worker_that_died_shows_and_leaves_the_web_in_service(now: datetime, idle: timedelta | None) -> None:
+    if idle:
+        note_sweep("record_endings", ended_at=now - idle)
+    reply = ask(readyz)
+    assert (reply.status, lines(reply)["sweeps"]) == (200, False)
 
 
 def test_a_redis_that_is_gone_is_not_ready(settings: Settings) -> None:
@@ -120,7 +133,7 @@ def test_metrics_are_open_where_only_this_machine_reaches(settings: Settings) ->
     settings.EMBEDDED, settings.METRICS_TOKEN = True, None
     reply = ask(metrics)
     assert reply.status == 200
-    assert b'latchkey_validations_total{code="VALID"}' in reply.body
+    assert b"\n# TYPE latchkey_validations_total counter\n" in reply.body
 
 
 @pytest.mark.parametrize(
