@@ -71,7 +71,7 @@ def test_a_missing_or_malformed_setting_stops_the_start_and_is_named_without_its
 @pytest.mark.parametrize(
     "command",
     [
-        "granian --interface asgi --port 1 portal.asgi:application",
+        "granian --interface asgi --port 0 portal.asgi:application",
         "celery -A portal worker --pool solo",
         "celery -A portal beat --pidfile=",
     ],
