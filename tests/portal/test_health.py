@@ -1,10 +1,12 @@
 """Probes and metrics: what is not well is said, in time, to whoever may know."""
 
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError
@@ -144,3 +146,16 @@ def test_metrics_want_their_token(settings: Settings, authorization: str | None,
     settings.METRICS_TOKEN = SecretStr("right")
     headers = [("authorization", authorization)] if authorization else []
     assert ask(metrics, headers=headers).status == status
+
+
+def test_metrics_forget_the_gauges_of_processes_that_ended(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ended = subprocess.Popen(["/bin/true"])
+    ended.wait()
+    gauge = tmp_path / f"gauge_livemax_{ended.pid}.db"
+    gauge.touch()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    settings.EMBEDDED, settings.METRICS_TOKEN = True, None
+    assert ask(metrics).status == 200
+    assert not gauge.exists()

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -71,6 +73,7 @@ def _refuse_a_taken_port() -> None:
 def _running(workers: int) -> Iterator[Children]:
     """The processes, while the block lasts."""
     environ = os.environ | {"LATCHKEY_SERVED": "1", "PORT": str(settings.PORT)}
+    environ["PROMETHEUS_MULTIPROC_DIR"] = str(_emptied(settings.VAR_DIR / "metrics"))
     children: Children = {}
     try:
         for name, command in _commands(workers).items():
@@ -78,6 +81,12 @@ def _running(workers: int) -> Iterator[Children]:
         yield children
     finally:
         processes.stop(*children.values())
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _commands(workers: int) -> dict[str, list[str]]:
