@@ -150,5 +150,3 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
     def status(self, secret: ApiSecret) -> str:
         """In a word."""
         return status_of(secret)
-
-
