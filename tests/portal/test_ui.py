@@ -178,7 +178,7 @@ def test_the_secret_can_be_saved_without_a_script() -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0, "just now"), (-59, "just now"), (-60, "1 min ago"), (-3600, "1 h ago"), (-172_800, "2 days ago"),
-     (30, "in under a minute"),
+     (30, "in under a minute"), (3_590, "in 1 h"), (86_398, "in 24 h"), (-86_398, "23 h ago"), (172_790, "in 2 days"),
      (300, "in 5 min"), (432_000, "in 5 days"), (2_592_000, "21 Dec 2026"), (-2_592_000, "22 Oct 2026")],
 )  # fmt: skip
 def test_times_are_told_relative_to_now(seconds: int, words: str) -> None:
