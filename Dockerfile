@@ -9,7 +9,7 @@ RUN python -m venv /venv \
     && python -m pip uninstall --yes uv
 COPY . .
 # Static files get the names they have in production, so production settings are needed: throwaway ones, in this step only.
-RUN LOG_LEVEL=WARNING python manage.py fonts \
+RUN python manage.py fonts \
     && key=$(python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())') \
     && DATABASE_URL=postgresql://none.invalid/none REDIS_URL=redis://none.invalid ALLOWED_HOSTS=none.invalid \
        PUBLIC_URL=https://none.invalid SECRET_KEY=$key$key KEY_PEPPERS=1:$key ENCRYPTION_KEYS=1:$key \
@@ -23,6 +23,7 @@ COPY --from=build /venv /venv
 COPY --from=build /app /app
 USER latchkey
 EXPOSE 8000
-# In shell form, so that WEB_WORKERS counts; exec, so that granian gets the signals.
-CMD exec granian --interface asgi --runtime-mode st --workers "$WEB_WORKERS" --respawn-failed-workers --no-ws \
+# In shell form, so that WEB_WORKERS counts; exec, so that granian gets the signals. /metrics adds up what its processes
+# write to a folder that they share and that is empty at the start.
+CMD export PROMETHEUS_MULTIPROC_DIR="$(mktemp -d)" && exec granian --interface asgi --runtime-mode st --workers "$WEB_WORKERS" --respawn-failed-workers --no-ws \
     --host 0.0.0.0 --port 8000 portal.asgi:application

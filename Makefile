@@ -7,7 +7,7 @@ INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-h
 .PHONY: run test prove bench lint lock
 
 run: .venv/run.stamp  ## the whole portal on http://localhost:8000; PORT=8001 moves it
-	@PORT='$(PORT)' .venv/bin/python manage.py serve
+	@PORT='$(PORT)' exec .venv/bin/python manage.py serve
 
 test: .venv/dev.stamp  ## the whole suite: PostgreSQL and Valkey, then what must hold on SQLite too
 	$(PYTEST) -n 2
@@ -41,7 +41,7 @@ compile = .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url
 
 .venv/run.stamp: .venv/uv.stamp requirements.lock
 	$(INSTALL) requirements.lock
-	@LOG_LEVEL=WARNING .venv/bin/python manage.py fonts || echo 'No web fonts: pages use those of the system.'
+	@.venv/bin/python manage.py fonts || echo 'No web fonts: pages use those of the system.'
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.lock

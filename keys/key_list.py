@@ -11,6 +11,7 @@ from django.core import signing
 from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Cast
+from django.db.models.lookups import Contains
 
 from keys.models import ApiKey, KeySecret, RevokeReason
 from keys.secret import Kind, digest, parse
@@ -81,14 +82,16 @@ def searchable(text: str) -> str:
 
 def matching(keys: QuerySet[ApiKey], wanted: Wanted, *, now: datetime) -> QuerySet[ApiKey]:
     """Those of the keys that are wanted."""
-    # Scopes as text, since SQLite cannot ask whether a JSON list holds a value; no scope holds a quote or a backslash.
-    keys = keys.annotate(scopes_text=Cast("scopes", TextField()))
     if wanted.text:
         hinted = KeySecret.objects.filter(key=OuterRef("pk"), hint__contains=wanted.text)
-        by_name = Q(name__icontains=wanted.text) | Q(scopes_text__contains=wanted.text)
-        keys = keys.filter(by_name | Q(public_id=wanted.text) | Q(Exists(hinted)))
+        keys = keys.filter(
+            Q(name__icontains=wanted.text)
+            | Q(public_id=wanted.text)
+            | Q(_scopes_contain(wanted.text))
+            | Q(Exists(hinted))
+        )
     if wanted.scope:
-        keys = keys.filter(scopes_text__contains=f'"{wanted.scope}"')
+        keys = keys.filter(_scopes_contain(f'"{wanted.scope}"'))
     if wanted.environment:
         keys = keys.filter(environment=wanted.environment)
     if wanted.owner:
@@ -130,11 +133,14 @@ class _Order:
 
     field: str
     descends: bool = False
+    may_be_empty: bool = False
 
     def by(self) -> tuple[OrderBy, OrderBy]:
+        # Asked of a column that is never empty, "nulls last" would keep PostgreSQL from using its index.
+        nulls_last = True if self.may_be_empty else None
         if self.descends:
-            return (F(self.field).desc(nulls_last=True), F("public_id").desc())
-        return (F(self.field).asc(nulls_last=True), F("public_id").asc())
+            return (F(self.field).desc(nulls_last=nulls_last), F("public_id").desc())
+        return (F(self.field).asc(nulls_last=nulls_last), F("public_id").asc())
 
     def cursor(self, key: ApiKey) -> str:
         # Signed, so that what comes back is a value of this column and nothing else.
@@ -153,15 +159,21 @@ class _Order:
         further = Q(**{self.field: value, f"public_id__{beyond}": public_id})
         if value is None:
             return further
-        return further | Q(**{f"{self.field}__{beyond}": value}) | Q(**{self.field: None})
+        further |= Q(**{f"{self.field}__{beyond}": value})
+        return further | Q(**{self.field: None}) if self.may_be_empty else further
 
 
 _ORDERS = {
-    Sort.LAST_USED: _Order("last_used_at", descends=True),
+    Sort.LAST_USED: _Order("last_used_at", descends=True, may_be_empty=True),
     Sort.CREATED: _Order("created_at", descends=True),
-    Sort.EXPIRES: _Order("expires_at"),
+    Sort.EXPIRES: _Order("expires_at", may_be_empty=True),
     Sort.NAME: _Order("name"),
 }
+
+
+def _scopes_contain(text: str) -> Contains:
+    # As text, since SQLite cannot ask whether a JSON list holds a value; no scope holds a quote or a backslash.
+    return Contains(Cast("scopes", TextField()), text)
 
 
 def _status(now: datetime) -> Case:

@@ -69,7 +69,7 @@ class KeyView:
     @property
     def days_label(self) -> str:
         """The mini bars in words."""
-        return f"{sum(self.days):,} calls in {len(self.days)} days"
+        return f"{sum(self.days):,} calls"
 
     @property
     def can_change(self) -> bool:
@@ -90,6 +90,18 @@ class KeyView:
     def can_revoke(self) -> bool:
         """Whether revoking is offered: an expired key too, since its expiry could be a mistake of the clock."""
         return self.may_manage and self.status not in _FINAL
+
+    @property
+    def menu_without(self) -> str:
+        """Which of a row's actions are not offered, by their addresses below the key's own: ``resume``."""
+        offered = {
+            "roll": self.can_change,
+            "pause": self.can_pause,
+            "resume": self.can_resume,
+            "edit": self.can_change,
+            "revocation": self.can_revoke,
+        }
+        return " ".join(name for name, is_offered in offered.items() if not is_offered)
 
 
 def key_view(

@@ -9,6 +9,7 @@ from django.conf import settings
 from keys.models import ApiKey, Notice, Usage
 from keys.services.endings import record_ended_api_secrets, record_ended_key_secrets, record_expired_keys
 from portal.jobs import enqueue_after_commit
+from portal.sweep_runs import note_sweep
 
 BATCH = 200
 MAX_BATCHES = 50  # what is left waits for the next run
@@ -23,6 +24,7 @@ def record_endings(*, now: datetime) -> None:
     for record in (record_expired_keys, record_ended_key_secrets, record_ended_api_secrets):
         _in_batches(partial(record, now=now))
     enqueue_after_commit("keys.tasks.send_notices")
+    note_sweep("record_endings", ended_at=now)
 
 
 def write_notices(*, now: datetime) -> None:

@@ -215,5 +215,3 @@ def _record(action: AuditAction, request: HttpRequest, subject: Model, *, before
         before={name: before[name] for name in changed},
         after={name: after[name] for name in changed},
     )
-
-

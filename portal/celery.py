@@ -4,6 +4,7 @@ Nothing depends on one message: each job looks for what there is to do, so a los
 """
 
 import os
+import warnings
 from typing import Any
 
 from celery import Celery
@@ -64,6 +65,8 @@ def refuse_to_start_alone(**_: Any) -> None:
     except ImproperlyConfigured as exc:
         raise SystemExit(str(exc)) from None  # any other exception Celery would only log
     if settings.EMBEDDED:
+        # On one's own machine root is no worse than anybody, and a message is JSON: nothing in it can run.
+        warnings.filterwarnings("ignore", "You're running the worker with superuser privileges")
         for folder in ("messages", "control"):
             (BROKER / folder).mkdir(parents=True, exist_ok=True)
 

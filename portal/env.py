@@ -150,6 +150,7 @@ def _signup(value: str) -> str:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
 Keys = Annotated[tuple[VersionedKey, ...], NoDecode, BeforeValidator(_keys)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class Env(BaseSettings):
@@ -169,7 +170,7 @@ class Env(BaseSettings):
     snapshot_copies: Annotated[int, Field(ge=0)] = 100_000
     snapshot_stale_if_error: Annotated[int, Field(ge=60, le=3600)] = 300
     metrics_token: SecretStr | None = None
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: LogLevel = "WARNING"  # so that mails are found among what a terminal shows
     debug: bool = False
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     var_dir: Path = BASE_DIR / "var"
@@ -188,6 +189,7 @@ class Production(Env):
     public_url: Annotated[str, AfterValidator(_public_url)]
     trusted_proxies: Networks = ()
     email_url: Annotated[SecretStr, AfterValidator(_email_url)] = SecretStr("console:")
+    log_level: LogLevel = "INFO"
 
 
 def is_embedded(environ: Mapping[str, str]) -> bool:

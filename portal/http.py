@@ -58,7 +58,7 @@ def actor_of(request: http.HttpRequest, kind: ActorKind = ActorKind.USER) -> Act
 
 def is_local_path(url: str) -> bool:
     """Whether a ``next`` address stays here: an absolute path, and nothing that a browser reads as another host."""
-    return url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+    return url.startswith("/") and url.isprintable() and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
 
 def fragment_or_page(
@@ -93,10 +93,17 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     back = request.get_full_path() if request.method == "GET" else settings.LOGIN_REDIRECT_URL
     if not request.htmx:
         return redirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': back})}")
-    page = request.htmx.current_url_abs_path or settings.LOGIN_REDIRECT_URL
+    page = _page_around(request) or settings.LOGIN_REDIRECT_URL
     return HttpResponse(
         status=401, headers={"HX-Redirect": f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': page})}"}
     )
+
+
+def _page_around(request: HttpRequest) -> str | None:
+    try:
+        return request.htmx.current_url_abs_path
+    except ValueError:  # what the header holds is no address
+        return None
 
 
 def error_page(request: http.HttpRequest, *, status: int, title: str, detail: str, **more: Any) -> HttpResponse:

@@ -1,10 +1,11 @@
 """The small grammar of our HTML: attributes and icons, escaped."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
 import heroicons
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
 TONES = frozenset({"ok", "warn", "bad", "info", "mute", "accent"})
@@ -12,24 +13,21 @@ TONES = frozenset({"ok", "warn", "bad", "info", "mute", "accent"})
 
 def attributes(values: Mapping[str, object]) -> SafeString:
     """`` name="value"`` for each: underscores become hyphens, True a bare name, and None, False and "" nothing."""
-    present = [
-        (name.rstrip("_").replace("_", "-"), value)
+    present = (
+        (conditional_escape(name.rstrip("_").replace("_", "-")), value)
         for name, value in values.items()
         if value is not None and value is not False and value != ""
-    ]
-    return format_html_join("", "{}", ((_attribute(name, value),) for name, value in present))
-
-
-def _attribute(name: str, value: object) -> SafeString:
-    return format_html(" {}", name) if value is True else format_html(' {}="{}"', name, value)
+    )
+    written = (f" {name}" if value is True else f' {name}="{conditional_escape(value)}"' for name, value in present)
+    return mark_safe("".join(written))  # noqa: S308  # both parts are escaped above
 
 
 @lru_cache(maxsize=256)
 def svg_icon(name: str, style: str = "outline") -> SafeString:
     """A Heroicon as inline SVG, hidden from assistive technology: text beside it says what it means."""
-    attrs: dict[str, object] = {"class": "icon", "aria_hidden": "true", "focusable": "false"}
+    attrs: dict[str, object] = {"class": "icon", "aria_hidden": "true"}
     svg = heroicons._render_icon(style, name, None, attrs)  # noqa: SLF001  # its tags take no attribute named "class"
-    return mark_safe(svg)  # noqa: S308  # the package's own drawing; no argument of ours but a known name
+    return mark_safe(re.sub(r"\s*\n\s*", "", svg))  # noqa: S308  # the package's own drawing; no argument of ours but a known name
 
 
 def optional_icon(name: str, style: str = "outline") -> SafeString:

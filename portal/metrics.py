@@ -5,6 +5,7 @@ With several processes, ``PROMETHEUS_MULTIPROC_DIR`` names a folder they share, 
 
 import hmac
 import os
+from pathlib import Path
 
 from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
@@ -38,11 +39,22 @@ def _let_in(exchange: Exchange) -> None:
 
 
 def _registry() -> CollectorRegistry:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if shared is None:
         return REGISTRY
+    _forget_the_dead(Path(shared))
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves it so
     return registry
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Drop the gauges of processes that ended, which would else stand for ever."""
+    for gauge in folder.glob("gauge_live*_*.db"):
+        try:
+            os.kill(int(gauge.stem.rpartition("_")[2]), 0)
+        except ProcessLookupError:
+            gauge.unlink(missing_ok=True)
 
 
 metrics = endpoint(_metrics, is_for_https_only=False)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 from structlog.contextvars import bound_contextvars
@@ -96,6 +97,25 @@ class MachineMiddleware:
                 response["Allow"] = allow
         response.cookies.clear()
         return response
+
+
+class ReadableMiddleware:
+    """Refuses text that no page of ours sends and nothing further in can hold: NUL, or another encoding than UTF-8.
+
+    In a body, each form says which of its fields holds a NUL.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Go on, or answer 400."""
+        # Any codec that Python knows would be taken, "undefined" too; and an old form of cookies can spell a NUL.
+        is_utf8 = (request.encoding or "utf-8").lower() in {"utf-8", "utf8"}
+        has_nul = "%00" in request.META["QUERY_STRING"] or any("\0" in text for text in request.COOKIES.values())
+        if has_nul or not is_utf8:
+            raise BadRequest
+        return self.get_response(request)
 
 
 class PermissionsPolicyMiddleware:

@@ -141,3 +141,13 @@ class OutboxEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{len(self.names)} names since {self.created_at:%Y-%m-%d %H:%M:%S}"
+
+
+class SweepRun(models.Model):
+    """When the sweep of this name last went through: what tells that the worker has died."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    ended_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.ended_at:%Y-%m-%d %H:%M:%S}"

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +34,20 @@ def start(
 
 
 def stop(
-    process: "subprocess.Popen[bytes]", *, farewell: signal.Signals = signal.SIGTERM, patience_s: float = 10
+    *running: "subprocess.Popen[bytes]", farewell: signal.Signals = signal.SIGTERM, patience_s: float = 10
 ) -> None:
-    """Ask the process to go, then insist: what is left of its group is killed."""
-    if process.poll() is None:
-        process.send_signal(farewell)
+    """Ask the processes to go, all at once, then insist: what is left of their groups is killed."""
+    for process in running:
+        if process.poll() is None:
+            process.send_signal(farewell)
+    for process in running:
         try:
             process.wait(patience_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _tether(farewell: signal.Signals) -> Callable[[], None] | None:

@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "portal.middleware.PermissionsPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "portal.middleware.ReadableMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -278,7 +279,7 @@ EMAIL_BACKEND = "portal.mail.BackgroundBackend"  # hands to MAIL_BACKEND outside
 EMAIL_TIMEOUT = 10
 
 # --- Celery ------------------------------------------------------------------------------------------------------
-CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"  # kombu would warn of a missing host
 
 # --- Logs --------------------------------------------------------------------------------------------------------
 LOGGING = logs.configuration(level=ENV.log_level, as_json=not EMBEDDED)

@@ -7,19 +7,18 @@ RELATIVE_UP_TO_S = 30 * DAY_S
 
 
 def relative_words(at: datetime, *, now: datetime) -> str:
-    """``2 min ago``, ``in 5 days``, ``just now``; beyond 30 days the date. static/js/times.js says the same."""
+    """``2 min ago``, ``in 5 days``, ``just now``; beyond 30 days the date. static/js/times.js says the same.
+
+    What is past is rounded down, what is to come to the nearest: a day from now is "in 24 h" a second later, too.
+    """
     distance_s = (at - now).total_seconds()
     length_s = abs(distance_s)
     if length_s < MINUTE_S:
         return "just now" if distance_s <= 0 else "in under a minute"
     if length_s >= RELATIVE_UP_TO_S:
         return day_words(at)
-    if length_s < HOUR_S:
-        words = f"{int(length_s // MINUTE_S)} min"
-    elif length_s < 2 * DAY_S:
-        words = f"{int(length_s // HOUR_S)} h"
-    else:
-        words = f"{int(length_s // DAY_S)} days"
+    minutes, hours, days = (int(length_s / unit_s + (distance_s > 0) / 2) for unit_s in (MINUTE_S, HOUR_S, DAY_S))
+    words = f"{minutes} min" if minutes < 60 else f"{hours} h" if hours < 48 else f"{days} days"
     return f"{words} ago" if distance_s < 0 else f"in {words}"
 
 

@@ -1,9 +1,11 @@
 """The shell's own pages: landing, theme, choice of organization, errors."""
 
+import sys
 from typing import cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -107,8 +109,13 @@ def too_many_requests(request: HttpRequest, exception: Exception | None = None) 
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: drawn without session or database, either of which may be what failed."""
-    return HttpResponse(render_to_string("500.html", {"request": request}), status=500)
+    """500, or 503 where the database does not answer: drawn without session or database."""
+    is_outage = isinstance(sys.exception(), OperationalError | InterfaceError)
+    response = HttpResponse(render_to_string("500.html", {"request": request, "is_outage": is_outage}))
+    response.status_code = 503 if is_outage else 500
+    if is_outage:
+        response["Retry-After"] = "2"
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001  # Django's signature

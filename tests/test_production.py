@@ -19,8 +19,11 @@ REQUIRED = [name for name in PRODUCTION_SETTINGS if name not in {"TRUSTED_PROXIE
 
 
 def validate_demo_keys(folder: Path, canary: Canary, *, count: int) -> list[str]:
-    """The codes that ``count`` demo keys get from a portal of two processes."""
-    with live.database() as url, live.portal(folder, database_url=url, workers=2) as portal:
+    """The codes that ``count`` demo keys get from a portal of two processes, whose metrics are held to them."""
+    shared = folder / "metrics"
+    shared.mkdir()
+    extra = {"METRICS_TOKEN": "metrics", "PROMETHEUS_MULTIPROC_DIR": str(shared)}
+    with live.database() as url, live.portal(folder, database_url=url, workers=2, **extra) as portal:
         made = json.loads(portal.manage("demo", "--json", "--force", "--keys", str(count)))
         keys = [made["api_key"], *made["api_keys"]]
         for secret in (*keys, made["management_key"], made["api"]["secret"]):
@@ -33,6 +36,8 @@ def validate_demo_keys(folder: Path, canary: Canary, *, count: int) -> list[str]
                 return str(answer.json().get("code", answer.status_code))
 
             codes = list(pool.map(ask, keys))
+        counted = httpx.get(f"{portal.url}/metrics", headers={"Authorization": "Bearer metrics"}).text
+        assert f'latchkey_validations_total{{code="VALID"}} {codes.count("VALID"):.1f}\n' in counted
         assert not canary.is_in(portal.log)
     return codes
 
@@ -71,7 +76,7 @@ def test_a_missing_or_malformed_setting_stops_the_start_and_is_named_without_its
 @pytest.mark.parametrize(
     "command",
     [
-        "granian --interface asgi --port 1 portal.asgi:application",
+        "granian --interface asgi --port 0 portal.asgi:application",
         "celery -A portal worker --pool solo",
         "celery -A portal beat --pidfile=",
     ],

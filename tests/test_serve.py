@@ -31,17 +31,22 @@ def port() -> int:
 
 
 @pytest.fixture
-def serve(folder: Path, port: int) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
+def serve(folder: Path, port: int) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Starts the portal in embedded mode, its data in ``folder``."""
     started = []
     environ = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
-    environ |= {"VAR_DIR": str(folder), "PORT": str(port), "PYTHONUNBUFFERED": "1", "LOG_LEVEL": "DEBUG"}
+    environ |= {"VAR_DIR": str(folder), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
     environ.pop("DJANGO_SETTINGS_MODULE", None)
 
-    def start() -> "subprocess.Popen[str]":
+    def start(*, log_level: str = "DEBUG") -> "subprocess.Popen[str]":
         command = [sys.executable, str(BASE_DIR / "manage.py"), "serve"]
         process = subprocess.Popen(
-            command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command,
+            env=environ | {"LOG_LEVEL": log_level},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         started.append(process)
         return process
@@ -81,6 +86,22 @@ def _processes_of(folder: Path) -> list[str]:
     return found
 
 
+def _wait_for_worker(folder: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not (folder / "broker" / "control" / "celery.pidbox.exchange").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _sign_up(url: str, email: str) -> None:
+    with httpx.Client(base_url=url, headers={"Origin": url}) as browser:
+        form = browser.get("/accounts/signup/").text
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
+        assert token
+        fields = {"csrfmiddlewaretoken": token[1], "email": email, "password1": "correct horse battery"}
+        assert browser.post("/accounts/signup/", data=fields).status_code == httpx.codes.FOUND
+
+
 def _wait_until_gone(folder: Path) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while _processes_of(folder):
@@ -89,7 +110,7 @@ def _wait_until_gone(folder: Path) -> None:
 
 
 def test_from_nothing_the_pasted_curl_is_valid_and_ctrl_c_leaves_nothing(
-    serve: Callable[[], "subprocess.Popen[str]"], folder: Path, canary: Canary
+    serve: Callable[..., "subprocess.Popen[str]"], folder: Path, canary: Canary
 ) -> None:
     process = serve()
     said = _read_until_ready(process)
@@ -106,8 +127,25 @@ def test_from_nothing_the_pasted_curl_is_valid_and_ctrl_c_leaves_nothing(
     _wait_until_gone(folder)
 
 
+def test_the_terminal_shows_where_to_go_and_mails_in_boxes_and_nothing_else(
+    serve: Callable[..., "subprocess.Popen[str]"], folder: Path
+) -> None:
+    process = serve(log_level="")
+    said = _read_until_ready(process)
+    url = re.search(r"ready at (\S+)", said)
+    assert url
+    _sign_up(url[1], "new@example.com")
+    _wait_for_worker(folder)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=PATIENCE_S)
+    assert re.search(r"^\| To: +new@example.com$(.*\n)+\| +\d{6}$", rest, re.MULTILINE)
+    assert not re.search(r"warn|celery|^\d{4}-", said, re.IGNORECASE | re.MULTILINE)
+    others = [line for line in rest.splitlines() if line and line[0] not in "+|"]
+    assert others == ["worker: Warm shutdown (MainProcess)", "Stopped."]
+
+
 def test_a_second_start_makes_a_new_curl_and_shows_no_password_again(
-    serve: Callable[[], "subprocess.Popen[str]"], folder: Path
+    serve: Callable[..., "subprocess.Popen[str]"], folder: Path
 ) -> None:
     for _ in range(2):
         process = serve()
@@ -120,7 +158,7 @@ def test_a_second_start_makes_a_new_curl_and_shows_no_password_again(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
-def test_killing_it_leaves_nothing(serve: Callable[[], "subprocess.Popen[str]"], folder: Path) -> None:
+def test_killing_it_leaves_nothing(serve: Callable[..., "subprocess.Popen[str]"], folder: Path) -> None:
     process = serve()
     _read_until_ready(process)
     assert len(_processes_of(folder)) >= 4  # itself, web, worker, beat
@@ -128,7 +166,7 @@ def test_killing_it_leaves_nothing(serve: Callable[[], "subprocess.Popen[str]"],
     _wait_until_gone(folder)
 
 
-def test_a_taken_port_is_said_plainly(serve: Callable[[], "subprocess.Popen[str]"], port: int) -> None:
+def test_a_taken_port_is_said_plainly(serve: Callable[..., "subprocess.Popen[str]"], port: int) -> None:
     with socket.create_server(("127.0.0.1", port)):
         said, _ = serve().communicate(timeout=PATIENCE_S)
     assert said.strip() == f"CommandError: Port {port} is taken. Choose another: PORT=8001 make run"

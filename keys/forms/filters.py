@@ -17,7 +17,7 @@ SORTS = {"created": "Newest", "last_used": "Last used", "expires": "Expires firs
 class KeyFilterForm(forms.Form):
     """A list of keys."""
 
-    q = forms.CharField(label="Search", required=False, max_length=MAX_SENT_CHARS)
+    q = forms.CharField(label="Search", required=False, max_length=MAX_SENT_CHARS, widget=forms.SearchInput)
     status = forms.ChoiceField(
         label="Status", required=False, choices=[("", "Any"), *((status.value, status.value) for status in Status)]
     )

@@ -46,17 +46,18 @@ def edit(request: MemberRequest, public_id: str) -> HttpResponse:
     step = request.POST.get("step", "")
     if step in {"review", "save"} and form.is_valid():
         try:
-            return _save(request, form, view.key) if step == "save" else _review(request, form, view.key, context)
-        except Conflict:
-            return _review(request, form, get_view(request, public_id).key, context)
+            return (_save if step == "save" else _review)(request, form, view.key, context)
         except Refused as refusal:
             refuse(form, refusal)
     status = 422 if form.is_bound and form.errors else 200
     return render(request, "keys/key_edit.html", context, status=status)
 
 
-def _save(request: MemberRequest, form: EditKeyForm, key: ApiKey) -> HttpResponse:
-    changed = edit_key(key, form.settings(), by=actor_of(request), seen_version=form.cleaned_data["version"])
+def _save(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mapping[str, object]) -> HttpResponse:
+    try:
+        changed = edit_key(key, form.settings(), by=actor_of(request), seen_version=form.cleaned_data["version"])
+    except Conflict:
+        return _review(request, form, get_view(request, key.public_id).key, context)
     if changed.key.version == key.version:
         messages.info(request, f"Nothing about {changed.key.name} was different.")
     else:

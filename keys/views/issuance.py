@@ -4,17 +4,20 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.text import slugify
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from keys.forms.fields import refuse
 from keys.forms.key_settings import NewKeyForm
+from keys.key_list import visible_keys
 from keys.models import Api
 from keys.services.errors import AlreadyDone, Refused
 from keys.services.keys import IssuedKey, issue_key
 from keys.snippets import with_secret
 from keys.views.access import get_view
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.models import Organization
 from portal.permissions import Action
 
 
@@ -27,7 +30,8 @@ def new_key(request: MemberRequest) -> HttpResponse:
     api = _chosen(apis, request.GET.get("api", ""))
     if api is None:
         return render(request, "keys/key_new_api.html", {"apis": apis})
-    form = NewKeyForm(request.POST or None, api=api, now=timezone.now(), initial={"name": request.GET.get("name", "")})
+    initial = {"name": _suggested_name(request.organization, api)}
+    form = NewKeyForm(request.POST or None, api=api, now=timezone.now(), initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             issued = issue_key(
@@ -69,6 +73,12 @@ def show_already_done(request: MemberRequest, done: AlreadyDone) -> HttpResponse
     """The form was sent before: what it made, without its secret."""
     context = {"view": get_view(request, done.subject_id)}
     return fragment_or_page(request, "keys/_key_already_done.html", "keys/key_already_done.html", context)
+
+
+def _suggested_name(organization: Organization, api: Api) -> str:
+    """What a key may be called by somebody in a hurry: ``orders-3`` for the third of the API."""
+    number = visible_keys(organization).filter(api=api).count() + 1
+    return f"{slugify(api.name)[:40] or 'key'}-{number}"
 
 
 def _chosen(apis: list[Api], public_id: str) -> Api | None:

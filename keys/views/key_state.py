@@ -28,7 +28,8 @@ def pause(request: MemberRequest, public_id: str) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, f"{key.name} is paused. {spread_words('Refused', changed.propagation)}")
+        words = f"{key.name} is paused. {spread_words('Refused', changed.propagation)}"
+        messages.success(request, words, extra_tags=reverse("keys:resume", args=[public_id]))
     return _back(request, public_id)
 
 

@@ -1,7 +1,7 @@
 """Components of every page: words, buttons, messages, ways through. A template builtin: no {% load %} needed."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django import template
 from django.utils import timezone
@@ -86,7 +86,7 @@ def link_button(
 @register.simple_tag
 def status(word: str, tone: str) -> SafeString:
     """{% status "Active" "ok" %}: a state as word, colour and shape of its dot."""
-    return format_html('<span class="badge {}"><span class="badge__dot"></span>{}</span>', tone_class(tone), word)
+    return format_html('<span class="badge badge--dot {}">{}</span>', tone_class(tone), word)
 
 
 @register.simple_tag
@@ -106,9 +106,9 @@ def scopes(names: Sequence[str], show: int = 0) -> SafeString:
     """{% scopes key.scopes 2 %}: scopes; where ``show`` is given, the first so many and how many more."""
     shown = names[:show] if show else names
     rest = names[len(shown) :]
-    more = format_html('<span class="scope" title="{}">+{}</span>', ", ".join(rest), len(rest)) if rest else ""
+    more = format_html('<span title="{}">+{}</span>', ", ".join(rest), len(rest)) if rest else ""
     return format_html(
-        '<span class="scopes">{}{}</span>', format_html_join("", "{}", ((scope(name),) for name in shown)), more
+        '<span class="scopes">{}{}</span>', format_html_join("", "<code>{}</code>", ((name,) for name in shown)), more
     )
 
 
@@ -142,13 +142,15 @@ def when(value: datetime | None, style: str = "relative", *, none: str = "Never"
     """{% when key.last_used_at %}: an instant with its exact UTC time; styles relative, day, exact."""
     if value is None:
         return format_html('<span class="subtle">{}</span>', none)
+    exact = exact_words(value)
     words = {"relative": lambda: relative_words(value, now=timezone.now()), "day": lambda: day_words(value)}
+    said = words[style]() if style in words else exact
     return format_html(
-        '<time datetime="{}" title="{}"{}>{}</time>',
-        value.isoformat(timespec="seconds"),
-        exact_words(value),
-        attributes({"data-relative": style == "relative"}),
-        words[style]() if style in words else exact_words(value),
+        '<time datetime="{}Z" title="{}"{}>{}</time>',
+        value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
+        exact,
+        SafeString(" data-relative" if style == "relative" else ""),
+        said,
     )
 
 
@@ -257,7 +259,7 @@ def _button_label(label: str, busy: str) -> SafeString:
 
 
 LOGO = mark_safe(
-    '<svg class="brand__mark" viewBox="0 0 24 24" aria-hidden="true" focusable="false">'
+    '<svg class="brand__mark" viewBox="0 0 24 24" aria-hidden="true">'
     '<path fill="currentColor" fill-rule="evenodd" d="M6.5 0h11A6.5 6.5 0 0 1 24 6.5v11a6.5 6.5 0 0 1-6.5 6.5h-11'
     "A6.5 6.5 0 0 1 0 17.5v-11A6.5 6.5 0 0 1 6.5 0ZM8.2 9.3a3.8 3.8 0 1 1 5.9 3.2v5.2a1.1 1.1 0 0 1-1.1 1.1h-2"
     'a1.1 1.1 0 0 1-1.1-1.1v-5.2a3.8 3.8 0 0 1-1.7-3.2ZM12 8a1.3 1.3 0 1 0 0 2.6A1.3 1.3 0 0 0 12 8Z"/></svg>'

@@ -5,7 +5,10 @@ function place(root) {
   return Boolean(wanted);
 }
 
-document.addEventListener("DOMContentLoaded", () => place(document));
+document.addEventListener("DOMContentLoaded", () => {
+  place(document);
+  if (document.activeElement?.matches("input[data-select]")) document.activeElement.select(); // a suggestion to type over
+});
 document.addEventListener("htmx:afterSettle", (event) => {
   const root = event.detail.elt;
   if (!root || place(root)) return;

@@ -1,10 +1,25 @@
 // details[data-menu]: one open at a time; a click outside, Esc or a choice closes it.
+// a[data-menu-without="resume"]: the menu #row-menu, but for these actions, opens where the link stands.
 const open = () => document.querySelectorAll("details[data-menu][open]");
 
 document.addEventListener("click", (event) => {
   open().forEach((menu) => {
     if (!menu.contains(event.target) || event.target.closest(".menu__list a")) menu.open = false;
   });
+});
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-menu-without]");
+  const drawn = document.getElementById("row-menu")?.content.firstElementChild.cloneNode(true);
+  if (!link || !drawn || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  drawn.querySelectorAll("[data-action]").forEach((item) => {
+    if (link.dataset.menuWithout.split(" ").includes(item.dataset.action)) return item.remove();
+    item[item.matches("a") ? "href" : "formAction"] = `${link.href}${item.dataset.action}/`;
+  });
+  drawn.querySelector("summary").ariaLabel = link.ariaLabel;
+  drawn.open = true;
+  link.replaceWith(drawn);
+  drawn.querySelector("summary").focus();
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;

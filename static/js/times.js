@@ -5,7 +5,8 @@ function words(at, now) {
   const distance = (at - now) / 1000, length = Math.abs(distance);
   if (length < MINUTE) return distance <= 0 ? "just now" : "in under a minute";
   if (length >= 30 * DAY) return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }).format(at);
-  const text = length < HOUR ? `${Math.floor(length / MINUTE)} min` : length < 2 * DAY ? `${Math.floor(length / HOUR)} h` : `${Math.floor(length / DAY)} days`;
+  const [minutes, hours, days] = [MINUTE, HOUR, DAY].map((unit) => Math.floor(length / unit + (distance > 0 ? 0.5 : 0)));
+  const text = minutes < 60 ? `${minutes} min` : hours < 48 ? `${hours} h` : `${days} days`;
   return distance < 0 ? `${text} ago` : `in ${text}`;
 }
 

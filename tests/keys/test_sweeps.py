@@ -16,6 +16,7 @@ from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revo
 from keys.services.secrets import end_key_secret, roll_key
 from portal.audit import COMMAND, Actor
 from portal.models import AuditEvent, Membership, Organization, User
+from portal.sweep_runs import last_sweep
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 pytestmark = pytest.mark.both_databases
@@ -180,3 +181,9 @@ def test_two_sweeps_at_once_record_one_expiry_and_send_one_mail(ending: ApiKey, 
     _sweep(now + 30 * DAY)  # what the others had locked
     assert _events("key.expired") == [ending.public_id]
     assert len(mail.outbox) == 1
+
+
+def test_a_sweep_that_went_through_is_noted_once(db: None, now: datetime) -> None:
+    for at in (now, now + HOUR):
+        sweeps.record_endings(now=at)
+    assert last_sweep() == now + HOUR

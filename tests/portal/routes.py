@@ -1,5 +1,6 @@
 """Addresses that only tests have, to see what is around every view."""
 
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 from django.views.decorators.http import require_POST
@@ -35,6 +36,11 @@ def failing(_request: HttpRequest) -> HttpResponse:
 def busy(_request: HttpRequest) -> HttpResponse:
     """More passwords than cores."""
     raise PasswordsBusy
+
+
+def unreachable(_request: HttpRequest) -> HttpResponse:
+    """A database that does not answer."""
+    raise OperationalError("the connection is lost")
 
 
 def refused(_request: HttpRequest) -> HttpResponse:
@@ -80,6 +86,8 @@ urlpatterns = [
     path("oauth/failing", failing),
     path("failing/", failing),
     path("busy/", busy),
+    path("unreachable/", unreachable),
+    path("v1/unreachable", unreachable),
     path("refused/", refused),
     path("only-post/", only_post),
     path("viewable/", viewable),

@@ -185,10 +185,30 @@ def test_nothing_can_be_deleted_not_even_by_a_superuser(urls: list[str], eve_cli
         "/admin/keys/apisecret/?pepper_version=1",
         "/admin/keys/apikey/?secrets__digest__gt=a",
         "/admin/keys/apikey/?api__secrets__digest__gt=a",
+        "/admin/keys/apikey/?environment__regex=%5B",
+        "/admin/portal/auditevent/?at__year=99999999999999999999",
     ],
 )
 def test_no_column_can_be_guessed_at_through_a_filter(url: str, eve_client: Client) -> None:
     assert eve_client.get(url).status_code == 400
+
+
+@pytest.mark.parametrize("ticked", ["x", "\0", "²", "9" * 20])
+def test_a_row_that_is_none_is_refused(ticked: str, eve_client: Client) -> None:
+    sent = {"action": "suspension", "_selected_action": ticked}
+    assert eve_client.post("/admin/portal/organization/", sent).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/admin/portal/auditevent/?at__year=2026&at__month=11&at__day=22",
+        "/admin/keys/apikey/?environment__exact=live&api__id__exact=1&status=Active",
+        "/admin/portal/user/?is_staff__exact=1&date_joined__gte=2026-01-01+00%3A00%3A00%2B00%3A00",
+    ],
+)
+def test_what_the_filters_links_ask_is_answered(url: str, eve_client: Client) -> None:
+    assert eve_client.get(url).status_code == 200
 
 
 def test_pages_keep_the_strict_content_policy(urls: list[str], eve_client: Client) -> None:

@@ -1,9 +1,12 @@
 """Probes and metrics: what is not well is said, in time, to whoever may know."""
 
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError
@@ -14,6 +17,7 @@ from pytest_django import Settings
 from portal import health
 from portal.health import Checks, Unhealthy, healthz, readyz
 from portal.metrics import metrics
+from portal.sweep_runs import note_sweep
 from tests.asgi import Reply, ask
 
 both = pytest.mark.both_databases
@@ -40,9 +44,10 @@ def test_a_process_that_answers_is_alive() -> None:
 
 @both
 @pytest.mark.django_db(transaction=True)
-def test_all_is_well_with_everything_up(settings: Settings) -> None:
+def test_all_is_well_with_everything_up(settings: Settings, now: datetime) -> None:
+    note_sweep("record_endings", ended_at=now)
     reply = ask(readyz)
-    expected = {"database", "migrations", "clock"} | ({"redis"} if settings.REDIS_URL else set())
+    expected = {"database", "migrations", "clock", "sweeps"} | ({"redis"} if settings.REDIS_URL else set())
     assert (reply.status, lines(reply)) == (200, dict.fromkeys(expected, True))
 
 
@@ -65,6 +70,16 @@ def test_clocks_that_disagree_are_not_ready(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("portal.health.time.time", lambda: real() + 60)
     reply = ask(readyz)
     assert (reply.status, lines(reply)["clock"]) == (503, False)
+
+
+@both
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("idle", [None, timedelta(days=1)])
+def test_a_worker_that_died_shows_and_leaves_the_web_in_service(now: datetime, idle: timedelta | None) -> None:
+    if idle:
+        note_sweep("record_endings", ended_at=now - idle)
+    reply = ask(readyz)
+    assert (reply.status, lines(reply)["sweeps"]) == (200, False)
 
 
 def test_a_redis_that_is_gone_is_not_ready(settings: Settings) -> None:
@@ -120,7 +135,7 @@ def test_metrics_are_open_where_only_this_machine_reaches(settings: Settings) ->
     settings.EMBEDDED, settings.METRICS_TOKEN = True, None
     reply = ask(metrics)
     assert reply.status == 200
-    assert b'latchkey_validations_total{code="VALID"}' in reply.body
+    assert b"\n# TYPE latchkey_validations_total counter\n" in reply.body
 
 
 @pytest.mark.parametrize(
@@ -131,3 +146,16 @@ def test_metrics_want_their_token(settings: Settings, authorization: str | None,
     settings.METRICS_TOKEN = SecretStr("right")
     headers = [("authorization", authorization)] if authorization else []
     assert ask(metrics, headers=headers).status == status
+
+
+def test_metrics_forget_the_gauges_of_processes_that_ended(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ended = subprocess.Popen(["/bin/true"])
+    ended.wait()
+    gauge = tmp_path / f"gauge_livemax_{ended.pid}.db"
+    gauge.touch()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    settings.EMBEDDED, settings.METRICS_TOKEN = True, None
+    assert ask(metrics).status == 200
+    assert not gauge.exists()

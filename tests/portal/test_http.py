@@ -1,6 +1,7 @@
 """The answers that every page shares."""
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client
 
 from portal.audit import ActorKind
@@ -28,6 +29,7 @@ def test_paths_of_ours_are_followed(url: str) -> None:
         "https:///evil.example",
         "https://evil.example",
         "http://testserver/app/",
+        "/app/\r\nSet-Cookie: a=b",
         "javascript:alert(1)",
         "%2F%2Fevil.example",
         "app/",
@@ -79,6 +81,11 @@ def test_htmx_is_told_to_leave_the_page_when_the_session_is_over(client: Client)
     assert response["HX-Redirect"] == "/accounts/login/?next=%2Fapp%2Fkeys%2F%3Fq%3Da"
 
 
+def test_htmx_on_a_page_whose_address_is_none_is_sent_to_the_start(client: Client) -> None:
+    answer = client.get("/viewable/", headers={**HTMX, "HX-Current-URL": "http://["})
+    assert (answer.status_code, answer["HX-Redirect"]) == (401, "/accounts/login/?next=%2Fapp%2F")
+
+
 def test_htmx_on_a_foreign_page_is_not_sent_back_there(client: Client) -> None:
     headers = {**HTMX, "HX-Current-URL": "https://evil.example/app/"}
     assert client.get("/viewable/", headers=headers)["HX-Redirect"] == "/accounts/login/?next=%2Fapp%2F"
@@ -115,6 +122,24 @@ def test_errors_are_pages_and_fragments_for_htmx(path: str, status: int, ada_cli
     assert fragment.status_code == status
     if status != 500:
         assert "<html" not in fragment.content.decode()
+
+
+def test_a_database_that_does_not_answer_is_a_503_that_asks_to_come_back(client: Client) -> None:
+    client.raise_request_exception = False
+    page = client.get("/unreachable/")
+    assert (page.status_code, page["Retry-After"]) == (503, "2")
+    assert "Nothing changed" not in page.text
+    problem = client.get("/v1/unreachable")
+    assert (problem.status_code, problem.json()["code"]) == (503, "unavailable")
+
+
+def test_a_session_that_cannot_be_read_is_a_503_and_nobody_is_let_in(ada_client: Client) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError
+
+    ada_client.raise_request_exception = False
+    with connection.execute_wrapper(fail):
+        assert ada_client.get("/app/").status_code == 503
 
 
 def test_an_error_page_gives_nothing_of_the_error_away(client: Client) -> None:

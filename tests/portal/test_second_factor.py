@@ -9,6 +9,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from portal.audit_actions import AuditAction
@@ -86,6 +87,11 @@ def test_a_second_factor_set_up_and_taken_down_is_told_without_its_seed(client: 
     for event in AuditEvent.objects.filter(subject_id=eve.public_id):
         assert event.actor_id == eve.public_id
         assert seed not in json.dumps([event.before, event.after])
+
+
+def test_the_page_says_since_when_the_second_factor_stands(client: Client, eve: User) -> None:
+    set_up(client)
+    assert f'Added <time datetime="{timezone.now():%Y-%m-%d}' in client.get("/accounts/2fa/").text
 
 
 def test_a_factor_that_a_shell_removes_is_told_as_a_command(client: Client, eve: User) -> None:

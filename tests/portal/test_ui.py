@@ -131,7 +131,7 @@ def test_there_is_no_summary_while_there_is_nothing_to_fix() -> None:
 
 def test_a_state_is_told_by_word_and_shape() -> None:
     tree = render('{% status "Revoked" "bad" %}')
-    assert tree.css_first(".tone-bad > .badge__dot") is not None
+    assert "badge--dot tone-bad" in (one(tree, ".badge").attributes["class"] or "")
     assert one(tree, ".badge").text() == "Revoked"
 
 
@@ -178,7 +178,7 @@ def test_the_secret_can_be_saved_without_a_script() -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0, "just now"), (-59, "just now"), (-60, "1 min ago"), (-3600, "1 h ago"), (-172_800, "2 days ago"),
-     (30, "in under a minute"),
+     (30, "in under a minute"), (3_590, "in 1 h"), (86_398, "in 24 h"), (-86_398, "23 h ago"), (172_790, "in 2 days"),
      (300, "in 5 min"), (432_000, "in 5 days"), (2_592_000, "21 Dec 2026"), (-2_592_000, "22 Oct 2026")],
 )  # fmt: skip
 def test_times_are_told_relative_to_now(seconds: int, words: str) -> None:
@@ -187,7 +187,7 @@ def test_times_are_told_relative_to_now(seconds: int, words: str) -> None:
 
 def test_a_time_carries_its_exact_instant() -> None:
     time = one(render("{% when at %}", at=NOW), "time")
-    assert time.attributes["datetime"] == "2026-11-21T12:00:00+00:00"
+    assert time.attributes["datetime"] == "2026-11-21T12:00:00Z"
     assert time.attributes["title"] == "Sat 21 Nov 2026, 12:00 UTC"
 
 
@@ -216,9 +216,7 @@ def test_a_chart_draws_gaps_as_gaps_and_repeats_its_numbers_as_a_table() -> None
 
 
 def test_bars_start_at_zero_and_keep_their_proportion() -> None:
-    heights = [
-        float(rect.attributes["height"] or 0) for rect in HTMLParser(mini_bars([5, 10], label="15 calls")).css("rect")
-    ]
+    heights = [float(height) for height in re.findall(r"v-([\d.]+)", mini_bars([5, 10], label="15 calls"))]
     assert heights == [11, 22]
 
 

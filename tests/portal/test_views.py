@@ -37,9 +37,12 @@ def test_choices_are_changed_by_post_alone(path: str, method: str, ada_client: C
     assert response["Allow"] == "POST"
 
 
-@pytest.mark.parametrize("evil", ["//evil.example", "/\\evil.example", "https:evil.example", "%2F%2Fevil.example"])
+@pytest.mark.parametrize(
+    "evil", ["//evil.example", "/\\evil.example", "https:evil.example", "%2F%2Fevil.example", "/\r\nX: y"]
+)
 def test_a_choice_leads_nowhere_else(evil: str, ada_client: Client) -> None:
     assert ada_client.post("/theme/", {"theme": "dark", "next": evil})["Location"] == "/"
+    assert ada_client.post("/theme/", {"theme": "dark", "next": evil}, headers=HTMX)["HX-Redirect"] == "/"
 
 
 def test_htmx_loads_the_page_again_in_its_new_theme(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -37,7 +39,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Start everything, say where to go, and stay until Ctrl-C or until something ends by itself."""
         _refuse_a_taken_port()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for request_to_stop in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs begin with SIGINT ignored
+            signal.signal(request_to_stop, signal.default_int_handler)
         try:
             if settings.EMBEDDED:
                 settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
@@ -53,7 +56,9 @@ class Command(BaseCommand):
         if settings.EMBEDDED:
             call_command("demo", stdout=self.stdout)  # by name: it lives in an app above this one
         _wait_until_ready(children)
-        self.stdout.write(self.style.SUCCESS(f"Latchkey is ready at {settings.PUBLIC_URL}  (Ctrl-C stops it)"))
+        mails = "mails are shown here; " if settings.EMBEDDED else ""
+        ready = self.style.SUCCESS(f"Latchkey is ready at {settings.PUBLIC_URL}")
+        self.stdout.write(f"\n{ready}  ({mails}Ctrl-C stops it)\n\n")
         self.stdout.flush()
 
 
@@ -68,25 +73,29 @@ def _refuse_a_taken_port() -> None:
 def _running(workers: int) -> Iterator[Children]:
     """The processes, while the block lasts."""
     environ = os.environ | {"LATCHKEY_SERVED": "1", "PORT": str(settings.PORT)}
+    environ["PROMETHEUS_MULTIPROC_DIR"] = str(_emptied(settings.VAR_DIR / "metrics"))
     children: Children = {}
     try:
         for name, command in _commands(workers).items():
             children[name] = processes.start([sys.executable, "-m", *command], environ=environ, cwd=settings.BASE_DIR)
         yield children
     finally:
-        for process in reversed(children.values()):
-            process.terminate()  # all at once; then each is waited for
-        for process in reversed(children.values()):
-            processes.stop(process)
+        processes.stop(*children.values())
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _commands(workers: int) -> dict[str, list[str]]:
     web = f"granian --interface asgi --runtime-mode st --workers {workers} --respawn-failed-workers --no-ws"
-    celery, pool = "celery --app portal", "--pool solo" if settings.EMBEDDED else ""
+    celery, pool = "celery --quiet --app portal", "--pool solo" if settings.EMBEDDED else ""
     return {
         "web": f"{web} --host {HOST} --port {settings.PORT} --log-level warning portal.asgi:application".split(),
-        "worker": f"{celery} worker {pool} --without-gossip --without-mingle --without-heartbeat -l warning".split(),
-        "beat": f"{celery} beat --pidfile= -l warning".split(),
+        "worker": f"{celery} worker {pool} --without-gossip --without-mingle --without-heartbeat".split(),
+        "beat": f"{celery} beat --pidfile=".split(),
     }
 
 

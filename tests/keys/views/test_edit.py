@@ -93,6 +93,16 @@ def test_a_change_made_meanwhile_is_shown_beside_ones_own(key: ApiKey, ada_clien
     assert ApiKey.objects.get().name == "mine"
 
 
+def test_a_change_that_came_too_late_and_makes_no_sense_is_told_as_such(
+    key: ApiKey, ada_client: Client, as_ada: Actor
+) -> None:
+    mine = filled_in(review(ada_client, key, name="mine"))
+    edit_key(key, KeySettings("theirs", scopes=key.scopes), by=as_ada)
+    answer = ada_client.post(where(key), mine | {"scope": "no:such", "step": "save"})
+    assert answer.status_code == 422
+    assert "This API has no scope" in answer.text
+
+
 def test_one_can_go_back_to_the_form_with_what_was_typed(key: ApiKey, ada_client: Client) -> None:
     page = review(ada_client, key, name="typed")
     form = ada_client.post(where(key), filled_in(page) | {"step": "form"})

@@ -23,6 +23,12 @@ def shown(html: str) -> str:
     return element.text(strip=True) if element else ""
 
 
+def test_a_name_is_suggested(api: Api, ada_client: Client, new_key_form: Form) -> None:
+    assert the("[name=name]", ada_client.get(NEW).text).attributes["value"] == "orders-1"
+    ada_client.post(NEW, new_key_form)
+    assert the("[name=name]", ada_client.get(NEW).text).attributes["value"] == "orders-2"
+
+
 def test_a_key_is_made_as_it_was_asked_for(api: Api, ada_client: Client, new_key_form: Form, now: datetime) -> None:
     more = {
         "access:refunds": "write",

@@ -1,6 +1,7 @@
 """The page of keys: searching, narrowing, going on."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -15,6 +16,7 @@ from tests.keys.views.page import HTMX, queries_of, the
 pytestmark = pytest.mark.django_db
 LIST = "/app/keys/"
 MAX_QUERIES = 12
+MAX_BYTES = 60 * 1024
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def many(issue: Callable[[str], ApiKey]) -> list[ApiKey]:
 
 
 def _names(html: str) -> list[str]:
-    return [link.text() for link in LexborHTMLParser(html).css("a.table__name")]
+    return [link.text() for link in LexborHTMLParser(html).css("td.cell-main > a")]
 
 
 def test_an_organization_without_keys_is_told_how_to_begin(ada_client: Client, cyn_client: Client) -> None:
@@ -40,6 +42,26 @@ def test_two_keys_and_thirty_cost_the_same_queries(ada_client: Client, issue: Ca
     for index in range(28):
         issue(f"more-{index}")
     assert queries_of(ada_client, LIST) == few
+
+
+def test_a_page_of_fifty_keys_in_use_stays_small(
+    ada_client: Client, issue: Callable[[str], ApiKey], use: Callable[[ApiKey, datetime], None], now: datetime
+) -> None:
+    for index in range(key_list.PAGE_SIZE):
+        use(issue(f"checkout-worker-{index:02}"), now - timedelta(days=index % 7))
+    page = ada_client.get(LIST)
+    assert len(_names(page.text)) == key_list.PAGE_SIZE
+    assert len(page.content) <= MAX_BYTES
+
+
+def test_a_row_opens_the_menu_of_what_may_be_done_and_leads_to_the_key_without_a_script(
+    issued: IssuedKey, ada_client: Client, cyn_client: Client
+) -> None:
+    page = ada_client.get(LIST).text
+    link = the("a[data-menu-without]", page)
+    assert (link.attributes["href"], link.attributes["data-menu-without"]) == (f"{issued.key.public_id}/", "resume")
+    assert 'data-action="pause"' in page
+    assert "data-menu-without" not in cyn_client.get(LIST).text
 
 
 def test_a_search_is_posted_and_leads_to_an_address_that_says_it(many: list[ApiKey], ada_client: Client) -> None:

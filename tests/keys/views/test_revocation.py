@@ -10,7 +10,7 @@ from keys.models import ApiKey, RevokeReason
 from keys.services.keys import disable_key, revoke_key
 from portal import outbox
 from portal.audit import Actor
-from tests.keys.views.page import HTMX
+from tests.keys.views.page import HTMX, the
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,8 @@ def test_a_revoked_key_offers_nothing_and_says_what_it_is(key: ApiKey, ada_clien
 def test_pausing_and_resuming_are_one_click_each(key: ApiKey, ada_client: Client) -> None:
     paused = ada_client.post(where(key, "pause/"), follow=True).text
     assert "billing worker is paused. Refused everywhere" in paused
-    assert where(key, "resume/") in paused
+    undo = the(".callout form", paused)
+    assert (undo.attributes["action"], the("button", undo.html or "").text()) == (where(key, "resume/"), "Undo")
     resumed = ada_client.post(where(key, "resume/"), follow=True).text
     assert "billing worker works again" in resumed
     assert where(key, "pause/") in resumed

@@ -1,0 +1,58 @@
+"""Every address that Django answers, with an object behind each of the pages that needs one."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.urls import URLResolver, get_resolver
+
+from keys.models import ApiKey
+
+_ARGUMENT = re.compile(r"\(\?P<(\w+)>[^)]*\)|<(?:\w+:)?(\w+)>")
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address, and its route as Django spells it."""
+
+    name: str
+    path: str
+    route: str
+
+    @property
+    def is_about_a_key(self) -> bool:
+        """Whether it names a key."""
+        return ":public_id>" in self.route
+
+    @property
+    def is_of_admin(self) -> bool:
+        """Whether it is the operator's."""
+        return self.name.startswith("admin:")
+
+
+def addresses(key: ApiKey) -> list[Address]:
+    """Each route once, about this key where it is about one. A route with an argument unknown here is an error."""
+    arguments = {
+        "public_id": key.public_id,
+        "secret_id": key.secrets.get().public_id,
+        "object_id": key.pk,
+        "pk": key.api_id,
+        "content_type_id": 1,
+        "app_label": "keys",
+        "uidb36": "1",
+        "key": "token",
+        "url": "nowhere",
+    }
+    return [
+        Address(name, _ARGUMENT.sub(lambda found: str(arguments[found[1] or found[2]]), route), route)
+        for name, route in _walk(get_resolver(), "", "/")
+    ]
+
+
+def _walk(resolver: URLResolver, namespace: str, before: str) -> Iterator[tuple[str, str]]:
+    for pattern in resolver.url_patterns:
+        route = before + str(pattern.pattern).removeprefix("^").removesuffix("$")
+        if isinstance(pattern, URLResolver):
+            yield from _walk(pattern, f"{pattern.namespace}:" if pattern.namespace else namespace, route)
+        else:
+            yield f"{namespace}{pattern.name}", route

@@ -1,0 +1,145 @@
+"""Every address of the pages, account and admin included, asked by everybody: who may, who may not, what it changes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import Client
+from django.urls import resolve
+
+from keys.models import ApiKey
+from keys.services.api_secrets import IssuedApiSecret
+from portal.models import Organization, User
+from tests.addresses import Address, addresses
+from tests.staff import in_admin, make_superuser
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+# Whoever adds a route says here whom it is for; admin is for staff, all of it.
+EVERYBODY = {
+    "landing", "robots", "theme", "keys:docs",
+    "account_login", "account_logout", "account_inactive", "account_signup", "account_email_verification_sent",
+    "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
+    "account_reset_password_from_key_done", "account_confirm_login_code", "mfa_authenticate",
+}  # fmt: skip
+SIGNED_IN = {
+    "organization_switch", "account_reauthenticate", "account_email", "account_change_password",
+    "account_set_password", "mfa_index", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
+    "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_download_recovery_codes",
+}  # fmt: skip
+MEMBERS = {
+    "keys:overview", "keys:welcome", "keys:list", "keys:activity", "keys:detail", "keys:key_activity",
+    "keys:settings", "keys:first_use",
+}  # fmt: skip
+MANAGERS = {
+    "keys:new", "keys:edit", "keys:roll", "keys:revocation", "keys:pause", "keys:resume", "keys:end_secret",
+    "keys:extend_secret",
+}  # fmt: skip
+GROUPS: Mapping[str, set[str]] = {
+    "everybody": EVERYBODY, "the signed in": SIGNED_IN, "members": MEMBERS, "managers": MANAGERS,
+}  # fmt: skip
+FORM = {"reason": "other", "hours": "24", "confirmed": "yes", "name": "Changed", "theme": "dark", "step": "save"}
+
+
+@pytest.fixture
+def routes(key: ApiKey, api_secret: IssuedApiSecret) -> list[Address]:
+    return addresses(key)
+
+
+@pytest.fixture
+def strangers(initech: Organization, dov_client: Client) -> Client:
+    return dov_client
+
+
+def tables() -> dict[str, list[dict[str, Any]]]:
+    """All rows of ours."""
+    labels = {"portal", "keys", "auth", "account", "mfa", "admin"}
+    models = [model for model in apps.get_models() if model._meta.app_label in labels]
+    return {model._meta.label: list(model._default_manager.order_by("pk").values()) for model in models}
+
+
+def test_each_route_is_for_somebody_and_leads_where_it_says(routes: list[Address]) -> None:
+    named = [name for names in GROUPS.values() for name in names]
+    assert sorted(named) == sorted(address.name for address in routes if not address.is_of_admin)
+    for address in routes:
+        assert resolve(address.path).route.translate({ord("^"): None, ord("$"): None}) == address.route[1:], address
+
+
+def test_who_is_not_signed_in_gets_no_further_than_the_sign_in(routes: list[Address], client: Client) -> None:
+    for address in routes:
+        if address.name in EVERYBODY:
+            continue
+        for answer in (client.get(address.path, follow=True), client.post(address.path, FORM, follow=True)):
+            assert answer.status_code == 405 or answer.request["PATH_INFO"] == "/accounts/login/", address
+
+
+def test_admin_is_for_staff_alone(routes: list[Address], ada_client: Client) -> None:
+    before = tables()
+    for address in routes:
+        if not address.is_of_admin:
+            continue
+        for answer in (ada_client.get(address.path, follow=True), ada_client.post(address.path, FORM, follow=True)):
+            assert answer.status_code == 403 or address.name == "admin:logout", address
+    assert tables() == before
+
+
+def test_a_stranger_is_told_the_same_of_ours_as_of_what_never_was(
+    routes: list[Address], key: ApiKey, strangers: Client
+) -> None:
+    before = tables()
+    for address in routes:
+        if not address.is_about_a_key:
+            continue
+        for ask in (strangers.get, strangers.post):
+            for headers in ({}, HTMX):
+                same = {"X-Request-Id": "the-same", **headers}
+                ours = ask(address.path, FORM, headers=same)
+                unknown = ask(address.path.replace(key.public_id, f"key_{'0' * 22}"), FORM, headers=same)
+                assert (ours.status_code, ours.content) == (unknown.status_code, unknown.content), address
+                assert ours.status_code in {404, 405}, address
+    assert tables() == before
+
+
+def test_a_stranger_sees_nothing_of_ours_anywhere(routes: list[Address], key: ApiKey, strangers: Client) -> None:
+    ApiKey.objects.filter(pk=key.pk).update(name="Unmistakable")  # the docs have a billing worker, too
+    for address in routes:
+        page = strangers.get(address.path, follow=True).content.decode()
+        for ours in (key.organization.public_id, "Unmistakable", "ada@example.com"):
+            assert ours not in page, (address, ours)
+        assert address.is_about_a_key or key.public_id not in page, address
+
+
+def test_a_viewer_changes_nothing(routes: list[Address], cyn_client: Client) -> None:
+    before = tables()
+    for address in routes:
+        answer = cyn_client.post(address.path, FORM)
+        if address.name in MANAGERS | {"keys:welcome"}:
+            assert answer.status_code == 403, address
+        if address.name == "account_logout":
+            break
+    assert tables() == before
+
+
+@pytest.mark.parametrize("headers", [{}, {**HTMX, "Origin": "https://evil.example"}])
+def test_no_form_from_elsewhere_is_taken(
+    routes: list[Address], ada: User, signed_in: Callable[[User], Client], headers: dict[str, str]
+) -> None:
+    eve = make_superuser()
+    clients = [Client(), signed_in(ada), in_admin(eve)]
+    before = tables()
+    for client in clients:
+        client.handler.enforce_csrf_checks = True
+        for address in routes:
+            assert client.post(address.path, FORM, headers=headers).status_code == 403, address
+    assert tables() == before
+
+
+def test_looking_changes_nothing(routes: list[Address], ada_client: Client) -> None:
+    eve_client = in_admin(make_superuser())
+    before = tables()
+    for client in (ada_client, eve_client):
+        for address in routes:
+            for look in (client.get, client.head):
+                assert look(address.path, FORM).status_code < 500, address
+    assert tables() == before
