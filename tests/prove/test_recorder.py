@@ -1,0 +1,82 @@
+"""A minute each of changes and questions: warm, cold, short of memory, and with Valkey emptied or cutting us off."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests import environment
+from tests.canary import Canary
+from tests.test_recorder import Fleet, fleet_in
+
+pytestmark = [
+    pytest.mark.prove,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis"),
+]
+FOR_S = 60.0
+DISTURBED_EVERY_S = 1.5
+
+
+@contextmanager
+def again_and_again(act: Callable[[], None]) -> Iterator[None]:
+    """Meanwhile, do this every so often."""
+    is_over = threading.Event()
+
+    def repeat() -> None:
+        while not is_over.wait(DISTURBED_EVERY_S):
+            act()
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A fleet for this module."""
+    with fleet_in(tmp_path_factory.mktemp("recorder"), Canary()) as made:
+        yield made
+
+
+def test_warm(fleet: Fleet, prove: Callable[[str], None]) -> None:
+    recording = fleet.record(FOR_S)
+    prove(f"recorder, warm, {FOR_S:.0f} s: {recording.figures()}")
+    assert recording.late == []
+    assert not any(code.startswith("5") for code in recording.codes)
+
+
+def test_short_of_memory(fleet: Fleet, prove: Callable[[str], None]) -> None:
+    with fleet.short_of_memory():
+        recording = fleet.record(FOR_S)
+    prove(f"recorder, Valkey with 1 MB, {FOR_S:.0f} s: {recording.figures()}")
+    assert recording.late == []
+
+
+@pytest.mark.parametrize("name", ["flushed", "cut off"])
+def test_disturbed(fleet: Fleet, prove: Callable[[str], None], name: str) -> None:
+    def disturb() -> None:
+        if name == "flushed":
+            fleet.valkey.flushall()
+        else:
+            fleet.valkey.client_kill_filter(_type="pubsub")
+
+    with again_and_again(disturb):
+        recording = fleet.record(FOR_S)
+    prove(f"recorder, {name} every {DISTURBED_EVERY_S} s, {FOR_S:.0f} s: {recording.figures()}")
+    assert recording.late == []
+    assert not any(code.startswith("5") for code in recording.codes)
+
+
+def test_cold(tmp_path: Path, canary: Canary, prove: Callable[[str], None]) -> None:
+    with fleet_in(tmp_path, canary, SNAPSHOT_TTL="1") as fleet:
+        recording = fleet.record(FOR_S, pause_s=0.01)
+    prove(f"recorder, cold, {FOR_S:.0f} s: {recording.figures()}")
+    assert recording.late == []
+    assert not any(code.startswith("5") for code in recording.codes)

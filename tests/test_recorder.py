@@ -1,0 +1,128 @@
+"""No answer shows a state from before a change that had returned: five seconds of it, on four web processes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from json import loads
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+
+from portal.devservices import start_valkey
+from tests import environment, live
+from tests.canary import Canary
+from tests.keys.validation.recorder import Answer, Change, Place, Recorder, Recording, Subject, Writer, writers
+
+pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
+WORKERS = 4
+
+
+@dataclass
+class Fleet:
+    """A portal of four processes with a Valkey of its own, and writers beside it."""
+
+    portal: live.Live
+    valkey: redis.Redis = field(repr=False)
+    writers: list[Writer] = field(repr=False)
+    here: Place
+    there: Place
+
+    def record(self, for_s: float, *, pause_s: float = 0.1, disturb: Callable[[], None] = lambda: None) -> Recording:
+        """What is answered in so many seconds."""
+        recorder = Recorder(self.portal.url, self.writers, here=self.here, there=self.there, pause_s=pause_s)
+        return recorder.run(for_s, disturb=disturb)
+
+    @contextmanager
+    def short_of_memory(self) -> Iterator[None]:
+        """Valkey evicts all the time, copies, tokens and the register alike."""
+        self.valkey.config_set("maxmemory-policy", "allkeys-lru")
+        self.valkey.config_set("maxmemory", "1mb")
+        try:
+            yield
+        finally:
+            self.valkey.config_set("maxmemory", "0")
+
+    def disturb(self) -> None:
+        """Empty Valkey, and cut every process off from what is published."""
+        self.valkey.flushall()
+        self.valkey.client_kill_filter(_type="pubsub")
+
+
+@contextmanager
+def fleet_in(folder: Path, canary: Canary, **settings: str) -> Iterator[Fleet]:
+    """Such a fleet, with the demo's organizations and APIs."""
+    valkey = start_valkey()
+    client: redis.Redis = redis.Redis.from_url(valkey.url)
+    try:
+        with (
+            live.database() as url,
+            live.portal(folder, database_url=url, workers=WORKERS, REDIS_URL=valkey.url, **settings) as portal,
+            writers(portal.environ) as pair,
+        ):
+            demo = loads(portal.manage("demo", "--json", "--force"))
+            yield Fleet(portal, client, pair, _place(portal, demo, canary), _place(portal, demo["other"], canary))
+            assert not canary.is_in(portal.log)
+    finally:
+        client.close()
+        valkey.stop()
+
+
+def _place(portal: live.Live, demo: dict[str, dict[str, str]], canary: Canary) -> Place:
+    for secret in (demo["api"]["secret"], demo["api_key"]):
+        canary.remember(str(secret))
+    bearer = {"Authorization": f"Bearer {demo['api']['secret']}"}
+    answer = httpx.post(f"{portal.url}/v1/validate", json={"credential": demo["api_key"]}, headers=bearer, timeout=10)
+    return Place(answer.json()["organization"]["id"], demo["api"]["id"], demo["api"]["secret"])
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A fleet for this module."""
+    with fleet_in(tmp_path_factory.mktemp("recorder"), Canary()) as made:
+        yield made
+
+
+def test_no_answer_shows_what_was_changed_before_it_was_asked_for(fleet: Fleet) -> None:
+    recording = fleet.record(5)
+    assert recording.late == []
+    assert set(recording.codes) == {
+        "VALID",
+        "REVOKED",
+        "DISABLED",
+        "INSUFFICIENT_SCOPE",
+        "SUPERSEDED",
+        "ORGANIZATION_SUSPENDED",
+        "401",
+    }
+    assert recording.pending == 0
+
+
+def test_nor_while_valkey_evicts_is_emptied_and_cuts_its_subscribers_off(fleet: Fleet) -> None:
+    with fleet.short_of_memory():
+        recording = fleet.record(5, disturb=fleet.disturb)
+    assert recording.late == []
+    assert {code for code in recording.codes if code.startswith("5")} <= {"503"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_late"),
+    [
+        (Answer(1.0, 1.1, "VALID"), False),
+        (Answer(2.1, 2.2, "VALID"), False),  # asked for while the change was made
+        (Answer(2.1, 2.2, "REVOKED"), False),
+        (Answer(2.6, 2.7, "VALID"), True),
+        (Answer(1.0, 1.9, "REVOKED"), True),  # answered before the change began
+        (Answer(2.6, 2.7, "NOT_FOUND"), True),
+        (Answer(2.6, 2.7, "503"), False),
+    ],
+)
+def test_the_recorder_knows_a_late_answer(answer: Answer, is_late: bool) -> None:
+    changes = [Change(0.0, 0.5, "VALID"), Change(2.0, 2.5, "REVOKED")]
+    assert bool(Subject("key", "", "", changes, answers=[answer]).late()) is is_late
+
+
+def test_what_was_answered_with_a_202_may_still_be_seen() -> None:
+    changes = [Change(0.0, 0.5, "VALID"), Change(2.0, 2.5, "REVOKED", is_pending=True)]
+    assert Subject("key", "", "", changes, answers=[Answer(2.6, 2.7, "VALID")]).late() == []
