@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 RULES = frozenset({
     "token before read", "write deletes token", "fill only if token stands", "run of token in entry",
-    "run of entry checked", "register read after publish", "register age", "register of this run", "row outlives connection",
-    "row before ping", "lease from before renewal", "wait longer than lease", "epoch", "ack after drop",
-    "invalidated while loading", "sharing bound to lease", "wait on repeat",
+    "run of entry checked", "register read after publish", "register age", "register of this run",
+    "row outlives connection", "row before ping", "lease from before renewal", "wait longer than lease", "epoch",
+    "ack after drop", "invalidated while loading", "sharing bound to lease", "wait on repeat",
 })  # fmt: skip
 FAULTS = frozenset(
     {"second loader", "cut off", "copy evicted", "register evicted", "flushed", "restarted empty", "dumped"}
