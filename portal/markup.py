@@ -19,8 +19,7 @@ def attributes(values: Mapping[str, object]) -> SafeString:
         if value is not None and value is not False and value != ""
     )
     written = (
-        f" {name}" if value is True else f' {name}="{conditional_escape(str(value))}"'  # type: ignore[arg-type]  # it takes what str() does
-        for name, value in present
+        f" {name}" if value is True else f' {name}="{conditional_escape(str(value))}"' for name, value in present
     )
     return mark_safe("".join(written))  # noqa: S308  # both parts are escaped above
 
