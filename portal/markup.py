@@ -18,7 +18,9 @@ def attributes(values: Mapping[str, object]) -> SafeString:
         for name, value in values.items()
         if value is not None and value is not False and value != ""
     )
-    written = (f" {name}" if value is True else f' {name}="{conditional_escape(value)}"' for name, value in present)
+    written = (
+        f" {name}" if value is True else f' {name}="{conditional_escape(str(value))}"' for name, value in present
+    )
     return mark_safe("".join(written))  # noqa: S308  # both parts are escaped above
 
 

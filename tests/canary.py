@@ -6,6 +6,7 @@ mails; the arguments of tasks; and each command that reached Valkey.
 
 import re
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import wraps
@@ -22,12 +23,13 @@ from keys import secret as secret_module
 from keys.secret import RANDOM_CHARS
 from tests.environment import LOG_FILE, ON_SQLITE
 
+ENCODED_BYTES, ENCODED_CHARS = 30, 40  # what of a random part is whole groups of base64, wherever among them it begins
 _RUN_OF_BASE62 = re.compile(rf"[0-9A-Za-z]{{{RANDOM_CHARS},}}")
 
 
 @dataclass
 class Canary:
-    """The random parts of the secrets made so far, and where it has stopped reading."""
+    """The random parts of the secrets made so far, as they are and in base64, and where it has stopped reading."""
 
     made: set[str] = field(default_factory=set, repr=False)
     said: list[str] = field(default_factory=list, repr=False)
@@ -35,7 +37,10 @@ class Canary:
 
     def remember(self, secret_text: str) -> None:
         """Look for this secret too: one that another process made."""
-        self.made.add(secret_text.rsplit("_", 1)[1][:RANDOM_CHARS])
+        random_part = secret_text.rsplit("_", 1)[1][:RANDOM_CHARS]
+        self.made.add(random_part)
+        for start in range(RANDOM_CHARS - ENCODED_BYTES + 1):
+            self.made.add(b64encode(random_part[start : start + ENCODED_BYTES].encode()).decode())
 
     def hits(self) -> list[str]:
         """Where secrets were found since the last call; empty is good. Never the secrets themselves."""
@@ -44,9 +49,10 @@ class Canary:
     def is_in(self, text: str) -> bool:
         """Whether any secret's random part stands anywhere in the text."""
         for match in _RUN_OF_BASE62.finditer(text):
-            run = match[0]
-            if any(run[i : i + RANDOM_CHARS] in self.made for i in range(len(run) - RANDOM_CHARS + 1)):
-                return True
+            run = match[0]  # base64 of base62 has neither + nor /
+            for width in (RANDOM_CHARS, ENCODED_CHARS):
+                if any(run[i : i + width] in self.made for i in range(len(run) - width + 1)):
+                    return True
         return False
 
     def _places(self) -> Iterator[tuple[str, str]]:
@@ -86,8 +92,9 @@ def watch() -> Canary:
 
     @wraps(compose)
     def remembering(brand: str, kind: secret_module.Kind, random_part: str) -> secret_module.Secret:
-        canary.made.add(random_part)
-        return compose(brand, kind, random_part)
+        made = compose(brand, kind, random_part)
+        canary.remember(made.text)
+        return made
 
     secret_module.compose = remembering
     task_prerun.connect(lambda args, kwargs, **_: canary.said.append(repr((args, kwargs))), weak=False)

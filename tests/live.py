@@ -50,15 +50,22 @@ class Live:
         return manage(self.environ, *arguments)
 
     def mailed_code(self, address: str) -> str:
-        """The newest code that was mailed to the address; waits for it, as a person would."""
+        """The newest code that was mailed to the address."""
+        return self._mailed(address, r"^    (\d{6})$")
+
+    def mailed_link(self, address: str) -> str:
+        """The first link of the newest mail to the address."""
+        return self._mailed(address, r"^(https?://\S+)$")
+
+    def _mailed(self, address: str, pattern: str) -> str:
+        """What the newest mail to the address holds; waits for it, as a person would."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            _, found, newest = self.log.rpartition(f"To: {address}\n")
-            codes = re.findall(r"^    (\d{6})$", newest, re.MULTILINE) if found else []
-            if codes:
-                return str(codes[0])
+            _, is_mailed, newest = self.log.rpartition(f"To: {address}\n")
+            if is_mailed and (found := re.search(pattern, newest, re.MULTILINE)):
+                return found[1]
             time.sleep(0.05)
-        raise AssertionError(f"no code was mailed to {address}")
+        raise AssertionError(f"nothing of this kind was mailed to {address}")
 
 
 def manage(environ: Mapping[str, str], *arguments: str) -> str:

@@ -19,7 +19,7 @@ from keys.validation.shapes import (
     OrganizationSnapshot,
     Verdict,
 )
-from keys.validation.verdict import NOT_FOUND, audience_of, decide
+from keys.validation.verdict import NOT_FOUND, audience_of, decide, is_for
 
 SecretSnapshot = TypeVar("SecretSnapshot", KeySnapshot, ApiSecretSnapshot)
 
@@ -33,10 +33,12 @@ class ApiKeyCredential:
         self._digests = _digests(text)
         self.names = tuple(map(secret_name, self._digests))
 
-    def more(self, found: Snapshots) -> tuple[str, ...]:
+    def more(self, found: Snapshots, audience: Audience | None) -> tuple[str, ...]:
         """Its API and its organization."""
         key = self._key(found)
-        return () if key is None else (api_name(key.api_id), organization_name(key.organization_id))
+        if key is None or not is_for(key, audience):
+            return ()
+        return (api_name(key.api_id), organization_name(key.organization_id))
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
         """The verdict, from all that was found."""

@@ -75,7 +75,7 @@ class Engine:
             return self._settle(presented, call, now=time.time())
         started, deadline = time.perf_counter(), _deadline()
         found = dict(await self._snapshots.read(presented.names, deadline=deadline))
-        more = presented.more(found)
+        more = presented.more(found, None)
         if more:
             found |= await self._snapshots.read(more, deadline=deadline)
         now = time.time()
@@ -89,7 +89,8 @@ class Engine:
         secret = caller.secret(found)
         if secret is None:
             raise UnknownCaller
-        more = () if presented is None or isinstance(presented, Verdict) else presented.more(found)
+        asks = Audience(secret.api_id, secret.environment)
+        more = () if presented is None or isinstance(presented, Verdict) else presented.more(found, asks)
         return dict(await self._snapshots.read(tuple({api_name(secret.api_id), *more}), deadline=deadline))
 
     def _settle(self, verdict: Verdict, call: Call, *, now: float) -> Outcome:

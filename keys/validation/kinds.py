@@ -17,8 +17,8 @@ class Credential(Protocol):
     def names(self) -> tuple[str, ...]:
         """The snapshots to read first."""
 
-    def more(self, found: Snapshots) -> tuple[str, ...]:
-        """The snapshots that those found lead to."""
+    def more(self, found: Snapshots, audience: Audience | None) -> tuple[str, ...]:
+        """The snapshots that those found lead to; for another audience none, so that it costs no more than unknown."""
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
         """The verdict, from all that was found."""

@@ -39,7 +39,7 @@ def decide(
 
     Without an audience the key asks about itself.
     """
-    if key is None or api is None or organization is None or not _is_for(key, audience):
+    if key is None or api is None or organization is None or not is_for(key, audience):
         return NOT_FOUND
     # What the API no longer has, no key has: scopes are cut by editing the API alone.
     scopes = tuple(scope for scope in key.scopes if scope in api.scopes)
@@ -56,6 +56,11 @@ def audience_of(secret: ApiSecretSnapshot | None, api: ApiSnapshot | None, *, no
     if _is_over(secret.ends_at, now):
         return None
     return Audience(secret.api_id, secret.environment)
+
+
+def is_for(key: KeySnapshot, audience: Audience | None) -> bool:
+    """Whether the key is for the API and environment of whoever asks; without an audience it asks about itself."""
+    return audience is None or (key.api_id == audience.api_id and key.environment == audience.environment)
 
 
 def _first_refusal(  # noqa: PLR0911  # one guard a check, in the order of the contract
@@ -86,10 +91,6 @@ def _first_refusal(  # noqa: PLR0911  # one guard a check, in the order of the c
     if is_missing_scope:
         return Code.INSUFFICIENT_SCOPE
     return Code.VALID
-
-
-def _is_for(key: KeySnapshot, audience: Audience | None) -> bool:
-    return audience is None or (key.api_id == audience.api_id and key.environment == audience.environment)
 
 
 def _is_over(end: float | None, now: float) -> bool:

@@ -10,7 +10,9 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target?.id !== "dialog-body") return;
   const box = dialog();
-  box.toggleAttribute("data-guarded", box.querySelector("[data-secret]") !== null);
+  const guarded = box.querySelector("[data-secret]") !== null;
+  box.toggleAttribute("data-guarded", guarded);
+  box.setAttribute("closedby", guarded ? "none" : "closerequest"); // a second Esc cannot be cancelled by script
   const heading = box.querySelector("h1, h2");
   if (heading) {
     heading.id ||= "dialog-title";

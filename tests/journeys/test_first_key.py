@@ -3,37 +3,17 @@
 import contextlib
 import json
 import re
-from dataclasses import dataclass
 
-import httpx
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
 from tests.canary import Canary
+from tests.journeys.backend import Backend
 from tests.journeys.conftest import Inspector
 from tests.live import Live
 
 PASSWORD = "a few words to remember"
 ADDRESS = "ines@example.com"
-
-
-@dataclass
-class Backend:
-    """The API behind the keys."""
-
-    url: str
-    api_secret: str
-
-    def validate(self, secret: str, **call: object) -> dict[str, object]:
-        """What Latchkey answers about a caller's secret."""
-        answer = httpx.post(
-            f"{self.url}/v1/validate",
-            headers={"Authorization": f"Bearer {self.api_secret}"},
-            json={"credential": secret, "ip": "203.0.113.9", **call},
-        )
-        assert answer.status_code == httpx.codes.OK, answer.text
-        body: dict[str, object] = answer.json()
-        return body
 
 
 def test_from_sign_up_to_a_revoked_key(page: Page, portal: Live, inspector: Inspector, canary: Canary) -> None:

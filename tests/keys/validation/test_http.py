@@ -1,7 +1,9 @@
 """``/v1/validate`` and ``/v1/whoami`` as their callers meet them, on both databases."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from keys.services.keys import IssuedKey, KeySettings, disable_key, edit_key, is
 from keys.services.secrets import roll_key
 from keys.validation import database
 from keys.validation.http import validate, whoami
+from keys.validation.shapes import Snapshot
 from portal.audit import COMMAND, Actor
 from portal.models import Organization
 from portal.services import suspend_organization
@@ -131,6 +134,33 @@ def test_a_key_of_another_api_or_environment_reads_as_unknown(
         ]
     ]
     assert len({(reply.status, reply.body, tuple(reply.headers)) for reply in replies}) == 1
+
+
+def test_a_foreign_key_costs_the_reads_of_an_unknown_one(
+    issued: IssuedKey, api_secret: IssuedApiSecret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the time of the answer would tell what its bytes do not."""
+    other = create_api("https://other.example.com", ApiSettings("Other", {}), by=COMMAND).api
+    test_side = issue_api_secret(issued.key.api, name="Test", environment=Environment.TEST, by=COMMAND)
+    other_api = issue_api_secret(other, name="Other", environment=Environment.LIVE, by=COMMAND)
+    read: list[tuple[str, int]] = []
+
+    def note(kind: str, load: snapshots.Loader, ids: Sequence[str]) -> Mapping[str, Snapshot]:
+        read.append((kind, len(ids)))
+        return load(ids)
+
+    for kind, load in list(snapshots._loaders.items()):
+        monkeypatch.setitem(snapshots._loaders, kind, partial(note, kind, load))
+    costs = []
+    for secret, text in [
+        (api_secret, generate("lk", Kind.LIVE).text),
+        (test_side, issued.secret_text),
+        (other_api, issued.secret_text),
+    ]:
+        read.clear()
+        assert code_of(secret, text) == "NOT_FOUND"
+        costs.append(list(read))
+    assert costs[0] == costs[1] == costs[2] != []
 
 
 def test_a_revoked_key_is_refused_by_name(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:

@@ -1,0 +1,27 @@
+"""People with a password and a verified address, made without walking through the sign-up each time."""
+
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+
+from tests import live
+from tests.live import Live
+
+_MAKE = """
+import os
+from allauth.account.models import EmailAddress
+from portal.audit import COMMAND
+from portal.models import User
+from portal.services import create_personal_organization
+user = User.objects.create_user(os.environ["PERSON"], os.environ["PERSON_PASSWORD"])
+EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+create_personal_organization(user, by=COMMAND)
+"""
+
+
+def make_person(portal: Live, address: str, password: str) -> None:
+    """Somebody who has signed up."""
+    live.manage({**portal.environ, "PERSON": address, "PERSON_PASSWORD": password}, "shell", "-c", _MAKE)
+
+
+def code_of(seed: str) -> str:
+    """What an authenticator app with this set-up key shows now."""
+    return str(format_hotp_value(hotp_value(seed, next(iter(yield_hotp_counters_from_time())))))

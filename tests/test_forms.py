@@ -1,0 +1,73 @@
+"""Every form on every page, sent with what no page would send: an answer of ours each time, never a failure."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import Settings
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from keys.models import ApiKey
+from keys.services.api_secrets import IssuedApiSecret
+from tests.addresses import addresses
+from tests.staff import in_admin, make_superuser
+
+pytestmark = pytest.mark.django_db
+EVIL = {
+    "nul": "a\0b",
+    "lines and markup": '/\r\nX: y\u202e<img src=x onerror=alert(1)>{{7*7}}"',
+    "digits": "9" * 400,
+    "the last minute": "9999-12-31T23:59",
+}
+
+
+class Form(NamedTuple):
+    """A form that posts, as a browser would send it."""
+
+    path: str
+    values: dict[str, str]
+
+
+def forms_on(path: str, html: str) -> Iterator[Form]:
+    for form in LexborHTMLParser(html).css("form[method=post]"):
+        controls = form.css("input[name], textarea[name], select[name], button[name]")
+        values = dict(map(_control, controls))
+        values.pop("csrfmiddlewaretoken")
+        yield Form(form.attributes.get("action") or path, values)
+
+
+def _control(control: LexborNode) -> tuple[str, str]:
+    value = control.attributes.get("value") or (control.text() if control.tag == "textarea" else "")
+    return control.attributes["name"] or "", value
+
+
+def all_forms(client: Client, key: ApiKey) -> list[Form]:
+    """Each once, but for the way out."""
+    found: dict[tuple[str, ...], Form] = {}
+    for address in addresses(key):
+        answer = client.get(address.path)
+        if answer.status_code == 200 and answer["Content-Type"].startswith("text/html"):
+            for form in forms_on(address.path, answer.text):
+                found[form.path, *sorted(form.values)] = form
+    return [form for form in found.values() if "logout" not in form.path]
+
+
+@pytest.fixture(params=["member", "staff"])
+def person(request: pytest.FixtureRequest, ada_client: Client) -> Client:
+    return ada_client if request.param == "member" else in_admin(make_superuser())
+
+
+@pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL)
+def test_no_field_of_any_form_makes_it_fail(
+    person: Client, key: ApiKey, api_secret: IssuedApiSecret, settings: Settings, evil: str
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = False
+    person.raise_request_exception = False
+    forms = all_forms(person, key)
+    assert len(forms) > 10
+    for form in forms:
+        for field in form.values:
+            answer = person.post(form.path, form.values | {field: evil})
+            assert answer.status_code < 500, (form.path, field)
+            assert "<img src=x" not in answer.text, (form.path, field)
