@@ -145,12 +145,12 @@ def test_a_foreign_key_costs_the_reads_of_an_unknown_one(
     other_api = issue_api_secret(other, name="Other", environment=Environment.LIVE, by=COMMAND)
     read: list[tuple[str, int]] = []
 
-    def note(kind: str, load: snapshots.Loader, ids: Sequence[str]) -> Mapping[str, Snapshot]:
+    def note(kind: str, load: database.Loader, ids: Sequence[str]) -> Mapping[str, Snapshot]:
         read.append((kind, len(ids)))
         return load(ids)
 
-    for kind, load in list(snapshots._loaders.items()):
-        monkeypatch.setitem(snapshots._loaders, kind, partial(note, kind, load))
+    for kind, load in list(database._loaders.items()):
+        monkeypatch.setitem(database._loaders, kind, partial(note, kind, load))
     costs = []
     for secret, text in [
         (api_secret, generate("lk", Kind.LIVE).text),
