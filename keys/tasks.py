@@ -28,3 +28,9 @@ def send_notices() -> None:
 def prune_usage() -> None:
     """Drop counts that are older than the retention."""
     sweeps.prune_usage(now=timezone.now())
+
+
+@shared_task
+def prune_leftovers() -> None:
+    """Drop sessions that are over and forms that nobody sends any more."""
+    sweeps.prune_leftovers(now=timezone.now())
