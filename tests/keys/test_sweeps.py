@@ -49,6 +49,18 @@ def test_an_expired_key_is_recorded_and_its_owner_told_once(ending: ApiKey, now:
     assert mail.outbox[0].to == ["ada@example.com"]
 
 
+def test_a_name_is_only_ever_text_in_a_mail(ending: ApiKey, now: datetime) -> None:
+    hostile = "A & <img src=x onerror=alert(1)>{{7*7}}"
+    ApiKey.objects.filter(pk=ending.pk).update(name=hostile)
+    _sweep(now + 30 * DAY)
+    (message,) = mail.outbox
+    assert hostile in message.body
+    assert hostile in message.subject
+    (html,) = [str(alternative[0]) for alternative in message.alternatives]  # type: ignore[attr-defined]  # it has two
+    assert "<img src=x" not in html
+    assert "&lt;img src=x onerror=alert(1)&gt;{{7*7}}" in html
+
+
 def test_a_key_that_has_not_ended_is_left_alone(ending: ApiKey, now: datetime) -> None:
     _sweep(now + 30 * DAY - timedelta(seconds=1))
     assert _events("key.expired") == []
