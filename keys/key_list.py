@@ -14,7 +14,7 @@ from django.db.models.functions import Cast
 from django.db.models.lookups import Contains
 
 from keys.models import ApiKey, KeySecret, RevokeReason
-from keys.secret import Kind, digest, parse
+from keys.secret import RANDOM_CHARS, Kind, digest, parse
 from keys.states import EXPIRES_SOON, IDLE_AFTER, NEVER_USED_AFTER, Status
 from portal.models import Organization
 
@@ -22,8 +22,9 @@ PAGE_SIZE = 50
 MAX_COUNTED = 10_000
 MAX_SEARCH_CHARS = 100
 CURSOR_SALT = "keys.key_list"
-# The head of a key as its hint shows it, and the rest, which no address may hold.
+# The head of a key as its hint shows it, and the rest, which no address may hold; nor a long part without its head.
 _BEGINNING = re.compile(r"([a-z0-9]{2,12}_(?:live|test|cs|api)_[0-9A-Za-z]{4})[0-9A-Za-z]+", re.ASCII)
+_LONG_PART = re.compile(rf"([0-9A-Za-z]{{4}})[0-9A-Za-z]{{{RANDOM_CHARS - 4},}}", re.ASCII)
 
 
 class Sort(StrEnum):
@@ -76,8 +77,8 @@ def is_whole_secret(text: str) -> bool:
 
 
 def searchable(text: str) -> str:
-    """The text as an address may hold it: of what begins like a secret, only as much as its hint shows."""
-    return _BEGINNING.sub(r"\1", text.strip())[:MAX_SEARCH_CHARS]
+    """The text as an address may hold it: of what begins or looks like a secret, only as much as its hint shows."""
+    return _LONG_PART.sub(r"\1", _BEGINNING.sub(r"\1", text.strip()))[:MAX_SEARCH_CHARS]
 
 
 def matching(keys: QuerySet[ApiKey], wanted: Wanted, *, now: datetime) -> QuerySet[ApiKey]:

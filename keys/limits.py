@@ -21,6 +21,7 @@ MAX_RATE = 1_000_000
 MAX_WINDOW_S = 31 * 24 * 3600
 MAX_METADATA_BYTES = 4096
 MAX_METADATA_DEPTH = 8
+MIN_METADATA_NUMBER, MAX_METADATA_NUMBER = 1e-15, 1e20
 MAX_OVERLAP = timedelta(days=30)
 MAX_WORKING_SECRETS = 2
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
@@ -129,7 +130,15 @@ def clean_metadata(value: object) -> dict[str, object]:
         raise ValueError(f"Metadata is limited to {MAX_METADATA_BYTES:,} bytes; this is {size:,}.")
     if "\\u0000" in json.dumps(value):
         raise ValueError("Metadata may not hold NUL characters.")  # PostgreSQL's jsonb cannot store them
+    json.loads(text, parse_int=_check_number, parse_float=_check_number)
     return value
+
+
+def _check_number(digits: str) -> None:
+    # PostgreSQL's jsonb writes every digit out: 1e308 would come back as 309 of them, past any bound on bytes.
+    size = abs(float(digits))
+    if size and not MIN_METADATA_NUMBER <= size < MAX_METADATA_NUMBER:
+        raise ValueError("Metadata holds a number that backends could not read; write it as text.")
 
 
 def _depth(value: object) -> int:

@@ -3,16 +3,21 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db.models import Model, QuerySet
 
-from keys.models import ApiKey, Notice, Usage
+from keys.models import ApiKey, Caller, Notice, Submission, Usage
 from keys.services.endings import record_ended_api_secrets, record_ended_key_secrets, record_expired_keys
 from portal.jobs import enqueue_after_commit
 from portal.sweep_runs import note_sweep
 
+Row = TypeVar("Row", bound=Model)
 BATCH = 200
 MAX_BATCHES = 50  # what is left waits for the next run
+FORMS_STAY_OPEN = timedelta(days=30)
 WARNINGS = {
     Notice.Kind.EXPIRES_IN_1_DAY: timedelta(days=1),
     Notice.Kind.EXPIRES_IN_7_DAYS: timedelta(days=7),
@@ -48,11 +53,21 @@ def write_notices(*, now: datetime) -> None:
 
 
 def prune_usage(*, now: datetime) -> None:
-    """Drop counts past the retention."""
-    old = Usage.objects.filter(hour__lt=now - settings.USAGE_RETENTION).order_by("pk")
+    """Drop counts, and the addresses that calls came from, past the retention."""
+    kept_since = now - settings.USAGE_RETENTION
+    _drop(Usage.objects.filter(hour__lt=kept_since))
+    _drop(Caller.objects.filter(last_seen_at__lt=kept_since))
 
+
+def prune_leftovers(*, now: datetime) -> None:
+    """Drop sessions that are over, and what tells a form that is sent again once nobody has it open any more."""
+    _drop(Session.objects.filter(expire_date__lt=now))
+    _drop(Submission.objects.filter(created_at__lt=now - FORMS_STAY_OPEN))
+
+
+def _drop(rows: QuerySet[Row]) -> None:
     def drop(*, limit: int) -> int:
-        return Usage.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
+        return rows.filter(pk__in=list(rows.values_list("pk", flat=True)[:limit])).delete()[0]
 
     _in_batches(drop)
 

@@ -35,3 +35,9 @@ def flush_outbox() -> None:
 def prune_usage() -> None:
     """Drop counts that are older than the retention."""
     sweeps.prune_usage(now=timezone.now())
+
+
+@shared_task
+def prune_leftovers() -> None:
+    """Drop sessions that are over and forms that nobody sends any more."""
+    sweeps.prune_leftovers(now=timezone.now())

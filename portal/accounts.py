@@ -24,6 +24,8 @@ MAX_EMAIL_CHARS = 254
 
 def check_address(email: str) -> str:
     """The address, if an account may have it; raises ValidationError, whether or not one has it already."""
+    if not email.isprintable():  # what is quoted before the @ may hold control characters, and names are made of it
+        raise ValidationError("Enter a valid email address.", code="invalid")
     if len(email) > MAX_EMAIL_CHARS:
         raise ValidationError(f"Use an address of at most {MAX_EMAIL_CHARS} characters.", code="too_long")
     domains = [] if settings.SIGNUP in {"open", "invite"} else settings.SIGNUP.split(",")

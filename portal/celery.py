@@ -23,6 +23,7 @@ SCHEDULE = {
     "keys.tasks.write_notices": 5 * MINUTE_S,
     "keys.tasks.send_notices": MINUTE_S,
     "keys.tasks.prune_usage": HOUR_S,
+    "keys.tasks.prune_leftovers": HOUR_S,
 }
 if settings.REDIS_URL:
     SCHEDULE["keys.tasks.flush_outbox"] = 1.0

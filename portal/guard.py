@@ -6,6 +6,7 @@ upload or a reader that never reads costs a coroutine. Without this, a2wsgi wait
 """
 
 import logging
+import re
 from urllib.parse import quote_from_bytes
 
 from portal.bodies import (
@@ -25,6 +26,7 @@ from portal.request_ids import request_id
 log = logging.getLogger(__name__)
 
 _OWN_HEADERS = {b"content-length", b"transfer-encoding", b"cookie"}
+_UTF_8 = re.compile(rb";\s*charset\s*=\s*(\"?)utf-?8\1\s*(?=;|$)")
 _ALL_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -32,6 +34,9 @@ def guard(app: AsgiApp, *, max_bytes: int) -> AsgiApp:
     """The WSGI app behind ``app``, with requests of at most ``max_bytes``."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if not _is_in_utf8(scope):
+            await _refuse(scope, send, 415, "Only UTF-8 is read here.")
+            return
         try:
             body = await read_body(scope, receive, max_bytes=max_bytes)
         except ClientGone:
@@ -59,6 +64,13 @@ def guard(app: AsgiApp, *, max_bytes: int) -> AsgiApp:
         await _send_kept(answer, send)
 
     return guarded
+
+
+def _is_in_utf8(scope: Scope) -> bool:
+    # Django would look up whatever codec a charset names, "undefined" too, before any middleware could catch it.
+    types = b";".join(value for name, value in scope["headers"] if name == b"content-type").lower()
+    rest = _UTF_8.sub(b"", types)
+    return b"charset" not in rest and b"*" not in rest
 
 
 def _cleaned(scope: Scope, body: bytes) -> Scope:

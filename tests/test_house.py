@@ -16,7 +16,7 @@ WRITES = {"save", "delete", "update", "create", "get_or_create", "update_or_crea
 WRITES_OUTSIDE_SERVICES = {
     "keys/notices.py Notice.update": "a notice is claimed before it is mailed",
     "keys/sweeps.py Notice.bulk_create": "whom to warn",
-    "keys/sweeps.py Usage.delete": "counts past their retention",
+    "keys/sweeps.py rows.delete": "counts, callers' addresses, sessions and sent forms, once they are old",
     "portal/admin_people.py form.save": "allauth's form, which mails a link and writes nothing",
     "portal/audit.py AuditEvent.create": "the one place that appends",
     "portal/fonts.py font.save": "a font, into a file",

@@ -86,7 +86,7 @@ def nobody_sees_it_twice(page: Page, secret: str) -> None:
         expect(page.locator("#secret-text, a[href^='data:']")).to_have_count(0)
     page.goto("/app/keys/")
     is_nowhere(page, secret)
-    expect(page.get_by_role("link", name="checkout-prod")).to_have_count(1)
+    expect(page.get_by_role("link", name="checkout-prod", exact=True)).to_have_count(1)
 
 
 def is_nowhere(page: Page, secret: str) -> None:

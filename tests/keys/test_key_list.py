@@ -161,6 +161,9 @@ def test_of_a_secret_an_address_holds_no_more_than_its_hint(issued: IssuedKey) -
     assert key_list.searchable(issued.secret_text) == beginning
     assert key_list.searchable(f" {issued.secret_text[:20]} ") == beginning
     assert key_list.searchable(f"see {issued.secret_text}!") == f"see {beginning}!"
+    assert key_list.searchable(issued.secret_text.rpartition("_")[2]) == beginning[-4:]
+    assert key_list.searchable(issued.secret_text.replace("_", "%5F")).endswith("%5F" + beginning[-4:-2])
+    assert key_list.searchable(issued.key.public_id) == issued.key.public_id
     assert key_list.searchable("billing worker") == "billing worker"
     assert key_list.is_whole_secret(issued.secret_text)
     assert not key_list.is_whole_secret(issued.secret_text[:-1])

@@ -96,6 +96,10 @@ def _nested(depth: int) -> dict[str, object]:
         _nested(5000),
         {"a": "x" * 5000},
         {"a": float("nan")},
+        {"a": 1e308},
+        {"a": [-1e-300]},
+        {"a": 10**20},
+        {"a": 10**400},
         {"a": "\x00"},
         {"a": "\ud800"},
     ],
@@ -103,6 +107,11 @@ def _nested(depth: int) -> dict[str, object]:
 def test_metadata_that_cannot_be_kept_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"etadata"):
         limits.clean_metadata(value)
+
+
+def test_numbers_of_everyday_size_are_taken() -> None:
+    value = {"plan": [2**64 - 1, -(2**63), 0, 0.0, -0.05, 1e-9]}
+    assert limits.clean_metadata(value) == value
 
 
 def test_metadata_of_depth_eight_is_taken() -> None:

@@ -2,15 +2,17 @@
 
 import threading
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from keys import notices, sweeps
-from keys.models import Api, ApiKey, Environment, Notice, RevokeReason, Usage
+from keys.models import Api, ApiKey, Caller, Environment, Notice, RevokeReason, Submission, Usage
 from keys.services.api_secrets import IssuedApiSecret, roll_api_secret
 from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revoke_key
 from keys.services.secrets import end_key_secret, roll_key
@@ -45,6 +47,18 @@ def test_an_expired_key_is_recorded_and_its_owner_told_once(ending: ApiKey, now:
     assert _events("key.expired") == [ending.public_id]
     assert [message.subject for message in mail.outbox] == ["checkout has expired"]
     assert mail.outbox[0].to == ["ada@example.com"]
+
+
+def test_a_name_is_only_ever_text_in_a_mail(ending: ApiKey, now: datetime) -> None:
+    hostile = "A & <img src=x onerror=alert(1)>{{7*7}}"
+    ApiKey.objects.filter(pk=ending.pk).update(name=hostile)
+    _sweep(now + 30 * DAY)
+    (message,) = mail.outbox
+    assert hostile in message.body
+    assert hostile in message.subject
+    (html,) = [str(alternative[0]) for alternative in message.alternatives]  # type: ignore[attr-defined]  # it has two
+    assert "<img src=x" not in html
+    assert "&lt;img src=x onerror=alert(1)&gt;{{7*7}}" in html
 
 
 def test_a_key_that_has_not_ended_is_left_alone(ending: ApiKey, now: datetime) -> None:
@@ -160,9 +174,20 @@ def test_a_mail_that_could_not_be_sent_is_sent_later(ending: ApiKey, now: dateti
 
 def test_old_counts_are_dropped_and_younger_ones_kept(issued: IssuedKey, now: datetime) -> None:
     for age in (119, 121):
-        Usage.objects.create(secret_id="sec_x", key=issued.key, hour=now - age * DAY, code="VALID", count=1)
+        at = now - age * DAY
+        Usage.objects.create(secret_id="sec_x", key=issued.key, hour=at, code="VALID", count=1)
+        Caller.objects.create(key=issued.key, address=f"203.0.113.{age}", last_seen_at=at)
     sweeps.prune_usage(now=now)
-    assert Usage.objects.get().hour == now - 119 * DAY
+    assert Usage.objects.get().hour == Caller.objects.get().last_seen_at == now - 119 * DAY
+
+
+def test_sessions_that_are_over_and_forms_long_sent_are_dropped(db: None, now: datetime) -> None:
+    for ends, age in ((-DAY, 31), (DAY, 29)):
+        Session.objects.create(session_key=str(age), session_data="", expire_date=now + ends)
+        Submission.objects.create(token=uuid4(), subject_id=str(age))
+        Submission.objects.filter(subject_id=str(age)).update(created_at=now - age * DAY)
+    sweeps.prune_leftovers(now=now)
+    assert (Session.objects.get().session_key, Submission.objects.get().subject_id) == ("29", "29")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -170,6 +170,7 @@ def test_a_wrong_code_lets_nobody_in_and_three_end_it(client: Client) -> None:
         {"email": "grace@example.com\x00", "password1": PASSWORD},
         {"email": "grace@example.com\r\nBcc: x@example.com", "password1": PASSWORD},
         {"email": f"{'g' * 300}@example.com", "password1": PASSWORD},
+        {"email": '"\x01\x7f"@example.com', "password1": PASSWORD},
         {"email": "grace@example.com", "password1": "short"},
         {"email": "grace@example.com", "password1": "x" * 1025},
         {"email": "grace@example.com", "password1": "grace@example.com"},

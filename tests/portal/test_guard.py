@@ -72,6 +72,29 @@ def test_a_query_beyond_ascii_is_percent_encoded(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain; charset=undefined",
+        "text/plain; charset=base64",
+        "application/x-www-form-urlencoded;charset=latin-1",
+        "text/plain; charset*=undefined''utf-8",
+        "multipart/form-data; boundary*=undefined''a",
+        "text/plain; charset=utf-8; charset=utf-16",
+    ],
+)
+def test_another_encoding_than_utf_8_is_refused_without_asking_django(page: Page, content_type: str) -> None:
+    assert ask_guarded(page, headers=[("content-type", content_type)]).status == 415
+    assert page.scope == {}
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "text/plain; charset=UTF-8", 'text/plain; charset="utf8"; format=flowed']
+)
+def test_utf_8_may_be_named(page: Page, content_type: str) -> None:
+    assert ask_guarded(page, headers=[("content-type", content_type)]).status == 200
+
+
+@pytest.mark.parametrize(
     ("body", "headers"),
     [(b"x" * 101, []), ([b"x" * 60, b"x" * 60], []), (b"", [("content-length", "101")])],
 )

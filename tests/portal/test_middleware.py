@@ -225,19 +225,12 @@ def test_a_strangers_organization_cannot_be_chosen_and_looks_absent(ada_client: 
     [
         ("/seen/?a=%00", {}),
         ("/seen/", {"Cookie": r'latchkey_session="aaaaaaaaaaaa\000"'}),
-        ("/seen/", {"Content-Type": "text/plain; charset=undefined"}),
-        ("/seen/", {"Content-Type": "text/plain; charset=base64"}),
-        ("/seen/", {"Content-Type": "text/plain; charset=utf-16"}),
     ],
 )
-def test_text_that_nothing_further_in_could_hold_is_400(address: str, headers: dict[str, str], client: Client) -> None:
+def test_a_nul_that_no_database_could_hold_is_400(address: str, headers: dict[str, str], client: Client) -> None:
     answer = client.get(address, headers=headers)
     assert answer.status_code == 400
     assert "script-src 'self'" in answer["Content-Security-Policy"]
-
-
-def test_utf_8_may_be_named(client: Client) -> None:
-    assert client.get("/seen/", headers={"Content-Type": "text/plain; charset=UTF-8"}).status_code == 200
 
 
 def test_too_many_passwords_at_once_is_a_quick_503(client: Client) -> None:

@@ -21,6 +21,7 @@ from keys.validation.http import validate, whoami
 from keys.validation.shapes import Snapshot
 from portal.audit import COMMAND, Actor
 from portal.models import Organization
+from portal.passwords import BoundedArgon2Hasher
 from portal.services import suspend_organization
 from tests.asgi import Reply, ask
 
@@ -161,6 +162,17 @@ def test_a_foreign_key_costs_the_reads_of_an_unknown_one(
         assert code_of(secret, text) == "NOT_FOUND"
         costs.append(list(read))
     assert costs[0] == costs[1] == costs[2] != []
+
+
+def test_no_slow_hash_is_made_on_a_calls_time(
+    issued: IssuedKey, api_secret: IssuedApiSecret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a stranger's wrong guesses would burn the CPU."""
+    for work in ("encode", "verify"):
+        monkeypatch.setattr(BoundedArgon2Hasher, work, lambda *_: 1 // 0)
+    assert code_of(api_secret, issued.secret_text) == "VALID"
+    assert code_of(api_secret, generate("lk", Kind.LIVE).text) == "NOT_FOUND"
+    assert ask_validate(generate("lk", Kind.API).text, {"credential": "x"}).status == 401
 
 
 def test_a_revoked_key_is_refused_by_name(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:

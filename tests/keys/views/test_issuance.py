@@ -10,7 +10,7 @@ from keys import secret as secrets
 from keys.models import Api, ApiKey, KeySecret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from portal.audit import COMMAND
-from portal.models import Organization
+from portal.models import Organization, User
 from tests.keys.views.page import the
 
 pytestmark = pytest.mark.django_db
@@ -88,6 +88,16 @@ def test_the_secret_is_shown_in_that_answer_which_nobody_keeps(
     assert answer["Referrer-Policy"] == "no-referrer"
     assert 'hx-history="false"' in answer.text
     assert f'href="data:text/plain;charset=utf-8,LATCHKEY_API_KEY%3D{text}%0A" download' in answer.text
+
+
+def test_what_the_form_does_not_ask_for_is_not_taken(
+    api: Api, dov: User, ada: User, ada_client: Client, new_key_form: Form
+) -> None:
+    initech = dov.organizations.get()
+    smuggled = {"organization": initech.public_id, "owner": dov.pk, "digest": "0" * 64, "version": 9, "api": "1"}
+    ada_client.post(NEW, new_key_form | {name: str(value) for name, value in smuggled.items()})
+    key = ApiKey.objects.get()
+    assert (key.organization.name, key.owner, key.version, key.api) == ("Acme", ada, 1, api)
 
 
 def test_no_other_page_shows_it(api: Api, ada_client: Client, new_key_form: Form) -> None:

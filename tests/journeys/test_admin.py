@@ -1,0 +1,153 @@
+"""The operator's first day: an account, a second factor, an API, and the means to stop anybody."""
+
+import json
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests import live
+from tests.canary import Canary
+from tests.journeys.backend import Backend
+from tests.journeys.conftest import Inspector
+from tests.journeys.people import code_of
+from tests.live import Live
+
+ADDRESS = "root@example.com"
+PASSWORD = "the operator has a long memory"
+
+
+def test_the_operators_first_day(page: Page, portal: Live, inspector: Inspector, canary: Canary) -> None:
+    demo = json.loads(portal.manage("demo", "--json", "--force"))
+    key, backend = demo["api_key"], Backend(portal.url, demo["api"]["secret"])
+    live.manage(
+        {**portal.environ, "DJANGO_SUPERUSER_PASSWORD": PASSWORD},
+        "createsuperuser", "--noinput", f"--email={ADDRESS}",
+    )  # fmt: skip
+
+    is_refused_a_wrong_password(page, inspector)
+    seed = sets_up_a_second_factor(page, inspector)
+    codes = sees_the_recovery_codes(page, inspector)
+    shows_the_second_factor(page, inspector, codes[0])
+    api_secret = opens_an_api(page, inspector)
+    assert Backend(portal.url, api_secret).validate(key)["code"] == "NOT_FOUND"  # it is another API's
+    suspends_and_resumes(page, inspector, backend, key)
+    revokes_in_bulk(page, inspector, backend, key)
+    reads_what_was_done(page, inspector)
+
+    for secret in (key, demo["api"]["secret"], api_secret):
+        canary.remember(secret)
+    for text in (portal.log, portal.tables()):
+        assert not canary.is_in(text)
+        assert not [secret for secret in (seed, PASSWORD, *codes) if secret in text]
+
+
+def is_refused_a_wrong_password(page: Page, inspector: Inspector) -> None:
+    page.goto("/admin/")
+    page.get_by_label("E-mail address").fill(ADDRESS)
+    page.get_by_label("Password", exact=True).fill("not the password of root")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".summary")).to_be_focused()
+    inspector.look(page, "sign-in-refused")
+
+
+def sets_up_a_second_factor(page: Page, inspector: Inspector) -> str:
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    inspector.look(page, "confirm-it-is-you")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("heading", name="Set up an authenticator app")).to_be_visible()
+    page.get_by_text("Enter it by hand instead").click()
+    seed = page.locator("#setup-key").inner_text().strip()
+    inspector.look(page, "second-factor")
+    page.get_by_label("6-digit code").fill("12345")
+    page.get_by_role("button", name="Turn on").click()
+    inspector.look(page, "second-factor-refused")
+    page.get_by_label("6-digit code").fill(code_of(seed))
+    page.get_by_role("button", name="Turn on").click()
+    return seed
+
+
+def sees_the_recovery_codes(page: Page, inspector: Inspector) -> list[str]:
+    expect(page).not_to_have_url(re.compile("activate"))
+    page.goto("/accounts/2fa/")
+    inspector.look(page, "security")
+    page.get_by_role("link", name="Show").click()
+    inspector.look(page, "recovery-codes")
+    codes = [line.strip() for line in page.locator("#recovery-codes li").all_inner_texts()]
+    assert len(codes) == len(set(codes)) == 10
+    return codes
+
+
+def shows_the_second_factor(page: Page, inspector: Inspector, recovery_code: str) -> None:
+    page.goto("/admin/")
+    inspector.look(page, "admin-second-factor")
+    page.get_by_label(re.compile("a recovery code")).fill(recovery_code)
+    page.get_by_role("button", name="Continue").click()
+    expect(page).to_have_url(re.compile("/admin/$"))
+    inspector.look(page, "admin")
+
+
+def opens_an_api(page: Page, inspector: Inspector) -> str:
+    page.goto("/admin/keys/api/")
+    inspector.look(page, "admin-apis")
+    page.get_by_role("link", name=re.compile("^Add.*API")).click()
+    page.get_by_role("button", name="Save").click()
+    inspector.look(page, "admin-api-refused")
+    page.get_by_label("Name:", exact=True).fill("Parcels")
+    page.get_by_label("Identifier:", exact=True).fill("https://parcels.example.com")
+    page.get_by_label("Name, row 1", exact=True).fill("parcels:read")
+    page.get_by_role("button", name="Save").click()
+    inspector.look(page, "admin-api")
+    page.get_by_role("link", name="Issue a secret").click()
+    page.get_by_label("Name:", exact=True).fill("parcels backend")
+    page.get_by_role("radio", name="Live").check()
+    inspector.look(page, "admin-secret-issue")
+    page.get_by_role("button", name="Issue a secret").click()
+    secret = page.locator("#secret-text").inner_text().strip()
+    inspector.look(page, "admin-secret")
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("link", name=re.compile("Done")).click()
+    expect(page.locator("html")).not_to_contain_text(secret)
+    inspector.look(page, "admin-secret-page")
+    return secret
+
+
+def suspends_and_resumes(page: Page, inspector: Inspector, backend: Backend, key: str) -> None:
+    organization = backend.validate(key)["organization"]
+    assert isinstance(organization, dict)
+    page.goto("/admin/portal/organization/")
+    inspector.look(page, "admin-organizations")
+    page.get_by_role("link", name=organization["name"], exact=True).click()
+    inspector.look(page, "admin-organization")
+    page.get_by_role("link", name="Suspend").click()
+    inspector.look(page, "admin-suspend")
+    page.get_by_role("button", name="Suspend").click()
+    assert backend.validate(key)["code"] == "ORGANIZATION_SUSPENDED"
+    inspector.look(page, "admin-suspended")
+    page.get_by_role("link", name="Resume").click()
+    page.get_by_role("button", name="Resume").click()
+    assert backend.validate(key)["code"] == "VALID"
+
+
+def revokes_in_bulk(page: Page, inspector: Inspector, backend: Backend, key: str) -> None:
+    credential = backend.validate(key)["credential"]
+    assert isinstance(credential, dict)
+    page.goto(f"/admin/keys/apikey/?q={credential['id']}")
+    inspector.look(page, "admin-keys")
+    page.locator("#action-toggle").check()
+    page.get_by_label("Action:").select_option(label="Revoke the selected")
+    page.get_by_role("button", name="Go").click()
+    inspector.look(page, "admin-revoke")
+    page.get_by_role("radio", name=re.compile("no longer used", re.IGNORECASE)).check()
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.locator(".messagelist")).to_be_visible()
+    assert backend.validate(key)["code"] == "REVOKED"
+
+
+def reads_what_was_done(page: Page, inspector: Inspector) -> None:
+    page.goto("/admin/portal/auditevent/")
+    inspector.look(page, "admin-audit")
+    shown = page.locator("#result_list").inner_text()
+    for action in ("organization.suspended", "organization.resumed", "key.revoked"):
+        assert action in shown
