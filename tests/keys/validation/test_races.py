@@ -1,0 +1,364 @@
+"""The races that caches lose, each brought about on purpose: processes side by side on one loop, with a real Valkey.
+
+What they read from is a table of this module; a read can be stopped after it was made, before its result is used.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+from django.db import OperationalError
+from pytest_django.fixtures import Settings
+
+from keys.validation import database, wire
+from keys.validation.clock import boottime
+from keys.validation.database import DatabaseSnapshots, Unavailable
+from keys.validation.invalidation import flush
+from keys.validation.lease import Lease
+from keys.validation.local import Local
+from keys.validation.redis_link import CHANNEL, MAX_CONNECTIONS, Link, copy_keys, script
+from keys.validation.shapes import OrganizationSnapshot, Snapshot
+from keys.validation.snapshots import CachedSnapshots
+from portal import processes
+from portal.devservices import Service, start_valkey
+from tests import environment
+
+pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
+NAME = "race:acme"
+LEASED_WITHIN_S = 10.0
+
+
+class Table:
+    """Organizations by id, and a gate that reads wait at once they have read."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, bool] = {"acme": False}
+        self.gate = threading.Event()
+        self.reached = threading.Event()
+        self.gate.set()
+
+    def load(self, ids: Sequence[str]) -> Mapping[str, Snapshot]:
+        """What is registered as the loader."""
+        found = {each: _snapshot(each, is_suspended=self.rows[each]) for each in ids if each in self.rows}
+        self.reached.set()
+        self.gate.wait(10)
+        return found
+
+    async def is_read(self) -> None:
+        """Wait until a read stands at the gate."""
+        assert await asyncio.to_thread(self.reached.wait, 5)
+
+
+@dataclass
+class Process:
+    """What one web process has of the cache."""
+
+    local: Local
+    link: Link
+    snapshots: CachedSnapshots
+
+    async def is_suspended(self, name: str = NAME, *, within_s: float = 1.0) -> bool | None:
+        """What it would decide on now; None where the name is unknown."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        found = (await self.snapshots.read([name], deadline=deadline)).get(name)
+        return found.is_suspended if isinstance(found, OrganizationSnapshot) else None
+
+    async def gets_lease(self) -> None:
+        """Wait until it may use its own copies."""
+        async with asyncio.timeout(LEASED_WITHIN_S):
+            while not self.local.has_lease(boottime()):  # noqa: ASYNC110  # what is tested has no event for it
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def running(number: int, *, fresh_s: float = 30) -> AsyncIterator[list[Process]]:
+    """So many processes, each under a lease."""
+    async with AsyncExitStack() as stack:
+        made = []
+        for _ in range(number):
+            local, link = Local(max_copies=100, fresh_s=fresh_s), Link()
+            process = Process(
+                local, link, CachedSnapshots(DatabaseSnapshots(), local, link, fresh_s=fresh_s, kept_s=300)
+            )
+            holding = asyncio.create_task(Lease(local, link).hold())
+            stack.push_async_callback(link.close)
+            stack.push_async_callback(asyncio.wait, [holding])
+            stack.callback(holding.cancel)
+            made.append(process)
+        for process in made:
+            await process.gets_lease()
+        await asyncio.to_thread(flush, ["race:nothing"])  # from now on the register is old enough to be believed
+        yield made
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """A Valkey that these tests may ill-treat."""
+    made = start_valkey()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def valkey(service: Service, settings: Settings) -> Iterator["redis.Redis"]:
+    """That Valkey, empty; the cache uses it."""
+    settings.REDIS_URL = service.url
+    with redis.Redis.from_url(service.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Table:
+    """What ``race:<id>`` is read from."""
+    made = Table()
+    monkeypatch.setitem(database._loaders, "race", made.load)
+    return made
+
+
+def play(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run it on a loop of its own."""
+    asyncio.run(scene())
+
+
+async def answers(valkey: "redis.Redis") -> None:
+    """Wait until Valkey has loaded its dump."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                valkey.ping()
+            except redis.RedisError:
+                await asyncio.sleep(0.02)
+            else:
+                return
+
+
+async def suspend(table: Table) -> None:
+    """Change the row, and return once every process has heard."""
+    table.rows["acme"] = True
+    assert await asyncio.to_thread(flush, [NAME]) is None
+
+
+def test_a_reader_stopped_before_its_fill_brings_nothing_back(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        async with running(3) as (reader, other, third):
+            table.gate.clear()
+            reading = asyncio.create_task(reader.is_suspended(within_s=5))
+            await table.is_read()
+            await suspend(table)
+            table.gate.set()
+            assert await reading is False  # it began before
+            assert [await each.is_suspended() for each in (third, reader, other)] == [True] * 3
+
+    play(scene)
+
+
+def test_nor_where_redis_was_emptied_meanwhile(
+    valkey: "redis.Redis", table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keys.validation.snapshots.DEADLINE_S", 5.0)  # the change takes 1.2 s, the read longer
+
+    async def scene() -> None:
+        async with running(2) as (reader, third):
+            table.gate.clear()
+            reading = asyncio.create_task(reader.is_suspended(within_s=5))
+            await table.is_read()
+            valkey.flushall()
+            await suspend(table)
+            table.gate.set()
+            await reading
+            assert not valkey.exists(*copy_keys([NAME]))
+            assert [await each.is_suspended() for each in (third, reader)] == [True] * 2
+
+    play(scene)
+
+
+def test_who_asks_after_a_change_shares_no_load_that_began_before(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        async with running(1) as (process,):
+            table.gate.clear()
+            early = asyncio.create_task(process.is_suspended(within_s=5))
+            await table.is_read()
+            await suspend(table)
+            late = asyncio.create_task(process.is_suspended())
+            await asyncio.sleep(0.05)
+            table.gate.set()
+            assert (await early, await late) == (False, True)
+
+    play(scene)
+
+
+def test_an_entry_written_by_hand_or_moved_is_a_miss(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        table.rows |= {"initech": False}
+        async with running(2) as (process, other):
+            await process.is_suspended("race:initech")
+            (theirs, _), (ours, _) = copy_keys(["race:initech"]), copy_keys([NAME])
+            table.rows["acme"] = True
+            for entry in (valkey.get(theirs), b"", b"x", int(time.time() * 1000).to_bytes(8, "big") + b"x" * 200):
+                valkey.set(ours, entry)
+                other.local.forget()
+                assert await other.is_suspended() is True
+
+    play(scene)
+
+
+def test_what_an_old_dump_brings_back_is_a_miss(service: Service, valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        async with running(2) as (process, other):
+            assert await process.is_suspended() is False
+            valkey.save()
+            await suspend(table)
+            service.process.kill()
+            service.process.wait()
+            service.process = processes.start(service.process.args, cwd=service._folder)  # type: ignore[arg-type]
+            await answers(valkey)
+            await process.gets_lease()
+            assert valkey.exists(copy_keys([NAME])[0])
+            assert [await each.is_suspended() for each in (other, process)] == [True] * 2
+            table.rows["acme"] = False
+            assert await asyncio.to_thread(flush, [NAME]) is None
+            assert [await each.is_suspended() for each in (other, process)] == [False] * 2
+
+    play(scene)
+
+
+def test_a_subscription_to_a_server_that_is_no_longer_the_one_gives_no_lease(
+    valkey: "redis.Redis", table: Table, settings: Settings
+) -> None:
+    moved_to = start_valkey()
+
+    async def scene() -> None:
+        async with running(1) as (process,):
+            assert await process.is_suspended() is False
+            settings.REDIS_URL = moved_to.url
+            await process.link.close()
+            await asyncio.sleep(0.3)  # so that a row of its own stands there
+            await suspend(table)
+            assert await process.is_suspended() is True
+
+    try:
+        play(scene)
+    finally:
+        moved_to.stop()
+
+
+def test_an_issued_name_is_known_at_once_to_who_looked_for_it_before(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        async with running(2) as both:
+            assert [await each.is_suspended("race:new") for each in both * 2] == [None] * 4
+            table.rows["new"] = False
+            assert await asyncio.to_thread(flush, ["race:new"]) is None
+            assert [await each.is_suspended("race:new") for each in both] == [False] * 2
+
+    play(scene)
+
+
+def test_the_lease_outlives_noise_and_cuts_and_says_so_once(
+    valkey: "redis.Redis", table: Table, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> None:
+        async with running(1) as (process,):
+            for noise in (b"\x92\xa2\xff\xff\x90", b"", b"\xc1", b"\x92\xa1a\x91\x01"):
+                valkey.publish(CHANNEL, noise)
+            await suspend(table)
+            valkey.client_kill_filter(_type="pubsub")
+            async with asyncio.timeout(LEASED_WITHIN_S):
+                while process.local.epoch is not None:  # noqa: ASYNC110  # nor for this
+                    await asyncio.sleep(0.01)
+            assert not process.local.has_lease(boottime())
+            await process.gets_lease()
+            assert await process.is_suspended() is True
+
+    with caplog.at_level(logging.WARNING, logger="keys.validation.lease"):
+        play(scene)
+    assert [record.message for record in caplog.records if record.name == "keys.validation.lease"] == ["lease.lost"]
+
+
+def test_many_at_once_wait_for_a_connection(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        link = Link()
+        names = [f"race:{number}" for number in range(4 * MAX_CONNECTIONS)]
+        calls = [link.run_script(script("take"), copy_keys([name]), "n", 1, 1, within_s=5) for name in names]
+        assert len(await asyncio.gather(*calls)) == len(names)
+        await link.close()
+
+    play(scene)
+
+
+def test_a_late_reply_is_never_another_calls(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        async with running(1) as (process,):
+            assert await process.is_suspended() is False
+            valkey.client_pause(200)
+            table.rows |= {"new": True}
+            process.local.forget()
+            answers = await asyncio.gather(
+                *(process.is_suspended(name) for name in (NAME, "race:new", "race:none") * 3)
+            )
+            assert answers == [False, True, None] * 3
+
+    play(scene)
+
+
+def test_kept_copies_answer_while_the_database_hangs(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        table.rows |= {"initech": True}
+        async with running(1, fresh_s=0.1) as (process,):
+            assert (await process.is_suspended(), await process.is_suspended("race:initech")) == (False, True)
+            table.gate.clear()
+            await asyncio.sleep(0.15)
+            for _ in range(4):
+                assert await process.is_suspended() is False
+            assert process.snapshots._database.is_out
+            with pytest.raises(Unavailable):
+                await process.is_suspended("race:none")
+            for _ in range(100):  # at once, though each second one of them is the probe
+                assert await process.is_suspended("race:initech", within_s=0.2) is True
+            table.gate.set()
+
+    play(scene)
+
+
+def test_a_name_without_a_copy_takes_no_kept_copy_from_its_neighbours(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        async with running(1, fresh_s=0.1) as (process,):
+            assert await process.is_suspended() is False
+            await asyncio.sleep(0.15)
+            database._loaders["race"] = _refuse
+            deadline = asyncio.get_running_loop().time() + 1
+            both = asyncio.create_task(process.snapshots.read([NAME, "race:none"], deadline=deadline))
+            await asyncio.sleep(0)
+            assert await process.is_suspended() is False
+            with pytest.raises(Unavailable):
+                await both
+
+    play(scene)
+
+
+def test_an_entry_from_the_future_is_a_miss(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        async with running(2) as (process, other):
+            await process.is_suspended()
+            taken = await process.snapshots._take_with("n", [NAME], fresh_s=30)
+            ahead = wire.encode(NAME, taken.copies[NAME][0], run=taken.run, read_at_ms=taken.now_ms + 3_600_000)
+            valkey.set(copy_keys([NAME])[0], ahead)
+            table.rows["acme"] = True
+            assert await other.is_suspended() is True
+
+    play(scene)
+
+
+def _refuse(_ids: Sequence[str]) -> Mapping[str, Snapshot]:
+    raise OperationalError
+
+
+def _snapshot(public_id: str, *, is_suspended: bool) -> OrganizationSnapshot:
+    return OrganizationSnapshot(organization_id=public_id, name=public_id, is_suspended=is_suspended)
