@@ -62,14 +62,15 @@ def fleet_in(folder: Path, canary: Canary, **settings: str) -> Iterator[Fleet]:
             writers(portal.environ) as pair,
         ):
             demo = loads(portal.manage("demo", "--json", "--force"))
-            yield Fleet(portal, client, pair, _place(portal, demo, canary), _place(portal, demo["other"], canary))
+            yield Fleet(portal, client, pair, place(portal, demo, canary), place(portal, demo["other"], canary))
             assert not canary.is_in(portal.log)
     finally:
         client.close()
         valkey.stop()
 
 
-def _place(portal: live.Live, demo: dict[str, dict[str, str]], canary: Canary) -> Place:
+def place(portal: live.Live, demo: dict[str, dict[str, str]], canary: Canary) -> Place:
+    """The API and the organization of some demo data."""
     for secret in (demo["api"]["secret"], demo["api_key"]):
         canary.remember(str(secret))
     bearer = {"Authorization": f"Bearer {demo['api']['secret']}"}

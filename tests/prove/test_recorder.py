@@ -71,7 +71,7 @@ def test_disturbed(fleet: Fleet, prove: Callable[[str], None], name: str) -> Non
         recording = fleet.record(FOR_S)
     prove(f"recorder, {name} every {DISTURBED_EVERY_S} s, {FOR_S:.0f} s: {recording.figures()}")
     assert recording.late == []
-    assert not any(code.startswith("5") for code in recording.codes)
+    assert {code for code in recording.codes if code.startswith("5")} <= {"503"}
 
 
 def test_cold(tmp_path: Path, canary: Canary, prove: Callable[[str], None]) -> None:

@@ -77,8 +77,24 @@ class Process:
                 await asyncio.sleep(0.01)
 
 
+class DeafLease(Lease):
+    """The lease of a process that can be kept from reading what its subscription brings."""
+
+    hears = asyncio.Event()
+
+    async def _listen(self, connection: Any, renewing: "asyncio.Task[None]") -> None:
+        read = connection.read_response
+
+        async def read_if_it_hears(**options: Any) -> Any:
+            await self.hears.wait()
+            return await read(**options)
+
+        connection.read_response = read_if_it_hears
+        await super()._listen(connection, renewing)
+
+
 @asynccontextmanager
-async def running(number: int, *, fresh_s: float = 30) -> AsyncIterator[list[Process]]:
+async def running(number: int, *, fresh_s: float = 30, kind: type[Lease] = Lease) -> AsyncIterator[list[Process]]:
     """So many processes, each under a lease."""
     async with AsyncExitStack() as stack:
         made = []
@@ -87,7 +103,7 @@ async def running(number: int, *, fresh_s: float = 30) -> AsyncIterator[list[Pro
             process = Process(
                 local, link, CachedSnapshots(DatabaseSnapshots(), local, link, fresh_s=fresh_s, kept_s=300)
             )
-            holding = asyncio.create_task(Lease(local, link).hold())
+            holding = asyncio.create_task(kind(local, link).hold())
             stack.push_async_callback(link.close)
             stack.push_async_callback(asyncio.wait, [holding])
             stack.callback(holding.cancel)
@@ -195,6 +211,22 @@ def test_who_asks_after_a_change_shares_no_load_that_began_before(valkey: "redis
     play(scene)
 
 
+def test_a_change_waits_until_who_does_not_hear_of_it_has_no_lease(
+    valkey: "redis.Redis", table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DeafLease, "hears", asyncio.Event())
+    DeafLease.hears.set()
+
+    async def scene() -> None:
+        async with running(1, kind=DeafLease) as (process,):
+            assert await process.is_suspended() is False
+            DeafLease.hears.clear()
+            await suspend(table)
+            assert await process.is_suspended() is True
+
+    play(scene)
+
+
 def test_an_entry_written_by_hand_or_moved_is_a_miss(valkey: "redis.Redis", table: Table) -> None:
     async def scene() -> None:
         table.rows |= {"initech": False}
@@ -203,7 +235,7 @@ def test_an_entry_written_by_hand_or_moved_is_a_miss(valkey: "redis.Redis", tabl
             (theirs, _), (ours, _) = copy_keys(["race:initech"]), copy_keys([NAME])
             table.rows["acme"] = True
             for entry in (valkey.get(theirs), b"", b"x", int(time.time() * 1000).to_bytes(8, "big") + b"x" * 200):
-                valkey.set(ours, entry)
+                valkey.set(ours, entry or b"")
                 other.local.forget()
                 assert await other.is_suspended() is True
 
