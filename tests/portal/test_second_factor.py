@@ -77,6 +77,16 @@ def test_a_code_opens_once(client: Client, eve: User) -> None:
         assert is_signed_in(browser) is opens
 
 
+def test_after_five_wrong_codes_the_right_one_has_to_wait(client: Client, eve: User) -> None:
+    seed = set_up(client)
+    cache.clear()
+    browser = Client()
+    sign_in(browser, "eve@example.com")
+    for code in ["000000"] * 5 + [code_of(seed)]:
+        browser.post("/accounts/2fa/authenticate/", {"code": code})
+    assert not is_signed_in(browser)
+
+
 def test_a_second_factor_set_up_and_taken_down_is_told_without_its_seed(client: Client, eve: User) -> None:
     seed = set_up(client)
     assert client.post(DEACTIVATE).status_code == 302
