@@ -260,13 +260,13 @@ def test_validations_go_on_when_connections_are_terminated(fleet: Server, postgr
     assert set(fleet.validations(20)) == {200}
 
 
-def test_a_hung_database_is_a_503_in_time_and_is_recovered_from(fleet: Server, postgres: Service) -> None:
+def test_a_hung_database_is_outlived_by_kept_copies_or_a_503_in_time(fleet: Server, postgres: Service) -> None:
     fleet.recovers()
     tree = [postgres.process.pid, *children_of(postgres.process.pid)]
     for pid in tree:
         os.kill(pid, signal.SIGSTOP)
     try:
-        assert set(fleet.validations(24)) == {503}
+        assert set(fleet.validations(24)) <= {200, 503}
         assert fleet.probe("/readyz").status_code == 503
         assert fleet.probe("/healthz").status_code == 200
     finally:
@@ -275,12 +275,12 @@ def test_a_hung_database_is_a_503_in_time_and_is_recovered_from(fleet: Server, p
     fleet.recovers()
 
 
-def test_a_stopped_database_is_a_503_in_time_and_is_recovered_from(fleet: Server, postgres: Service) -> None:
+def test_a_stopped_database_is_outlived_by_kept_copies_or_a_503_in_time(fleet: Server, postgres: Service) -> None:
     fleet.recovers()
     postgres.process.send_signal(signal.SIGINT)
     postgres.process.wait()
     try:
-        assert set(fleet.validations(24)) == {503}
+        assert set(fleet.validations(24)) <= {200, 503}
     finally:
         as_user = devservices._drop_root()
         postgres.process = processes.start(
