@@ -78,6 +78,7 @@ class Inspector:
 
     def look(self, page: Page, name: str) -> None:
         """Fail for anything axe finds, and for a page that is wider than its window; keep a picture of each."""
+        page.wait_for_load_state("networkidle")  # a form that was just sent may still be on its way
         for width, size in WIDTHS.items():
             page.set_viewport_size(size)
             for theme, options in RULES.items():
