@@ -14,10 +14,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from portal import encryption, http, services
+from portal import encryption, http
 from portal.audit_actions import AuditAction
 from portal.models import User
 from portal.passwords import is_too_long
+from portal.services import people
 
 MAX_EMAIL_CHARS = 254
 
@@ -96,7 +97,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Change or reset it, once: of two answers to one reset link, the second is told."""
         by = http.actor_of(self.request)
         action = AuditAction.USER_PASSWORD_CHANGED if by.user else AuditAction.USER_PASSWORD_RESET
-        if not services.set_password(user, password, action=action, by=replace(by, user=user)):
+        if not people.set_password(user, password, action=action, by=replace(by, user=user)):
             raise ImmediateHttpResponse(
                 http.error_page(
                     self.request,

@@ -14,7 +14,7 @@ from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
 from portal.audit import Actor
 from portal.models import AuditEvent, Membership, Organization
 from portal.outbox import Propagation
-from portal.services import resume_organization, suspend_organization
+from portal.services.organizations import resume_organization, suspend_organization
 
 
 class MembershipInline(ShownInline):

@@ -18,7 +18,7 @@ from portal.audit import Actor, ActorKind, record
 from portal.audit_actions import AuditAction
 from portal.http import actor_of
 from portal.models import Membership, User
-from portal.services import deactivate_user, reactivate_user, record_password_reset_sent
+from portal.services.people import deactivate_user, reactivate_user, record_password_reset_sent
 
 Values = dict[str, Any]
 

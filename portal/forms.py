@@ -9,11 +9,11 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 
-from portal import services
 from portal.accounts import check_address
 from portal.audit import Actor, ActorKind
 from portal.context import THEMES
 from portal.models import User
+from portal.services import people
 
 
 class SignupForm(account_forms.SignupForm):
@@ -32,7 +32,7 @@ class SignupForm(account_forms.SignupForm):
             return _known(super().try_save(request))
         user = get_adapter().save_user(request, User(), self, commit=False)
         try:
-            return services.sign_up(user, by=Actor(ActorKind.USER, user, *_origin(request))), None
+            return people.sign_up(user, by=Actor(ActorKind.USER, user, *_origin(request))), None
         except IntegrityError:  # another request with this address was first
             self.account_already_exists = True
             return _known(super().try_save(request))

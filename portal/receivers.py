@@ -16,7 +16,7 @@ from portal.audit import COMMAND, Actor, record
 from portal.audit_actions import AuditAction
 from portal.http import actor_of
 from portal.models import User
-from portal.services import create_personal_organization
+from portal.services.organizations import create_personal_organization
 
 
 @receiver(post_save, sender=User)

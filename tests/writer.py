@@ -23,7 +23,7 @@ from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, i
 from keys.services.secrets import end_key_secret, roll_key  # noqa: E402
 from portal.audit import COMMAND  # noqa: E402
 from portal.models import Organization  # noqa: E402
-from portal.services import resume_organization, suspend_organization  # noqa: E402
+from portal.services.organizations import resume_organization, suspend_organization  # noqa: E402
 
 
 def issue(organization: str, api: str, *scopes: str) -> Any:

@@ -18,7 +18,7 @@ from portal.audit_actions import AuditAction
 from portal.http import MemberRequest, actor_of, forbidden, member_required
 from portal.models import AuditEvent
 from portal.permissions import Action
-from portal.services import rename_organization
+from portal.services.organizations import rename_organization
 
 STOP_POLLING = 286  # htmx: swap, and ask no more
 WAIT = timedelta(minutes=2)

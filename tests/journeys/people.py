@@ -10,7 +10,7 @@ import os
 from allauth.account.models import EmailAddress
 from portal.audit import COMMAND
 from portal.models import User
-from portal.services import create_personal_organization
+from portal.services.organizations import create_personal_organization
 user = User.objects.create_user(os.environ["PERSON"], os.environ["PERSON_PASSWORD"])
 EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
 create_personal_organization(user, by=COMMAND)

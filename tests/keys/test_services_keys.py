@@ -19,7 +19,7 @@ from keys.services.secrets import end_key_secret, extend_overlap, roll_key
 from keys.validation.peppers import Outdated
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Organization, User
-from portal.services import resume_organization, suspend_organization
+from portal.services.organizations import resume_organization, suspend_organization
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 HOUR = timedelta(hours=1)

@@ -15,7 +15,7 @@ from keys.services.apis import ApiSettings, ScopeSettings
 from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
 from portal.audit import COMMAND, Actor, NotAllowed
 from portal.models import AuditEvent, Organization
-from portal.services import resume_organization, suspend_organization
+from portal.services.organizations import resume_organization, suspend_organization
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 HOUR = timedelta(hours=1)

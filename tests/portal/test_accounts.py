@@ -16,11 +16,12 @@ from django.db import connection
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from portal import passwords, services
+from portal import passwords
 from portal.audit import COMMAND, Actor, NotAllowed
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Membership, Organization, User
 from portal.passwords import BoundedArgon2Hasher, PasswordsBusy
+from portal.services import organizations, people
 
 pytestmark = pytest.mark.django_db
 Response = Any  # what the test client makes of an HttpResponse
@@ -63,7 +64,7 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def person(email: str) -> User:
     user = User.objects.create_user(email, PASSWORD)
     EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
-    services.create_personal_organization(user, by=COMMAND)
+    organizations.create_personal_organization(user, by=COMMAND)
     return user
 
 
@@ -141,7 +142,7 @@ def test_a_sign_up_that_fails_half_way_leaves_nothing(client: Client, monkeypatc
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RuntimeError("the database went away")
 
-    monkeypatch.setattr(services, "create_personal_organization", fail)
+    monkeypatch.setattr(people, "create_personal_organization", fail)
     client.raise_request_exception = False
     assert sign_up(client, "grace@example.com").status_code == 500
     assert not User.objects.exists()
@@ -279,7 +280,7 @@ def test_sign_up_does_not_tell_whether_an_address_is_known(eve: User, hashes: li
 
 def test_sign_in_does_not_tell_whether_an_address_is_known(eve: User, hashes: list[str]) -> None:
     gone = person("gone@example.com")
-    services.deactivate_user(gone, by=COMMAND)
+    people.deactivate_user(gone, by=COMMAND)
     answers = []
     for email in ("eve@example.com", "new@example.com", "gone@example.com"):
         client = Client()
@@ -471,7 +472,7 @@ def test_of_two_answers_to_one_reset_link_one_counts(client: Client, eve: User) 
     form = client.get(path_of(link_in(mail.outbox[0])))["Location"]
     stale = User.objects.get(pk=eve.pk)
     by = Actor(COMMAND.kind)
-    assert services.set_password(stale, OTHER_PASSWORD, action=AuditAction.USER_PASSWORD_RESET, by=by)
+    assert people.set_password(stale, OTHER_PASSWORD, action=AuditAction.USER_PASSWORD_RESET, by=by)
     with (  # both looked at the link before either had set anything
         patch("django.contrib.auth.tokens.PasswordResetTokenGenerator.check_token", return_value=True),
         patch("allauth.account.forms.UserTokenForm._get_user", return_value=eve),
@@ -533,18 +534,18 @@ def test_the_first_admin_made_on_the_command_line_can_sign_in(client: Client, mo
 
 def test_a_deactivated_person_is_out_at_once_and_for_good(client: Client, eve: User) -> None:
     sign_in(client, "eve@example.com")
-    services.deactivate_user(eve, by=COMMAND)
-    services.deactivate_user(eve, by=COMMAND)
+    people.deactivate_user(eve, by=COMMAND)
+    people.deactivate_user(eve, by=COMMAND)
     assert not is_signed_in(client)
     assert sign_in(Client(), "eve@example.com")["Location"] == "/accounts/inactive/"
-    services.reactivate_user(eve, by=COMMAND)
+    people.reactivate_user(eve, by=COMMAND)
     assert not is_signed_in(client)  # the old session did not come back
     assert sign_in(Client(), "eve@example.com")["Location"] == "/app/"
     assert actions().count(AuditAction.USER_DEACTIVATED) == actions().count(AuditAction.USER_REACTIVATED) == 1
 
 
 def test_members_deactivate_nobody(as_ada: Actor, eve: User) -> None:
-    for operation in (services.deactivate_user, services.reactivate_user):
+    for operation in (people.deactivate_user, people.reactivate_user):
         with pytest.raises(NotAllowed):
             operation(eve, by=as_ada)
     assert User.objects.get(pk=eve.pk).is_active

@@ -23,7 +23,7 @@ from keys.states import Facts, state
 from portal.audit import COMMAND
 from portal.models import Organization
 from portal.outbox import Propagation
-from portal.services import resume_organization, suspend_organization
+from portal.services.organizations import resume_organization, suspend_organization
 
 Report = dict[str, object]
 Action = Callable[[Any, Mapping[str, Any]], Report]

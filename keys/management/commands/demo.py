@@ -17,7 +17,7 @@ from keys.services.keys import KeySettings, issue_key
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Organization, User
 from portal.outbox import together
-from portal.services import sign_up
+from portal.services.people import sign_up
 
 ADMIN_EMAIL = "admin@localhost"
 USER_EMAIL = "demo@localhost"

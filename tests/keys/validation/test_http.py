@@ -22,7 +22,7 @@ from keys.validation.shapes import Snapshot
 from portal.audit import COMMAND, Actor
 from portal.models import Organization
 from portal.passwords import BoundedArgon2Hasher
-from portal.services import suspend_organization
+from portal.services.organizations import suspend_organization
 from tests.asgi import Reply, ask
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]

@@ -1,10 +1,7 @@
-"""Operations on people and organizations; each is one transaction with its audit event."""
+"""Operations on organizations; each is one transaction with its audit event."""
 
 from dataclasses import dataclass
 
-from allauth.account.models import EmailAddress
-from django.contrib.auth.hashers import make_password
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
@@ -79,20 +76,6 @@ def _set_suspended(organization: Organization, *, suspended: bool, by: Actor) ->
     return ChangedOrganization(organization, pending.spread)
 
 
-def sign_up(user: User, *, by: Actor) -> User:
-    """Save a new person, whose address is still to be verified, with an organization of their own.
-
-    The password is hashed already: that takes long, and no lock is to wait for it. Raises IntegrityError where the
-    address has an account.
-    """
-    with transaction.atomic(durable=True):
-        user.save(force_insert=True)
-        EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=False)
-        _record_of(user, AuditAction.USER_SIGNED_UP, by=by)
-        create_personal_organization(user, by=by)
-    return user
-
-
 def create_personal_organization(user: User, *, by: Actor) -> Organization:
     """Give a person an organization that they own."""
     with transaction.atomic():
@@ -108,48 +91,3 @@ def create_personal_organization(user: User, *, by: Actor) -> Organization:
             subject_label=organization.name,
         )
     return organization
-
-
-def set_password(user: User, password: str, *, action: AuditAction, by: Actor) -> bool:
-    """Set a password, unless it was set since ``user`` was read: False then, and nothing is changed."""
-    hashed = make_password(password)
-    with transaction.atomic(durable=True):
-        if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
-            return False
-        _record_of(user, action, by=by)
-    user.password = hashed
-    return True
-
-
-def deactivate_user(user: User, *, by: Actor) -> None:
-    """Shut a person out, at once and everywhere; their organizations and keys stay. A repeat changes nothing."""
-    require_operator(by)
-    with transaction.atomic(durable=True):
-        if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
-            _record_of(user, AuditAction.USER_DEACTIVATED, by=by)
-        _end_sessions(user)  # else they would work again with the account
-
-
-def reactivate_user(user: User, *, by: Actor) -> None:
-    """Let a deactivated person sign in again."""
-    require_operator(by)
-    with transaction.atomic(durable=True):
-        if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
-            _record_of(user, AuditAction.USER_REACTIVATED, by=by)
-
-
-def _end_sessions(user: User) -> None:
-    sessions = Session.objects.filter(expire_date__gt=timezone.now()).iterator(chunk_size=500)
-    ended = [session.pk for session in sessions if session.get_decoded().get("_auth_user_id") == str(user.pk)]
-    Session.objects.filter(pk__in=ended).delete()
-
-
-def _record_of(user: User, action: AuditAction, *, by: Actor) -> None:
-    record(action, actor=by, at=timezone.now(), subject_id=user.public_id, subject_label=user.email)
-
-
-def record_password_reset_sent(user: User, *, by: Actor) -> None:
-    """Write down that staff had a reset mail sent; the mail is the caller's, and no password is seen."""
-    require_operator(by)
-    with transaction.atomic(durable=True):
-        _record_of(user, AuditAction.USER_PASSWORD_RESET_SENT, by=by)

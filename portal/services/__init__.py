@@ -1,0 +1,1 @@
+"""The operations on people and organizations: each one function, one durable transaction, one audit event."""
