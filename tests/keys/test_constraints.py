@@ -84,9 +84,8 @@ def test_what_credentials_hang_on_cannot_be_deleted(issued: IssuedKey) -> None:
 
 def test_nobody_rewrites_the_audit(issued: IssuedKey) -> None:
     event = AuditEvent.objects.get(action="key.issued")
-    assert breaks(
-        "audit_action_known", lambda: AuditEvent.objects.create(at=event.at, action="made.up", actor_kind="user")
-    )
+    made_up = {"at": event.at, "action": "Made up", "actor_kind": "user"}
+    assert breaks("audit_action_grammar", lambda: AuditEvent.objects.create(**made_up))
     for act in (
         lambda: AuditEvent.objects.filter(pk=event.pk).update(actor_label="somebody else"),
         lambda: AuditEvent.objects.filter(pk=event.pk).delete(),
