@@ -6,12 +6,12 @@ from functools import partial
 from typing import TypeVar
 
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db.models import Model, QuerySet
 
 from keys.models import ApiKey, Caller, Notice, Submission, Usage
 from keys.services.endings import record_ended_api_secrets, record_ended_key_secrets, record_expired_keys
 from portal.jobs import enqueue_after_commit
+from portal.models import Session
 from portal.sweep_runs import note_sweep
 
 Row = TypeVar("Row", bound=Model)

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -12,6 +13,7 @@ from portal.ids import MAX_PUBLIC_ID_CHARS, event_id, organization_id, user_id
 from portal.permissions import Action, Role, can
 
 MAX_NAME_CHARS = 100
+MAX_USER_AGENT_CHARS = 200
 
 
 class UserManager(BaseUserManager["User"]):
@@ -104,6 +106,19 @@ class Membership(models.Model):
 def audit_actions() -> list[tuple[str, str]]:
     """The actions as choices; a function, so that one more of them needs no migration."""
     return [(action.value, action.value) for action in AuditAction]
+
+
+class Session(AbstractBaseSession):
+    """A browser that came with a cookie; the key is a digest of it, the data encrypted (``portal.sessions``)."""
+
+    user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="sessions")
+    created_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    address = models.GenericIPAddressField(null=True, blank=True)
+    user_agent = models.CharField(max_length=MAX_USER_AGENT_CHARS, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user or 'a visitor'} since {self.created_at:%Y-%m-%d %H:%M:%S}"
 
 
 class AuditEvent(models.Model):

@@ -73,16 +73,17 @@ def _tables() -> Iterator[tuple[str, str]]:
             for table in connection.introspection.table_names(cursor):
                 cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  # names come from the database
                 yield f"the table {table}", repr(cursor.fetchall())
-        yield "a session", repr([session.get_decoded() for session in _sessions()])
+        yield "a session", repr(_sessions())
     # The test may not use the database, left a broken transaction, or drives a browser on this thread.
     except (RuntimeError, Error, SynchronousOnlyOperation):
         return
 
 
 def _sessions() -> Any:
-    from django.contrib.sessions.models import Session  # models load after the settings
+    from portal.models import Session  # models load after the settings
+    from portal.sessions import SessionStore
 
-    return Session.objects.all()
+    return [SessionStore().decode(session.session_data) for session in Session.objects.all()]
 
 
 def watch() -> Canary:

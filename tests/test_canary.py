@@ -6,12 +6,12 @@ from base64 import b64encode
 
 import pytest
 import redis
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.mail import send_mail
 from pytest_django.fixtures import Settings
 
 from keys.services.keys import IssuedKey
 from portal.models import Organization
+from portal.sessions import SessionStore
 from tests.canary import Canary
 from tests.environment import ON_SQLITE
 
@@ -33,7 +33,7 @@ def test_it_finds_a_secret_in_a_session(canary: Canary, issued: IssuedKey) -> No
     session = SessionStore()
     session["shown"] = issued.secret_text
     session.save()
-    assert "a session" in canary.hits()  # packed, and so in the table for base64's eyes or for nobody's
+    assert "a session" in canary.hits()  # encrypted, and so for nobody's eyes in the table
     session.delete()
 
 

@@ -24,6 +24,8 @@ WRITES_OUTSIDE_SERVICES = {
     "portal/outbox.py OutboxEntry.create": "the outbox itself",
     "portal/outbox.py entry.delete": "the outbox itself",
     "portal/receivers.py EmailAddress.create": "a superuser's address, which a shell has vouched for",
+    "portal/sessions.py Session.delete": "the session that is left or renewed",
+    "portal/sessions.py Session.update": "when a session was last seen",
     "portal/sweep_runs.py SweepRun.update_or_create": "when a sweep last went through",
     "portal/outbox.py OutboxEntry.delete": "everyone has heard of the change that wrote the row",
     "portal/retention.py AuditEvent.delete": "prunes, and records that it did",

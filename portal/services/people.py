@@ -2,13 +2,12 @@
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
 from portal.audit import Actor, record, require_operator
 from portal.audit_actions import AuditAction
-from portal.models import User
+from portal.models import Session, User
 from portal.services.organizations import create_personal_organization
 
 
@@ -54,10 +53,17 @@ def reactivate_user(user: User, *, by: Actor) -> None:
             _record_of(user, AuditAction.USER_REACTIVATED, by=by)
 
 
-def _end_sessions(user: User) -> None:
-    sessions = Session.objects.filter(expire_date__gt=timezone.now()).iterator(chunk_size=500)
-    ended = [session.pk for session in sessions if session.get_decoded().get("_auth_user_id") == str(user.pk)]
-    Session.objects.filter(pk__in=ended).delete()
+def end_other_sessions(user: User, *, keep: str, by: Actor) -> int:
+    """Sign the person out everywhere but in the session of that row; returns how many were ended."""
+    with transaction.atomic(durable=True):
+        ended = _end_sessions(user, keep=keep)
+        if ended:
+            _record_of(user, AuditAction.USER_SESSIONS_ENDED, by=by)
+    return ended
+
+
+def _end_sessions(user: User, *, keep: str | None = None) -> int:
+    return Session.objects.filter(user=user).exclude(pk=keep).delete()[0]
 
 
 def _record_of(user: User, action: AuditAction, *, by: Actor) -> None:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.core import mail
 from django.db import connection
 from django.utils import timezone
@@ -17,7 +16,7 @@ from keys.services.api_secrets import IssuedApiSecret, roll_api_secret
 from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revoke_key
 from keys.services.secrets import end_key_secret, roll_key
 from portal.audit import COMMAND, Actor
-from portal.models import AuditEvent, Membership, Organization, User
+from portal.models import AuditEvent, Membership, Organization, Session, User
 from portal.sweep_runs import last_sweep
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -183,7 +182,7 @@ def test_old_counts_are_dropped_and_younger_ones_kept(issued: IssuedKey, now: da
 
 def test_sessions_that_are_over_and_forms_long_sent_are_dropped(db: None, now: datetime) -> None:
     for ends, age in ((-DAY, 31), (DAY, 29)):
-        Session.objects.create(session_key=str(age), session_data="", expire_date=now + ends)
+        Session.objects.create(session_key=str(age), expire_date=now + ends, created_at=now, seen_at=now)
         Submission.objects.create(token=uuid4(), subject_id=str(age))
         Submission.objects.filter(subject_id=str(age)).update(created_at=now - age * DAY)
     sweeps.prune_leftovers(now=now)
