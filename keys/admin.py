@@ -42,7 +42,15 @@ class KeySecretInline(ShownInline):
     """A key's secrets, by their hints."""
 
     model = KeySecret
-    fields = readonly_fields = ("hint", "public_id", "created_at", "last_used_at", "last_used_from", "ends_at")
+    fields = readonly_fields = (
+        "hint",
+        "public_id",
+        "created_at",
+        "last_used_at",
+        "last_used_from",
+        "last_used_agent",
+        "ends_at",
+    )
 
 
 def _pause(key: ApiKey, *, by: Actor) -> Propagation:

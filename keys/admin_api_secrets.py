@@ -78,7 +78,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
     ordering = ("-pk",)
     fields = (
         "public_id", "name", "hint", "api", "environment", "status", "created_at", "created_by", "last_used_at",
-        "last_used_from", "ends_at", "revoked_at", "revoke_reason",
+        "last_used_from", "last_used_agent", "ends_at", "revoked_at", "revoke_reason",
     )  # fmt: skip
     staff_actions = (
         StaffAction(
@@ -144,6 +144,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             "Status": status_of(obj),
             "Last used": obj.last_used_at or "never",
             "From": obj.last_used_from or "none",
+            "By": obj.last_used_agent or "none",
         }
 
     @admin.display(description="status")

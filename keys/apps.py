@@ -24,6 +24,7 @@ class KeysConfig(AppConfig):
         if settings.REDIS_URL:
             outbox.register_flush(invalidation.flush)
             lifespan.while_serving(cache.hold_lease)
+        lifespan.while_serving(usage.USAGE.flush_each_second)
         peppers.MOVER.register(redigest.redigest)
-        lifespan.at_stop(usage.USAGE.stop)
+        lifespan.at_stop(usage.USAGE.finish)
         lifespan.at_stop(peppers.MOVER.stop)

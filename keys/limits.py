@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TypedDict
 
+MAX_AGENT_CHARS = 200
 MAX_NAME_CHARS = 100
 MAX_NOTE_CHARS = 200
 MAX_SCOPES = 100

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from keys.ids import api_id, key_id, secret_id
-from keys.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_SCOPE_CHARS
+from keys.limits import MAX_AGENT_CHARS, MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_SCOPE_CHARS
 from keys.secret import MAX_HINT_CHARS
 from portal.ids import MAX_PUBLIC_ID_CHARS
 from portal.models import Organization, User
@@ -96,6 +96,9 @@ class Secret(models.Model):
     end_recorded_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
+    last_used_agent = models.CharField(
+        max_length=MAX_AGENT_CHARS, blank=True, default="", db_default="", editable=False
+    )
 
     class Meta:
         abstract = True
@@ -215,6 +218,16 @@ class Usage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.secret_id} {self.hour:%Y-%m-%d %H}:00 {self.code} {self.count} times"
+
+
+class UsageBatch(models.Model):
+    """A batch of counts that has been added to Usage: the row is what makes it once."""
+
+    id = models.CharField(max_length=32, primary_key=True)
+    folded_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.id
 
 
 class Caller(models.Model):

@@ -8,14 +8,16 @@ from typing import TypeVar
 from django.conf import settings
 from django.db.models import Model, QuerySet
 
-from keys.models import ApiKey, Caller, Notice, Submission, Usage
+from keys.models import ApiKey, Caller, Notice, Submission, Usage, UsageBatch
 from keys.services.endings import record_ended_api_secrets, record_ended_key_secrets, record_expired_keys
+from keys.validation.folding import IDS_KEPT
 from portal.jobs import enqueue_after_commit
 from portal.models import Session
 from portal.sweep_runs import note_sweep
 
 Row = TypeVar("Row", bound=Model)
 BATCH = 200
+DROPPED_AT_ONCE = 2_000  # rows that nobody waits for: an hour of a busy portal writes many
 MAX_BATCHES = 50  # what is left waits for the next run
 FORMS_STAY_OPEN = timedelta(days=30)
 WARNINGS = {
@@ -53,10 +55,11 @@ def write_notices(*, now: datetime) -> None:
 
 
 def prune_usage(*, now: datetime) -> None:
-    """Drop counts, and the addresses that calls came from, past the retention."""
+    """Drop counts, and the addresses that calls came from, past the retention; and batches that cannot come again."""
     kept_since = now - settings.USAGE_RETENTION
     _drop(Usage.objects.filter(hour__lt=kept_since))
     _drop(Caller.objects.filter(last_seen_at__lt=kept_since))
+    _drop(UsageBatch.objects.filter(folded_at__lt=now - IDS_KEPT))
 
 
 def prune_leftovers(*, now: datetime) -> None:
@@ -69,12 +72,12 @@ def _drop(rows: QuerySet[Row]) -> None:
     def drop(*, limit: int) -> int:
         return rows.filter(pk__in=list(rows.values_list("pk", flat=True)[:limit])).delete()[0]
 
-    _in_batches(drop)
+    _in_batches(drop, of=DROPPED_AT_ONCE)
 
 
-def _in_batches(work: Callable[..., int]) -> None:
+def _in_batches(work: Callable[..., int], *, of: int = BATCH) -> None:
     for _ in range(MAX_BATCHES):
-        if work(limit=BATCH) < BATCH:
+        if work(limit=of) < of:
             return
 
 

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from keys import notices, sweeps
+from keys.validation import usage_queue
 from portal import outbox
 
 
@@ -29,6 +30,12 @@ def send_notices() -> None:
 def flush_outbox() -> None:
     """Tell the caches of changes whose own process could not."""
     outbox.flush_outbox()
+
+
+@shared_task
+def fold_usage() -> None:
+    """Add to the tables what web processes have counted."""
+    usage_queue.work()
 
 
 @shared_task

@@ -26,7 +26,7 @@ SCHEDULE = {
     "keys.tasks.prune_leftovers": HOUR_S,
 }
 if settings.REDIS_URL:
-    SCHEDULE["keys.tasks.flush_outbox"] = 1.0
+    SCHEDULE |= {"keys.tasks.flush_outbox": 1.0, "keys.tasks.fold_usage": 1.0}
 
 app = Celery("latchkey")
 app.config_from_object("django.conf:settings", namespace="CELERY")

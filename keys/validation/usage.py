@@ -1,215 +1,209 @@
-"""Count what right secrets were answered, and when and from where they were last used. Never on a call's own time.
+"""Count what right secrets were answered, and when, from where and by what they were last used, in memory.
 
-Calls count in memory; a thread writes it down about once a second, in one short transaction. What could not be written
-is kept and tried again; where a commit's outcome is unknown the counts are dropped, since too few is a loss and too
-many would be a lie. ``kill -9`` loses that second and nothing else.
+A count is one look-up and two assignments on the event loop, which alone counts: no lock, no I/O. About once a second
+what was counted is closed and handed on by a thread; what could not be handed on is kept and tried again under the same
+id, so that nothing counts twice. ``kill -9`` loses that second and nothing else.
 """
 
+import asyncio
 import logging
+import os
+import re
 import threading
 import time
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections
 
-from keys.models import ApiKey
+from keys.limits import MAX_AGENT_CHARS
 from keys.validation import metrics
+from keys.validation.batches import Batch, Count, Use
 from keys.validation.shapes import Code
+from keys.validation.usage_queue import hand_on
+from portal.redaction import redact
 
 FLUSH_EVERY_S = 1.0
-STOP_WITHIN_S = 3.0
-MAX_ENTRIES = 100_000
+FINISHES_WITHIN_S = 3.0
+MAX_TALLIES = 100_000
 MINUTE_S, HOUR_S = 60, 3600
 # A refusal for what the call asked still shows that somebody holds the secret and works with it.
 IS_USE = frozenset({Code.VALID, Code.INSUFFICIENT_SCOPE, Code.RULE_DENIED, Code.RATE_LIMITED, Code.QUOTA_EXCEEDED})
+_NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e]+")
 
 log = logging.getLogger(__name__)
 
 
-class Answered(NamedTuple):
-    """What one counter counts; ``hour`` in seconds since the epoch."""
+@dataclass(slots=True)
+class Tally:
+    """Calls that were alike: how many, and the last of them."""
 
-    key_id: str
-    secret_id: str
-    hour: int
-    code: Code
+    count: int = 0
+    last_at: float = 0.0
+    agent: bytes | None = None
 
 
-class Batch:
-    """What was counted since the last flush."""
+@dataclass(slots=True)
+class Tallies:
+    """What was counted since the last flush, within one hour."""
 
-    def __init__(self, since: float = 0.0) -> None:
-        self.since = since
-        self.counts: dict[Answered, int] = {}
-        self.keys: dict[str, float] = {}
-        self.secrets: dict[str, tuple[float, str | None]] = {}
-        self.callers: dict[tuple[str, str], float] = {}
-        self.api_secrets: dict[str, tuple[float, str | None]] = {}
+    hour: int = 0
+    answers: dict[tuple[str, str, Code, str | None], Tally] = field(default_factory=dict)
+    callers: dict[str, tuple[float, str | None, bytes | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.counts) + len(self.secrets) + len(self.callers) + len(self.api_secrets)
-
-    def add(self, later: "Batch") -> None:
-        """Take in a batch that was counted after this one."""
-        for counted, count in later.counts.items():
-            self.counts[counted] = self.counts.get(counted, 0) + count
-        self.keys |= later.keys
-        self.secrets |= later.secrets
-        self.callers |= later.callers
-        self.api_secrets |= later.api_secrets
+        return len(self.answers) + len(self.callers)
 
 
 class UsageRecorder:
-    """Counts in memory and writes down from a thread of its own, which starts with the first count."""
+    """Counts for one process. All of it is called on one thread, the event loop's."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._batch = Batch()
-        self._being_written = 0
-        self._minutes: dict[object, int] = {}  # the minute each last use was last noted in
+    def __init__(self, hand_on: Callable[[Batch], None]) -> None:
+        self._hand_on = hand_on
+        self._open = Tallies()
+        self._hour_ends = 0.0
+        self._closed: deque[Tallies] = deque()  # filled here, emptied by the thread
+        self._batch: Batch | None = None  # the first of them, once the thread has begun with it
+        self._noted: set[tuple[str, str | None, str]] = set()  # the uses of this minute; the thread's own
+        self._noted_minute = 0
         self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
 
-    def count(self, key_id: str, secret_id: str, code: Code, *, address: str | None, now: float) -> None:
+    def count(
+        self,
+        credential_id: str,
+        secret_id: str,
+        code: Code,
+        *,
+        address: str | None,
+        agent: bytes | None = None,
+        now: float,
+    ) -> None:
         """One answer to a right secret."""
-        with self._lock:
-            self._prepare(now)
-            answered = Answered(key_id, secret_id, int(now) // HOUR_S * HOUR_S, code)
-            counts = self._batch.counts
-            if answered in counts:
-                counts[answered] += 1
-            elif self._has_room():
-                counts[answered] = 1
-            if code not in IS_USE or not self._is_new_minute((secret_id, address), now):
-                return
-            if self._has_room():
-                self._batch.keys[key_id] = now
-                self._batch.secrets[secret_id] = (now, address)
-                if address is not None:
-                    self._batch.callers[key_id, address] = now
-
-    def count_caller(self, secret_id: str, *, address: str | None, now: float) -> None:
-        """One use of an API secret that works."""
-        with self._lock:
-            if self._is_new_minute((secret_id, address), now):
-                self._prepare(now)
-                if self._has_room():
-                    self._batch.api_secrets[secret_id] = (now, address)
-
-    def stop(self) -> None:
-        """Write down what is left, and let the thread end."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(STOP_WITHIN_S)
-
-    def flush(self) -> None:
-        """Write down what was counted so far; what a database out of reach did not take is kept."""
-        with self._lock:
-            batch, self._batch = self._batch, Batch()
-            self._being_written = len(batch)
-            self._forget_old_minutes()
-        if not batch:
-            return
-        metrics.USAGE_LAG_SECONDS.set(max(time.time() - batch.since, 0))
-        is_written = False
+        if now >= self._hour_ends:
+            self._begin_hour(now)
         try:
-            with transaction.atomic(durable=True):
-                write(batch)
-                is_written = True
-        except (InterfaceError, OperationalError) as exc:
-            log.warning("usage.not_written", extra={"entries": len(batch), "error": type(exc).__name__})
-            if is_written:  # the commit itself failed: it may or may not have happened
-                metrics.USAGE_LOST.inc(sum(batch.counts.values()))
-            else:
-                self._put_back(batch)
-        else:
-            metrics.USAGE_LAG_SECONDS.set(0)
-        finally:
-            self._being_written = 0
+            tally = self._open.answers[credential_id, secret_id, code, address]
+        except KeyError:
+            tally = self._begin(credential_id, secret_id, code, address)
+        tally.count += 1
+        tally.last_at = now
+        if agent is not None:
+            tally.agent = agent
 
-    def _put_back(self, batch: Batch) -> None:
-        with self._lock:
-            batch.add(self._batch)
-            self._batch = batch
+    def count_caller(self, secret_id: str, *, address: str | None, agent: bytes | None = None, now: float) -> None:
+        """One use of an API secret that works."""
+        self._open.callers[secret_id] = (now, address, agent)
 
-    def _prepare(self, now: float) -> None:
-        if not self._batch:
-            self._batch.since = now
-        if self._thread is None and not self._stopping.is_set():
-            self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
-            self._thread.start()
-
-    def _has_room(self) -> bool:
-        if len(self._batch) + self._being_written < MAX_ENTRIES:
-            return True
-        metrics.USAGE_LOST.inc()
-        return False
-
-    def _is_new_minute(self, what: object, now: float) -> bool:
-        minute = int(now) // MINUTE_S
-        if self._minutes.get(what) == minute:
-            return False
-        self._minutes[what] = minute
-        return True
-
-    def _forget_old_minutes(self) -> None:
-        if len(self._minutes) > MAX_ENTRIES:
-            self._minutes.clear()  # at worst a use is noted twice in its minute
-
-    def _run(self) -> None:
-        is_last = False
-        while not is_last:
-            is_last = self._stopping.wait(FLUSH_EVERY_S)
-            close_old_connections()
+    async def flush_each_second(self) -> None:
+        """For as long as the process serves."""
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
             try:
                 self.flush()
-            except Exception:  # the thread must outlive whatever one batch holds
-                log.exception("usage.batch_dropped")
-            finally:
-                close_old_connections()
+            except RuntimeError:  # no thread can be started: the next second may have one
+                log.exception("usage.not_flushed")
 
+    def flush(self) -> None:
+        """Close what was counted so far, unless something is left from before, and have it handed on."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        if not self._closed:
+            self._close()
+        if self._closed:
+            self._thread = threading.Thread(target=self._hand_on_all, name="usage", daemon=True)
+            self._thread.start()
 
-def write(batch: Batch) -> None:
-    """Add the batch to the tables, in the open transaction; rows in one order, so that two writers never deadlock."""
-    key_ids = {counted.key_id for counted in batch.counts} | set(batch.keys)
-    keys = dict(ApiKey.objects.filter(public_id__in=key_ids).values_list("public_id", "pk"))
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "UPDATE keys_apikey SET last_used_at = %s"
-            " WHERE public_id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
-            [(_instant(at), key_id, _instant(at)) for key_id, at in sorted(batch.keys.items())],
+    def finish(self) -> None:
+        """Hand on what was counted so far, and wait for it, but not for long: the process is to stop."""
+        give_up_at = time.monotonic() + FINISHES_WITHIN_S
+        self._close()
+        self._wait(give_up_at)  # for what is under way
+        self.flush()
+        self._wait(give_up_at)
+
+    # --- on the event loop ---------------------------------------------------------------------------------------
+
+    def _wait(self, until: float) -> None:
+        if self._thread is not None:
+            self._thread.join(max(until - time.monotonic(), 0))
+
+    def _begin_hour(self, now: float) -> None:
+        self._close()
+        self._open.hour = int(now) // HOUR_S * HOUR_S
+        self._hour_ends = self._open.hour + HOUR_S
+
+    def _begin(self, credential_id: str, secret_id: str, code: Code, address: str | None) -> Tally:
+        """A new tally; where there is no room for one more address, that of calls without any."""
+        answers = self._open.answers
+        size = len(self._open) + sum(map(len, tuple(self._closed)))
+        if size < MAX_TALLIES:
+            return answers.setdefault((credential_id, secret_id, code, address), Tally())
+        if size < 2 * MAX_TALLIES or (credential_id, secret_id, code, None) in answers:
+            return answers.setdefault((credential_id, secret_id, code, None), Tally())
+        metrics.USAGE_LOST.inc()
+        return Tally()
+
+    def _close(self) -> None:
+        if self._open:
+            self._closed.append(self._open)
+            self._open = Tallies(self._open.hour)
+
+    # --- on the thread -------------------------------------------------------------------------------------------
+
+    def _hand_on_all(self) -> None:
+        try:
+            while self._closed and self._has_handed_on():
+                self._closed.popleft()
+                self._batch = None
+        finally:
+            close_old_connections()
+
+    def _has_handed_on(self) -> bool:
+        batch = self._batch = self._batch or self._batch_of(self._closed[0])
+        metrics.USAGE_LAG_SECONDS.set(max(time.time() - batch.closed_at, 0))
+        try:
+            self._hand_on(batch)
+        except (InterfaceError, OperationalError) as exc:  # written or not: next time, the id tells
+            log.warning("usage.not_written", extra={"batch": batch.id, "error": type(exc).__name__})
+            return False
+        except Exception:  # whatever it holds, what comes behind it must be counted
+            metrics.USAGE_LOST.inc(batch.answers)
+            log.exception("usage.batch_dropped", extra={"batch": batch.id})
+        metrics.USAGE_LAG_SECONDS.set(0)
+        return True
+
+    def _batch_of(self, tallies: Tallies) -> Batch:
+        counts: dict[tuple[str, str, Code], int] = {}
+        uses: list[Use] = []
+        for (credential_id, secret_id, code, address), tally in tallies.answers.items():
+            answered = credential_id, secret_id, code
+            counts[answered] = counts.get(answered, 0) + tally.count
+            if code in IS_USE:
+                uses.append(Use(credential_id, secret_id, tally.last_at, address, _readable(tally.agent)))
+        for secret_id, (at, address, agent) in tallies.callers.items():
+            uses.append(Use("", secret_id, at, address, _readable(agent)))
+        return Batch(
+            os.urandom(16).hex(),
+            time.time(),
+            [Count(*answered[:2], tallies.hour, answered[2].value, count) for answered, count in counts.items()],
+            [use for use in uses if self._is_news(use)],
         )
-        for table, uses in (("keys_keysecret", batch.secrets), ("keys_apisecret", batch.api_secrets)):
-            cursor.executemany(
-                f"UPDATE {table} SET last_used_at = %s, last_used_from = %s"  # noqa: S608  # one of the two above
-                " WHERE public_id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
-                [(_instant(at), address, secret_id, _instant(at)) for secret_id, (at, address) in sorted(uses.items())],
-            )
-        cursor.executemany(
-            "INSERT INTO keys_usage AS usage (secret_id, key_id, hour, code, count)"
-            " VALUES (%s, %s, %s, %s, %s)"
-            " ON CONFLICT (secret_id, hour, code) DO UPDATE SET count = usage.count + excluded.count",
-            [
-                (counted.secret_id, keys.get(counted.key_id), _instant(counted.hour), counted.code.value, count)
-                for counted, count in sorted(batch.counts.items())
-            ],
-        )
-        cursor.executemany(
-            "INSERT INTO keys_caller AS caller (key_id, address, last_seen_at) VALUES (%s, %s, %s)"
-            " ON CONFLICT (key_id, address) DO UPDATE SET last_seen_at = excluded.last_seen_at"
-            " WHERE caller.last_seen_at < excluded.last_seen_at",
-            [
-                (keys[key_id], address, _instant(at))
-                for (key_id, address), at in sorted(batch.callers.items())
-                if key_id in keys
-            ],
-        )
+
+    def _is_news(self, use: Use) -> bool:
+        """Whether this minute has not heard of it yet: more would be rows written for nothing."""
+        minute = int(use.at) // MINUTE_S
+        if minute != self._noted_minute or len(self._noted) > MAX_TALLIES:
+            self._noted.clear()
+            self._noted_minute = minute
+        known = len(self._noted)
+        self._noted.add((use.secret_id, use.address, use.agent))
+        return len(self._noted) > known
 
 
-def _instant(epoch: float) -> Any:
-    """The instant as the database takes it."""
-    return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(epoch, UTC))
+def _readable(agent: bytes | None) -> str:
+    """What a program calls itself: printable, short, and without what looks like a secret."""
+    return redact(_NOT_PRINTABLE.sub(b" ", agent or b"").decode("ascii"))[:MAX_AGENT_CHARS].strip()
 
 
-USAGE = UsageRecorder()
+USAGE = UsageRecorder(hand_on)

@@ -5,13 +5,13 @@ import pytest
 from keys.validation.http import ENGINE
 from keys.validation.ratelimit import RateLimiter
 from keys.validation.usage import UsageRecorder
+from keys.validation.usage_queue import hand_on
 
 
 @pytest.fixture(autouse=True)
 def usage(monkeypatch: pytest.MonkeyPatch) -> UsageRecorder:
-    """What the engine counts with; it writes when it is told to."""
-    recorder = UsageRecorder()
-    recorder._stopping.set()  # so that no thread starts
+    """What the engine counts with; it writes when it is told to finish."""
+    recorder = UsageRecorder(hand_on)
     monkeypatch.setattr(ENGINE, "_usage", recorder)
     monkeypatch.setattr(ENGINE, "_limiter", RateLimiter())
     return recorder
