@@ -59,7 +59,8 @@ class Page:
 
 def visible_keys(organization: Organization) -> QuerySet[ApiKey]:
     """The keys that members of the organization may see."""
-    return ApiKey.objects.filter(organization=organization).select_related("organization", "api", "owner")
+    keys = ApiKey.objects.filter(organization=organization)
+    return keys.select_related("organization", "api", "owner", "service_account")
 
 
 def find_by_secret(text: str, organization: Organization) -> ApiKey | None:
@@ -96,7 +97,7 @@ def matching(keys: QuerySet[ApiKey], wanted: Wanted, *, now: datetime) -> QueryS
     if wanted.environment:
         keys = keys.filter(environment=wanted.environment)
     if wanted.owner:
-        keys = keys.filter(owner__public_id=wanted.owner)
+        keys = keys.filter(Q(owner__public_id=wanted.owner) | Q(service_account__public_id=wanted.owner))
     if wanted.api:
         keys = keys.filter(api__public_id=wanted.api)
     return having_status(keys, [wanted.status], now=now) if wanted.status else keys

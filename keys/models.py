@@ -14,7 +14,7 @@ from keys.ids import api_id, key_id, secret_id
 from keys.limits import MAX_AGENT_CHARS, MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_SCOPE_CHARS
 from keys.secret import MAX_HINT_CHARS
 from portal.ids import MAX_PUBLIC_ID_CHARS
-from portal.models import Organization, User
+from portal.models import Organization, ServiceAccount, User
 
 if TYPE_CHECKING:
     from keys.limits import RateLimit
@@ -149,6 +149,7 @@ class ApiKey(models.Model):
     name = models.CharField(max_length=MAX_NAME_CHARS)
     note = models.CharField(max_length=MAX_NOTE_CHARS, blank=True)
     owner = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="api_keys")
+    service_account = models.ForeignKey(ServiceAccount, models.PROTECT, null=True, blank=True, related_name="api_keys")
     scopes: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
     networks: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
     rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, blank=True)
@@ -173,6 +174,7 @@ class ApiKey(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(name=""), name="key_has_a_name"),
             models.CheckConstraint(condition=Q(environment__in=Environment.values), name="key_environment_known"),
+            models.CheckConstraint(condition=Q(owner=None) | Q(service_account=None), name="key_has_one_owner_at_most"),
             models.CheckConstraint(
                 condition=Q(not_before=None) | Q(expires_at=None) | Q(not_before__lt=F("expires_at")),
                 name="key_begins_before_it_ends",
@@ -186,6 +188,13 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def owner_name(self) -> str:
+        """The person or service account that answers for the key; empty where its person's account is gone."""
+        if self.service_account is not None:
+            return self.service_account.name
+        return self.owner.display_name if self.owner is not None else ""
 
 
 class KeySecret(Secret):

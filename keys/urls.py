@@ -1,7 +1,8 @@
 """Addresses of the pages about keys."""
 
-from django.urls import include, path, register_converter
+from django.urls import include, path
 
+from keys import converters  # noqa: F401  # registering <id:…> is the effect
 from keys.views import (
     activity,
     docs,
@@ -15,23 +16,6 @@ from keys.views import (
     roll,
     welcome,
 )
-
-
-class PublicId:
-    """A public id of one kind, so that no other text reaches a query."""
-
-    regex = "[a-z]{2,8}_[0-9A-Za-z]{22}"
-
-    def to_python(self, value: str) -> str:
-        """As it is."""
-        return value
-
-    def to_url(self, value: str) -> str:
-        """As it is."""
-        return value
-
-
-register_converter(PublicId, "id")
 
 app_name = "keys"
 one_key = [

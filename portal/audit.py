@@ -55,16 +55,23 @@ COMMAND = Actor(ActorKind.COMMAND)
 
 
 def require(actor: Actor, organization: Organization, action: Action) -> None:
-    """Raise NotAllowed unless the actor's role in the organization allows the action.
+    """Raise NotAllowed unless the actor's role in the organization allows the action; in a closed one, none does.
 
     Staff, commands and the system were let in at their own doors (admin permissions, a shell, a schedule).
     """
     if actor.kind is not ActorKind.USER:
         return
-    membership = Membership.objects.filter(organization=organization, user=actor.user).first()
-    role = Role(membership.role) if membership else None
+    role = role_of(actor, organization)
     if role is None or not can(role, action):
         raise NotAllowed(action, role)
+
+
+def role_of(actor: Actor, organization: Organization) -> Role | None:
+    """The role in which a person acts in the organization; None for strangers, and in a closed one for everybody."""
+    membership = Membership.objects.filter(
+        organization=organization, organization__closed_at=None, user=actor.user
+    ).first()
+    return Role(membership.role) if membership else None
 
 
 def require_operator(actor: Actor) -> None:

@@ -54,7 +54,7 @@ class Shell:
         user = self._request.user
         if not user.is_authenticated or self.organization is None:
             return []
-        return list(user.organizations.exclude(pk=self.organization.pk).order_by("name", "pk"))
+        return list(user.organizations.filter(closed_at=None).exclude(pk=self.organization.pk).order_by("name", "pk"))
 
     @cached_property
     def navigation(self) -> Sequence[NavigationLink]:
@@ -63,6 +63,8 @@ class Shell:
             ("Overview", reverse("keys:overview"), "squares-2x2"),
             ("API keys", reverse("keys:list"), "key"),
             ("Activity", reverse("keys:activity"), "clock"),
+            ("Team", reverse("team:members"), "users"),
+            ("Settings", reverse("team:settings"), "cog-6-tooth"),
             ("Docs", reverse("keys:docs"), "book-open"),
         ]
         under = [href for _, href, _ in links if self._request.path.startswith(href)]
@@ -79,6 +81,11 @@ class Shell:
     def path(self) -> str:
         """Where a form that belongs to no page returns to."""
         return self._request.get_full_path()
+
+    @property
+    def section(self) -> str:
+        """Where to go on in another organization: the list that this page is about, as its subject is not there."""
+        return next((link.href for link in self.navigation if link.is_current), settings.LOGIN_REDIRECT_URL)
 
     @property
     def has_fonts(self) -> bool:

@@ -8,6 +8,7 @@ from django import http
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.middleware import HtmxDetails
@@ -129,8 +130,9 @@ def forbidden(request: http.HttpRequest, action: Action) -> HttpResponse:
     """403, naming the roles that may do it and the people who can give one."""
     organization: Organization | None = getattr(request, "organization", None)
     if organization is None:
-        detail = "Ask the person who sent you here for an invitation."
-        return error_page(request, status=403, title="You belong to no organization", detail=detail)
+        detail = "Create one, or ask whoever sent you here for an invitation."
+        way_on = {"way_on": "Create an organization", "way_on_url": reverse("team:new_organization")}
+        return error_page(request, status=403, title="You belong to no organization", detail=detail, **way_on)
     granters = Membership.objects.filter(
         organization=organization, role__in=ROLES_FOR[Action.MANAGE_ORGANIZATION], user__is_active=True
     ).select_related("user")

@@ -35,6 +35,16 @@ def organization_id() -> str:
     return public_id("org")
 
 
+def invitation_id() -> str:
+    """A new invitation's id."""
+    return public_id("inv")
+
+
+def service_account_id() -> str:
+    """A new service account's id."""
+    return public_id("svc")
+
+
 def event_id() -> str:
     """A new audit event's id."""
     return public_id("event")

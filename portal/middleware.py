@@ -156,7 +156,8 @@ class OrganizationMiddleware:
 
 
 def _membership(request: http.HttpRequest) -> Membership | None:
-    memberships = Membership.objects.filter(user=request.user).select_related("organization").order_by("pk")
+    memberships = Membership.objects.filter(user=request.user, organization__closed_at=None)
+    memberships = memberships.select_related("organization").order_by("pk")
     if chosen := request.session.get(SESSION_ORGANIZATION):
         found = memberships.filter(organization__public_id=chosen).first()
         if found is not None:

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from portal.audit_actions import AuditAction
-from portal.ids import MAX_PUBLIC_ID_CHARS, event_id, organization_id, user_id
+from portal.ids import MAX_PUBLIC_ID_CHARS, event_id, invitation_id, organization_id, service_account_id, user_id
 from portal.permissions import Action, Role, can
 
 MAX_NAME_CHARS = 100
@@ -69,6 +69,7 @@ class Organization(models.Model):
     name = models.CharField(max_length=MAX_NAME_CHARS)
     is_personal = models.BooleanField(default=False)
     suspended_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="organizations")
 
@@ -77,6 +78,11 @@ class Organization(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether every credential is refused: closed by its owner, or suspended by the operator."""
+        return self.suspended_at is not None or self.closed_at is not None
 
 
 class Membership(models.Model):
@@ -101,6 +107,71 @@ class Membership(models.Model):
     def can(self, action: Action) -> bool:
         """Whether this member may do it."""
         return can(Role(self.role), action)
+
+
+class Invitation(models.Model):
+    """A place in an organization, held for whoever reads mail at an address. Only its token's digest is kept."""
+
+    class Outcome(models.TextChoices):
+        """How it ended."""
+
+        ACCEPTED = "accepted"
+        DECLINED = "declined"
+        REVOKED = "revoked"
+
+    public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=invitation_id, editable=False)
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="invitations")
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=16, choices=[(role.value, role.value.title()) for role in Role])
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    invited_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    sent_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organization", "email"], condition=models.Q(ended_at=None), name="invitation_one_open"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ended_at=None, outcome="")
+                | models.Q(ended_at__isnull=False, outcome__in=["accepted", "declined", "revoked"]),
+                name="invitation_ended_somehow",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=[role.value for role in Role]), name="invitation_role_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.organization}"
+
+
+class ServiceAccount(models.Model):
+    """A member that is no person: it owns keys that outlive people, and nobody can sign in as it."""
+
+    public_id = models.CharField(
+        max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=service_account_id, editable=False
+    )
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="service_accounts")
+    name = models.CharField(max_length=MAX_NAME_CHARS)
+    created_at = models.DateTimeField(auto_now_add=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~models.Q(name=""), name="service_account_has_a_name"),
+            models.UniqueConstraint(
+                fields=["organization", "name"],
+                condition=models.Q(removed_at=None),
+                name="service_account_name_unique",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def audit_actions() -> list[tuple[str, str]]:

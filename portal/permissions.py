@@ -11,13 +11,18 @@ class Role(StrEnum):
     DEVELOPER = "developer"
     VIEWER = "viewer"
 
+    def widens(self, to: "Role") -> bool:
+        """Whether going from this role to the other one gives more."""
+        order = list(Role)
+        return order.index(to) < order.index(self)
+
 
 class Action(StrEnum):
     """What a role can be asked for."""
 
     VIEW = "view"
     MANAGE_KEYS = "manage_keys"
-    MANAGE_ORGANIZATION = "manage_organization"
+    MANAGE_ORGANIZATION = "manage_organization"  # its name, people and policies
     CLOSE_ORGANIZATION = "close_organization"
 
 
@@ -29,6 +34,19 @@ ROLES_FOR: dict[Action, frozenset[Role]] = {
 }
 
 
+MEANINGS: dict[Role, str] = {
+    Role.OWNER: "Everything, and may close the organization.",
+    Role.ADMIN: "People, policies and all keys.",
+    Role.DEVELOPER: "Creates and changes keys.",
+    Role.VIEWER: "Looks at everything but secrets, and changes nothing.",
+}
+
+
 def can(role: Role, action: Action) -> bool:
     """Whether the role allows the action."""
     return role in ROLES_FOR[action]
+
+
+def may_grant(granter: Role, role: Role) -> bool:
+    """Whether a member may give or take this role: owners any, admins all but that of owners."""
+    return can(granter, Action.MANAGE_ORGANIZATION) and (granter is Role.OWNER or role is not Role.OWNER)

@@ -61,7 +61,7 @@ def switch_organization(request: HttpRequest) -> HttpResponse:
     form = OrganizationForm(request.POST)
     if not form.is_valid():
         return bad_request(request)
-    mine = Organization.objects.filter(memberships__user=cast("http.HttpRequest", request).user)
+    mine = Organization.objects.filter(memberships__user=cast("http.HttpRequest", request).user, closed_at=None)
     chosen = get_object_or_404(mine, public_id=form.cleaned_data["organization"])
     request.session[SESSION_ORGANIZATION] = chosen.public_id
     return _back(request, form.cleaned_data["next"], default=settings.LOGIN_REDIRECT_URL)

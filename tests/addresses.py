@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.urls import URLResolver, get_resolver
 
 from keys.models import ApiKey
+from portal.models import User
 
 _ARGUMENT = re.compile(r"\(\?P<(\w+)>[^)]*\)|<(?:\w+:)?(\w+)>")
 
@@ -35,6 +36,7 @@ def addresses(key: ApiKey) -> list[Address]:
     arguments = {
         "public_id": key.public_id,
         "secret_id": key.secrets.get().public_id,
+        "user_id": User.objects.get(api_keys=key).public_id,
         "object_id": key.pk,
         "pk": key.api_id,
         "content_type_id": 1,

@@ -24,20 +24,24 @@ EVERYBODY = {
     "account_reset_password_from_key_done", "account_confirm_login_code", "mfa_authenticate",
 }  # fmt: skip
 SIGNED_IN = {
-    "organization_switch", "account_reauthenticate", "account_email", "account_change_password",
+    "organization_switch", "team:new_organization",
+    "account_reauthenticate", "account_email", "account_change_password",
     "account_set_password", "mfa_index", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
     "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_download_recovery_codes",
 }  # fmt: skip
 MEMBERS = {
     "keys:overview", "keys:welcome", "keys:list", "keys:activity", "keys:detail", "keys:key_activity",
-    "keys:settings", "keys:first_use",
+    "keys:settings", "keys:first_use", "team:members", "team:removal", "team:settings",
 }  # fmt: skip
 MANAGERS = {
     "keys:new", "keys:edit", "keys:roll", "keys:revocation", "keys:pause", "keys:resume", "keys:end_secret",
     "keys:extend_secret",
 }  # fmt: skip
+ADMINS = {"team:role"}
+OWNERS = {"team:closing"}
 GROUPS: Mapping[str, set[str]] = {
     "everybody": EVERYBODY, "the signed in": SIGNED_IN, "members": MEMBERS, "managers": MANAGERS,
+    "admins": ADMINS, "owners": OWNERS,
 }  # fmt: skip
 FORM = {"reason": "other", "hours": "24", "confirmed": "yes", "name": "Changed", "theme": "dark", "step": "save"}
 
@@ -114,7 +118,7 @@ def test_a_viewer_changes_nothing(routes: list[Address], cyn_client: Client) -> 
     before = tables()
     for address in routes:
         answer = cyn_client.post(address.path, FORM)
-        if address.name in MANAGERS | {"keys:welcome"}:
+        if address.name in MANAGERS | ADMINS | OWNERS | {"keys:welcome", "team:settings", "team:removal"}:
             assert answer.status_code == 403, address
         if address.name == "account_logout":
             break

@@ -8,7 +8,7 @@ from keys import activity, key_list
 from keys.forms.fields import choose
 from keys.models import Api, Environment
 from keys.states import Status
-from portal.models import AuditEvent, Organization, User
+from portal.models import AuditEvent, Organization, ServiceAccount, User
 
 MAX_SENT_CHARS = 1000
 SORTS = {"created": "Newest", "last_used": "Last used", "expires": "Expires first", "name": "Name"}
@@ -34,7 +34,10 @@ class KeyFilterForm(forms.Form):
         owners = User.objects.filter(pk__in=keys.values("owner")).order_by("name", "email")
         scopes = sorted({scope.name for api in apis for scope in api.scopes.all()})
         choose(self, "scope", [("", "Any"), *((scope, scope) for scope in scopes)])
-        choose(self, "owner", [("", "Anyone"), *((owner.public_id, owner.display_name) for owner in owners)])
+        accounts = ServiceAccount.objects.filter(pk__in=keys.values("service_account")).order_by("name")
+        named = [(owner.public_id, owner.display_name) for owner in owners]
+        named += [(account.public_id, account.name) for account in accounts]
+        choose(self, "owner", [("", "Anyone"), *named])
         choose(self, "api", [("", "Any"), *((api.public_id, api.name) for api in apis)])
 
     def wanted(self) -> key_list.Wanted:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from keys.models import ApiKey, ApiSecret, Secret, Submission
+from keys.models import ApiKey, ApiSecret, RevokeReason, Secret, Submission
 from keys.secret import Kind, digest, generate
 from keys.services.errors import AlreadyDone, Invalid, Refused
 from keys.validation import names
@@ -102,6 +102,15 @@ def refuse_if_over(key: ApiKey, now: datetime) -> None:
     refuse_if_revoked(key)
     if key.expires_at is not None and key.expires_at <= now:
         raise Refused("This key has expired. Create a new one.")
+
+
+def revoke_locked(key: ApiKey, reason: RevokeReason, by: Actor, now: datetime) -> None:
+    """Revoke a key that the open transaction has locked and found unrevoked; the caller names its snapshots."""
+    key.revoked_at = now
+    key.revoke_reason = reason
+    key.version += 1
+    key.save(update_fields=["revoked_at", "revoke_reason", "version"])
+    record_of_key(AuditAction.KEY_REVOKED, key, by, now, after={"reason": reason.value})
 
 
 def record_of_key(

@@ -1,16 +1,8 @@
-"""What an operation refuses, in words for the person who asked."""
+"""What an operation on credentials refuses, in words for the person who asked."""
 
+from portal.refusals import Invalid, Refused
 
-class Refused(Exception):
-    """The operation makes no sense for the credential as it is; nothing was changed."""
-
-
-class Invalid(Refused):
-    """A value is out of bounds; ``field`` names it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
+__all__ = ["AlreadyDone", "Conflict", "Invalid", "Refused"]
 
 
 class Conflict(Refused):

@@ -21,6 +21,7 @@ from keys.services.common import (
     record_of_key,
     refuse_if_over,
     refuse_if_revoked,
+    revoke_locked,
     secret_name,
     valid,
 )
@@ -30,6 +31,7 @@ from portal.audit_actions import AuditAction
 from portal.models import Organization
 from portal.outbox import Propagation, change
 from portal.permissions import Action
+from portal.services.organizations import lock_organization
 
 EDITABLE = ("name", "note", "scopes", "networks", "rate_limits", "metadata", "not_before", "expires_at")
 
@@ -96,11 +98,9 @@ def issue_key(
 
     Raises NotAllowed, Invalid, Refused (suspended organization, disabled API, cap reached) or AlreadyDone.
     """
-    require(by, organization, Action.MANAGE_KEYS)
     with change() as pending, only_once(submission) as remember:
-        organization = Organization.objects.select_for_update().get(
-            pk=organization.pk
-        )  # holds the cap under parallel issues
+        organization = lock_organization(organization)  # holds the cap under parallel issues
+        require(by, organization, Action.MANAGE_KEYS)  # now, since whoever was just removed has no keys left behind
         api = Api.objects.get(pk=api.pk)
         now = timezone.now()
         _refuse_if_closed(organization, api, by, now)
@@ -184,16 +184,14 @@ def revoke_key(key: ApiKey, *, reason: RevokeReason, by: Actor) -> ChangedKey:
         key = lock_key(key.public_id)
         now = timezone.now()
         if key.revoked_at is None:
-            key.revoked_at = now
-            key.revoke_reason = reason
-            key.version += 1
-            key.save(update_fields=["revoked_at", "revoke_reason", "version"])
-            record_of_key(AuditAction.KEY_REVOKED, key, by, now, after={"reason": reason.value})
+            revoke_locked(key, reason, by, now)
         pending.touch(*key_names(key))
     return ChangedKey(key, pending.spread)
 
 
 def _refuse_if_closed(organization: Organization, api: Api, by: Actor, now: datetime) -> None:
+    if organization.closed_at is not None:
+        raise Refused("This organization is closed.")
     if organization.suspended_at is not None:
         raise Refused("This organization is suspended; it can issue no keys.")
     if api.disabled_at is not None:

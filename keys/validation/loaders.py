@@ -94,11 +94,13 @@ def load_apis(ids: Sequence[str]) -> Mapping[str, Snapshot]:
 
 
 def load_organizations(ids: Sequence[str]) -> Mapping[str, Snapshot]:
-    """``org:<id>``."""
-    rows = Organization.objects.filter(public_id__in=ids).values_list("public_id", "name", "suspended_at")
+    """``org:<id>``. To a call, a closed organization is a suspended one."""
+    rows = Organization.objects.filter(public_id__in=ids).values_list("public_id", "name", "suspended_at", "closed_at")
     return {
-        public_id: OrganizationSnapshot(organization_id=public_id, name=name, is_suspended=suspended_at is not None)
-        for public_id, name, suspended_at in rows
+        public_id: OrganizationSnapshot(
+            organization_id=public_id, name=name, is_suspended=bool(suspended_at or closed_at)
+        )
+        for public_id, name, suspended_at, closed_at in rows
     }
 
 

@@ -1,7 +1,10 @@
 """Operations on organizations; each is one transaction with its audit event."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -10,6 +13,7 @@ from portal.audit_actions import AuditAction
 from portal.models import MAX_NAME_CHARS, Membership, Organization, User
 from portal.outbox import Propagation, change
 from portal.permissions import Action, Role
+from portal.refusals import Refused
 
 
 @dataclass(frozen=True)
@@ -25,23 +29,38 @@ def organization_name(organization: Organization) -> str:
     return f"org:{organization.public_id}"
 
 
+def lock_organization(organization: Organization) -> Organization:
+    """The organization, locked: whoever changes its people or policies does so one after the other."""
+    return Organization.objects.select_for_update().get(pk=organization.pk)
+
+
+def create_organization(name: str, *, owner: User, by: Actor) -> Organization:
+    """Give a person one more organization; ``name`` is checked by the form. Raises Refused at the cap."""
+    with transaction.atomic(durable=True):
+        owner = User.objects.select_for_update().get(pk=owner.pk)  # holds the cap under parallel calls
+        owned = Membership.objects.filter(user=owner, role=Role.OWNER, organization__closed_at=None)
+        if owned.count() >= settings.MAX_ORGANIZATIONS_PER_USER:
+            raise Refused(f"You own {settings.MAX_ORGANIZATIONS_PER_USER} organizations, the most a person may have.")
+        return _create(name, owner, by=by, is_personal=False)
+
+
+def create_personal_organization(user: User, *, by: Actor) -> Organization:
+    """Give a person an organization of their own, as they sign up."""
+    with transaction.atomic():
+        name = (user.name or user.email.partition("@")[0])[:MAX_NAME_CHARS]
+        return _create(name, user, by=by, is_personal=True)
+
+
 def rename_organization(organization: Organization, name: str, *, by: Actor) -> ChangedOrganization:
     """Call the organization something else; ``name`` is checked by the form that asked for it. Raises NotAllowed."""
     require(by, organization, Action.MANAGE_ORGANIZATION)
     with change() as pending:
-        organization = Organization.objects.select_for_update().get(pk=organization.pk)
-        record(
-            AuditAction.ORGANIZATION_RENAMED,
-            actor=by,
-            at=timezone.now(),
-            organization_id=organization.public_id,
-            subject_id=organization.public_id,
-            subject_label=name,
-            before={"name": organization.name},
-            after={"name": name},
-        )
+        organization = lock_organization(organization)
+        now = timezone.now()
+        before, after = {"name": organization.name}, {"name": name}
         organization.name = name
         organization.save(update_fields=["name"])
+        _record(AuditAction.ORGANIZATION_RENAMED, organization, by=by, at=now, before=before, after=after)
         pending.touch(organization_name(organization))
     return ChangedOrganization(organization, pending.spread)
 
@@ -52,42 +71,64 @@ def suspend_organization(organization: Organization, *, by: Actor) -> ChangedOrg
 
 
 def resume_organization(organization: Organization, *, by: Actor) -> ChangedOrganization:
-    """Let the credentials of a suspended organization work again."""
+    """Let the credentials of a suspended organization work again; those of a closed one stay refused."""
     return _set_suspended(organization, suspended=False, by=by)
+
+
+def close_organization(organization: Organization, *, by: Actor) -> ChangedOrganization:
+    """Refuse every credential of the organization for good, and show it to nobody but the operator.
+
+    One row does it, so all credentials end at the same instant. A repeat only tells the caches again.
+    """
+    with change() as pending:
+        organization = lock_organization(organization)
+        if organization.closed_at is None:
+            require(by, organization, Action.CLOSE_ORGANIZATION)
+            now = timezone.now()
+            organization.closed_at = now
+            organization.save(update_fields=["closed_at"])
+            _record(AuditAction.ORGANIZATION_CLOSED, organization, by=by, at=now)
+        pending.touch(organization_name(organization))
+    return ChangedOrganization(organization, pending.spread)
+
+
+def _create(name: str, owner: User, *, by: Actor, is_personal: bool) -> Organization:
+    organization = Organization.objects.create(name=name, is_personal=is_personal)
+    Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
+    _record(AuditAction.ORGANIZATION_CREATED, organization, by=by, at=timezone.now())
+    return organization
 
 
 def _set_suspended(organization: Organization, *, suspended: bool, by: Actor) -> ChangedOrganization:
     require_operator(by)
     with change() as pending:
-        organization = Organization.objects.select_for_update().get(pk=organization.pk)
+        organization = lock_organization(organization)
         now = timezone.now()
         if (organization.suspended_at is not None) != suspended:
             organization.suspended_at = now if suspended else None
             organization.save(update_fields=["suspended_at"])
-            record(
-                AuditAction.ORGANIZATION_SUSPENDED if suspended else AuditAction.ORGANIZATION_RESUMED,
-                actor=by,
-                at=now,
-                organization_id=organization.public_id,
-                subject_id=organization.public_id,
-                subject_label=organization.name,
-            )
+            action = AuditAction.ORGANIZATION_SUSPENDED if suspended else AuditAction.ORGANIZATION_RESUMED
+            _record(action, organization, by=by, at=now)
         pending.touch(organization_name(organization))
     return ChangedOrganization(organization, pending.spread)
 
 
-def create_personal_organization(user: User, *, by: Actor) -> Organization:
-    """Give a person an organization that they own."""
-    with transaction.atomic():
-        name = (user.name or user.email.partition("@")[0])[:MAX_NAME_CHARS]
-        organization = Organization.objects.create(name=name, is_personal=True)
-        Membership.objects.create(organization=organization, user=user, role=Role.OWNER)
-        record(
-            AuditAction.ORGANIZATION_CREATED,
-            actor=by,
-            at=timezone.now(),
-            organization_id=organization.public_id,
-            subject_id=organization.public_id,
-            subject_label=organization.name,
-        )
-    return organization
+def _record(
+    action: AuditAction,
+    organization: Organization,
+    *,
+    by: Actor,
+    at: datetime,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    record(
+        action,
+        actor=by,
+        at=at,
+        organization_id=organization.public_id,
+        subject_id=organization.public_id,
+        subject_label=organization.name,
+        before=before,
+        after=after,
+    )

@@ -14,8 +14,11 @@ from keys.models import ApiKey, Environment, RevokeReason
 from keys.services.errors import Refused
 from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revoke_key
 from keys.services.secrets import roll_key
-from portal.audit import Actor
-from portal.models import AuditEvent
+from portal.audit import Actor, ActorKind, NotAllowed
+from portal.models import AuditEvent, Membership, Organization, User
+from portal.permissions import Role
+from portal.services.members import change_role
+from portal.services.organizations import close_organization
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 HOUR = timedelta(hours=1)
@@ -29,7 +32,7 @@ def at_once(*acts: Callable[[], object]) -> list[object]:
         try:
             start.wait()
             return act()
-        except Refused as refusal:
+        except (Refused, NotAllowed) as refusal:
             return refusal
         finally:
             connection.close()
@@ -84,3 +87,20 @@ def test_a_revocation_beside_edits_and_rolls_wins(issued: IssuedKey, as_ada: Act
     assert after.revoked_at is not None
     assert AuditEvent.objects.filter(action="key.revoked").count() == 1
     assert after.version == 1 + AuditEvent.objects.filter(action__in=["key.revoked", "key.edited"]).count()
+
+
+def test_two_last_owners_who_demote_each_other_leave_one(acme: Organization, ada: User, ben: User) -> None:
+    Membership.objects.filter(user=ben).update(role=Role.OWNER)
+    memberships = list(acme.memberships.all())
+    acts = [
+        lambda one=one, by=by: change_role(one, Role.VIEWER, by=Actor(ActorKind.USER, by.user))
+        for one, by in zip(memberships, reversed(memberships), strict=True)
+    ]
+    answers = at_once(*acts)
+    assert sum(isinstance(answer, Membership) for answer in answers) == 1
+    assert acme.memberships.filter(role=Role.OWNER).count() == 1
+
+
+def test_two_closings_at_once_close_once(acme: Organization, as_ada: Actor) -> None:
+    at_once(*[lambda: close_organization(acme, by=as_ada)] * 2)
+    assert AuditEvent.objects.filter(action="organization.closed").count() == 1

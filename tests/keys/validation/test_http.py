@@ -10,19 +10,20 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from keys.models import Api, Environment, RevokeReason
+from keys.models import Api, ApiKey, Environment, RevokeReason
 from keys.secret import Kind, generate
 from keys.services.api_secrets import IssuedApiSecret, disable_api_secret, issue_api_secret, revoke_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
+from keys.services.departures import remove_member
 from keys.services.keys import IssuedKey, KeySettings, disable_key, edit_key, issue_key, revoke_key
 from keys.services.secrets import roll_key
 from keys.validation import database
 from keys.validation.http import validate, whoami
 from keys.validation.shapes import Snapshot
 from portal.audit import COMMAND, Actor
-from portal.models import Organization
+from portal.models import Membership, Organization, User
 from portal.passwords import BoundedArgon2Hasher
-from portal.services.organizations import suspend_organization
+from portal.services.organizations import close_organization, suspend_organization
 from tests.asgi import Reply, ask
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -211,6 +212,19 @@ def test_every_change_holds_for_the_next_call(
 def test_a_suspended_organizations_key_is_refused(api_secret: IssuedApiSecret, issued: IssuedKey) -> None:
     suspend_organization(issued.key.organization, by=COMMAND)
     assert code_of(api_secret, issued.secret_text) == "ORGANIZATION_SUSPENDED"
+
+
+def test_a_closed_organizations_key_is_refused(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:
+    close_organization(issued.key.organization, by=as_ada)
+    assert code_of(api_secret, issued.secret_text) == "ORGANIZATION_SUSPENDED"
+
+
+def test_a_key_outlives_its_owners_membership(
+    api_secret: IssuedApiSecret, issued: IssuedKey, ben: User, as_ada: Actor
+) -> None:
+    ApiKey.objects.filter(pk=issued.key.pk).update(owner=ben)
+    remove_member(Membership.objects.get(user=ben), heir=as_ada.user, by=as_ada)
+    assert code_of(api_secret, issued.secret_text) == "VALID"
 
 
 def test_a_missing_scope_is_named(api_secret: IssuedApiSecret, issued: IssuedKey) -> None:

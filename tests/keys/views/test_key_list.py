@@ -16,7 +16,7 @@ from tests.keys.views.page import HTMX, queries_of, the
 pytestmark = pytest.mark.django_db
 LIST = "/app/keys/"
 MAX_QUERIES = 12
-MAX_BYTES = 60 * 1024
+MAX_BYTES = 50 * 1024  # of the list; the frame around it costs 10 KB more, however many keys there are
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_page_of_fifty_keys_in_use_stays_small(
         use(issue(f"checkout-worker-{index:02}"), now - timedelta(days=index % 7))
     page = ada_client.get(LIST)
     assert len(_names(page.text)) == key_list.PAGE_SIZE
-    assert len(page.content) <= MAX_BYTES
+    assert len(page.content.partition(b"<main")[2]) <= MAX_BYTES
 
 
 def test_a_row_opens_the_menu_of_what_may_be_done_and_leads_to_the_key_without_a_script(

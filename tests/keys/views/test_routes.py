@@ -118,7 +118,7 @@ def test_another_keys_secret_is_unknown(
 def test_a_viewer_is_shown_no_control_that_changes(used_key: ApiKey, cyn_client: Client) -> None:
     for name in ("detail", "settings", "list", "overview"):
         page = cyn_client.get(address(name, used_key)).text
-        for control in ("/new/", "/roll/", "/edit/", "/revocation/", "/pause/", "/extension/"):
+        for control in ("/keys/new/", "/roll/", "/edit/", "/revocation/", "/pause/", "/extension/"):
             assert control not in page, (name, control)
 
 

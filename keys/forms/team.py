@@ -1,0 +1,100 @@
+"""What is asked about people and organizations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from keys import limits
+from keys.forms.fields import choose, valid
+from keys.services.departures import Heir
+from portal.models import MAX_NAME_CHARS, Organization, ServiceAccount
+from portal.permissions import Role, may_grant
+
+REVOKE = "revoke"
+
+
+class MemberSearchForm(forms.Form):
+    """Whom to look for among many."""
+
+    q = forms.CharField(label="Search", required=False, max_length=100, widget=forms.SearchInput)
+
+    def text(self) -> str:
+        """What was asked for, if it makes sense."""
+        return str(self.cleaned_data["q"]) if self.is_valid() else ""
+
+
+def roles_to_grant(granter: Role) -> list[tuple[str, str]]:
+    """The roles that a member may give, as choices."""
+    return [(role.value, role.value.title()) for role in Role if may_grant(granter, role)]
+
+
+class RoleForm(forms.Form):
+    """Another role; one that gives more is asked about twice."""
+
+    role = forms.ChoiceField(label="Role", widget=forms.RadioSelect)
+    confirmed = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, granter: Role, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose(self, "role", roles_to_grant(granter))
+
+    def wanted(self) -> Role:
+        """The role."""
+        return Role(self.cleaned_data["role"])
+
+    def is_confirmed(self) -> bool:
+        """Whether the person has seen what it widens."""
+        return bool(self.cleaned_data["confirmed"] == self.cleaned_data["role"])
+
+
+class DepartureForm(forms.Form):
+    """What becomes of the keys of whoever leaves; asked only where there are any."""
+
+    keys = forms.ChoiceField(label="Their keys")
+
+    def __init__(self, *args: Any, heirs: Sequence[Heir], has_keys: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._heirs = {heir.public_id: heir for heir in heirs}
+        if not has_keys:
+            del self.fields["keys"]
+            return
+        named = [(public_id, f"Hand them to {_name(heir)}") for public_id, heir in self._heirs.items()]
+        choose(self, "keys", [("", "Choose…"), *named, (REVOKE, "Revoke them: requests are refused at once")])
+
+    def heir(self) -> Heir | None:
+        """Who takes the keys over; None where they are to be revoked, or there are none."""
+        return self._heirs.get(self.cleaned_data.get("keys", REVOKE))
+
+
+class NameForm(forms.Form):
+    """A name, by the rules of every name."""
+
+    name = forms.CharField(label="Name", max_length=MAX_NAME_CHARS)
+
+    def clean_name(self) -> str:
+        """In one normal form."""
+        return valid(limits.clean_name, self.cleaned_data["name"])
+
+
+class ClosingForm(forms.Form):
+    """The organization's name, typed, so that no habit closes it."""
+
+    name = forms.CharField(max_length=MAX_NAME_CHARS)
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._expected = organization.name
+        self.fields["name"].label = f"Type the name {organization.name} to confirm"
+
+    def clean_name(self) -> str:
+        """Letter by letter."""
+        name: str = self.cleaned_data["name"]
+        if name != self._expected:
+            raise ValidationError("The name is another one.")
+        return name
+
+
+def _name(heir: Heir) -> str:
+    return f"the service account {heir.name}" if isinstance(heir, ServiceAccount) else heir.display_name

@@ -1,0 +1,99 @@
+"""Who belongs to an organization, and what pages know of them. Reading only; services change it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from allauth.mfa.models import Authenticator
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from keys.models import ApiKey
+from portal.models import Membership, Organization, ServiceAccount, User
+from portal.permissions import ROLES_FOR, Action, Role, may_grant
+
+PAGE_SIZE = 50
+MAX_SEARCH_CHARS = 100
+
+
+@dataclass(frozen=True)
+class MemberRow:
+    """A member as one who may or may not change them sees them."""
+
+    membership: Membership
+    keys: int
+    has_second_factor: bool
+    may_change: bool
+    is_oneself: bool
+
+    @property
+    def may_remove(self) -> bool:
+        """Whether removing, or leaving, is offered."""
+        return self.may_change or self.is_oneself
+
+
+@dataclass(frozen=True)
+class MemberPage:
+    """At most 50 members, and the one after whom the next begin; empty where there are none."""
+
+    rows: Sequence[MemberRow]
+    total: int
+    next_after: str
+
+
+def visible_members(organization: Organization) -> QuerySet[Membership]:
+    """The members, with their people, and what a list tells of each."""
+    keys = ApiKey.objects.filter(organization=organization, owner=OuterRef("user"), revoked_at=None)
+    factors = Authenticator.objects.filter(user=OuterRef("user")).exclude(type=Authenticator.Type.RECOVERY_CODES)
+    counted = keys.order_by().values("owner").annotate(n=Count("pk")).values("n")
+    members = Membership.objects.filter(organization=organization).select_related("user", "organization")
+    return members.annotate(
+        keys_n=Coalesce(Subquery(counted, output_field=IntegerField()), 0), second_factor=Exists(factors)
+    )
+
+
+def member_page(organization: Organization, viewer: Membership, *, text: str = "", after: str = "") -> MemberPage:
+    """The page that begins after the person of that id, by address; an unknown one begins at the top."""
+    members = visible_members(organization)
+    if text:
+        members = members.filter(Q(user__email__icontains=text) | Q(user__name__icontains=text))
+    total = members.count()
+    last = User.objects.filter(public_id=after, memberships__organization=organization).first() if after else None
+    if last is not None:
+        members = members.filter(user__email__gt=last.email)
+    found = list(members.order_by("user__email")[: PAGE_SIZE + 1])
+    shown = found[:PAGE_SIZE]
+    next_after = shown[-1].user.public_id if len(found) > PAGE_SIZE else ""
+    return MemberPage([member_row(membership, viewer) for membership in shown], total, next_after)
+
+
+def member_row(membership: Membership, viewer: Membership) -> MemberRow:
+    """One of ``visible_members``, as the viewer sees it."""
+    return MemberRow(
+        membership,
+        keys=getattr(membership, "keys_n", 0),
+        has_second_factor=getattr(membership, "second_factor", False),
+        may_change=may_grant(Role(viewer.role), Role(membership.role)),
+        is_oneself=membership.user_id == viewer.user_id,
+    )
+
+
+def visible_service_accounts(organization: Organization) -> QuerySet[ServiceAccount]:
+    """The service accounts that were not removed, by name, each with its number of keys as ``keys_n``."""
+    accounts = ServiceAccount.objects.filter(organization=organization, removed_at=None).select_related("organization")
+    live = Count("api_keys", filter=Q(api_keys__revoked_at=None))
+    return accounts.annotate(keys_n=live, last_used_at=_last_used()).order_by("name")
+
+
+def possible_heirs(organization: Organization, *, instead_of: User | ServiceAccount) -> list[User | ServiceAccount]:
+    """Who could take over keys: service accounts first, since they outlive people."""
+    accounts = ServiceAccount.objects.filter(organization=organization, removed_at=None).order_by("name")
+    people = User.objects.filter(
+        memberships__organization=organization, memberships__role__in=ROLES_FOR[Action.MANAGE_KEYS], is_active=True
+    ).order_by("email")
+    heirs: list[User | ServiceAccount] = [*accounts, *people]
+    return [heir for heir in heirs if heir != instead_of]
+
+
+def _last_used() -> Subquery:
+    keys = ApiKey.objects.filter(service_account=OuterRef("pk")).order_by(F("last_used_at").desc(nulls_last=True))
+    return Subquery(keys.values("last_used_at")[:1])

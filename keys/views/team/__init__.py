@@ -1,0 +1,1 @@
+"""The pages about who belongs to an organization, and about the organization itself."""

@@ -1,0 +1,20 @@
+"""What pages about people begin with: one of the organization's own, and who may change them."""
+
+from django.http import Http404
+
+from keys.team import MemberRow, member_row, visible_members
+from portal.http import MemberRequest
+from portal.permissions import Action
+
+
+def get_member(request: MemberRequest, user_id: str) -> MemberRow:
+    """The member of that id; somebody else is as unknown as nobody."""
+    membership = visible_members(request.organization).filter(user__public_id=user_id).first()
+    if membership is None:
+        raise Http404
+    return member_row(membership, request.membership)
+
+
+def may_manage_team(request: MemberRequest) -> bool:
+    """Whether this member may change people; a control one may not use is not drawn."""
+    return request.membership.can(Action.MANAGE_ORGANIZATION)

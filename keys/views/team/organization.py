@@ -1,0 +1,86 @@
+"""The organization itself: another one, its settings, its end."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from keys import key_list, usage
+from keys.forms.team import ClosingForm, NameForm
+from keys.presenters import spread_words
+from keys.states import Status
+from keys.views.access import go_to
+from keys.views.team.access import may_manage_team
+from portal.http import HttpRequest, MemberRequest, actor_of, forbidden, fragment_or_page, member_required
+from portal.middleware import SESSION_ORGANIZATION
+from portal.permissions import Action
+from portal.refusals import Refused
+from portal.services.organizations import close_organization, create_organization, rename_organization
+
+WORKING = (Status.RETIRING, Status.EXPIRES_SOON, Status.NEVER_USED, Status.IDLE, Status.ACTIVE)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def new_organization(request: HttpRequest) -> HttpResponse:
+    """One more organization, which the person then works in; open to those who belong to none, too."""
+    form = NameForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = create_organization(form.cleaned_data["name"], owner=request.user, by=actor_of(request))
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            request.session[SESSION_ORGANIZATION] = made.public_id
+            messages.success(request, f"{made.name} is yours. You are working in it now.")
+            return go_to(request, reverse("keys:overview"))
+    status = 422 if form.is_bound else 200
+    return fragment_or_page(
+        request, "team/_new_organization.html", "team/new_organization.html", {"form": form}, status=status
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.VIEW)
+def organization_settings(request: MemberRequest) -> HttpResponse:
+    """Its name, its rules, and the ways out; posting renames it."""
+    organization = request.organization
+    if request.method == "POST" and not may_manage_team(request):
+        return forbidden(request, Action.MANAGE_ORGANIZATION)
+    form = NameForm(request.POST or None, initial={"name": organization.name})
+    if request.method == "POST" and form.is_valid():
+        renamed = rename_organization(organization, form.cleaned_data["name"], by=actor_of(request))
+        messages.success(request, f"The organization is called {renamed.organization.name}.")
+        return go_to(request, reverse("team:settings"))
+    context = {
+        "form": form,
+        "organization": organization,
+        "may_manage": may_manage_team(request),
+        "may_close": request.membership.can(Action.CLOSE_ORGANIZATION),
+    }
+    return render(request, "team/settings.html", context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.CLOSE_ORGANIZATION)
+def close(request: MemberRequest) -> HttpResponse:
+    """End the organization and all its credentials: the facts first, then its name, typed."""
+    organization = request.organization
+    form = ClosingForm(request.POST or None, organization=organization)
+    if request.method == "POST" and form.is_valid():
+        closed = close_organization(organization, by=actor_of(request))
+        messages.success(request, f"{organization.name} is closed. {spread_words('Refused', closed.propagation)}")
+        return go_to(request, reverse("keys:overview"))
+    now = timezone.now()
+    context = {
+        "form": form,
+        "organization": organization,
+        "working": key_list.having_status(key_list.visible_keys(organization), WORKING, now=now).count(),
+        "calls": usage.calls_of_organization(organization, now=now),
+        "members": organization.memberships.count(),
+    }
+    status = 422 if form.is_bound else 200
+    return fragment_or_page(request, "team/_closing.html", "team/closing.html", context, status=status)

@@ -1,0 +1,101 @@
+"""Operations on the people of an organization. Each locks the organization, so that two at once come one by one."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.audit import Actor, ActorKind, NotAllowed, record, require, role_of
+from portal.audit_actions import AuditAction
+from portal.models import Membership
+from portal.permissions import Action, Role, may_grant
+from portal.refusals import Refused
+from portal.services.organizations import lock_organization
+
+LAST_OWNER = "An organization needs an owner. Make somebody else an owner first, or close the organization."
+
+
+def change_role(membership: Membership, role: Role, *, by: Actor) -> Membership:
+    """Give a member another role; the same one changes nothing.
+
+    Raises NotAllowed (admins neither make nor unmake owners) or Refused for the last owner, and for who has left.
+    """
+    with transaction.atomic(durable=True):
+        membership = lock_member(membership)
+        require(by, membership.organization, Action.MANAGE_ORGANIZATION)
+        before = Role(membership.role)
+        require_grant(by, membership, before)
+        require_grant(by, membership, role)
+        if before is role:
+            return membership
+        if before is Role.OWNER:
+            refuse_last_owner(membership)
+        membership.role = role
+        membership.save(update_fields=["role"])
+        record_of_member(
+            AuditAction.MEMBER_ROLE_CHANGED, membership, by=by, before={"role": before}, after={"role": role}
+        )
+    return membership
+
+
+def take_out(membership: Membership, *, by: Actor) -> None:
+    """End a membership in the open transaction, which has locked it and seen to its keys. Raises as ``change_role``.
+
+    Whoever leaves needs no role for it.
+    """
+    is_leaving = by.user == membership.user
+    if not is_leaving:
+        require(by, membership.organization, Action.MANAGE_ORGANIZATION)
+        require_grant(by, membership, Role(membership.role))
+    if membership.role == Role.OWNER:
+        refuse_last_owner(membership)
+    action = AuditAction.MEMBER_LEFT if is_leaving else AuditAction.MEMBER_REMOVED
+    record_of_member(action, membership, by=by, before={"role": membership.role})
+    Membership.objects.filter(pk=membership.pk).delete()
+
+
+def lock_member(membership: Membership) -> Membership:
+    """The membership as it is now, its organization locked; raises Refused where it has ended."""
+    organization = lock_organization(membership.organization)
+    found = Membership.objects.select_related("organization", "user").filter(
+        pk=membership.pk, organization=organization
+    )
+    current = found.first()
+    if current is None or organization.closed_at is not None:
+        raise Refused("This person is no longer a member.")
+    return current
+
+
+def refuse_last_owner(membership: Membership) -> None:
+    """Raise Refused where nobody else who can sign in owns the organization."""
+    owners = Membership.objects.filter(organization=membership.organization, role=Role.OWNER, user__is_active=True)
+    if not owners.exclude(pk=membership.pk).exists():
+        raise Refused(LAST_OWNER)
+
+
+def require_grant(by: Actor, membership: Membership, role: Role) -> None:
+    """Raise NotAllowed unless the actor may give and take this role."""
+    granter = role_of(by, membership.organization)
+    if by.kind is ActorKind.USER and (granter is None or not may_grant(granter, role)):
+        raise NotAllowed(Action.CLOSE_ORGANIZATION, granter)  # what owners alone may do
+
+
+def record_of_member(
+    action: AuditAction,
+    membership: Membership,
+    *,
+    by: Actor,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Append an audit event about a member to the open transaction."""
+    record(
+        action,
+        actor=by,
+        at=timezone.now(),
+        organization_id=membership.organization.public_id,
+        subject_id=membership.user.public_id,
+        subject_label=membership.user.email,
+        before=before,
+        after=after,
+    )
