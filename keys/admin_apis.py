@@ -74,8 +74,8 @@ class ApiAdmin(OperatedAdmin[Api]):
     search_fields = ("name", "identifier", "public_id")
     ordering = ("name", "pk")
     fields = (
-        "public_id", "name", "identifier", "description", "limits", "is_builtin", "disabled_at",
-        "created_at",
+        "public_id", "name", "identifier", "description", "limits", "signing_algorithm", "token_lifetime_s",
+        "is_builtin", "disabled_at", "created_at",
     )  # fmt: skip
     inlines = (ScopeInline, ApiSecretInline)
     staff_actions = (

@@ -8,7 +8,7 @@ from django import forms
 
 from keys import limits
 from keys.limits import MAX_NAME_CHARS, MAX_SCOPE_CHARS, RateLimit
-from keys.models import Api, Environment, RevokeReason
+from keys.models import Api, Environment, RevokeReason, SigningAlgorithm
 from keys.services.apis import MAX_DESCRIPTION_CHARS, MAX_IDENTIFIER_CHARS, ApiSettings, ScopeSettings
 
 OVERLAPS = {
@@ -83,6 +83,19 @@ class ApiForm(forms.Form):
         widget=forms.Textarea({"rows": 2}),
         help_text="For keys without limits of their own. One a line, requests/seconds: 100/60, or daily=10000/86400.",
     )
+    signing_algorithm = forms.TypedChoiceField(
+        choices=SigningAlgorithm.choices,
+        coerce=SigningAlgorithm,
+        initial=SigningAlgorithm.ES256,
+        help_text="What signs its access tokens. Backends that verify tokens themselves have to know it.",
+    )
+    token_lifetime_s = forms.IntegerField(
+        label="Token lifetime in seconds",
+        initial=limits.DEFAULT_TOKEN_LIFETIME_S,
+        min_value=limits.MIN_TOKEN_LIFETIME_S,
+        max_value=limits.MAX_TOKEN_LIFETIME_S,
+        help_text="Of access tokens, unless their client has a lifetime of its own.",
+    )
     seen_version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, api: Api | None, **kwargs: Any) -> None:
@@ -139,6 +152,8 @@ def initial_of(api: Api) -> dict[str, object]:
         "name": api.name,
         "description": api.description,
         "default_rate_limits": "\n".join(map(spell_rate_limit, api.default_rate_limits)),
+        "signing_algorithm": api.signing_algorithm,
+        "token_lifetime_s": api.token_lifetime_s,
         "seen_version": api.version,
     }
 
@@ -157,6 +172,8 @@ def settings_of(form: ApiForm, scopes: "forms.BaseFormSet[ScopeForm]") -> ApiSet
         scopes={row["name"]: ScopeSettings(row["description"], row["is_sensitive"]) for row in kept},
         description=form.cleaned_data["description"],
         default_rate_limits=form.cleaned_data["default_rate_limits"],
+        signing_algorithm=form.cleaned_data["signing_algorithm"],
+        token_lifetime_s=form.cleaned_data["token_lifetime_s"],
     )
 
 

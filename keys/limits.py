@@ -25,6 +25,8 @@ MAX_METADATA_DEPTH = 8
 MIN_METADATA_NUMBER, MAX_METADATA_NUMBER = 1e-15, 1e20
 MAX_OVERLAP = timedelta(days=30)
 MAX_WORKING_SECRETS = 2
+DEFAULT_TOKEN_LIFETIME_S = 900
+MIN_TOKEN_LIFETIME_S, MAX_TOKEN_LIFETIME_S = 60, 86_400
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}")
 _LIMIT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
@@ -112,6 +114,13 @@ def clean_rate_limits(limits: Sequence[RateLimit]) -> list[RateLimit]:
         if not 1 <= limit["window_s"] <= MAX_WINDOW_S:
             raise ValueError("Choose a window between 1 second and 31 days.")
     return list(limits)
+
+
+def clean_token_lifetime(seconds: int) -> int:
+    """The life of an access token, checked: between a minute and a day."""
+    if not MIN_TOKEN_LIFETIME_S <= seconds <= MAX_TOKEN_LIFETIME_S:
+        raise ValueError(f"Choose a lifetime between {MIN_TOKEN_LIFETIME_S} and {MAX_TOKEN_LIFETIME_S:,} seconds.")
+    return seconds
 
 
 def clean_metadata(value: object) -> dict[str, object]:

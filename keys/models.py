@@ -11,7 +11,15 @@ from django.db import models
 from django.db.models import F, Q
 
 from keys.ids import api_id, key_id, secret_id
-from keys.limits import MAX_AGENT_CHARS, MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_SCOPE_CHARS
+from keys.limits import (
+    DEFAULT_TOKEN_LIFETIME_S,
+    MAX_AGENT_CHARS,
+    MAX_NAME_CHARS,
+    MAX_NOTE_CHARS,
+    MAX_SCOPE_CHARS,
+    MAX_TOKEN_LIFETIME_S,
+    MIN_TOKEN_LIFETIME_S,
+)
 from keys.secret import MAX_HINT_CHARS
 from portal.ids import MAX_PUBLIC_ID_CHARS
 from portal.models import Organization, ServiceAccount, User
@@ -27,6 +35,14 @@ class Environment(models.TextChoices):
 
     LIVE = "live"
     TEST = "test"
+
+
+class SigningAlgorithm(models.TextChoices):
+    """What signs an API's access tokens (RFC 7518 §3.1, RFC 8037 §3.1)."""
+
+    ES256 = "ES256", "ES256"
+    RS256 = "RS256", "RS256"
+    EDDSA = "EdDSA", "EdDSA"
 
 
 class RevokeReason(models.TextChoices):
@@ -46,6 +62,13 @@ class Api(models.Model):
     identifier = models.CharField(max_length=255, help_text="A URI; the audience of its tokens.")
     description = models.CharField(max_length=300, blank=True)
     default_rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, blank=True)
+    signing_algorithm = models.CharField(
+        max_length=8,
+        choices=SigningAlgorithm.choices,
+        default=SigningAlgorithm.ES256,
+        help_text="What its backends verify.",
+    )
+    token_lifetime_s = models.PositiveIntegerField(default=DEFAULT_TOKEN_LIFETIME_S)
     is_builtin = models.BooleanField(default=False, editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -57,6 +80,13 @@ class Api(models.Model):
             models.UniqueConstraint(fields=["identifier"], name="api_identifier_unique"),
             models.CheckConstraint(condition=~Q(name=""), name="api_has_a_name"),
             models.CheckConstraint(condition=~Q(identifier=""), name="api_has_an_identifier"),
+            models.CheckConstraint(
+                condition=Q(signing_algorithm__in=SigningAlgorithm.values), name="api_signing_algorithm_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(token_lifetime_s__range=(MIN_TOKEN_LIFETIME_S, MAX_TOKEN_LIFETIME_S)),
+                name="api_token_lifetime_within_bounds",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -29,7 +29,7 @@ WARNINGS = {
 def record_endings(*, now: datetime) -> None:
     """Write down expired keys and ended secrets, each once, and have their owners told."""
     for record in (record_expired_keys, record_ended_key_secrets, record_ended_api_secrets):
-        _in_batches(partial(record, now=now))
+        in_batches(partial(record, now=now))
     enqueue_after_commit("keys.tasks.send_notices")
     note_sweep("record_endings", ended_at=now)
 
@@ -72,10 +72,11 @@ def _drop(rows: QuerySet[Row]) -> None:
     def drop(*, limit: int) -> int:
         return rows.filter(pk__in=list(rows.values_list("pk", flat=True)[:limit])).delete()[0]
 
-    _in_batches(drop, of=DROPPED_AT_ONCE)
+    in_batches(drop, of=DROPPED_AT_ONCE)
 
 
-def _in_batches(work: Callable[..., int], *, of: int = BATCH) -> None:
+def in_batches(work: Callable[..., int], *, of: int = BATCH) -> None:
+    """Do the work, which says how many rows it did, until it finds less than a batch, or often enough for one run."""
     for _ in range(MAX_BATCHES):
         if work(limit=of) < of:
             return

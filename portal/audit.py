@@ -17,6 +17,7 @@ class ActorKind(StrEnum):
 
     USER = "user"
     STAFF = "staff"
+    CREDENTIAL = "credential"
     COMMAND = "command"
     SYSTEM = "system"
 
@@ -38,16 +39,17 @@ class Actor:
     user: User | None = None
     address: str | None = None
     request_id: str = ""
+    credential_id: str = ""
 
     @property
     def public_id(self) -> str:
-        """The person's id, empty for machines."""
-        return self.user.public_id if self.user else ""
+        """The id of the person or credential, empty for the rest."""
+        return self.user.public_id if self.user else self.credential_id
 
     @property
     def label(self) -> str:
-        """The person's address, else the kind."""
-        return self.user.email if self.user else self.kind.value
+        """The person's address, the credential's id, else the kind."""
+        return self.user.email if self.user else self.credential_id or self.kind.value
 
 
 SYSTEM = Actor(ActorKind.SYSTEM)
@@ -57,7 +59,8 @@ COMMAND = Actor(ActorKind.COMMAND)
 def require(actor: Actor, organization: Organization, action: Action) -> None:
     """Raise NotAllowed unless the actor's role in the organization allows the action; in a closed one, none does.
 
-    Staff, commands and the system were let in at their own doors (admin permissions, a shell, a schedule).
+    Staff, credentials, commands and the system were let in at their own doors (admin permissions, scopes, a shell, a
+    schedule).
     """
     if actor.kind is not ActorKind.USER:
         return
@@ -76,7 +79,7 @@ def role_of(actor: Actor, organization: Organization) -> Role | None:
 
 def require_operator(actor: Actor) -> None:
     """Raise NotAllowed for anyone but staff, commands and the system: APIs and suspensions are the operator's."""
-    if actor.kind is ActorKind.USER:
+    if actor.kind in {ActorKind.USER, ActorKind.CREDENTIAL}:
         raise NotAllowed(Action.MANAGE_ORGANIZATION, None)
 
 

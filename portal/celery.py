@@ -24,6 +24,9 @@ SCHEDULE = {
     "keys.tasks.send_notices": MINUTE_S,
     "keys.tasks.prune_usage": HOUR_S,
     "keys.tasks.prune_leftovers": HOUR_S,
+    "oauth.tasks.rotate_signing_keys": HOUR_S,
+    "oauth.tasks.record_endings": MINUTE_S,
+    "oauth.tasks.prune_tokens": HOUR_S,
 }
 if settings.REDIS_URL:
     SCHEDULE |= {"keys.tasks.flush_outbox": 1.0, "keys.tasks.fold_usage": 1.0}

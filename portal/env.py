@@ -163,6 +163,7 @@ class Env(BaseSettings):
     key_brand: Annotated[str, AfterValidator(_brand)] = "lk"
     signup: Annotated[str, AfterValidator(_signup)] = "open"
     max_keys_per_organization: Annotated[int, Field(ge=1)] = 1000
+    max_clients_per_organization: Annotated[int, Field(ge=1)] = 100
     max_organizations_per_user: Annotated[int, Field(ge=1)] = 10
     audit_retention_days: Annotated[int, Field(ge=1)] = 400
     usage_retention_days: Annotated[int, Field(ge=31)] = 120

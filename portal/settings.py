@@ -50,6 +50,7 @@ HTTPS = PUBLIC_URL.startswith("https://")
 KEY_BRAND = ENV.key_brand
 SIGNUP = ENV.signup
 MAX_KEYS_PER_ORGANIZATION = ENV.max_keys_per_organization
+MAX_CLIENTS_PER_ORGANIZATION = ENV.max_clients_per_organization
 MAX_ORGANIZATIONS_PER_USER = ENV.max_organizations_per_user
 AUDIT_RETENTION = timedelta(days=ENV.audit_retention_days)
 USAGE_RETENTION = timedelta(days=ENV.usage_retention_days)
@@ -75,6 +76,7 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "portal",
     "keys",
+    "oauth",
 ]
 MIDDLEWARE = [
     "portal.middleware.RequestIdMiddleware",

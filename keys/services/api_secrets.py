@@ -13,7 +13,7 @@ from keys.models import Api, ApiSecret, Environment, RevokeReason
 from keys.secret import Kind
 from keys.services.common import mint, only_once, secret_name, valid
 from keys.services.errors import Conflict, Refused
-from keys.services.secrets import check_new_end, check_overlap, end_for_roll
+from keys.services.secrets import check_overlap, end_for_roll, move_end
 from portal.audit import Actor, record, require_operator
 from portal.audit_actions import AuditAction
 from portal.outbox import Propagation, change
@@ -139,18 +139,12 @@ def _set_end(secret: ApiSecret, *, ends_at: datetime | None, by: Actor) -> Chang
     with change() as pending:
         secret = _lock(secret)
         now = timezone.now()
-        if secret.works(now) and secret.revoked_at is None:
-            if secret.ends_at is None:
-                raise Refused("This is the newest secret. Roll it, or revoke it.")
-            until = check_new_end(ends_at, expires_at=None, now=now) if ends_at else now
-            before = {"ends_at": secret.ends_at.isoformat()}
-            secret.ends_at = until
-            secret.end_recorded_at = None if ends_at else now
-            secret.save(update_fields=["ends_at", "end_recorded_at"])
-            action = AuditAction.API_SECRET_OVERLAP_CHANGED if ends_at else AuditAction.API_SECRET_ENDED
-            _record(action, secret, by, now, before=before, after={"ends_at": until.isoformat()})
-        elif ends_at is not None:
+        if secret.revoked_at is not None and ends_at is not None:
             raise Refused("This secret has already ended.")
+        moved = None if secret.revoked_at else move_end(secret, ends_at=ends_at, expires_at=None, now=now)
+        if moved:
+            action = AuditAction.API_SECRET_OVERLAP_CHANGED if ends_at else AuditAction.API_SECRET_ENDED
+            _record(action, secret, by, now, before={"ends_at": moved.before}, after={"ends_at": moved.after})
         pending.touch(secret_name(secret))
     return ChangedApiSecret(secret, pending.spread)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from keys import limits
 from keys.limits import RateLimit
-from keys.models import Api
+from keys.models import Api, SigningAlgorithm
 from keys.services.common import valid
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.validation.names import api_name
@@ -46,6 +46,8 @@ class ApiSettings:
     scopes: Mapping[str, ScopeSettings]
     description: str = ""
     default_rate_limits: Sequence[RateLimit] = ()
+    signing_algorithm: SigningAlgorithm = SigningAlgorithm.ES256
+    token_lifetime_s: int = limits.DEFAULT_TOKEN_LIFETIME_S
 
     def cleaned(self) -> dict[str, object]:
         """The values as columns; raises Invalid naming the first field that is out of bounds."""
@@ -64,6 +66,8 @@ class ApiSettings:
             "default_rate_limits": valid(
                 "default_rate_limits", lambda: limits.clean_rate_limits(self.default_rate_limits)
             ),
+            "signing_algorithm": self.signing_algorithm,
+            "token_lifetime_s": valid("token_lifetime_s", lambda: limits.clean_token_lifetime(self.token_lifetime_s)),
         }
 
 
@@ -167,6 +171,8 @@ def _shown(api: Api) -> dict[str, object]:
         "name": api.name,
         "description": api.description,
         "default_rate_limits": api.default_rate_limits,
+        "signing_algorithm": str(api.signing_algorithm),
+        "token_lifetime_s": api.token_lifetime_s,
         "scopes": sorted(api.scopes.values_list("name", flat=True)),
     }
 

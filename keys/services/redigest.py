@@ -1,16 +1,27 @@
 """Move a secret's digest under the first pepper, so that old peppers can be retired."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django.conf import settings
 from django.utils import timezone
 
-from keys.models import ApiSecret, KeySecret
+from keys.models import ApiSecret, KeySecret, Secret
 from keys.services.common import secret_name
 from keys.validation.peppers import Outdated
 from portal.audit import SYSTEM, record
 from portal.audit_actions import AuditAction
 from portal.outbox import change
 
-KINDS: dict[str, type[KeySecret] | type[ApiSecret]] = {"secret": KeySecret, "apisecret": ApiSecret}
+_kinds: dict[str, tuple[type[Secret], Callable[[Any], str]]] = {
+    "secret": (KeySecret, secret_name),
+    "apisecret": (ApiSecret, secret_name),
+}
+
+
+def register(name_kind: str, model: type[Secret], name_of: Callable[[Any], str]) -> None:
+    """Add a kind of secret, and what names the snapshot of one."""
+    _kinds[name_kind] = (model, name_of)
 
 
 def redigest(outdated: Outdated) -> bool:
@@ -18,17 +29,18 @@ def redigest(outdated: Outdated) -> bool:
 
     Both digests' snapshots are named: one may be remembered as good, the other as unknown.
     """
+    model, name_of = _kinds[outdated.name_kind]
     pepper_version = settings.KEY_PEPPERS[0].version
     with change() as pending:
-        secrets = KINDS[outdated.name_kind].objects.select_for_update(of=("self",))
+        secrets = model._default_manager.select_for_update(of=("self",))  # noqa: SLF001  # a manager's public name
         secret = secrets.filter(public_id=outdated.secret_id, digest=outdated.old).first()
         if secret is None:
             return False
-        pending.touch(secret_name(secret))
+        pending.touch(name_of(secret))
         secret.digest = outdated.new
         secret.pepper_version = pepper_version
         secret.save(update_fields=["digest", "pepper_version"])
-        pending.touch(secret_name(secret))
+        pending.touch(name_of(secret))
         record(
             AuditAction.SECRETS_REDIGESTED,
             actor=SYSTEM,

@@ -1,6 +1,7 @@
 """Operations on the secrets of API keys: roll, end one, move the end of an overlap."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -72,20 +73,41 @@ def _set_end(secret: KeySecret, *, ends_at: datetime | None, by: Actor) -> Chang
         secret = key.secrets.select_for_update().get(pk=secret.pk)
         if secret.works(now):
             refuse_if_over(key, now)
-            if secret.ends_at is None:
-                raise Refused("This is the key's newest secret. Roll the key, or revoke it.")
-            until = check_new_end(ends_at, expires_at=key.expires_at, now=now) if ends_at else now
-            before = {"ends_at": secret.ends_at.isoformat()}
-            secret.ends_at = until
-            secret.end_recorded_at = None if ends_at else now  # whoever ends it by hand has it recorded here
-            secret.save(update_fields=["ends_at", "end_recorded_at"])
+        moved = move_end(secret, ends_at=ends_at, expires_at=key.expires_at, now=now)
+        if moved:
             action = AuditAction.KEY_OVERLAP_CHANGED if ends_at else AuditAction.KEY_SECRET_ENDED
-            after = {"secret": secret.public_id, "ends_at": until.isoformat()}
-            record_of_key(action, key, by, now, before=before, after=after)
-        elif ends_at is not None:
-            raise Refused("This secret has already ended.")
+            after = {"secret": secret.public_id, "ends_at": moved.after}
+            record_of_key(action, key, by, now, before={"ends_at": moved.before}, after=after)
         pending.touch(secret_name(secret))
     return ChangedKey(key, pending.spread)
+
+
+@dataclass(frozen=True)
+class MovedEnd:
+    """A secret's end before and after, as audit events tell it."""
+
+    before: str
+    after: str
+
+
+def move_end(
+    secret: Secret, *, ends_at: datetime | None, expires_at: datetime | None, now: datetime
+) -> MovedEnd | None:
+    """End a retiring secret now, or at ``ends_at``, never past ``expires_at``; None where it is asked to end and has.
+
+    Raises Refused for the newest secret and for a new end of one that has ended, Invalid for an end out of bounds.
+    """
+    if not secret.works(now):
+        if ends_at is not None:
+            raise Refused("This secret has already ended.")
+        return None
+    if secret.ends_at is None:
+        raise Refused("This is the newest secret. Roll it, or revoke the whole credential.")
+    before, until = secret.ends_at, check_new_end(ends_at, expires_at=expires_at, now=now) if ends_at else now
+    secret.ends_at = until
+    secret.end_recorded_at = None if ends_at else now  # whoever ends it by hand has it recorded here
+    secret.save(update_fields=["ends_at", "end_recorded_at"])
+    return MovedEnd(before.isoformat(), until.isoformat())
 
 
 def end_for_roll(

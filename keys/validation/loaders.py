@@ -36,7 +36,7 @@ def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
         bytes(row.digest).hex(): KeySnapshot(
             digest=bytes(row.digest),
             secret_id=row.public_id,
-            secret_ends_at=_epoch(row.ends_at),
+            secret_ends_at=epoch(row.ends_at),
             key_id=row.key__public_id,
             name=row.key__name,
             environment=row.key__environment,
@@ -44,10 +44,10 @@ def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
             api_id=row.key__api__public_id,
             scopes=tuple(row.key__scopes),
             networks=tuple(row.key__networks),
-            rate_limits=_limits(row.key__rate_limits),
+            rate_limits=limits_of(row.key__rate_limits),
             metadata=json.dumps(row.key__metadata, ensure_ascii=False, separators=(",", ":")).encode(),
-            not_before=_epoch(row.key__not_before),
-            expires_at=_epoch(row.key__expires_at),
+            not_before=epoch(row.key__not_before),
+            expires_at=epoch(row.key__expires_at),
             is_disabled=row.key__disabled_at is not None,
             is_revoked=row.key__revoked_at is not None,
             is_compromised=row.key__revoke_reason == RevokeReason.LEAKED,
@@ -67,7 +67,7 @@ def load_api_secrets(digests: Sequence[str]) -> Mapping[str, Snapshot]:
             secret_id=row.public_id,
             api_id=row.api__public_id,
             environment=row.environment,
-            ends_at=_epoch(row.ends_at),
+            ends_at=epoch(row.ends_at),
             is_disabled=row.disabled_at is not None,
             is_revoked=row.revoked_at is not None,
         )
@@ -78,18 +78,27 @@ def load_api_secrets(digests: Sequence[str]) -> Mapping[str, Snapshot]:
 def load_apis(ids: Sequence[str]) -> Mapping[str, Snapshot]:
     """``api:<id>``: the join gives a row for each scope, one for an API without any."""
     rows = Api.objects.filter(public_id__in=ids).values_list(
-        "public_id", "identifier", "default_rate_limits", "disabled_at", "scopes__name"
+        "public_id",
+        "identifier",
+        "default_rate_limits",
+        "signing_algorithm",
+        "token_lifetime_s",
+        "disabled_at",
+        "scopes__name",
+        named=True,
     )
-    apis = {row[0]: row for row in rows}
+    apis = {row.public_id: row for row in rows}
     return {
         public_id: ApiSnapshot(
             api_id=public_id,
-            identifier=identifier,
-            scopes=frozenset(row[4] for row in rows if row[0] == public_id and row[4] is not None),
-            rate_limits=_limits(default_rate_limits),
-            is_disabled=disabled_at is not None,
+            identifier=api.identifier,
+            scopes=frozenset(row.scopes__name for row in rows if row.public_id == public_id and row.scopes__name),
+            rate_limits=limits_of(api.default_rate_limits),
+            signing_algorithm=api.signing_algorithm,
+            token_lifetime_s=api.token_lifetime_s,
+            is_disabled=api.disabled_at is not None,
         )
-        for public_id, identifier, default_rate_limits, disabled_at, _ in apis.values()
+        for public_id, api in apis.items()
     }
 
 
@@ -104,9 +113,11 @@ def load_organizations(ids: Sequence[str]) -> Mapping[str, Snapshot]:
     }
 
 
-def _epoch(instant: datetime | None) -> float | None:
+def epoch(instant: datetime | None) -> float | None:
+    """Seconds since the epoch, as snapshots hold instants."""
     return None if instant is None else instant.timestamp()
 
 
-def _limits(limits: Sequence[RateLimit]) -> tuple[Limit, ...]:
+def limits_of(limits: Sequence[RateLimit]) -> tuple[Limit, ...]:
+    """The limits as snapshots hold them."""
     return tuple(Limit(limit["name"], limit["limit"], limit["window_s"]) for limit in limits)

@@ -19,3 +19,11 @@ def organization_name(organization_id: str) -> str:
 def api_name(api_id: str) -> str:
     """The snapshot of an API, by its public id."""
     return f"api:{api_id}"
+
+
+def client_name(client_id: str) -> str:
+    """The snapshot of an OAuth client, by its public id."""
+    return f"client:{client_id}"
+
+
+SIGNING_KEYS = "signing-keys:all"

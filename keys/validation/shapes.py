@@ -81,6 +81,8 @@ class ApiSnapshot(Struct, frozen=True, kw_only=True, tag="api"):
     identifier: str
     scopes: frozenset[str]
     rate_limits: tuple[Limit, ...]
+    signing_algorithm: str
+    token_lifetime_s: int
     is_disabled: bool
 
 
@@ -92,7 +94,65 @@ class OrganizationSnapshot(Struct, frozen=True, kw_only=True, tag="organization"
     is_suspended: bool
 
 
-Snapshot = KeySnapshot | ApiSecretSnapshot | ApiSnapshot | OrganizationSnapshot
+class ClientSecretFacts(Struct, frozen=True):
+    """One secret of an OAuth client, by its digest."""
+
+    secret_id: str
+    digest: bytes
+    ends_at: float | None
+
+
+class GrantFacts(Struct, frozen=True):
+    """What an OAuth client may have at one API; an API's identifier never changes, so it may stand here."""
+
+    api_id: str
+    identifier: str
+    scopes: tuple[str, ...]
+
+
+class ClientSnapshot(Struct, frozen=True, kw_only=True, tag="client"):
+    """``client:<id>``: an OAuth client, how it authenticates, and which of its access tokens are revoked.
+
+    A token of an earlier ``generation`` than the client's is revoked, and so is one whose ``jti`` stands here.
+    """
+
+    client_id: str
+    name: str
+    environment: str
+    organization_id: str
+    secrets: tuple[ClientSecretFacts, ...]
+    public_keys: bytes  # JSON, a list of JWKs; empty for a client that authenticates by secrets
+    grants: tuple[GrantFacts, ...]
+    networks: tuple[str, ...]
+    rate_limits: tuple[Limit, ...]
+    metadata: bytes  # JSON, as answers show it
+    token_lifetime_s: int | None
+    generation: int
+    revoked_tokens: frozenset[str]
+    is_disabled: bool
+    is_revoked: bool
+    is_compromised: bool
+
+
+class SigningKeyFacts(Struct, frozen=True, kw_only=True):
+    """A key that signs access tokens between two instants, and is published until a third."""
+
+    kid: str
+    algorithm: str
+    public_key: bytes  # JSON, a JWK
+    private_key: str  # encrypted under ENCRYPTION_KEYS, bound to the kid
+    signs_from: float
+    signs_until: float | None
+    kept_until: float | None
+
+
+class SigningKeysSnapshot(Struct, frozen=True, tag="signing_keys"):
+    """``signing-keys:all``: every signing key that is not retired."""
+
+    keys: tuple[SigningKeyFacts, ...]
+
+
+Snapshot = KeySnapshot | ApiSecretSnapshot | ApiSnapshot | OrganizationSnapshot | ClientSnapshot | SigningKeysSnapshot
 
 
 class Audience(Struct, frozen=True):

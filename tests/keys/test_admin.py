@@ -40,6 +40,8 @@ def api_form(**changed: object) -> dict[str, object]:
         "identifier": "https://shop.example.com",
         "description": "All about orders",
         "default_rate_limits": "100/60\ndaily=10000/86400",
+        "signing_algorithm": "RS256",
+        "token_lifetime_s": "3600",
         "scopes-TOTAL_FORMS": "2",
         "scopes-INITIAL_FORMS": "0",
         "scopes-0-name": "orders:read",
@@ -53,6 +55,7 @@ def api_form(**changed: object) -> dict[str, object]:
 def edit_form(api: Api, **changed: object) -> dict[str, object]:
     """The form of the Orders API as it is, with these fields changed."""
     form: dict[str, object] = {"name": api.name, "seen_version": api.version, "scopes-INITIAL_FORMS": "3"}
+    form |= {"signing_algorithm": api.signing_algorithm, "token_lifetime_s": api.token_lifetime_s}
     for index, scope in enumerate(api.scopes.all()):
         form |= {f"scopes-{index}-name": scope.name, f"scopes-{index}-description": scope.description}
         form |= {f"scopes-{index}-is_sensitive": "on"} if scope.is_sensitive else {}
@@ -68,6 +71,7 @@ def test_an_api_is_made_with_its_scopes(eve_client: Client) -> None:
     assert response["Location"] == f"/admin/keys/api/{api.pk}/change/"
     assert list(api.scopes.values_list("name", "is_sensitive")) == [("orders:read", False), ("orders:write", True)]
     assert api.default_rate_limits[1] == {"name": "daily", "limit": 10000, "window_s": 86400}
+    assert (api.signing_algorithm, api.token_lifetime_s) == ("RS256", 3600)
     assert AuditEvent.objects.get(action=AuditAction.API_CREATED).actor_kind == "staff"
 
 
@@ -79,6 +83,7 @@ def test_an_api_is_made_with_its_scopes(eve_client: Client) -> None:
         ({"identifier": "orders"}, "Use an absolute URI"),
         ({"identifier": "https://orders.example.com"}, "Another API has this identifier."),
         ({"default_rate_limits": "many"}, "Write a limit as requests/seconds"),
+        ({"token_lifetime_s": "59"}, "greater than or equal to 60"),
         ({"scopes-0-name": "orders read"}, "Use printable ASCII"),
         ({"scopes-1-name": "orders:read"}, "Two rows name the same scope."),
         ({"description": "x" * 301}, "at most 300 characters"),

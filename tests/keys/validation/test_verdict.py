@@ -46,6 +46,8 @@ API = ApiSnapshot(
     identifier="https://orders.example.com",
     scopes=frozenset({"orders:read", "orders:write", "refunds:write"}),
     rate_limits=(),
+    signing_algorithm="ES256",
+    token_lifetime_s=900,
     is_disabled=False,
 )
 ORGANIZATION = OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=False)

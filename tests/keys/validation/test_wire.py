@@ -45,7 +45,15 @@ SNAPSHOTS: list[tuple[str, Snapshot]] = [
     ),
     (
         "api:api_1",
-        ApiSnapshot(api_id="a", identifier="urn:a", scopes=frozenset({"x"}), rate_limits=(), is_disabled=False),
+        ApiSnapshot(
+            api_id="a",
+            identifier="urn:a",
+            scopes=frozenset({"x"}),
+            rate_limits=(),
+            signing_algorithm="ES256",
+            token_lifetime_s=900,
+            is_disabled=False,
+        ),
     ),
     ("org:org_1", OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=True)),
 ]

@@ -1,0 +1,42 @@
+"""Django's view of this app."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.apps.registry import Apps
+from django.db.models.signals import post_migrate
+
+
+class OAuthConfig(AppConfig):
+    """OAuth clients, and the signed tokens that they are given."""
+
+    name = "oauth"
+    verbose_name = "OAuth"
+
+    def ready(self) -> None:
+        """Say how this app's snapshots are read, move clients' secrets between peppers, and have keys to sign with."""
+        from keys.services import redigest
+        from keys.validation import database
+        from oauth import loaders, status_leases
+        from oauth.models import ClientSecret
+        from oauth.services.common import name_of_secret
+        from portal import lifespan
+
+        database.register_loader("client", loaders.load_clients)
+        database.register_loader("signing-keys", loaders.load_signing_keys)
+        redigest.register("client", ClientSecret, name_of_secret)
+        lifespan.at_stop(status_leases.LEASES.stop)
+        post_migrate.connect(_have_signing_keys, sender=self)
+
+
+def _have_signing_keys(*, apps: Apps, **_: Any) -> None:
+    try:
+        apps.get_model("oauth", "SigningKey")
+    except LookupError:
+        return  # migrated back to before there were any
+    from django.utils import timezone
+
+    from oauth.services.signing_keys import rotate_signing_keys
+    from portal.audit import SYSTEM
+
+    rotate_signing_keys(by=SYSTEM, now=timezone.now())

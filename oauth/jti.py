@@ -1,0 +1,32 @@
+"""The id of an access token: 128 random bits, and its place in a status list. Pure.
+
+``<22 base62 characters>.<list>.<index>``. The place stands in the token's ``status`` claim as well; here it lets a
+token be revoked by its ``jti`` alone, although nothing is stored of a token when it is issued.
+"""
+
+import re
+import secrets
+from typing import NamedTuple
+
+from portal.ids import ID_CHARS, base62
+
+MAX_JTI_CHARS = 48
+_JTI = re.compile(r"[0-9A-Za-z]{22}\.([1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,6})", re.ASCII)
+
+
+class Place(NamedTuple):
+    """Where a token's status stands: the number of a list, and the index that it has there."""
+
+    list_number: int
+    idx: int
+
+
+def new_jti(place: Place) -> str:
+    """A new token's id."""
+    return f"{base62(secrets.randbits(128), width=ID_CHARS)}.{place.list_number}.{place.idx}"
+
+
+def place_of(jti: str) -> Place | None:
+    """Where the status of the token stands, or None where the text is no id of a token of ours."""
+    match = _JTI.fullmatch(jti)
+    return Place(int(match[1]), int(match[2])) if match else None

@@ -1,0 +1,127 @@
+"""Keys that sign tokens and client assertions, as JWKs (RFC 7517): ES256, RS256 and EdDSA alone. Pure.
+
+One algorithm belongs to each key type, so that a key says by itself what may be verified with it.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+from jwt.algorithms import Algorithm, ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.exceptions import InvalidKeyError
+
+RSA_BITS = 2048
+MAX_RSA_BITS = 4096
+MAX_PUBLIC_KEYS = 10
+MAX_KID_CHARS = 128
+ALGORITHMS: Mapping[str, Algorithm] = {
+    "ES256": ECAlgorithm(ECAlgorithm.SHA256, ec.SECP256R1),
+    "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
+    "EdDSA": OKPAlgorithm(),
+}
+_ALGORITHM_OF = {"EC": "ES256", "RSA": "RS256", "OKP": "EdDSA"}
+# RFC 7638 §3.2, RFC 8037 §2: what a thumbprint is made of, which is all that a public key is.
+_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
+_PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+
+PublicJwk = dict[str, str]
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A new signing key; its private half (PKCS #8, DER) hides itself in ``repr``."""
+
+    kid: str
+    public: PublicJwk
+    private: bytes = field(repr=False)
+
+
+def generate(algorithm: str) -> KeyPair:
+    """A new key for the algorithm; its id is its thumbprint."""
+    key = _generate(algorithm)
+    public = _named(ALGORITHMS[algorithm].to_jwk(key.public_key(), as_dict=True))
+    private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return KeyPair(public["kid"], public, private)
+
+
+def load_public(jwk: PublicJwk) -> Any:
+    """The key that ``ALGORITHMS[jwk["alg"]]`` verifies with."""
+    return ALGORITHMS[jwk["alg"]].from_jwk(dict(jwk))
+
+
+def load_private(der: bytes) -> Any:
+    """The key that its algorithm signs with."""
+    return load_der_private_key(der, password=None)
+
+
+def clean_jwks(value: object) -> list[PublicJwk]:
+    """The public keys of a client's JWKS, or of a list of JWKs, as they are stored; raises ValueError.
+
+    Each comes out with ``alg``, ``use`` and a ``kid`` of its own, its thumbprint where none was given.
+    """
+    keys = value.get("keys") if isinstance(value, dict) else value
+    if not isinstance(keys, list) or not keys:
+        raise ValueError('Give a JWK Set such as {"keys": [{"kty": "EC", …}]}.')
+    if len(keys) > MAX_PUBLIC_KEYS:
+        raise ValueError(f"At most {MAX_PUBLIC_KEYS} keys; this has {len(keys)}.")
+    cleaned = [_clean(key) for key in keys]
+    if len({key["kid"] for key in cleaned}) != len(cleaned):
+        raise ValueError("Two keys have the same kid.")
+    return cleaned
+
+
+def _generate(algorithm: str) -> Any:
+    if algorithm == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    if algorithm == "RS256":
+        return rsa.generate_private_key(65537, RSA_BITS)
+    if algorithm == "EdDSA":
+        return ed25519.Ed25519PrivateKey.generate()
+    raise ValueError(f"no algorithm of ours: {algorithm}")
+
+
+def _clean(key: object) -> PublicJwk:
+    if not isinstance(key, dict) or not all(isinstance(key.get(name), str) for name in ("kty", *_members(key))):
+        raise ValueError("Each key is a JWK of type EC (P-256), RSA or OKP (Ed25519).")
+    if _PRIVATE_MEMBERS & key.keys():
+        raise ValueError("This holds a private key. It is known to others now: make another, and give its public half.")
+    jwk = _named({name: key[name] for name in _members(key)}, kid=key.get("kid"))
+    if key.get("alg", jwk["alg"]) != jwk["alg"] or key.get("use", "sig") != "sig":
+        raise ValueError(f"A key of type {jwk['kty']} signs with {jwk['alg']} here.")
+    try:
+        public = load_public(jwk)
+    except (InvalidKeyError, ValueError, TypeError):
+        raise ValueError(f"The key {jwk['kid'][:50]!r} cannot be read.") from None
+    if isinstance(public, rsa.RSAPublicKey) and not RSA_BITS <= public.key_size <= MAX_RSA_BITS:
+        raise ValueError(f"An RSA key has {RSA_BITS} to {MAX_RSA_BITS} bits.")
+    if (jwk["alg"] == "ES256" and key["crv"] != "P-256") or (jwk["alg"] == "EdDSA" and key["crv"] != "Ed25519"):
+        raise ValueError("The curves are P-256 and Ed25519.")
+    return jwk
+
+
+def _members(key: Mapping[str, object]) -> Sequence[str]:
+    kty = key.get("kty")
+    return _MEMBERS.get(kty, ("kty",)) if isinstance(kty, str) and kty in _MEMBERS else ("no such type",)
+
+
+def _named(jwk: Mapping[str, str], *, kid: object = None) -> PublicJwk:
+    members = {name: jwk[name] for name in _MEMBERS[jwk["kty"]]}
+    if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID_CHARS and kid.isprintable()):
+        raise ValueError(f"A kid is text of at most {MAX_KID_CHARS} characters.")
+    return {**members, "kid": kid or _thumbprint(members), "alg": _ALGORITHM_OF[jwk["kty"]], "use": "sig"}
+
+
+def _thumbprint(members: Mapping[str, str]) -> str:
+    """RFC 7638 §3."""
+    text = json.dumps(dict(sorted(members.items())), separators=(",", ":"))
+    return base64.urlsafe_b64encode(sha256(text.encode()).digest()).rstrip(b"=").decode()

@@ -1,0 +1,66 @@
+"""The signing keys as this process holds them: read from their snapshot, decrypted once."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+
+from keys.validation.shapes import SigningKeyFacts, SigningKeysSnapshot
+from oauth import jwk
+from oauth.sealing import unseal
+from oauth.tokens import Signer, Verifier, header_of
+
+
+class NoSigningKey(Exception):
+    """No key of the algorithm signs now; ``rotate_signing_keys`` makes one."""
+
+
+class Keyring:
+    """The keys of one snapshot."""
+
+    def __init__(self, snapshot: SigningKeysSnapshot) -> None:
+        self.snapshot = snapshot
+        self.verifiers: Mapping[str, Verifier] = {
+            header_of(key.kid, key.algorithm): _verifier(key) for key in snapshot.keys
+        }
+        self._signers: dict[tuple[str, str], Signer] = {}
+
+    def signer(self, algorithm: str, *, now: float, typ: str = "at+jwt") -> Signer:
+        """The key that signs with the algorithm at ``now``; raises NoSigningKey."""
+        for key in self.snapshot.keys:
+            if (
+                key.algorithm == algorithm
+                and key.signs_from <= now
+                and (key.signs_until is None or now < key.signs_until)
+            ):
+                return self._signer(key, typ)
+        raise NoSigningKey(algorithm)
+
+    def is_believed(self, kid: str, *, now: float) -> bool:
+        """Whether what the key has signed still counts."""
+        return any(key.kid == kid and (key.kept_until is None or now < key.kept_until) for key in self.snapshot.keys)
+
+    def published(self, *, now: float) -> list[jwk.PublicJwk]:
+        """The public keys that verifiers are to have: also the next ones, and those whose tokens are still out."""
+        return [
+            json.loads(key.public_key) for key in self.snapshot.keys if key.kept_until is None or now < key.kept_until
+        ]
+
+    def _signer(self, key: SigningKeyFacts, typ: str) -> Signer:
+        signer = self._signers.get((key.kid, typ))
+        if signer is None:
+            private_key = jwk.load_private(unseal(key.kid, key.private_key))
+            header = header_of(key.kid, key.algorithm, typ=typ)
+            signer = Signer(key.kid, header, jwk.ALGORITHMS[key.algorithm], private_key)
+            self._signers[key.kid, typ] = signer
+        return signer
+
+
+@lru_cache(maxsize=2)  # a snapshot that has not changed gives the keys that were read before
+def keyring(snapshot: SigningKeysSnapshot) -> Keyring:
+    """The keys of the snapshot."""
+    return Keyring(snapshot)
+
+
+def _verifier(key: SigningKeyFacts) -> Verifier:
+    public_key = jwk.load_public(json.loads(key.public_key))
+    return Verifier(key.kid, jwk.ALGORITHMS[key.algorithm], public_key, key.kept_until)

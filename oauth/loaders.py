@@ -1,0 +1,159 @@
+"""How this app's snapshots are read from the database: one SELECT for all ids of a kind, without building models."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models import Func, OuterRef, Q, Subquery
+from django.db.models.functions import JSONObject
+from django.utils import timezone
+
+from keys.models import RevokeReason
+from keys.validation.loaders import epoch, limits_of
+from keys.validation.shapes import (
+    ClientSecretFacts,
+    ClientSnapshot,
+    GrantFacts,
+    SigningKeyFacts,
+    SigningKeysSnapshot,
+    Snapshot,
+)
+from oauth.models import Client, ClientSecret, Grant, RevokedToken, SigningKey
+
+LONG_OVER = timedelta(hours=1)  # what has ended by then, by whichever clock, is left out
+
+
+class JsonList(Subquery):
+    """The ``item`` of each row of a subquery, as one JSON list."""
+
+    output_field = models.JSONField()
+    template = "(SELECT coalesce(jsonb_agg(found.item), '[]') FROM (%(subquery)s) found)"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
+        """The same in SQLite's words."""
+        template = "(SELECT json_group_array(json(found.item)) FROM (%(subquery)s) found)"
+        return self.as_sql(compiler, connection, template=template)
+
+
+class Hex(Func):
+    """Bytes as hexadecimal digits, which JSON can hold."""
+
+    output_field = models.CharField()
+    template = "encode(%(expressions)s, 'hex')"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
+        """The same in SQLite's words."""
+        return self.as_sql(compiler, connection, template="hex(%(expressions)s)")
+
+
+def load_clients(ids: Sequence[str]) -> Mapping[str, Snapshot]:
+    """``client:<id>``, with secrets, grants and revoked tokens."""
+    since = timezone.now() - LONG_OVER
+    of_client = Q(client=OuterRef("pk"))
+    working = Q(ends_at=None) | Q(ends_at__gt=since)
+    secrets = ClientSecret.objects.filter(of_client & working).order_by("pk")
+    revoked = RevokedToken.objects.filter(of_client, expires_at__gt=since)
+    rows = (
+        Client.objects.filter(public_id__in=ids)
+        .annotate(
+            secret_rows=JsonList(
+                secrets.values(item=JSONObject(id="public_id", digest=Hex("digest"), ends_at="ends_at"))
+            ),
+            grant_rows=JsonList(
+                Grant.objects.filter(of_client)
+                .order_by("pk")
+                .values(item=JSONObject(api="api__public_id", identifier="api__identifier", scopes="scopes"))
+            ),
+            revoked_rows=JsonList(revoked.values(item=JSONObject(jti="jti"))),
+        )
+        .values_list(
+            "public_id",
+            "name",
+            "environment",
+            "organization__public_id",
+            "public_keys",
+            "networks",
+            "rate_limits",
+            "metadata",
+            "token_lifetime_s",
+            "generation",
+            "disabled_at",
+            "revoked_at",
+            "revoke_reason",
+            "secret_rows",
+            "grant_rows",
+            "revoked_rows",
+            named=True,
+        )
+    )
+    return {row.public_id: _client(row) for row in rows}
+
+
+def load_signing_keys(ids: Sequence[str]) -> Mapping[str, Snapshot]:
+    """``signing-keys:all``: there is one such snapshot."""
+    kept = Q(kept_until=None) | Q(kept_until__gt=timezone.now() - LONG_OVER)
+    rows = (
+        SigningKey.objects.filter(kept)
+        .order_by("pk")
+        .values_list(
+            "kid", "algorithm", "public_key", "private_key", "signs_from", "signs_until", "kept_until", named=True
+        )
+    )
+    keys = tuple(
+        SigningKeyFacts(
+            kid=row.kid,
+            algorithm=row.algorithm,
+            public_key=_json(row.public_key),
+            private_key=row.private_key,
+            signs_from=row.signs_from.timestamp(),
+            signs_until=epoch(row.signs_until),
+            kept_until=epoch(row.kept_until),
+        )
+        for row in rows
+    )
+    return dict.fromkeys(ids, SigningKeysSnapshot(keys))
+
+
+def _client(row: Any) -> ClientSnapshot:
+    return ClientSnapshot(
+        client_id=row.public_id,
+        name=row.name,
+        environment=row.environment,
+        organization_id=row.organization__public_id,
+        secrets=tuple(
+            ClientSecretFacts(each["id"], bytes.fromhex(each["digest"]), _instant(each["ends_at"]))
+            for each in row.secret_rows
+        ),
+        public_keys=_json(row.public_keys),
+        grants=tuple(
+            GrantFacts(each["api"], each["identifier"], tuple(_parsed(each["scopes"]))) for each in row.grant_rows
+        ),
+        networks=tuple(row.networks),
+        rate_limits=limits_of(row.rate_limits),
+        metadata=_json(row.metadata),
+        token_lifetime_s=row.token_lifetime_s,
+        generation=row.generation,
+        revoked_tokens=frozenset(each["jti"] for each in row.revoked_rows),
+        is_disabled=row.disabled_at is not None,
+        is_revoked=row.revoked_at is not None,
+        is_compromised=row.revoke_reason == RevokeReason.LEAKED,
+    )
+
+
+def _parsed(value: Any) -> Any:
+    """SQLite puts a column of JSON into another as text."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _instant(text: str | None) -> float | None:
+    """The instant that the database spelled; SQLite leaves the zone out, which is UTC."""
+    if text is None:
+        return None
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,210 @@
+"""OAuth clients, their secrets and grants; revoked tokens; places in status lists; signing keys.
+
+Rows are facts, changed by ``oauth.services`` alone. Issuing a token writes none: what a token can be revoked by stands
+in its client's row (``generation``), in ``RevokedToken``, and in the block that its place in a status list came from.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from keys.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
+from keys.models import Api, Environment, RevokeReason, Secret, SigningAlgorithm
+from oauth.ids import client_id
+from oauth.jti import MAX_JTI_CHARS
+from oauth.status import LIST_SIZE, new_seed
+from portal.ids import MAX_PUBLIC_ID_CHARS
+from portal.models import Organization, User
+
+if TYPE_CHECKING:
+    from keys.limits import RateLimit
+
+MAX_KID_CHARS = 43  # an RFC 7638 thumbprint
+
+
+class Client(models.Model):
+    """An OAuth 2.0 client of one organization: by its secrets, or by a key of its own, it gets access tokens.
+
+    ``public_keys`` is an inline JWKS's list; with any in it the client authenticates by ``private_key_jwt`` alone.
+    """
+
+    public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=client_id, editable=False)
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="clients")
+    environment = models.CharField(max_length=8, choices=Environment.choices)
+    name = models.CharField(max_length=MAX_NAME_CHARS)
+    note = models.CharField(max_length=MAX_NOTE_CHARS, blank=True)
+    owner = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="clients")
+    public_keys: "models.JSONField[list[dict[str, str]]]" = models.JSONField(default=list, blank=True)
+    token_lifetime_s = models.PositiveIntegerField(null=True, blank=True)
+    networks: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
+    rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, blank=True)
+    metadata: "models.JSONField[dict[str, object]]" = models.JSONField(default=dict, blank=True)
+    generation = models.PositiveIntegerField(default=1)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoke_reason = models.CharField(max_length=16, choices=RevokeReason.choices, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        verbose_name = "OAuth client"
+        indexes: ClassVar = [
+            models.Index(fields=["organization", "-created_at", "-id"], name="client_by_created"),
+            models.Index(fields=["organization", "name", "id"], name="client_by_name"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~Q(name=""), name="client_has_a_name"),
+            models.CheckConstraint(condition=Q(environment__in=Environment.values), name="client_environment_known"),
+            models.CheckConstraint(
+                condition=Q(token_lifetime_s=None)
+                | Q(token_lifetime_s__range=(MIN_TOKEN_LIFETIME_S, MAX_TOKEN_LIFETIME_S)),
+                name="client_token_lifetime_within_bounds",
+            ),
+            models.CheckConstraint(condition=Q(generation__gte=1), name="client_generation_begins_at_one"),
+            models.CheckConstraint(
+                condition=Q(revoked_at=None, revoke_reason="")
+                | Q(revoked_at__isnull=False, revoke_reason__in=RevokeReason.values),
+                name="client_revoked_with_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ClientSecret(Secret):
+    """One secret of a client."""
+
+    client = models.ForeignKey(Client, models.PROTECT, related_name="secrets")
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            # As with keys: the newest has no end of its own; rolling ends it and adds the next.
+            models.UniqueConstraint(fields=["client"], condition=Q(ends_at=None), name="client_secret_one_without_end"),
+        ]
+
+
+class Grant(models.Model):
+    """What a client may have at one API."""
+
+    client = models.ForeignKey(Client, models.PROTECT, related_name="grants")
+    api = models.ForeignKey(Api, models.PROTECT, related_name="grants")
+    scopes: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["client", "api"], name="grant_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.client} at {self.api}"
+
+
+class StatusList(models.Model):
+    """A Token Status List; ``pk`` is the number in its address and is never used again.
+
+    Slots are handed out in order and published under indexes that ``oauth.status`` scatters by the seed.
+    """
+
+    seed = models.BinaryField(max_length=32, default=new_seed, editable=False)
+    next_slot = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(next_slot__lte=LIST_SIZE), name="status_list_within_size"),
+        ]
+
+    def __str__(self) -> str:
+        return f"list {self.pk}, {self.next_slot} of {LIST_SIZE} slots taken"
+
+
+class StatusBlock(models.Model):
+    """Slots ``first`` to ``first + count - 1`` of a list, for tokens of one client, API and generation.
+
+    ``ends_at``: no token that holds one of its slots can be alive by then.
+    """
+
+    status_list = models.ForeignKey(StatusList, models.PROTECT, related_name="blocks")
+    first = models.PositiveIntegerField()
+    count = models.PositiveIntegerField()
+    client = models.ForeignKey(Client, models.PROTECT, related_name="status_blocks")
+    api = models.ForeignKey(Api, models.PROTECT, related_name="status_blocks")
+    generation = models.PositiveIntegerField()
+    ends_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["status_list", "first"], name="status_block_begins_once"),
+            models.CheckConstraint(
+                condition=Q(count__gte=1, first__lte=LIST_SIZE - F("count")), name="status_block_within_list"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"slots {self.first} to {self.first + self.count - 1} of list {self.status_list_id}"
+
+
+class RevokedToken(models.Model):
+    """An access token that was revoked by itself; kept until it would have expired at the latest."""
+
+    client = models.ForeignKey(Client, models.PROTECT, related_name="revoked_tokens")
+    jti = models.CharField(max_length=MAX_JTI_CHARS)
+    status_list = models.ForeignKey(StatusList, models.PROTECT, related_name="revoked_tokens")
+    index = models.PositiveIntegerField()
+    revoked_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["client", "jti"], name="revoked_token_once"),
+            models.CheckConstraint(condition=Q(index__lt=LIST_SIZE), name="revoked_token_within_list"),
+        ]
+
+    def __str__(self) -> str:
+        return self.jti
+
+
+class SigningKey(models.Model):
+    """A key pair that signs access tokens. Published from its creation, it signs from one instant to another.
+
+    What it is at an instant (next, active, retiring, retired) follows from these alone: ``oauth.rotation.state``.
+    """
+
+    kid = models.CharField(max_length=MAX_KID_CHARS, unique=True, editable=False)
+    algorithm = models.CharField(max_length=8, choices=SigningAlgorithm.choices, editable=False)
+    public_key: "models.JSONField[dict[str, str]]" = models.JSONField(editable=False)
+    private_key = models.TextField(editable=False, help_text="Encrypted; the kid is bound in.")
+    created_at = models.DateTimeField(editable=False)
+    signs_from = models.DateTimeField(editable=False)
+    signs_until = models.DateTimeField(null=True, editable=False)
+    kept_until = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(algorithm__in=SigningAlgorithm.values), name="signing_key_algorithm_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(signs_until=None, kept_until=None)
+                | Q(
+                    signs_until__isnull=False,
+                    kept_until__isnull=False,
+                    signs_until__gte=F("signs_from"),
+                    kept_until__gte=F("signs_until"),
+                ),
+                name="signing_key_ends_in_order",
+            ),
+            # The newest of an algorithm signs until another takes over; two processes that make one at once make one.
+            models.UniqueConstraint(
+                fields=["algorithm"], condition=Q(signs_until=None), name="signing_key_one_without_end"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.algorithm} {self.kid}"

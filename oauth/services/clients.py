@@ -1,0 +1,259 @@
+"""Operations on OAuth clients: create, edit, grant, pause, resume, revoke, revoke all tokens."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from keys import limits
+from keys.limits import RateLimit
+from keys.models import Api, Environment, RevokeReason
+from keys.secret import Kind
+from keys.services.common import mint, only_once, valid
+from keys.services.errors import Conflict, Invalid, Refused
+from oauth.jwk import clean_jwks
+from oauth.models import Client, ClientSecret, Grant
+from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, record_of_client, refuse_if_revoked
+from portal.audit import Actor, ActorKind, require
+from portal.audit_actions import AuditAction
+from portal.models import Organization
+from portal.outbox import change
+from portal.permissions import Action
+from portal.services.organizations import lock_organization
+
+EDITABLE = ("name", "note", "public_keys", "token_lifetime_s", "networks", "rate_limits", "metadata")
+MAX_GRANTS = 20
+
+# The scopes that a client may have, by the public id of each API.
+Grants = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """What a person chooses for a client; each field is checked when it is used.
+
+    ``public_keys`` is a JWK Set or a list of JWKs, for a client that authenticates by ``private_key_jwt``.
+    ``token_lifetime_s`` None: that of each API.
+    """
+
+    name: str
+    note: str = ""
+    public_keys: object = ()
+    token_lifetime_s: int | None = None
+    networks: Sequence[str] = ()
+    rate_limits: Sequence[RateLimit] = ()
+    metadata: dict[str, object] = field(default_factory=dict)
+
+    def cleaned(self) -> dict[str, object]:
+        """The values as columns; raises Invalid naming the first field that is out of bounds."""
+        lifetime_s = self.token_lifetime_s
+        return {
+            "name": valid("name", lambda: limits.clean_name(self.name)),
+            "note": valid("note", lambda: limits.clean_note(self.note)),
+            "public_keys": valid("public_keys", lambda: clean_jwks(self.public_keys)) if self.public_keys else [],
+            "token_lifetime_s": None
+            if lifetime_s is None
+            else valid("token_lifetime_s", lambda: limits.clean_token_lifetime(lifetime_s)),
+            "networks": valid("networks", lambda: limits.clean_networks(self.networks)),
+            "rate_limits": valid("rate_limits", lambda: limits.clean_rate_limits(self.rate_limits)),
+            "metadata": valid("metadata", lambda: limits.clean_metadata(self.metadata)),
+        }
+
+
+def create_client(
+    organization: Organization,
+    wanted: ClientSettings,
+    *,
+    grants: Grants,
+    environment: Environment,
+    by: Actor,
+    submission: UUID | None = None,
+) -> IssuedClient | ChangedClient:
+    """Make a client, and its first secret unless it brings keys of its own.
+
+    Raises NotAllowed, Invalid, Refused (suspended organization, disabled API, cap reached) or AlreadyDone.
+    """
+    with change() as pending, only_once(submission) as remember:
+        organization = lock_organization(organization)  # holds the cap under parallel calls
+        require(by, organization, Action.MANAGE_KEYS)
+        now = timezone.now()
+        _refuse_if_closed(organization, by)
+        granted = _granted(grants, before={})
+        client = Client.objects.create(
+            organization=organization, environment=environment, owner=by.user, created_at=now, **wanted.cleaned()
+        )
+        remember(client.public_id)
+        Grant.objects.bulk_create(Grant(client=client, api=api, scopes=scopes) for api, scopes in granted.items())
+        after = {"environment": environment.value, "grants": _shown_grants(client), **_shown(client, EDITABLE)}
+        pending.touch(name_of(client))
+        if client.public_keys:
+            record_of_client(AuditAction.CLIENT_CREATED, client, by, now, after=after)
+            minted = None
+        else:
+            minted = mint(Kind.CLIENT, by=by.user, now=now)
+            secret = ClientSecret.objects.create(client=client, **minted.columns)
+            record_of_client(AuditAction.CLIENT_CREATED, client, by, now, after={**after, "secret": secret.public_id})
+    if minted is None:
+        return ChangedClient(client, pending.spread)
+    return IssuedClient(client, secret, minted.text, pending.spread)
+
+
+def edit_client(client: Client, wanted: ClientSettings, *, by: Actor, seen_version: int | None = None) -> ChangedClient:
+    """Give the client other settings; what does not change is left alone.
+
+    Keys can be replaced by keys; whether a client has keys or secrets stays as it was made.
+    Raises NotAllowed, Invalid, Refused (revoked) or Conflict where ``seen_version`` is not the current one.
+    """
+    require(by, client.organization, Action.MANAGE_KEYS)
+    with change() as pending:
+        client = _lock_as_seen(client, seen_version)
+        now = timezone.now()
+        columns = wanted.cleaned()
+        if bool(columns["public_keys"]) != bool(client.public_keys):
+            raise Invalid("public_keys", "A client keeps to keys, or to secrets. Create another.")
+        changed = [name for name in EDITABLE if getattr(client, name) != columns[name]]
+        before = _shown(client, changed)
+        for name in changed:
+            setattr(client, name, columns[name])
+        if changed:
+            client.version += 1
+            client.save(update_fields=[*changed, "version"])
+            record_of_client(AuditAction.CLIENT_EDITED, client, by, now, before=before, after=_shown(client, changed))
+        pending.touch(name_of(client))
+    return ChangedClient(client, pending.spread)
+
+
+def set_grants(client: Client, grants: Grants, *, by: Actor, seen_version: int | None = None) -> ChangedClient:
+    """Let the client have these scopes at these APIs, and nothing else; it holds for tokens that are out, too.
+
+    Raises NotAllowed, Invalid, Refused (revoked client, a disabled API among the new ones) or Conflict.
+    """
+    require(by, client.organization, Action.MANAGE_KEYS)
+    with change() as pending:
+        client = _lock_as_seen(client, seen_version)
+        now = timezone.now()
+        before = _shown_grants(client)
+        granted = _granted(grants, before=before)
+        client.grants.exclude(api__in=granted).delete()
+        for api, scopes in granted.items():
+            client.grants.update_or_create(api=api, defaults={"scopes": scopes})
+        after = _shown_grants(client)
+        if before != after:
+            client.version += 1
+            client.save(update_fields=["version"])
+            told = {"before": {"grants": before}, "after": {"grants": after}}
+            record_of_client(AuditAction.CLIENT_GRANTS_CHANGED, client, by, now, **told)
+        pending.touch(name_of(client))
+    return ChangedClient(client, pending.spread)
+
+
+def disable_client(client: Client, *, by: Actor) -> ChangedClient:
+    """Pause the client: it gets no tokens, and those it has are refused until it is enabled."""
+    return _set_disabled(client, disabled=True, by=by)
+
+
+def enable_client(client: Client, *, by: Actor) -> ChangedClient:
+    """Resume a paused client; raises Refused once it is revoked."""
+    return _set_disabled(client, disabled=False, by=by)
+
+
+def revoke_client(client: Client, *, reason: RevokeReason, by: Actor) -> ChangedClient:
+    """Refuse the client and all its tokens for good. The first reason stays; a repeat only tells the caches again."""
+    require(by, client.organization, Action.MANAGE_KEYS)
+    with change() as pending:
+        client = lock_client(client.public_id)
+        now = timezone.now()
+        if client.revoked_at is None:
+            client.revoked_at = now
+            client.revoke_reason = reason
+            client.version += 1
+            client.save(update_fields=["revoked_at", "revoke_reason", "version"])
+            record_of_client(AuditAction.CLIENT_REVOKED, client, by, now, after={"reason": reason.value})
+        pending.touch(name_of(client))
+    return ChangedClient(client, pending.spread)
+
+
+def revoke_all_tokens(client: Client, *, by: Actor) -> ChangedClient:
+    """Refuse every token that was issued so far; the client goes on and gets new ones."""
+    require(by, client.organization, Action.MANAGE_KEYS)
+    with change() as pending:
+        client = lock_client(client.public_id)
+        now = timezone.now()
+        refuse_if_revoked(client)
+        client.generation += 1
+        client.version += 1
+        client.save(update_fields=["generation", "version"])
+        after = {"generation": client.generation}
+        record_of_client(AuditAction.CLIENT_TOKENS_REVOKED, client, by, now, after=after)
+        pending.touch(name_of(client))
+    return ChangedClient(client, pending.spread)
+
+
+def _lock_as_seen(client: Client, seen_version: int | None) -> Client:
+    client = lock_client(client.public_id)
+    refuse_if_revoked(client)
+    if seen_version is not None and seen_version != client.version:
+        raise Conflict("Somebody else changed this client in the meantime.")
+    return client
+
+
+def _set_disabled(client: Client, *, disabled: bool, by: Actor) -> ChangedClient:
+    require(by, client.organization, Action.MANAGE_KEYS)
+    with change() as pending:
+        client = lock_client(client.public_id)
+        now = timezone.now()
+        refuse_if_revoked(client)
+        if (client.disabled_at is not None) != disabled:
+            client.disabled_at = now if disabled else None
+            client.version += 1
+            client.save(update_fields=["disabled_at", "version"])
+            action = AuditAction.CLIENT_DISABLED if disabled else AuditAction.CLIENT_ENABLED
+            record_of_client(action, client, by, now)
+        pending.touch(name_of(client))
+    return ChangedClient(client, pending.spread)
+
+
+def _refuse_if_closed(organization: Organization, by: Actor) -> None:
+    if organization.closed_at is not None:
+        raise Refused("This organization is closed.")
+    if organization.suspended_at is not None:
+        raise Refused("This organization is suspended; it can create no clients.")
+    if by.kind not in {ActorKind.USER, ActorKind.CREDENTIAL}:
+        return  # the cap is for members; operators know what they do
+    most = settings.MAX_CLIENTS_PER_ORGANIZATION
+    if Client.objects.filter(organization=organization, revoked_at=None).count() >= most:
+        raise Refused(f"This organization has {most} clients, the most it may have. Revoke one first.")
+
+
+def _granted(grants: Grants, *, before: Mapping[str, object]) -> dict[Api, list[str]]:
+    """The scopes by API, checked; an API that is disabled may stay granted, and cannot be added."""
+    if not grants:
+        raise Invalid("grants", "Choose at least one API.")
+    if len(grants) > MAX_GRANTS:
+        raise Invalid("grants", f"At most {MAX_GRANTS} APIs.")
+    apis = {api.public_id: api for api in Api.objects.filter(public_id__in=grants).prefetch_related("scopes")}
+    granted: dict[Api, list[str]] = {}
+    for api_id, scopes in grants.items():
+        if api_id not in apis:
+            raise Invalid("grants", f"There is no API {api_id[:50]!r}.")
+        api = apis[api_id]
+        if api.disabled_at is not None and api_id not in before:
+            raise Refused("This API is disabled; no clients are let in.")
+        grantable = [scope.name for scope in api.scopes.all()]
+        granted[api] = valid("grants", lambda: limits.clean_scopes(scopes, grantable=grantable))  # noqa: B023  # called at once
+    return granted
+
+
+def _shown_grants(client: Client) -> dict[str, object]:
+    return dict(client.grants.order_by("pk").values_list("api__public_id", "scopes"))
+
+
+def _shown(client: Client, names: Iterable[str]) -> dict[str, object]:
+    """The fields as JSON values; of keys, their ids."""
+    values = {name: getattr(client, name) for name in names}
+    if "public_keys" in values:
+        values["public_keys"] = [key["kid"] for key in client.public_keys]
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}

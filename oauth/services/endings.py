@@ -1,0 +1,25 @@
+"""Write down what the clock has ended; no call waits for this."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from oauth.models import ClientSecret
+from oauth.services.common import record_of_client
+from portal.audit import SYSTEM
+from portal.audit_actions import AuditAction
+
+
+def record_ended_client_secrets(*, now: datetime, limit: int) -> int:
+    """Record up to ``limit`` overlaps that are over, each once; passes over those that somebody is changing."""
+    with transaction.atomic(durable=True):
+        due = ClientSecret.objects.filter(ends_at__lte=now, end_recorded_at=None).order_by("ends_at")
+        rows = due.select_for_update(of=("self",), skip_locked=True).select_related("client__organization")
+        secrets = list(rows[:limit])
+        for secret in secrets:
+            secret.end_recorded_at = now
+            secret.save(update_fields=["end_recorded_at"])
+            if secret.client.revoked_at is None:
+                after = {"secret": secret.public_id}
+                record_of_client(AuditAction.CLIENT_SECRET_ENDED, secret.client, SYSTEM, now, after=after)
+    return len(secrets)

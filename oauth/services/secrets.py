@@ -1,0 +1,77 @@
+"""Operations on the secrets of clients: roll, end one, move the end of an overlap; a key's rules, word for word."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.utils import timezone
+
+from keys.secret import Kind
+from keys.services.common import mint, only_once
+from keys.services.errors import Conflict, Refused
+from keys.services.secrets import check_overlap, end_for_roll, move_end
+from oauth.models import Client, ClientSecret
+from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, record_of_client, refuse_if_revoked
+from portal.audit import Actor, require
+from portal.audit_actions import AuditAction
+from portal.outbox import change
+from portal.permissions import Action
+
+
+def roll_client(
+    client: Client,
+    *,
+    overlap: timedelta,
+    by: Actor,
+    submission: UUID | None = None,
+    seen_secret_id: str | None = None,
+) -> IssuedClient:
+    """Add a secret to the client and let the old one go on for ``overlap``, 0 s to 30 days. Its tokens stay good.
+
+    Raises NotAllowed, Invalid, Refused (revoked, or authenticates by keys), AlreadyDone, or Conflict where the client
+    has a secret newer than the one the caller knew.
+    """
+    require(by, client.organization, Action.MANAGE_KEYS)
+    check_overlap(overlap)
+    with change() as pending, only_once(submission) as remember:
+        client = lock_client(client.public_id)
+        now = timezone.now()
+        refuse_if_revoked(client)
+        if client.public_keys:
+            raise Refused("This client authenticates by keys of its own; it has no secret to roll.")
+        secrets = list(client.secrets.select_for_update().order_by("pk"))
+        if seen_secret_id is not None and secrets[-1].public_id != seen_secret_id:
+            raise Conflict("Somebody else has just rolled this client.")
+        ended = end_for_roll(secrets, overlap=overlap, expires_at=None, now=now)
+        remember(client.public_id)
+        minted = mint(Kind.CLIENT, by=by.user, now=now)
+        secret = ClientSecret.objects.create(client=client, **minted.columns)
+        record_of_client(AuditAction.CLIENT_ROLLED, client, by, now, after={"secret": secret.public_id, "ends": ended})
+        pending.touch(name_of(client))
+    return IssuedClient(client, secret, minted.text, pending.spread)
+
+
+def end_client_secret(secret: ClientSecret, *, by: Actor) -> ChangedClient:
+    """End a retiring secret at once; ending an ended one only tells the caches again. Raises Refused for the newest."""
+    return _set_end(secret, ends_at=None, by=by)
+
+
+def extend_client_overlap(secret: ClientSecret, *, ends_at: datetime, by: Actor) -> ChangedClient:
+    """Move the end of a retiring secret, to at most 30 days from now."""
+    return _set_end(secret, ends_at=ends_at, by=by)
+
+
+def _set_end(secret: ClientSecret, *, ends_at: datetime | None, by: Actor) -> ChangedClient:
+    require(by, secret.client.organization, Action.MANAGE_KEYS)
+    with change() as pending:
+        client = lock_client(secret.client.public_id)
+        now = timezone.now()
+        secret = client.secrets.select_for_update().get(pk=secret.pk)
+        if secret.works(now):
+            refuse_if_revoked(client)
+        moved = move_end(secret, ends_at=ends_at, expires_at=None, now=now)
+        if moved:
+            action = AuditAction.CLIENT_OVERLAP_CHANGED if ends_at else AuditAction.CLIENT_SECRET_ENDED
+            after = {"secret": secret.public_id, "ends_at": moved.after}
+            record_of_client(action, client, by, now, before={"ends_at": moved.before}, after=after)
+        pending.touch(name_of(client))
+    return ChangedClient(client, pending.spread)

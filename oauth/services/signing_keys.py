@@ -1,0 +1,124 @@
+"""Operations on signing keys: let the next one come, or drop those that nobody may trust any longer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from keys.models import SigningAlgorithm
+from keys.validation.names import SIGNING_KEYS
+from oauth import jwk
+from oauth.models import SigningKey
+from oauth.rotation import Span, dropped, ended, successor_signs_from
+from oauth.sealing import seal
+from portal.audit import Actor, record, require_operator
+from portal.audit_actions import AuditAction
+from portal.outbox import Propagation, change
+
+ALL = tuple(SigningAlgorithm)
+
+
+@dataclass(frozen=True)
+class ChangedSigningKeys:
+    """The keys that were made, and how far the change has spread."""
+
+    made: Sequence[SigningKey]
+    propagation: Propagation
+
+
+def rotate_signing_keys(
+    *, by: Actor, now: datetime, algorithms: Sequence[str] = ALL, is_wanted: bool = False
+) -> ChangedSigningKeys:
+    """Make each algorithm's next key where it is due, or ``is_wanted`` before that; the first signs at once.
+
+    Called on schedule, at each migration, and by whoever finds no key. Two at once make one.
+    """
+    require_operator(by)
+    due = [each for each in algorithms if _next_signs_from(_newest(each), now=now, is_wanted=is_wanted)]
+    if not due:
+        return ChangedSigningKeys([], Propagation(0))
+    with change() as pending:
+        made = [key for algorithm in due if (key := _make_next(algorithm, by=by, now=now, is_wanted=is_wanted))]
+        pending.touch(SIGNING_KEYS)
+    return ChangedSigningKeys(made, pending.spread)
+
+
+def drop_signing_keys(*, by: Actor, algorithms: Sequence[str] = ALL) -> ChangedSigningKeys:
+    """Emergency: trust none of the keys any more, sign with new ones at once; every token that is out is refused."""
+    require_operator(by)
+    with change() as pending:
+        made: list[SigningKey] = []
+        for algorithm in algorithms:
+            keys = list(SigningKey.objects.select_for_update().filter(algorithm=algorithm).order_by("pk"))
+            now = timezone.now()
+            for key in keys:
+                if key.kept_until is None or now < key.kept_until:
+                    _end(key, dropped(_span(key), now=now))
+                    _record(AuditAction.SIGNING_KEY_DROPPED, key, by, now)
+            key = _make(algorithm, signs_from=now, now=now)
+            _record(AuditAction.SIGNING_KEY_PUBLISHED, key, by, now)
+            made.append(key)
+        pending.touch(SIGNING_KEYS)
+    return ChangedSigningKeys(made, pending.spread)
+
+
+def forget_private_halves(*, now: datetime) -> int:
+    """Erase what has signed its last token; returns of how many keys."""
+    signed = SigningKey.objects.filter(signs_until__lt=now - timedelta(hours=1)).exclude(private_key="")
+    return signed.update(private_key="")
+
+
+def _make_next(algorithm: str, *, by: Actor, now: datetime, is_wanted: bool) -> SigningKey | None:
+    list(SigningKey.objects.select_for_update().filter(algorithm=algorithm).order_by("pk"))
+    newest = _newest(algorithm)  # read again: who held the lock may have made it
+    signs_from = _next_signs_from(newest, now=now, is_wanted=is_wanted)
+    if signs_from is None:
+        return None
+    try:
+        with transaction.atomic():
+            if newest:
+                _end(newest, ended(_span(newest), at=signs_from))
+            key = _make(algorithm, signs_from=signs_from, now=now)
+            if newest:  # the first keys come with the tables, and are nobody's deed
+                _record(AuditAction.SIGNING_KEY_PUBLISHED, key, by, now)
+            return key
+    except IntegrityError:
+        return None  # there was no row to lock, and another process made the first key
+
+
+def _make(algorithm: str, *, signs_from: datetime, now: datetime) -> SigningKey:
+    pair = jwk.generate(algorithm)
+    return SigningKey.objects.create(
+        kid=pair.kid,
+        algorithm=algorithm,
+        public_key=pair.public,
+        private_key=seal(pair.kid, pair.private),
+        created_at=now,
+        signs_from=signs_from,
+    )
+
+
+def _newest(algorithm: str) -> SigningKey | None:
+    return SigningKey.objects.filter(algorithm=algorithm, signs_until=None).first()
+
+
+def _next_signs_from(newest: SigningKey | None, *, now: datetime, is_wanted: bool) -> datetime | None:
+    return successor_signs_from(_span(newest) if newest else None, now=now, is_wanted=is_wanted)
+
+
+def _span(key: SigningKey) -> Span:
+    return Span(key.signs_from, key.signs_until, key.kept_until)
+
+
+def _end(key: SigningKey, span: Span) -> None:
+    key.signs_from, key.signs_until, key.kept_until = span.signs_from, span.signs_until, span.kept_until
+    if span.kept_until == span.signs_until:
+        key.private_key = ""
+    key.save(update_fields=["signs_from", "signs_until", "kept_until", "private_key"])
+
+
+def _record(action: AuditAction, key: SigningKey, by: Actor, now: datetime) -> None:
+    after = {"algorithm": key.algorithm, "signs_from": key.signs_from.isoformat()}
+    record(action, actor=by, at=now, subject_label=key.kid, after=after)

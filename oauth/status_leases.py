@@ -1,0 +1,133 @@
+"""Places in status lists that this process may give to tokens, leased ahead of time: issuing a token writes nothing.
+
+A lease is for one client, API and generation. It begins small and doubles with each that is used up; half-way through,
+the next is fetched on another thread. What is left after an hour, or when the process dies, nobody ever uses.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+from django.db import Error, close_old_connections
+from django.utils import timezone
+
+from keys.validation.database import Unavailable
+from oauth.jti import Place
+from oauth.services.status import LEASED_FOR, lease_block
+
+FIRST_COUNT = 16
+MAX_COUNT = 1024
+MAX_STOCKS = 10_000
+MAX_FETCHING = 64
+THREADS = 2
+LEASED_FOR_S = LEASED_FOR.total_seconds()
+
+log = logging.getLogger(__name__)
+
+
+class Holder(NamedTuple):
+    """For whose tokens places are leased."""
+
+    client_id: str
+    api_id: str
+    generation: int
+
+
+class _Leased(NamedTuple):
+    place: Place
+    until: float
+
+
+class _Stock:
+    """What one holder has left, and the fetching of more."""
+
+    def __init__(self) -> None:
+        self.leased: deque[_Leased] = deque()
+        self.next_count = FIRST_COUNT
+        self.fetching: Future[None] | None = None
+
+    @property
+    def is_low(self) -> bool:
+        return len(self.leased) <= self.next_count // 4  # half of the last lease
+
+    @property
+    def is_fetching(self) -> bool:
+        return self.fetching is not None and not self.fetching.done()
+
+    def take(self, now: float) -> Place | None:
+        while self.leased:
+            leased = self.leased.popleft()
+            if now < leased.until:
+                return leased.place
+        return None
+
+
+class Leases:
+    """One a process; called on its event loop."""
+
+    def __init__(self) -> None:
+        self._stocks: dict[Holder, _Stock] = {}
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="status-leases")
+
+    async def place(self, holder: Holder, *, deadline: float) -> Place:
+        """A place that no other token has, by ``deadline`` on the event loop's clock; raises Unavailable."""
+        stock = self._stock(holder)
+        while True:
+            place = stock.take(time.monotonic())
+            if stock.is_low and not stock.is_fetching:
+                self._fetch(holder, stock)
+            if place is not None:
+                return place
+            if stock.fetching is None:
+                raise Unavailable("busy")
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await asyncio.shield(asyncio.wrap_future(stock.fetching))  # others wait for it, too
+            except TimeoutError:
+                raise Unavailable("timeout") from None
+            except Error as exc:
+                raise Unavailable("error") from exc
+
+    def stop(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _stock(self, holder: Holder) -> _Stock:
+        stock = self._stocks.get(holder)
+        if stock is None:
+            if len(self._stocks) >= MAX_STOCKS:
+                self._stocks.pop(next(iter(self._stocks)))  # it costs that holder a few places, of which there are many
+            stock = self._stocks[holder] = _Stock()
+        return stock
+
+    def _fetch(self, holder: Holder, stock: _Stock) -> None:
+        is_busy = sum(each.is_fetching for each in self._stocks.values()) >= MAX_FETCHING
+        stock.fetching = None if is_busy else self._threads.submit(_fill, holder, stock)
+
+
+def _fill(holder: Holder, stock: _Stock) -> None:
+    """Lease the next places, in this thread."""
+    until = time.monotonic() + LEASED_FOR_S
+    close_old_connections()
+    try:
+        block = lease_block(
+            holder.client_id,
+            holder.api_id,
+            generation=holder.generation,
+            count=stock.next_count,
+            now=timezone.now(),
+        )
+        places = (Place(block.list_number, index) for index in block.indexes)
+        stock.leased.extend(_Leased(place, until) for place in places)
+        stock.next_count = min(stock.next_count * 2, MAX_COUNT)
+    except Error as exc:
+        log.warning("status.not_leased", extra={"client": holder.client_id, "error": type(exc).__name__})
+        raise
+    finally:
+        close_old_connections()
+
+
+LEASES = Leases()

@@ -1,0 +1,163 @@
+"""The text of an access token (RFC 9068): mint it, and tell whether we did. Pure; caches nothing.
+
+A token is believed only with a header that is, byte for byte, one that we write: so the key it is checked with is never
+chosen by it, and nothing that a header could say (``alg``, ``typ``, ``jku``, ``jwk``, ``x5u``, ``crit``…) is ever read.
+Whether its client, API and organization still stand behind it is decided elsewhere, on each call.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+from jwt.algorithms import Algorithm
+from msgspec import Struct
+
+from keys.limits import MAX_TOKEN_LIFETIME_S
+
+TYPE = "at+jwt"
+MAX_TOKEN_CHARS = 16_384
+_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
+
+
+class StatusListClaim(Struct, frozen=True):
+    """The place of a token's status (Token Status List, "Referenced Token")."""
+
+    idx: int
+    uri: str
+
+
+class StatusClaim(Struct, frozen=True):
+    """How a token's status is looked up."""
+
+    status_list: StatusListClaim
+
+
+class Claims(Struct, frozen=True, kw_only=True):
+    """What an access token says, RFC 9068 §2.2 and ours; instants are whole seconds since the epoch.
+
+    ``aud`` is the API's identifier, ``sub`` the client itself, ``org`` and ``env`` whom and what it is for; a token is
+    revoked once its client's generation is past ``gen``.
+    """
+
+    iss: str
+    aud: str
+    sub: str
+    client_id: str
+    iat: int
+    exp: int
+    jti: str
+    scope: str
+    org: str
+    env: str
+    gen: int
+    status: StatusClaim
+
+    def is_over(self, now: float) -> bool:
+        """Whether the token has expired."""
+        return self.exp <= now
+
+
+class Signer(NamedTuple):
+    """A key that signs now."""
+
+    kid: str
+    header: str  # base64url, as it begins the token
+    algorithm: Algorithm
+    private_key: Any
+
+    def __repr__(self) -> str:
+        return f"Signer({self.kid!r})"
+
+
+class Verifier(NamedTuple):
+    """A key whose tokens are believed; ``kept_until`` in seconds since the epoch."""
+
+    kid: str
+    algorithm: Algorithm
+    public_key: Any
+    kept_until: float | None
+
+
+class Flaw(StrEnum):
+    """Why a text is no access token of ours, in the order in which it is looked at."""
+
+    MALFORMED = "malformed"
+    ISSUER_UNKNOWN = "issuer_unknown"
+    SIGNATURE_INVALID = "signature_invalid"
+
+
+class Genuine(NamedTuple):
+    """A token that we signed, and the key that did: the token is believed for as long as that is."""
+
+    claims: Claims
+    kid: str
+
+
+class _Issued(Struct):
+    iss: str
+
+
+def header_of(kid: str, algorithm: str, *, typ: str = TYPE) -> str:
+    """The first segment of what this key signs."""
+    return _encode(msgspec.json.encode({"typ": typ, "alg": algorithm, "kid": kid}))
+
+
+def mint(signer: Signer, claims: Struct) -> str:
+    """The claims, signed."""
+    signed = f"{signer.header}.{_encode(msgspec.json.encode(claims))}"
+    return f"{signed}.{_encode(signer.algorithm.sign(signed.encode(), signer.private_key))}"
+
+
+def verify(token: str, verifiers: Mapping[str, Verifier], *, issuer: str, now: float) -> Genuine | Flaw:
+    """The claims of a token that we signed with a key that is still believed, or what is wrong with it.
+
+    ``verifiers`` are by header (``header_of``). An expired token is genuine, too: ask ``claims.is_over``.
+    """
+    match = _SHAPE.fullmatch(token) if len(token) <= MAX_TOKEN_CHARS else None
+    payload = _decode(match[2]) if match else None
+    if match is None or payload is None:
+        return Flaw.MALFORMED
+    try:
+        issued = _issued.decode(payload)
+    except msgspec.ValidationError:
+        return Flaw.ISSUER_UNKNOWN
+    except _UNREADABLE:
+        return Flaw.MALFORMED
+    if issued.iss != issuer:
+        return Flaw.ISSUER_UNKNOWN
+    verifier, signature = verifiers.get(match[1]), _decode(match[3])
+    if verifier is None or signature is None or (verifier.kept_until is not None and verifier.kept_until <= now):
+        return Flaw.SIGNATURE_INVALID
+    if not verifier.algorithm.verify(token[: match.end(2)].encode(), verifier.public_key, signature):
+        return Flaw.SIGNATURE_INVALID
+    claims = _claims(payload)
+    return Flaw.SIGNATURE_INVALID if claims is None else Genuine(claims, verifier.kid)
+
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_issued = msgspec.json.Decoder(_Issued)
+_decoder = msgspec.json.Decoder(Claims)
+
+
+def _claims(payload: bytes) -> Claims | None:
+    """The claims where each has its type and the life of the token its bounds; strings are no numbers."""
+    try:
+        claims = _decoder.decode(payload)
+    except _UNREADABLE:
+        return None
+    return claims if 0 < claims.iat < claims.exp <= claims.iat + MAX_TOKEN_LIFETIME_S else None
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,323 @@
+"""The operations on OAuth clients, their secrets and tokens: row, audit event and refusal, on both databases."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pytest_django import Settings
+
+from keys.models import Api, Environment, RevokeReason
+from keys.secret import digest
+from keys.services import redigest
+from keys.services.apis import disable_api
+from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
+from keys.validation.peppers import Outdated
+from keys.validation.shapes import ClientSnapshot
+from oauth.jti import Place, new_jti
+from oauth.jwk import generate
+from oauth.loaders import load_clients
+from oauth.models import Client, ClientSecret, RevokedToken, StatusBlock
+from oauth.services.clients import (
+    ClientSettings,
+    create_client,
+    disable_client,
+    edit_client,
+    enable_client,
+    revoke_all_tokens,
+    revoke_client,
+    set_grants,
+)
+from oauth.services.common import ChangedClient, IssuedClient
+from oauth.services.secrets import end_client_secret, extend_client_overlap, roll_client
+from oauth.services.status import lease_block
+from oauth.services.tokens import prune_revoked_tokens, prune_status_blocks, revoke_token
+from oauth.sweeps import record_endings
+from portal import outbox
+from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
+from portal.models import AuditEvent, Organization, User
+from portal.services.organizations import suspend_organization
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+WANTED = ClientSettings("nightly sync")
+OPERATIONS: Mapping[str, Callable[[IssuedClient, Actor], object]] = {
+    "edit": lambda made, by: edit_client(made.client, WANTED, by=by),
+    "grant": lambda made, by: set_grants(made.client, {made.client.grants.get().api.public_id: []}, by=by),
+    "disable": lambda made, by: disable_client(made.client, by=by),
+    "enable": lambda made, by: enable_client(made.client, by=by),
+    "roll": lambda made, by: roll_client(made.client, overlap=HOUR, by=by),
+    "end": lambda made, by: end_client_secret(made.secret, by=by),
+    "extend": lambda made, by: extend_client_overlap(made.secret, ends_at=made.secret.created_at + DAY, by=by),
+    "revoke": lambda made, by: revoke_client(made.client, reason=RevokeReason.OTHER, by=by),
+    "revoke all tokens": lambda made, by: revoke_all_tokens(made.client, by=by),
+    "revoke one token": lambda made, by: revoke_token(made.client, a_jti(made.client), by=by),
+}
+
+
+def told() -> list[str]:
+    """What the audit says of clients so far, oldest first."""
+    return list(AuditEvent.objects.filter(action__startswith="client.").order_by("id").values_list("action", flat=True))
+
+
+def snapshot(client: Client) -> ClientSnapshot:
+    found = load_clients([client.public_id])[client.public_id]
+    assert isinstance(found, ClientSnapshot)
+    return found
+
+
+def a_jti(client: Client) -> str:
+    """The id of a token of the client, as the token endpoint would give it."""
+    api = client.grants.get().api
+    now = client.created_at
+    block = lease_block(client.public_id, api.public_id, generation=client.generation, count=2, now=now)
+    return new_jti(Place(block.list_number, block.indexes[0]))
+
+
+def test_a_client_is_made_with_a_secret_that_is_stored_as_a_digest_alone(
+    issued: IssuedClient, settings: Settings
+) -> None:
+    stored = ClientSecret.objects.get(client=issued.client)
+    assert bytes(stored.digest) == digest(issued.secret_text, settings.KEY_PEPPERS[0].key)
+    assert issued.secret_text not in repr(issued)
+    assert issued.secret_text.startswith("lk_cs_")
+    assert told() == ["client.created"]
+
+
+def test_a_client_with_keys_of_its_own_gets_no_secret(acme: Organization, api: Api, as_ada: Actor) -> None:
+    public = generate("ES256").public
+    made = create_client(
+        acme, replace(WANTED, public_keys=[public]), grants={api.public_id: []}, environment=Environment.TEST, by=as_ada
+    )
+    assert isinstance(made, ChangedClient)
+    assert not made.client.secrets.exists()
+    with pytest.raises(Refused, match="no secret to roll"):
+        roll_client(made.client, overlap=HOUR, by=as_ada)
+    with pytest.raises(Invalid, match="keeps to keys"):
+        edit_client(made.client, WANTED, by=as_ada)
+
+
+def test_a_snapshot_holds_all_that_decides_about_a_clients_tokens(
+    issued: IssuedClient, api: Api, as_ada: Actor, django_assert_num_queries: Any
+) -> None:
+    client = issued.client
+    rolled = roll_client(client, overlap=HOUR, by=as_ada)
+    jti = a_jti(client)
+    revoke_token(client, jti, by=as_ada)
+    with django_assert_num_queries(1):
+        found = snapshot(client)
+    assert [(each.secret_id, each.digest) for each in found.secrets] == [
+        (issued.secret.public_id, bytes(issued.secret.digest)),
+        (rolled.secret.public_id, bytes(rolled.secret.digest)),
+    ]
+    old = ClientSecret.objects.get(pk=issued.secret.pk)
+    assert old.ends_at
+    assert [each.ends_at for each in found.secrets] == [pytest.approx(old.ends_at.timestamp(), abs=0.001), None]
+    (grant,) = found.grants
+    assert (grant.api_id, grant.identifier) == (api.public_id, api.identifier)
+    assert grant.scopes == ("orders:read", "orders:write")
+    assert found.revoked_tokens == {jti}
+    assert (found.organization_id, found.environment, found.generation) == (
+        client.organization.public_id, "live", 1,
+    )  # fmt: skip
+    assert not load_clients(["client_unknown"])
+
+
+def test_a_client_without_grants_or_revocations_is_read_too(issued: IssuedClient) -> None:
+    issued.client.grants.all().delete()
+    assert snapshot(issued.client).grants == ()
+    assert snapshot(issued.client).revoked_tokens == frozenset()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_a_viewer_and_a_stranger_may_do_none_of_it(
+    issued: IssuedClient, cyn: User, dov: User, operation: Callable[[IssuedClient, Actor], object]
+) -> None:
+    for person in (cyn, dov):
+        with pytest.raises(NotAllowed):
+            operation(issued, Actor(ActorKind.USER, person))
+    assert told() == ["client.created"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_every_operation_tells_the_caches_of_the_clients_snapshot(
+    issued: IssuedClient, as_ada: Actor, operation: Callable[[IssuedClient, Actor], object], request: Any
+) -> None:
+    if request.node.callspec.id in {"end", "extend"}:
+        roll_client(issued.client, overlap=HOUR, by=as_ada)
+    names: list[str] = []
+    outbox.register_flush(names.extend)
+    try:
+        for _ in range(2):  # a repeat tells it again
+            operation(issued, as_ada)
+    finally:
+        outbox.register_flush(None)
+    assert names == [f"client:{issued.client.public_id}"] * 2
+
+
+def test_revoking_all_tokens_raises_the_generation(issued: IssuedClient, as_ada: Actor) -> None:
+    assert revoke_all_tokens(issued.client, by=as_ada).client.generation == 2
+    assert snapshot(issued.client).generation == 2
+    assert told()[-1] == "client.tokens_revoked"
+
+
+def test_a_revoked_client_stays_revoked_and_the_first_reason_stands(issued: IssuedClient, as_ada: Actor) -> None:
+    revoke_client(issued.client, reason=RevokeReason.LEAKED, by=as_ada)
+    revoke_client(issued.client, reason=RevokeReason.OTHER, by=as_ada)
+    assert snapshot(issued.client).is_compromised
+    assert told() == ["client.created", "client.revoked"]
+    for name in ("edit", "grant", "disable", "enable", "roll", "revoke all tokens"):
+        with pytest.raises(Refused, match="revoked"):
+            OPERATIONS[name](issued, as_ada)
+
+
+def test_pausing_and_resuming_are_told_once_each(issued: IssuedClient, as_ada: Actor) -> None:
+    for act in (disable_client, disable_client, enable_client, enable_client):
+        act(issued.client, by=as_ada)
+    assert told() == ["client.created", "client.disabled", "client.enabled"]
+    assert not snapshot(issued.client).is_disabled
+
+
+def test_secrets_roll_by_a_keys_rules(issued: IssuedClient, as_ada: Actor, now: datetime) -> None:
+    rolled = roll_client(issued.client, overlap=DAY, by=as_ada, seen_secret_id=issued.secret.public_id)
+    with pytest.raises(Conflict):
+        roll_client(issued.client, overlap=DAY, by=as_ada, seen_secret_id=issued.secret.public_id)
+    with pytest.raises(Refused, match="newest secret"):
+        end_client_secret(rolled.secret, by=as_ada)
+    again = roll_client(
+        issued.client, overlap=DAY, by=as_ada
+    )  # nobody used the one in between: it ends, the old goes on
+    working = [each.public_id for each in issued.client.secrets.all() if each.works(now + HOUR)]
+    assert sorted(working) == sorted([issued.secret.public_id, again.secret.public_id])
+    extend_client_overlap(issued.secret, ends_at=now + 2 * DAY, by=as_ada)
+    end_client_secret(issued.secret, by=as_ada)
+    assert told()[-2:] == ["client.overlap_changed", "client.secret_ended"]
+    with pytest.raises(Refused, match="already ended"):
+        extend_client_overlap(issued.secret, ends_at=now + DAY, by=as_ada)
+
+
+def test_an_overlap_that_ends_by_itself_is_told_once(issued: IssuedClient, as_ada: Actor, now: datetime) -> None:
+    roll_client(issued.client, overlap=HOUR, by=as_ada)
+    for _ in range(2):
+        record_endings(now=now + 2 * HOUR)
+    assert told() == ["client.created", "client.rolled", "client.secret_ended"]
+
+
+def test_a_clients_secret_moves_to_the_first_pepper(issued: IssuedClient) -> None:
+    old = bytes(issued.secret.digest)
+    outdated = Outdated("client", issued.secret.public_id, old, b"n" * 32)
+    assert redigest.redigest(outdated)
+    assert not redigest.redigest(outdated)
+    assert snapshot(issued.client).secrets[0].digest == b"n" * 32
+
+
+def test_a_form_sent_twice_makes_one_client(acme: Organization, api: Api, as_ada: Actor) -> None:
+    form = uuid4()
+    make = partial(
+        create_client,
+        acme,
+        WANTED,
+        grants={api.public_id: []},
+        environment=Environment.LIVE,
+        by=as_ada,
+        submission=form,
+    )
+    made = make()
+    with pytest.raises(AlreadyDone) as repeated:
+        make()
+    assert repeated.value.subject_id == made.client.public_id
+
+
+def test_a_suspended_organization_and_a_full_one_make_no_clients(
+    issued: IssuedClient, api: Api, as_ada: Actor, settings: Settings
+) -> None:
+    grants = {api.public_id: ["orders:read"]}
+    make = partial(create_client, issued.client.organization, WANTED, grants=grants, environment=Environment.LIVE)
+    settings.MAX_CLIENTS_PER_ORGANIZATION = 1
+    with pytest.raises(Refused, match="the most it may have"):
+        make(by=as_ada)
+    suspend_organization(issued.client.organization, by=COMMAND)
+    with pytest.raises(Refused, match="suspended"):
+        make(by=COMMAND)
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted"),
+    [
+        ("name", replace(WANTED, name=" ")),
+        ("token_lifetime_s", replace(WANTED, token_lifetime_s=59)),
+        ("token_lifetime_s", replace(WANTED, token_lifetime_s=86_401)),
+        ("networks", replace(WANTED, networks=["10.0.0.1/8"])),
+        ("public_keys", replace(WANTED, public_keys={"keys": []})),
+        ("metadata", replace(WANTED, metadata={"a": float("nan")})),
+    ],
+)
+def test_what_is_out_of_bounds_is_named(
+    issued: IssuedClient, as_ada: Actor, field: str, wanted: ClientSettings
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        edit_client(issued.client, wanted, by=as_ada)
+    assert refused.value.field == field
+
+
+def test_grants_are_of_apis_and_scopes_that_exist(issued: IssuedClient, api: Api, as_ada: Actor) -> None:
+    unusable: list[dict[str, list[str]]] = [{}, {"api_unknown": []}, {api.public_id: ["made:up"]}]
+    for grants in unusable:
+        with pytest.raises(Invalid) as refused:
+            set_grants(issued.client, grants, by=as_ada)
+        assert refused.value.field == "grants"
+    set_grants(issued.client, {api.public_id: ["refunds:write"]}, by=as_ada, seen_version=1)
+    assert snapshot(issued.client).grants[0].scopes == ("refunds:write",)
+    with pytest.raises(Conflict):
+        set_grants(issued.client, {api.public_id: []}, by=as_ada, seen_version=1)
+    disable_api(api, by=COMMAND)
+    set_grants(issued.client, {api.public_id: []}, by=as_ada)  # it may stay
+    with pytest.raises(Refused, match="disabled"):
+        create_client(
+            issued.client.organization, WANTED, grants={api.public_id: []}, environment=Environment.LIVE, by=as_ada
+        )
+
+
+def test_a_token_is_revoked_by_its_id_alone_and_only_by_its_own_client(
+    issued: IssuedClient, api: Api, as_ada: Actor, now: datetime
+) -> None:
+    other = create_client(
+        issued.client.organization, WANTED, grants={api.public_id: []}, environment=Environment.LIVE, by=as_ada
+    ).client
+    jti = a_jti(issued.client)
+    a_jti(other)
+    for wrong in ("", "x" * 40, jti + "0", jti.replace(".", ".9", 1), f"{jti.rpartition('.')[0]}.1048576"):
+        with pytest.raises(Invalid):
+            revoke_token(issued.client, wrong, by=as_ada)
+    with pytest.raises(Invalid):
+        revoke_token(other, jti, by=as_ada)
+    for _ in range(2):
+        revoke_token(issued.client, jti, by=Actor(ActorKind.CREDENTIAL, credential_id=issued.client.public_id))
+    event = AuditEvent.objects.get(action="client.token_revoked")
+    assert (event.actor_kind, event.actor_id) == ("credential", issued.client.public_id)
+    assert snapshot(other).revoked_tokens == frozenset()
+    assert prune_revoked_tokens(now=now + DAY, limit=9) == 0
+    assert prune_revoked_tokens(now=now + DAY + 2 * HOUR, limit=9) == 1
+    assert not RevokedToken.objects.exists()
+
+
+def test_places_are_leased_once_and_forgotten_when_no_token_can_hold_them(
+    issued: IssuedClient, api: Api, now: datetime
+) -> None:
+    lease = [
+        lease_block(issued.client.public_id, api.public_id, generation=1, count=count, now=now)
+        for count in (16, 2**20 - 20, 16, 16)  # the second list begins where the first is full
+    ]
+    assert [(each.slots.start, len(each.slots)) for each in lease] == [
+        (0, 16),
+        (16, 2**20 - 20),
+        (2**20 - 4, 4),
+        (0, 16),
+    ]
+    assert lease[2].list_number == lease[0].list_number != lease[3].list_number
+    assert prune_status_blocks(now=now + DAY, limit=9) == 0
+    assert prune_status_blocks(now=now + DAY + 3 * HOUR, limit=9) == 4
+    assert not StatusBlock.objects.exists()

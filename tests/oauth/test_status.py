@@ -1,0 +1,123 @@
+"""Places in a status list: each once, scattered, found again; leased without a write for each token."""
+
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from keys.models import Api
+from keys.validation.database import Unavailable
+from oauth import status_leases
+from oauth.models import StatusBlock
+from oauth.services.common import IssuedClient
+from oauth.services.status import Block
+from oauth.status import LIST_SIZE, indexes_of, new_seed, slot_of
+from oauth.status_leases import FIRST_COUNT, Holder, Leases
+
+SEED = b"s" * 32
+HOLDER = Holder("client_1", "api_1", 1)
+Lease = Callable[..., Block]
+
+
+def test_no_index_is_given_to_two_slots() -> None:
+    slots = range(0, LIST_SIZE, 17)
+    indexes = indexes_of(slots, SEED)
+    assert len(set(indexes)) == len(slots)
+    assert 0 <= min(indexes) <= max(indexes) < LIST_SIZE
+
+
+def test_an_index_leads_back_to_its_slot() -> None:
+    seed = new_seed()
+    slots = (0, 1, 1023, 1024, 777_777, LIST_SIZE - 1)
+    assert tuple(slot_of(index, seed) for index in indexes_of(slots, seed)) == slots
+
+
+def test_neighbouring_slots_do_not_show() -> None:
+    indexes = indexes_of(range(1000), SEED)
+    near = sum(abs(one - other) < LIST_SIZE // 100 for one, other in pairwise(indexes))
+    assert near < 60  # about 20 of 1000 by chance
+    assert indexes != indexes_of(range(1000), b"t" * 32)
+
+
+async def take(leases: Leases, count: int, *, holder: Holder = HOLDER, within_s: float = 5.0) -> list[Any]:
+    deadline = asyncio.get_running_loop().time() + within_s
+    return [await leases.place(holder, deadline=deadline) for _ in range(count)]
+
+
+@pytest.fixture
+def leased(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many places each lease asked for; the database is not there."""
+    counts: list[int] = []
+
+    def lease(client_id: str, api_id: str, *, generation: int, count: int, now: object) -> Block:
+        first = sum(counts)
+        counts.append(count)
+        return Block(1, SEED, range(first, first + count))
+
+    monkeypatch.setattr(status_leases, "lease_block", lease)
+    monkeypatch.setattr(status_leases, "close_old_connections", lambda: None)
+    return counts
+
+
+def test_places_are_fetched_ahead_and_leases_grow_with_use(leased: list[int]) -> None:
+    leases = Leases()
+    places = asyncio.run(take(leases, 2000))
+    assert len(set(places)) == 2000
+    assert leased[:3] == [FIRST_COUNT, 2 * FIRST_COUNT, 4 * FIRST_COUNT]
+    assert max(leased) == status_leases.MAX_COUNT
+    assert len(leased) < 12
+    leases.stop()
+
+
+def test_many_callers_at_once_wait_for_one_lease(leased: list[int]) -> None:
+    leases = Leases()
+
+    async def scenario() -> list[list[Any]]:
+        return await asyncio.gather(*(take(leases, 1) for _ in range(FIRST_COUNT)))
+
+    assert len({place for (place,) in asyncio.run(scenario())}) == FIRST_COUNT
+    assert leased[0] == FIRST_COUNT
+    leases.stop()
+
+
+def test_a_lease_that_is_over_is_not_used(leased: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    leases = Leases()
+    monkeypatch.setattr(status_leases, "LEASED_FOR_S", -1.0)
+
+    async def scenario() -> None:
+        await take(leases, 1, within_s=0.2)
+
+    with pytest.raises(Unavailable):
+        asyncio.run(scenario())
+    leases.stop()
+
+
+def test_without_a_database_there_is_no_place_and_no_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> Block:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(status_leases, "lease_block", fail)
+    monkeypatch.setattr(status_leases, "close_old_connections", lambda: None)
+    leases = Leases()
+    with pytest.raises(Unavailable):
+        asyncio.run(take(leases, 1))
+    leases.stop()
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
+def test_processes_share_a_list_and_never_a_place(issued: IssuedClient, api: Api) -> None:
+    holder = Holder(issued.client.public_id, api.public_id, 1)
+    processes = [Leases(), Leases()]
+
+    async def scenario() -> list[Any]:
+        taken = await asyncio.gather(*(take(each, 40, holder=holder) for each in processes))
+        return [place for places in taken for place in places]
+
+    assert len(set(asyncio.run(scenario()))) == 80
+    for leases in processes:
+        leases.stop()
+    assert set(StatusBlock.objects.values_list("client__public_id", "generation")) == {(issued.client.public_id, 1)}
