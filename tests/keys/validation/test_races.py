@@ -23,7 +23,7 @@ from keys.validation.database import DatabaseSnapshots, Unavailable
 from keys.validation.invalidation import flush
 from keys.validation.lease import Lease
 from keys.validation.local import Local
-from keys.validation.redis_link import CHANNEL, MAX_CONNECTIONS, Link, copy_keys, script
+from keys.validation.redis_link import CHANNEL, MAX_CONNECTIONS, REGISTER, Link, copy_keys, script
 from keys.validation.shapes import OrganizationSnapshot, Snapshot
 from keys.validation.snapshots import CachedSnapshots
 from portal import processes
@@ -268,19 +268,23 @@ def test_a_subscription_to_a_server_that_is_no_longer_the_one_gives_no_lease(
     valkey: "redis.Redis", table: Table, settings: Settings
 ) -> None:
     moved_to = start_valkey()
+    there = redis.Redis.from_url(moved_to.url)
 
     async def scene() -> None:
         async with running(1) as (process,):
             assert await process.is_suspended() is False
             settings.REDIS_URL = moved_to.url
-            await process.link.close()
-            await asyncio.sleep(0.3)  # so that a row of its own stands there
+            async with asyncio.timeout(10):
+                while not there.exists(REGISTER):  # until a row of its own stands there
+                    await process.link.close()  # again: a connection in use comes back
+                    await asyncio.sleep(0.02)
             await suspend(table)
             assert await process.is_suspended() is True
 
     try:
         play(scene)
     finally:
+        there.close()
         moved_to.stop()
 
 
