@@ -13,7 +13,7 @@ class KeysConfig(AppConfig):
         from django.conf import settings
 
         from keys.services import redigest
-        from keys.validation import api_keys, cache, database, invalidation, kinds, loaders, peppers, usage
+        from keys.validation import api_keys, cache, database, invalidation, kinds, loaders, metrics, peppers, usage
         from portal import lifespan, outbox
 
         kinds.register_kind(api_keys.recognise_api_key)
@@ -25,6 +25,7 @@ class KeysConfig(AppConfig):
             outbox.register_flush(invalidation.flush)
             lifespan.while_serving(cache.hold_lease)
         lifespan.while_serving(usage.USAGE.flush_each_second)
+        lifespan.while_serving(metrics.keep_publishing)
         peppers.MOVER.register(redigest.redigest)
         lifespan.at_stop(usage.USAGE.finish)
         lifespan.at_stop(peppers.MOVER.stop)

@@ -14,7 +14,7 @@ from django.db.models.functions import Cast
 from django.db.models.lookups import Contains
 
 from keys.models import ApiKey, KeySecret, RevokeReason
-from keys.secret import RANDOM_CHARS, Kind, digest, parse
+from keys.secret import RANDOM_CHARS, Kind, digest, kind_of
 from keys.states import EXPIRES_SOON, IDLE_AFTER, NEVER_USED_AFTER, Status
 from portal.models import Organization
 
@@ -65,8 +65,7 @@ def visible_keys(organization: Organization) -> QuerySet[ApiKey]:
 
 def find_by_secret(text: str, organization: Organization) -> ApiKey | None:
     """The organization's key that has this secret, whatever became of either; None also for what is no secret."""
-    secret = parse(text)
-    if secret is None or secret.kind not in {Kind.LIVE, Kind.TEST}:
+    if kind_of(text) not in {Kind.LIVE, Kind.TEST}:
         return None
     digests = [digest(text, pepper.key) for pepper in settings.KEY_PEPPERS]
     return visible_keys(organization).filter(secrets__digest__in=digests).first()
@@ -74,7 +73,7 @@ def find_by_secret(text: str, organization: Organization) -> ApiKey | None:
 
 def is_whole_secret(text: str) -> bool:
     """Whether the text is a well-formed secret, which is looked up by digest and never searched for."""
-    return parse(text) is not None
+    return kind_of(text) is not None
 
 
 def searchable(text: str) -> str:

@@ -1,6 +1,7 @@
 """Read a request's body over ASGI within a size and a time. Nothing of it is kept where it breaks either."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
@@ -29,22 +30,75 @@ async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
     """The whole body, chunked or not; raises TooLarge (at once where the length is declared), TooSlow or ClientGone."""
     if _declared_bytes(scope) > max_bytes:
         raise TooLarge
+    task = _watch.begin()
+    try:
+        return await _read(receive, max_bytes)
+    except asyncio.CancelledError:
+        if not _watch.has_ended(task):
+            raise
+        task.uncancel()
+        raise TooSlow from None
+    finally:
+        _watch.forget(task)
+
+
+class _Watch:
+    """Ends the readings that take too long, with one timer for all: a timer each costs more than most readings do."""
+
+    def __init__(self) -> None:
+        self._until: dict[asyncio.Task[Any], float] = {}
+        self._ended: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None  # where a look is due
+
+    def begin(self) -> "asyncio.Task[Any]":
+        """Watch the running task until it is forgotten."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a body is read in a task")
+        self._until[task] = time.monotonic() + READ_WITHIN_S
+        if self._loop is not (loop := task.get_loop()):
+            self._loop = loop
+            self._look_later(loop)
+        return task
+
+    def has_ended(self, task: "asyncio.Task[Any]") -> bool:
+        """Whether it was this watch that cancelled the task."""
+        return task in self._ended
+
+    def forget(self, task: "asyncio.Task[Any]") -> None:
+        """The task reads no more."""
+        del self._until[task]
+        self._ended.discard(task)
+
+    def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(READ_WITHIN_S / 10, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = time.monotonic()
+        for task, until in self._until.items():
+            if until <= now and task not in self._ended:
+                self._ended.add(task)
+                task.cancel()
+        if self._loop is loop:
+            self._look_later(loop)
+
+
+_watch = _Watch()
+
+
+async def _read(receive: Receive, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size, is_more = 0, True
-    try:
-        async with asyncio.timeout(READ_WITHIN_S):
-            while is_more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size > max_bytes:
-                    raise TooLarge
-                chunks.append(chunk)
-                is_more = message.get("more_body", False)
-    except TimeoutError:
-        raise TooSlow from None
+    while is_more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > max_bytes:
+            raise TooLarge
+        chunks.append(chunk)
+        is_more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

@@ -19,6 +19,8 @@ from portal.request_ids import request_id
 MAX_BODY_BYTES = 64 * 1024
 JSON = "application/json"
 
+_ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
 log = logging.getLogger(__name__)
 
 
@@ -34,34 +36,39 @@ class Answer(Struct, frozen=True):
 class Exchange:
     """One HTTP request as a machine endpoint sees it."""
 
+    __slots__ = ("_by_name", "_receive", "_scope", "method", "query", "request_id")
+
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._scope = scope
         self._receive = receive
-        self._headers: dict[bytes, list[bytes]] = {}
-        for name, value in scope["headers"]:
-            self._headers.setdefault(name, []).append(value)
+        self._by_name: dict[bytes, bytes] = dict(scope["headers"])  # of a name that stands twice, one line
         self.method: str = scope["method"]
         self.query: bytes = scope["query_string"]
-        self.request_id = request_id(self.header("x-request-id"))
+        self.request_id = request_id(self.header(b"x-request-id"))
 
-    def headers(self, name: str) -> list[str]:
-        """The header's lines, in order."""
-        return [value.decode("latin-1") for value in self._headers.get(name.encode(), ())]
+    def headers(self, name: bytes) -> list[str]:
+        """The header's lines, in order; ``name`` in lower case."""
+        value = self._by_name.get(name)
+        if value is None:
+            return []
+        if len(self._by_name) == len(self._scope["headers"]):
+            return [value.decode("latin-1")]
+        return [value.decode("latin-1") for each, value in self._scope["headers"] if each == name]
 
-    def header(self, name: str) -> str | None:
-        """The header's value where it stands exactly once."""
-        values = self._headers.get(name.encode(), ())
-        return values[0].decode("latin-1") if len(values) == 1 else None
+    def header(self, name: bytes) -> str | None:
+        """The header's value where it stands exactly once; ``name`` in lower case."""
+        lines = self.headers(name)
+        return lines[0] if len(lines) == 1 else None
 
     @property
     def client_address(self) -> str | None:
         """Where the request comes from, as far as the trusted proxies tell."""
-        return client_address(self._peer, self.headers("x-forwarded-for"), settings.TRUSTED_PROXIES)
+        return client_address(self._peer, self.headers(b"x-forwarded-for"), settings.TRUSTED_PROXIES)
 
     @property
     def is_https(self) -> bool:
         """Whether the client spoke https."""
-        proto = self.headers("x-forwarded-proto")
+        proto = self.headers(b"x-forwarded-proto")
         return is_https(self._scope["scheme"], self._peer, ",".join(proto) if proto else None, settings.TRUSTED_PROXIES)
 
     async def body(self) -> bytes:
@@ -122,11 +129,11 @@ async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
     """Send it, with the headers that every machine answer has; a HEAD gets the headers alone."""
     headers = [
         (b"content-type", answer.content_type.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
+        (b"content-length", b"%d" % len(answer.body)),
         (b"x-request-id", exchange.request_id.encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-        *((name.encode(), value.encode()) for name, value in answer.headers),
+        *_ALWAYS,
     ]
+    if answer.headers:
+        headers += [(name.encode(), value.encode()) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if exchange.method == "HEAD" else answer.body})

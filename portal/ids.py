@@ -1,5 +1,6 @@
 """Public ids and base62: time-ordered, random, never a database sequence number. Pure."""
 
+import os
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -7,6 +8,8 @@ from uuid_utils.compat import uuid7
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ID_CHARS = 22  # base62 of 128 bits
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]  # two digits at a time: this is on the hot path
+_VALUES = {pair: value for value, pair in enumerate(_PAIRS)}
+_FROM_BYTES = (ALPHABET * 5)[:256].encode()
 MAX_PUBLIC_ID_CHARS = 32  # the longest prefix, "_", 22
 
 
@@ -18,6 +21,16 @@ def base62(number: int, *, width: int) -> str:
         pairs.append(_PAIRS[pair])
     pairs.reverse()
     return "".join(pairs)[-width:].rjust(width, ALPHABET[0])
+
+
+def number(text: str) -> int:
+    """The number that six base62 digits spell."""
+    return (_VALUES[text[:2]] * 3844 + _VALUES[text[2:4]]) * 3844 + _VALUES[text[4:6]]
+
+
+def random_id(prefix: str) -> str:
+    """A name such as ``req_7Qd3…`` that is used once; of no order, made for speed, and no secret."""
+    return f"{prefix}_{os.urandom(ID_CHARS).translate(_FROM_BYTES).decode()}"
 
 
 def public_id(prefix: str, uuid: UUID | None = None) -> str:

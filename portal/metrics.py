@@ -29,7 +29,7 @@ def _let_in(exchange: Exchange) -> None:
             return
         raise Problem(ProblemType.NOT_FOUND, "There is nothing here.")
     expected = f"Bearer {token.get_secret_value()}".encode()
-    presented = (exchange.header("authorization") or "").encode("latin-1")
+    presented = (exchange.header(b"authorization") or "").encode("latin-1")
     if not hmac.compare_digest(presented, expected):
         raise Problem(
             ProblemType.CREDENTIAL_REFUSED,

@@ -24,12 +24,21 @@ def parse_address(text: str) -> Address | None:
     return address
 
 
+@lru_cache(maxsize=4096)
+def canonical_address(text: str) -> str | None:
+    """The same address in the one form it is stored and compared in; None for what is no address."""
+    address = parse_address(text)
+    return None if address is None else str(address)
+
+
 def client_address(peer: str | None, forwarded_for: Iterable[str], trusted: Sequence[Network]) -> str | None:
     """The address the request comes from: walk from the peer through ``X-Forwarded-For``, right to left, while trusted.
 
     ``forwarded_for`` holds the header's lines in order. Where a trusted proxy wrote something that is no address, the
     proxy itself counts as the client.
     """
+    if not trusted:
+        return canonical_address(peer or "")
     client = parse_address(peer or "")
     if client is None:
         return None

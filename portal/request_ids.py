@@ -1,9 +1,8 @@
 """Name a request, so that its answer, its log lines and its audit events can be joined. Pure."""
 
-import os
 import re
 
-from portal.ids import ID_CHARS, base62
+from portal.ids import random_id
 
 _TAKEN_OVER = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -12,4 +11,4 @@ def request_id(candidate: str | None) -> str:
     """The caller's own id where it is 1 to 64 of ``[A-Za-z0-9._-]``, else a new ``req_…``."""
     if candidate is not None and _TAKEN_OVER.fullmatch(candidate):
         return candidate
-    return "req_" + base62(int.from_bytes(os.urandom(16)), width=ID_CHARS)
+    return random_id("req")

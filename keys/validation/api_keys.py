@@ -1,12 +1,12 @@
 """API keys as a kind of credential, and API secrets as what a caller presents: from text to snapshot."""
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import TypeVar
 
 from django.conf import settings
 
-from keys.secret import Kind, digest, parse
+from keys.secret import Kind, digest, kind_of
 from keys.validation.kinds import Snapshots
 from keys.validation.names import api_name, api_secret_name, organization_name, secret_name
 from keys.validation.peppers import Outdated
@@ -19,7 +19,7 @@ from keys.validation.shapes import (
     OrganizationSnapshot,
     Verdict,
 )
-from keys.validation.verdict import NOT_FOUND, audience_of, decide, is_for
+from keys.validation.verdict import NOT_FOUND, decide, is_for
 
 SecretSnapshot = TypeVar("SecretSnapshot", KeySnapshot, ApiSecretSnapshot)
 
@@ -30,37 +30,39 @@ class ApiKeyCredential:
     __slots__ = ("_digests", "names")
 
     def __init__(self, text: str) -> None:
-        self._digests = _digests(text)
-        self.names = tuple(map(secret_name, self._digests))
+        self._digests = _digests(text, secret_name)
+        self.names = tuple(self._digests)
 
-    def more(self, found: Snapshots, audience: Audience | None) -> tuple[str, ...]:
-        """Its API and its organization."""
-        key = self._key(found)
+    def find(self, found: Snapshots, audience: Audience | None) -> "KnownApiKey | Verdict":
+        """The key, unless there is none for this audience."""
+        key = _right(KeySnapshot, self._digests, found)
         if key is None or not is_for(key, audience):
-            return ()
-        return (api_name(key.api_id), organization_name(key.organization_id))
+            return NOT_FOUND
+        return KnownApiKey(key, _outdated("secret", key, self._digests))
+
+
+class KnownApiKey:
+    """An API key that was found."""
+
+    __slots__ = ("_key", "names", "outdated")
+
+    def __init__(self, key: KeySnapshot, outdated: Outdated | None) -> None:
+        self._key = key
+        self.names = (api_name(key.api_id), organization_name(key.organization_id))
+        self.outdated = outdated  # the key's secret, where it stands under an older pepper
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
-        """The verdict, from all that was found."""
-        key = self._key(found)
-        if key is None:
-            return NOT_FOUND
-        api, organization = found.get(api_name(key.api_id)), found.get(organization_name(key.organization_id))
+        """The verdict."""
+        api_at, organization_at = self.names
+        api, organization = found.get(api_at), found.get(organization_at)
         return decide(
-            key,
+            self._key,
             api if isinstance(api, ApiSnapshot) else None,
             organization if isinstance(organization, OrganizationSnapshot) else None,
             call,
             audience,
             now=now,
         )
-
-    def outdated(self, found: Snapshots) -> Outdated | None:
-        """The key's secret, where it stands under an older pepper."""
-        return _outdated("secret", self._key(found), self._digests)
-
-    def _key(self, found: Snapshots) -> KeySnapshot | None:
-        return _right(KeySnapshot, zip(self.names, self._digests, strict=True), found)
 
 
 class Caller:
@@ -69,56 +71,47 @@ class Caller:
     __slots__ = ("_digests", "names")
 
     def __init__(self, text: str) -> None:
-        self._digests = _digests(text)
-        self.names = tuple(map(api_secret_name, self._digests))
+        self._digests = _digests(text, api_secret_name)
+        self.names = tuple(self._digests)
 
-    def secret(self, found: Snapshots) -> ApiSecretSnapshot | None:
+    def find(self, found: Snapshots) -> ApiSecretSnapshot | None:
         """Its snapshot, where it is known."""
-        return _right(ApiSecretSnapshot, zip(self.names, self._digests, strict=True), found)
+        return _right(ApiSecretSnapshot, self._digests, found)
 
-    def outdated(self, found: Snapshots) -> Outdated | None:
-        """The API secret, where it stands under an older pepper."""
-        return _outdated("apisecret", self.secret(found), self._digests)
-
-    def audience(self, found: Snapshots, *, now: float) -> Audience | None:
-        """What it lets its bearer ask about; None where it does not work."""
-        secret = self.secret(found)
-        api = found.get(api_name(secret.api_id)) if secret else None
-        return audience_of(secret, api if isinstance(api, ApiSnapshot) else None, now=now)
+    def outdated(self, secret: ApiSecretSnapshot) -> Outdated | None:
+        """The API secret that was found, where it stands under an older pepper."""
+        return _outdated("apisecret", secret, self._digests)
 
 
 def recognise_api_key(text: str) -> ApiKeyCredential | Verdict | None:
     """The API key that the text spells; an API or client secret is well formed and opens nothing here."""
-    secret = parse(text)
-    if secret is None:
+    kind = kind_of(text)
+    if kind is None:
         return None
-    return ApiKeyCredential(text) if secret.kind in {Kind.LIVE, Kind.TEST} else NOT_FOUND
+    return ApiKeyCredential(text) if kind is Kind.LIVE or kind is Kind.TEST else NOT_FOUND
 
 
 def recognise_caller(text: str) -> Caller | None:
     """The API secret that the text spells."""
-    secret = parse(text)
-    return Caller(text) if secret is not None and secret.kind is Kind.API else None
+    return Caller(text) if kind_of(text) is Kind.API else None
 
 
-def _digests(text: str) -> tuple[bytes, ...]:
-    # Which pepper a secret is stored under is known only once it is found.
-    return tuple(digest(text, pepper.key) for pepper in settings.KEY_PEPPERS)
+def _digests(text: str, name: Callable[[bytes], str]) -> dict[str, bytes]:
+    """The digests that the secret may be stored as, by snapshot, that of the first pepper first."""
+    digests = [digest(text, pepper.key) for pepper in settings.KEY_PEPPERS]  # which it is, only finding it tells
+    return {name(each): each for each in digests}
 
 
-def _outdated(
-    name_kind: str, snapshot: KeySnapshot | ApiSecretSnapshot | None, digests: tuple[bytes, ...]
-) -> Outdated | None:
-    if snapshot is None or snapshot.digest == digests[0]:
+def _outdated(name_kind: str, snapshot: KeySnapshot | ApiSecretSnapshot, digests: dict[str, bytes]) -> Outdated | None:
+    if len(digests) == 1:
         return None
-    return Outdated(name_kind, snapshot.secret_id, snapshot.digest, digests[0])
+    newest = next(iter(digests.values()))
+    return None if snapshot.digest == newest else Outdated(name_kind, snapshot.secret_id, snapshot.digest, newest)
 
 
-def _right(
-    shape: type[SecretSnapshot], candidates: Iterable[tuple[str, bytes]], found: Snapshots
-) -> SecretSnapshot | None:
+def _right(shape: type[SecretSnapshot], digests: dict[str, bytes], found: Snapshots) -> SecretSnapshot | None:
     """The snapshot found under one of the names, if it is of the secret that was presented and not of another."""
-    for name, presented in candidates:
+    for name, presented in digests.items():
         snapshot = found.get(name)
         if isinstance(snapshot, shape) and hmac.compare_digest(snapshot.digest, presented):
             return snapshot

@@ -39,7 +39,7 @@ class Snapshots(Protocol):
     """What the engine reads through."""
 
     async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
-        """Those of the named snapshots that exist, by ``deadline`` on the event loop's clock; raises Unavailable."""
+        """Those of the named snapshots that exist, by ``deadline`` on ``time.monotonic``; raises Unavailable."""
 
 
 def register_loader(kind: str, load: Loader) -> None:

@@ -14,11 +14,10 @@ from keys.validation.peppers import MOVER
 from keys.validation.question import InvalidFields, Question, read_question
 from keys.validation.ratelimit import RateLimiter
 from keys.validation.shapes import Call, Code
-from keys.validation.strict_json import NotAnObject, parse_object
+from keys.validation.strict_json import NotAnObject
 from keys.validation.usage import USAGE
 from portal.exchange import JSON, Answer, Exchange, endpoint, unavailable
 from portal.problems import Problem, ProblemType
-from portal.proxies import parse_address
 
 ENGINE = Engine(snapshots(), RateLimiter(), USAGE, MOVER)
 
@@ -54,7 +53,7 @@ async def _validate(exchange: Exchange) -> Answer:
 
 async def _whoami(exchange: Exchange) -> Answer:
     credential = _own_credential(exchange)
-    call = Call(address=parse_address(exchange.client_address or ""), cost=0)  # looking spends nothing
+    call = Call(address=exchange.client_address, cost=0)  # looking spends nothing
     try:
         outcome = await ENGINE.ask_about_itself(credential, call)
     except Unavailable:
@@ -68,22 +67,24 @@ async def _whoami(exchange: Exchange) -> Answer:
 
 
 def _api_secret(exchange: Exchange) -> str:
-    lines = exchange.headers("authorization")
+    lines = exchange.headers(b"authorization")
     if not lines:
         raise Problem(
             ProblemType.CREDENTIAL_MISSING, "Send the API secret as Authorization: Bearer.", headers=_CHALLENGE
         )
-    match = _BEARER.fullmatch(lines[0]) if len(lines) == 1 else None
+    if len(lines) != 1:
+        raise UnknownCaller
+    match = _BEARER.fullmatch(lines[0])
     if match is None:
         raise UnknownCaller
     return match[1]
 
 
 def _own_credential(exchange: Exchange) -> str:
-    bearers = [line for line in exchange.headers("authorization") if line[:6].lower() == "bearer"]
+    bearers = [line for line in exchange.headers(b"authorization") if line[:6].lower() == "bearer"]
     matches = [_BEARER.fullmatch(line) for line in bearers]
     presented = {match[1] if match else line for match, line in zip(matches, bearers, strict=True)}
-    presented.update(exchange.headers("x-api-key"))
+    presented.update(exchange.headers(b"x-api-key"))
     if not presented:
         raise Problem(
             ProblemType.CREDENTIAL_MISSING,
@@ -104,7 +105,7 @@ async def _question(exchange: Exchange) -> Question:
     if not _is_json(exchange):
         raise Problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8, not compressed.")
     try:
-        return read_question(parse_object(await exchange.body()))
+        return read_question(await exchange.body())
     except NotAnObject as exc:
         raise Problem(ProblemType.MALFORMED_REQUEST, str(exc)) from None
     except InvalidFields as exc:
@@ -113,12 +114,12 @@ async def _question(exchange: Exchange) -> Question:
 
 
 def _is_json(exchange: Exchange) -> bool:
-    if exchange.header("content-type") == JSON and not exchange.headers("content-encoding"):
+    if exchange.header(b"content-type") == JSON and not exchange.headers(b"content-encoding"):
         return True
-    content_type, *parameters = (exchange.header("content-type") or "").lower().split(";")
+    content_type, *parameters = (exchange.header(b"content-type") or "").lower().split(";")
     pairs = (parameter.partition("=") for parameter in parameters)
     charsets = [value.strip(' "') for name, _, value in pairs if name.strip() == "charset"]
-    is_plain = all(encoding.lower() == "identity" for encoding in exchange.headers("content-encoding"))
+    is_plain = all(encoding.lower() == "identity" for encoding in exchange.headers(b"content-encoding"))
     return content_type.strip() == JSON and charsets in ([], ["utf-8"], ["utf8"]) and is_plain
 
 

@@ -11,20 +11,29 @@ Snapshots = Mapping[str, Snapshot]
 
 
 class Credential(Protocol):
-    """One credential as it was presented: what must be read for it, and what follows. It does not keep its text."""
+    """One credential as it was presented: what must be read to find it. It does not keep its text."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The snapshots to read first."""
 
-    def more(self, found: Snapshots, audience: Audience | None) -> tuple[str, ...]:
-        """The snapshots that those found lead to; for another audience none, so that it costs no more than unknown."""
+    def find(self, found: Snapshots, audience: Audience | None) -> "Known | Verdict":
+        """What was found; for another audience the verdict at once, so that it costs no more than what is unknown."""
+
+
+class Known(Protocol):
+    """A credential that was found: what else must be read for it, and what follows."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The snapshots that it leads to."""
+
+    @property
+    def outdated(self) -> Outdated | None:
+        """What was found under an older pepper than the first."""
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
         """The verdict, from all that was found."""
-
-    def outdated(self, found: Snapshots) -> Outdated | None:
-        """What was found under an older pepper than the first."""
 
 
 # The credential that a text spells, the verdict where that needs no look-up, None where the text is of another kind.

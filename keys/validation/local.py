@@ -6,7 +6,7 @@ and all instants are seconds of CLOCK_BOOTTIME, which goes on while the machine 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from keys.validation.shapes import Snapshot
@@ -93,22 +93,25 @@ class Local:
 
     # --- copies --------------------------------------------------------------------------------------------------
 
-    def get(self, name: str, now: float) -> Copy | None:
-        """The copy of this name where it is fresh. Ask ``has_lease`` first."""
-        copy = self._copies.get(name)
-        if copy is None or copy.fresh_until <= now:
-            return None
-        self._copies.move_to_end(name)
-        return copy
+    def read(self, names: Sequence[str], now: float) -> tuple[dict[str, Snapshot], list[str]]:
+        """Of these names, what it has fresh copies of, and those to be asked for elsewhere; without a lease all."""
+        if not self.has_lease(now):
+            return {}, list(names)
+        found: dict[str, Snapshot] = {}
+        missing: list[str] = []
+        for name in names:
+            copy = self._copies.get(name)
+            if copy is not None and now < copy.fresh_until:
+                self._copies.move_to_end(name)
+                found[name] = copy.snapshot
+            elif not now < self._unknown.get(name, 0.0):  # looked for a moment ago in vain
+                missing.append(name)
+        return found, missing
 
     def get_kept(self, name: str, now: float) -> Copy | None:
         """The copy of this name for an outage of the database, fresh or not; None without a lease."""
         copy = self._copies.get(name) if self.has_lease(now) else None
         return copy if copy is not None and now < copy.kept_until else None
-
-    def is_unknown(self, name: str, now: float) -> bool:
-        """Whether the name was looked for a moment ago in vain. Ask ``has_lease`` first."""
-        return now < self._unknown.get(name, 0.0)
 
     # --- loads ---------------------------------------------------------------------------------------------------
 

@@ -1,13 +1,12 @@
 """What the engine reads, is asked and says: frozen values. A snapshot holds facts as they are stored, never a verdict.
 
 What belongs to an organization or an API stands in its own snapshot alone. Instants are seconds since the epoch.
+None of them can be part of a cycle: the garbage collector need not walk a hundred thousand of them.
 """
 
 from enum import StrEnum
 
-from msgspec import Raw, Struct
-
-from portal.proxies import Address
+from msgspec import Struct
 
 
 class Code(StrEnum):
@@ -32,7 +31,7 @@ class Code(StrEnum):
     COMPROMISED = "COMPROMISED"
 
 
-class Limit(Struct, frozen=True):
+class Limit(Struct, frozen=True, gc=False):
     """``limit`` requests per ``window_s`` seconds, under a name."""
 
     name: str
@@ -40,7 +39,7 @@ class Limit(Struct, frozen=True):
     window_s: int
 
 
-class KeySnapshot(Struct, frozen=True, kw_only=True, tag="key"):
+class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
     """``secret:<digest>``: an API key, as one of its secrets opens it."""
 
     digest: bytes
@@ -62,7 +61,7 @@ class KeySnapshot(Struct, frozen=True, kw_only=True, tag="key"):
     is_compromised: bool
 
 
-class ApiSecretSnapshot(Struct, frozen=True, kw_only=True, tag="api_secret"):
+class ApiSecretSnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="api_secret"):
     """``apisecret:<digest>``: what a backend or gateway presents."""
 
     digest: bytes
@@ -74,7 +73,7 @@ class ApiSecretSnapshot(Struct, frozen=True, kw_only=True, tag="api_secret"):
     is_revoked: bool
 
 
-class ApiSnapshot(Struct, frozen=True, kw_only=True, tag="api"):
+class ApiSnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="api"):
     """``api:<id>``: a protected resource server."""
 
     api_id: str
@@ -86,7 +85,7 @@ class ApiSnapshot(Struct, frozen=True, kw_only=True, tag="api"):
     is_disabled: bool
 
 
-class OrganizationSnapshot(Struct, frozen=True, kw_only=True, tag="organization"):
+class OrganizationSnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="organization"):
     """``org:<id>``: the consumer that owns credentials."""
 
     organization_id: str
@@ -155,41 +154,38 @@ class SigningKeysSnapshot(Struct, frozen=True, tag="signing_keys"):
 Snapshot = KeySnapshot | ApiSecretSnapshot | ApiSnapshot | OrganizationSnapshot | ClientSnapshot | SigningKeysSnapshot
 
 
-class Audience(Struct, frozen=True):
+class Audience(Struct, frozen=True, gc=False):
     """The API and environment that a credential must be for: those of the backend that asks."""
 
     api_id: str
     environment: str
 
 
-class Call(Struct, frozen=True, kw_only=True):
+class Call(Struct, frozen=True, gc=False):
     """The call that a credential is to be good for, as the backend tells it."""
 
     scopes: frozenset[str] = frozenset()
-    address: Address | None = None
+    address: str | None = None  # in canonical form
     method: str | None = None
     path: str | None = None
     cost: int = 1
 
 
-class Principal(Struct, frozen=True, kw_only=True):
+class Principal(Struct, frozen=True, kw_only=True, gc=False):
     """Who a credential stands for, told only to whoever presented the right secret."""
 
     type: str
     credential_id: str
     secret_id: str
-    name: str
     environment: str
-    expires_at: float | None
     organization_id: str
-    organization_name: str
-    client_id: str | None
     scopes: tuple[str, ...]
-    metadata: Raw
     rate_limits: tuple[Limit, ...]
+    shown: bytes  # JSON members: what every answer shows of it
+    shown_if_valid: bytes  # JSON members: what is shown besides, where the call is let through
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, gc=False):
     """The answer to "may this credential make this call"; ``principal`` only where the secret itself was right."""
 
     code: Code

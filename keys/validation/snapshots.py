@@ -34,7 +34,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from keys.validation import wire
+from keys.validation import metrics, wire
 from keys.validation.breaker import Breaker
 from keys.validation.clock import boottime
 from keys.validation.database import DEADLINE_S, DatabaseSnapshots, Unavailable
@@ -84,18 +84,12 @@ class CachedSnapshots:
     async def read(self, names: Sequence[str], *, deadline: float) -> dict[str, Snapshot]:
         """Those of the named snapshots that exist, by ``deadline`` on the event loop's clock; raises Unavailable."""
         now = boottime()
-        found: dict[str, Snapshot] = {}
-        missing: list[str] = []
-        has_lease = self._local.has_lease(now)
-        for name in names:
-            copy = self._local.get(name, now) if has_lease else None
-            if copy is not None:
-                found[name] = copy.snapshot
-            elif not (has_lease and self._local.is_unknown(name, now)):
-                missing.append(name)
+        found, missing = self._local.read(names, now)
         if missing:
+            started = time.perf_counter()
             for name, copy in await self._wait_for(missing, now, deadline):
                 found[name] = copy.snapshot
+            metrics.LOAD_SECONDS.observe(time.perf_counter() - started)
         return found
 
     async def _wait_for(self, names: Sequence[str], now: float, deadline: float) -> list[tuple[str, Copy]]:

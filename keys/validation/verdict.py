@@ -7,8 +7,7 @@ nothing.
 import ipaddress
 from functools import lru_cache
 
-from msgspec import Raw
-
+from keys.validation.principals import principal_of
 from keys.validation.shapes import (
     ApiSecretSnapshot,
     ApiSnapshot,
@@ -17,10 +16,9 @@ from keys.validation.shapes import (
     Code,
     KeySnapshot,
     OrganizationSnapshot,
-    Principal,
     Verdict,
 )
-from portal.proxies import Address, Network
+from portal.proxies import Network, parse_address
 
 NOT_FOUND = Verdict(Code.NOT_FOUND)
 MALFORMED = Verdict(Code.MALFORMED)
@@ -41,21 +39,17 @@ def decide(
     """
     if key is None or api is None or organization is None or not is_for(key, audience):
         return NOT_FOUND
-    # What the API no longer has, no key has: scopes are cut by editing the API alone.
-    scopes = tuple(scope for scope in key.scopes if scope in api.scopes)
-    missing = tuple(sorted(call.scopes.difference(scopes)))
+    principal = principal_of(key, api, organization)
+    missing = call.scopes.difference(principal.scopes)
     code = _first_refusal(key, api, organization, call, is_missing_scope=bool(missing), now=now)
-    principal = _principal(key, api, organization, scopes)
-    return Verdict(code, principal, missing if code is Code.INSUFFICIENT_SCOPE else ())
+    return Verdict(code, principal, tuple(sorted(missing)) if code is Code.INSUFFICIENT_SCOPE else ())
 
 
-def audience_of(secret: ApiSecretSnapshot | None, api: ApiSnapshot | None, *, now: float) -> Audience | None:
-    """What the API secret lets its bearer ask about; None where it does not work, for whatever reason."""
-    if secret is None or api is None or api.is_disabled or secret.is_revoked or secret.is_disabled:
-        return None
-    if _is_over(secret.ends_at, now):
-        return None
-    return Audience(secret.api_id, secret.environment)
+def works(secret: ApiSecretSnapshot, api: ApiSnapshot | None, *, now: float) -> bool:
+    """Whether the API secret lets its bearer ask at all."""
+    if api is None or api.is_disabled or secret.is_revoked or secret.is_disabled:
+        return False
+    return not _is_over(secret.ends_at, now)
 
 
 def is_for(key: KeySnapshot, audience: Audience | None) -> bool:
@@ -97,9 +91,10 @@ def _is_over(end: float | None, now: float) -> bool:
     return end is not None and end <= now
 
 
-def _is_within(address: Address | None, networks: tuple[str, ...]) -> bool:
+def _is_within(address: str | None, networks: tuple[str, ...]) -> bool:
     # A call that does not say where it comes from is refused: a backend that forgets `ip` must not open the key.
-    return address is not None and any(address in network for network in _parsed(networks))
+    parsed = None if address is None else parse_address(address)
+    return parsed is not None and any(parsed in network for network in _parsed(networks))
 
 
 @lru_cache(maxsize=1024)
@@ -114,22 +109,3 @@ def _unmapped(network: Network) -> Network:
         if first is not None:
             return ipaddress.IPv4Network((first, network.prefixlen - 96))
     return network
-
-
-def _principal(
-    key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSnapshot, scopes: tuple[str, ...]
-) -> Principal:
-    return Principal(
-        type="api_key",
-        credential_id=key.key_id,
-        secret_id=key.secret_id,
-        name=key.name,
-        environment=key.environment,
-        expires_at=key.expires_at,
-        organization_id=organization.organization_id,
-        organization_name=organization.name,
-        client_id=None,
-        scopes=scopes,
-        metadata=Raw(key.metadata),
-        rate_limits=key.rate_limits or api.rate_limits,
-    )

@@ -1,13 +1,22 @@
 """Every field at fault is named, and no value is repeated."""
 
-import ipaddress
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from keys.validation.question import InvalidFields, read_question
+from keys.validation import question
+from keys.validation.question import InvalidFields, Question
+from keys.validation.strict_json import NotAnObject
 
 BASE: dict[str, Any] = {"credential": "x"}
+
+
+def read_question(body: dict[str, Any]) -> Question:
+    return question.read_question(json.dumps(body).encode())
 
 
 def faults(body: dict[str, object]) -> set[str]:
@@ -22,7 +31,7 @@ def test_the_whole_question_is_read() -> None:
     )
     assert question.credential == "x"
     assert question.call.scopes == {"a:b"}
-    assert question.call.address == ipaddress.ip_address("203.0.113.9")
+    assert question.call.address == "203.0.113.9"
     assert (question.call.method, question.call.path, question.call.cost) == ("GET", "/o/7", 3)
 
 
@@ -100,3 +109,100 @@ def test_all_faults_are_named_at_once() -> None:
 
 def test_a_credential_as_a_fields_name_is_not_repeated() -> None:
     assert faults(BASE | {"k" * 50: 1}) == {"?"}
+
+
+PIECES = [
+    *'{}[],:" \\\t\né',
+    '"credential":"x"',
+    '"credential"',
+    '"scopes"',
+    '"scopes":["a"]',
+    '"ip":"::1"',
+    '"a"',
+    '""',
+]
+MORE = [
+    '"cost":',
+    '"method":"GET"',
+    '"path":"/"',
+    '"path":""',
+    '"ip":""',
+    "1",
+    "01",
+    "-1",
+    "0",
+    "1.5",
+    "1e1",
+    "true",
+    "null",
+    "NaN",
+]
+
+
+@given(
+    st.lists(st.sampled_from(PIECES + MORE), max_size=12).map(",".join)
+    | st.lists(st.sampled_from(PIECES + MORE)).map("".join)
+)
+def test_the_plain_way_gives_what_the_careful_way_gives(inside: str) -> None:
+    body = f"{{{inside}}}".encode()
+    plain = question._read_plainly(body)
+    if plain is not None:
+        assert plain == question._read_carefully(body)
+
+
+MEMBERS: dict[str, st.SearchStrategy[Any]] = {
+    "credential": st.text(max_size=5),
+    "scopes": st.lists(st.sampled_from(["a", "orders:read", "a b", ""]), max_size=3) | st.none(),
+    "ip": st.sampled_from(["203.0.113.9", "::ffff:203.0.113.9", "::1", "", "1.2.3", "fe80::1%eth0"]) | st.none(),
+    "method": st.sampled_from(["GET", "", "G T"]),
+    "path": st.sampled_from(["/", '/a"b', "", "a"]),
+    "cost": st.integers(-1, 1_000_001) | st.floats() | st.booleans(),
+    "colour": st.just("red"),
+}
+
+
+@given(st.lists(st.sampled_from(sorted(MEMBERS)).flatmap(lambda name: MEMBERS[name].map(lambda value: (name, value)))))
+def test_of_any_members_both_ways_give_the_same(members: list[tuple[str, object]]) -> None:
+    text = ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in members)
+    body = f"{{{text}}}".encode()
+    plain, careful = question._read_plainly(body), _or_none(question._read_carefully, body)
+    assert plain is None or plain == careful
+
+
+def _or_none(read: Callable[[bytes], Question], body: bytes) -> Question | None:
+    try:
+        return read(body)
+    except (NotAnObject, InvalidFields):
+        return None
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"credential": "x"},
+        {"credential": "x: {y}", "scopes": ["a", "b"], "ip": "203.0.113.9", "method": "GET", "path": "/a", "cost": 3},
+    ],
+)
+def test_a_plain_body_takes_the_plain_way(members: dict[str, object]) -> None:
+    body = json.dumps(members).encode()
+    assert question._read_plainly(body) == question._read_carefully(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"credential":"x","credential":"y"}',
+        b'{"credential":"x","cost":1,"cost":1}',
+        b'{"credential":"x","scopes":["a"],"scopes":["a"]}',
+        b'{"credential":"x","scopes":[]}',
+        b'{"credential":"x","ip":""}',
+        b'{"credential":"x","ip":null}',
+        b'{"credential":"x","cost":0}',
+        b'{"credential":"\\u0041"}',
+        b'{"credential":"\xc3\xa9"}',
+        b'{"credential":"x","colour":"red"}',
+        b'[{"credential":"x"}]',
+    ],
+)
+def test_what_needs_care_is_left_to_the_careful_way(body: bytes) -> None:
+    assert question._read_plainly(body) is None

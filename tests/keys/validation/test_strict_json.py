@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.validation import strict_json
 from keys.validation.strict_json import NotAnObject, parse_object
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
@@ -107,30 +106,3 @@ def test_what_only_looks_wrong_is_read(body: bytes, value: dict[str, object]) ->
 
 def test_thirty_two_levels_are_read() -> None:
     assert parse_object(b'{"a": ' + b"[" * 31 + b"]" * 31 + b"}")
-
-
-PIECES = [*'{}[],:" \\\t\né', '"credential"', '"scopes"', '"a"', '"b c"', '""', '"\\u0000"', '"\\\\"']
-NUMBERS = ["1", "01", "-1", "1.5", "1e9", "9" * 15, "9" * 25, "true", "null", "NaN"]
-
-
-@given(st.lists(st.sampled_from(PIECES + NUMBERS), max_size=12).map("".join), st.booleans())
-def test_the_fast_way_gives_what_the_strict_way_gives(text: str, as_object: bool) -> None:
-    body = (f"{{{text}}}" if as_object else text).encode()
-    plain = strict_json._parse_plainly(body)
-    if plain is not None:
-        assert plain == strict_json._parse_strictly(body)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b'{"credential":"x","scopes":["a","b"],"cost":1}', b' { "credential" : "x: {y}" , "a" : [ ] } ', b"{}"],
-)
-def test_a_plain_body_takes_the_fast_way(body: bytes) -> None:
-    assert strict_json._parse_plainly(body) == strict_json._parse_strictly(body)
-
-
-@pytest.mark.parametrize(
-    "body", [b'{"a":1,"a":2}', b'{"a":{"b":1}}', b'{"a":"\\u0041"}', b'{"a":"\xc3\xa9"}', b'{"a":1e999}', b'[{"a":1}]']
-)
-def test_what_needs_care_is_left_to_the_strict_way(body: bytes) -> None:
-    assert strict_json._parse_plainly(body) is None

@@ -1,0 +1,83 @@
+"""Who a credential stands for, made once of the same snapshots, together with the text that answers show of it. Pure.
+
+The members of an answer that depend on nothing but the snapshots are written out here, so that a warm validation
+joins bytes. What was made is remembered by the secret's id and counts only for the very objects it was made of: a
+snapshot that was read anew is another object.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Raw, Struct
+
+from keys.validation.shapes import ApiSnapshot, KeySnapshot, OrganizationSnapshot, Principal
+
+MAX_REMEMBERED = 20_000
+
+
+class CredentialMember(Struct, frozen=True):
+    """The credential, by its public ids."""
+
+    type: str
+    id: str
+    name: str
+    environment: str
+    expires_at: datetime | None
+    secret_id: str
+
+
+class OrganizationMember(Struct, frozen=True):
+    """Whose it is."""
+
+    id: str
+    name: str
+
+
+class _Made(Struct, frozen=True):
+    key: KeySnapshot
+    api: ApiSnapshot
+    organization: OrganizationSnapshot
+    principal: Principal
+
+
+_encoder = msgspec.json.Encoder()
+_made: dict[str, _Made] = {}
+
+
+def principal_of(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSnapshot) -> Principal:
+    """Who an API key stands for."""
+    made = _made.get(key.secret_id)
+    if made is not None and made.key is key and made.api is api and made.organization is organization:
+        return made.principal
+    if len(_made) >= MAX_REMEMBERED:
+        _made.clear()
+    principal = _principal(key, api, organization)
+    _made[key.secret_id] = _Made(key, api, organization, principal)
+    return principal
+
+
+def _principal(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSnapshot) -> Principal:
+    # What the API no longer has, no key has: scopes are cut by editing the API alone.
+    scopes = tuple(scope for scope in key.scopes if scope in api.scopes)
+    expires_at = None if key.expires_at is None else datetime.fromtimestamp(key.expires_at, UTC)
+    credential = CredentialMember("api_key", key.key_id, key.name, key.environment, expires_at, key.secret_id)
+    owner = OrganizationMember(organization.organization_id, organization.name)
+    return Principal(
+        type=credential.type,
+        credential_id=key.key_id,
+        secret_id=key.secret_id,
+        environment=key.environment,
+        organization_id=organization.organization_id,
+        scopes=scopes,
+        rate_limits=key.rate_limits or api.rate_limits,
+        shown=members({"credential": credential, "organization": owner}),
+        shown_if_valid=members(
+            {"subject": key.key_id, "client_id": None, "scopes": scopes, "metadata": Raw(key.metadata)}
+        ),
+    )
+
+
+def members(values: Mapping[str, object]) -> bytes:
+    """The members as they stand inside a JSON object, without its braces."""
+    return _encoder.encode(values)[1:-1]
