@@ -5,22 +5,31 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from portal import encryption, http
+from portal import encryption, http, reauthentication
 from portal.audit_actions import AuditAction
 from portal.models import User
 from portal.passwords import is_too_long
 from portal.services import people
 
 MAX_EMAIL_CHARS = 254
+ASK_FOR = {
+    "reauthenticate": "Use your password",
+    "mfa_reauthenticate": "Use a code from your authenticator app, or a recovery code",
+    "mfa_reauthenticate:webauthn": "Use your passkey",
+}
 
 
 def check_address(email: str) -> str:
@@ -61,6 +70,24 @@ class AccountAdapter(DefaultAccountAdapter):
         site = {"name": "Latchkey", "domain": urlsplit(settings.PUBLIC_URL).netloc}
         ours = {name: public_url(value) if name.endswith("_url") else value for name, value in context.items()}
         super().send_mail(template_prefix, email, ours | {"current_site": site, "public_url": settings.PUBLIC_URL})
+
+    def is_reauthentication_required(self, *, app: str) -> bool:  # noqa: ARG002  # allauth's signature
+        """Not right after signing in, which showed the same."""
+        return reauthentication.is_needed(self.request)
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        """Where there is a second factor, it is what is asked for: whoever has learnt the password cannot remove it."""
+        ways: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        strong = [way for way in ways if way["id"] != "reauthenticate"]
+        if is_mfa_enabled(user, reauthentication.SECOND_FACTORS):
+            ways = strong
+        return [way | {"description": ASK_FOR[way["id"]]} for way in ways]
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Sign in; who has just signed up has shown the code from the mail, and nothing else can be asked yet."""
+        if not get_authentication_records(request, user):
+            record_authentication(request, user, method="email_code")
+        super().login(request, user)
 
     def clean_password(self, password: str, user: User | None = None) -> str:
         """The password, if it may be set; one too long is refused before anything reads it."""
@@ -117,7 +144,16 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 class MFAAdapter(DefaultMFAAdapter):
-    """Second factors whose seeds only this installation can read."""
+    """Second factors whose seeds only this installation can read, and passkeys of our public address."""
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """Whom passkeys are made for: the host of ``PUBLIC_URL``, whatever the request says."""
+        return {"id": urlsplit(settings.PUBLIC_URL).hostname or "", "name": "Latchkey"}
+
+    def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:  # noqa: A002  # allauth's signature
+        """What a passkey is called until it gets a better name."""
+        count = Authenticator.objects.filter(user=user, type=type).count()
+        return f"Passkey {count + 1}" if count else "Passkey"
 
     def encrypt(self, text: str) -> str:
         """Encrypted under the newest of ``ENCRYPTION_KEYS``."""

@@ -20,6 +20,7 @@ class SignupForm(account_forms.SignupForm):
     """An address and a password."""
 
     account_already_exists: bool
+    by_passkey: bool
 
     def clean_email(self) -> str:
         """The address, if ``SIGNUP`` lets it in."""
@@ -28,7 +29,8 @@ class SignupForm(account_forms.SignupForm):
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         """The new person, or the answer for an address that has an account: a stranger sees no difference."""
         if self.account_already_exists:
-            make_password(self.cleaned_data["password1"])  # answering sooner would tell that the address is known
+            if not self.by_passkey:  # answering sooner would tell that the address is known
+                make_password(self.cleaned_data["password1"])
             return _known(super().try_save(request))
         user = get_adapter().save_user(request, User(), self, commit=False)
         try:

@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 from structlog.contextvars import bound_contextvars
 
-from portal import http
+from portal import http, reauthentication
 from portal.audit import NotAllowed
 from portal.models import Membership
 from portal.passwords import PasswordsBusy
@@ -152,6 +153,8 @@ class OrganizationMiddleware:
             return http.forbidden(request, exception.action)
         if isinstance(exception, PasswordsBusy):
             return http.busy(request)
+        if isinstance(exception, ReauthenticationRequired):
+            return reauthentication.ask(request)
         return None
 
 

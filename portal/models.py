@@ -174,11 +174,6 @@ class ServiceAccount(models.Model):
         return self.name
 
 
-def audit_actions() -> list[tuple[str, str]]:
-    """The actions as choices; a function, so that one more of them needs no migration."""
-    return [(action.value, action.value) for action in AuditAction]
-
-
 class Session(AbstractBaseSession):
     """A browser that came with a cookie; the key is a digest of it, the data encrypted (``portal.sessions``)."""
 
@@ -190,6 +185,11 @@ class Session(AbstractBaseSession):
 
     def __str__(self) -> str:
         return f"{self.user or 'a visitor'} since {self.created_at:%Y-%m-%d %H:%M:%S}"
+
+
+def audit_actions() -> list[tuple[str, str]]:
+    """The actions as choices; a function, so that one more of them needs no migration."""
+    return [(action.value, action.value) for action in AuditAction]
 
 
 class AuditEvent(models.Model):

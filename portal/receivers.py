@@ -1,11 +1,15 @@
 """Write down what happens to accounts, in the transaction in which it happens."""
 
+from dataclasses import replace
 from typing import Any
 
+from allauth.account.adapter import get_adapter
+from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress
-from allauth.account.signals import email_changed
+from allauth.account.signals import email_changed, user_logged_in
 from allauth.core import context
 from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authenticator_used
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
@@ -54,6 +58,28 @@ def record_factor_added(instance: Authenticator, *, created: bool, **_: Any) -> 
 def record_factor_removed(instance: Authenticator, **_: Any) -> None:
     """A second factor that counts no more."""
     _record(AuditAction.USER_SECOND_FACTOR_REMOVED, instance.user, by=_actor(), before={"type": str(instance.type)})
+
+
+@receiver(authenticator_used)
+def tell_recovery_code(request: HttpRequest, user: User, authenticator: Authenticator, **_: Any) -> None:
+    """A recovery code that was used: by its owner, or by who found the paper."""
+    if authenticator.type == Authenticator.Type.RECOVERY_CODES:
+        codes = Authenticator.objects.get(pk=authenticator.pk)  # as the use has left them
+        left = len(codes.wrap().get_unused_codes())
+        _record(AuditAction.USER_RECOVERY_CODE_USED, user, by=_by(request, user), after={"left": left})
+        get_adapter().send_notification_mail("mfa/email/recovery_code_used", user, {"left": left})
+
+
+@receiver(user_logged_in)
+def record_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
+    """Somebody is in, and by what."""
+    ways = [record.get("type") or record["method"] for record in get_authentication_records(request, user)]
+    _record(AuditAction.USER_SIGNED_IN, user, by=_by(request, user), after={"by": ways})
+
+
+def _by(request: HttpRequest, user: User) -> Actor:
+    """The person, who may not be signed in yet."""
+    return replace(actor_of(request), user=user)
 
 
 def _actor() -> Actor:

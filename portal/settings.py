@@ -210,7 +210,15 @@ ACCOUNT_RATE_LIMITS = {
     "confirm_email": "1/10s/key,20/d/key",  # three guesses at six digits each: 1 chance in 16,000 a day
 }
 MFA_ADAPTER = "portal.accounts.MFAAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = MFA_PASSKEY_SIGNUP_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey stands for both factors
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_FORMS = {
+    "authenticate_webauthn": "portal.factor_forms.PasskeySecondStepForm",
+    "login_webauthn": "portal.factor_forms.PasskeySignInForm",
+    "reauthenticate_webauthn": "portal.factor_forms.PasskeyAgainForm",
+}
 MFA_TOTP_ISSUER = "Latchkey"
 PASSWORD_RESET_TIMEOUT = 3600
 

@@ -51,14 +51,14 @@ class Live:
 
     def mailed_code(self, address: str) -> str:
         """The newest code that was mailed to the address."""
-        return self._mailed(address, r"^    (\d{6})$")
+        return self.mailed(address, r"^    (\d{6})$")
 
     def mailed_link(self, address: str) -> str:
         """The first link of the newest mail to the address."""
-        return self._mailed(address, r"^(https?://\S+)$")
+        return self.mailed(address, r"^(https?://\S+)$")
 
-    def _mailed(self, address: str, pattern: str) -> str:
-        """What the newest mail to the address holds; waits for it, as a person would."""
+    def mailed(self, address: str, pattern: str) -> str:
+        """What the newest mail to the address holds there; waits for it, as a person would."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             _, is_mailed, newest = self.log.rpartition(f"To: {address}\n")

@@ -24,7 +24,8 @@ function asks() {
 document.addEventListener("copied", (event) => { if (event.target.closest("[data-secret], [data-secret-extra]")) markSaved(); });
 document.addEventListener("copy", (event) => { if (event.target.closest?.("[data-secret]")) markSaved(); });
 document.addEventListener("click", (event) => {
-  if (event.target.closest("a[data-saves]")) markSaved();
+  if (event.target.closest("[data-print]")) print();
+  if (event.target.closest("[data-saves]")) markSaved();
   const done = event.target.closest("[data-secret-done]");
   if (!done) return;
   if (asks()) event.preventDefault();

@@ -1,0 +1,55 @@
+"""The pages of one's own account that allauth does not have: where one is signed in, and the overview of security."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from allauth.mfa.base import views as base_views
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from portal.browsers import browser_words
+from portal.http import HttpRequest, actor_of
+from portal.models import Session
+from portal.services import people
+from portal.sessions import row_key
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """A session as the page lists it."""
+
+    session: Session
+    browser: str
+    is_current: bool
+
+
+class SecurityView(base_views.IndexView):
+    """How one gets in, what one could get in by besides, and where one is in."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With the sessions, this one first."""
+        sessions = sessions_of(self.request)
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"sessions": sessions, "has_others": len(sessions) > 1}
+
+
+def sessions_of(request: HttpRequest) -> list[SessionView]:
+    """The person's sessions that go on, this one first, then by last use."""
+    here = row_key(request.session.session_key)
+    rows = Session.objects.filter(user=request.user, expire_date__gt=timezone.now()).order_by("-seen_at")
+    views = [SessionView(row, browser_words(row.user_agent), is_current=row.pk == here) for row in rows]
+    return sorted(views, key=lambda view: not view.is_current)
+
+
+@require_POST
+@login_required
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    """Sign out everywhere else."""
+    ended = people.end_other_sessions(request.user, keep=row_key(request.session.session_key), by=actor_of(request))
+    where = "one other browser" if ended == 1 else f"{ended} other browsers"
+    messages.success(request, f"You are signed out of {where}." if ended else "You were signed in nowhere else.")
+    return redirect("mfa_index")

@@ -1,0 +1,207 @@
+"""Second factors and passkeys: allauth's pages, where ours differ.
+
+Recovery codes are rendered in the answer to the POST that made them and never again; passkeys are always discoverable
+and always ask for a fingerprint, a face or a PIN.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import quote
+
+from allauth.account import views as account_views
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.models import Login
+from allauth.account.utils import get_next_redirect_url
+from allauth.mfa.base import views as base_views
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes import views as code_views
+from allauth.mfa.recovery_codes.internal import flows as code_flows
+from allauth.mfa.totp import views as totp_views
+from allauth.mfa.totp.internal import flows as totp_flows
+from allauth.mfa.webauthn import views as webauthn_views
+from allauth.mfa.webauthn.internal import auth as webauthn_auth
+from allauth.mfa.webauthn.internal import flows as webauthn_flows
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
+from django.views.decorators.debug import sensitive_variables
+
+from portal import reauthentication
+from portal.factor_forms import AddPasskeyForm, NamePasskeyForm
+
+Context = dict[str, Any]
+SECURITY = reverse_lazy("mfa_index")
+
+
+@sensitive_variables()
+def show_codes(request: HttpRequest, authenticator: Authenticator, *, title: str) -> HttpResponse:
+    """The only sight of recovery codes."""
+    codes = authenticator.wrap()
+    codes.mark_as_viewed()
+    shown = codes.get_unused_codes()
+    context = {
+        "title": title,
+        "codes": shown,
+        "text": quote("".join(f"{code}\n" for code in shown)),
+        "continue_url": get_next_redirect_url(request) or SECURITY,
+    }
+    response = render(request, "mfa/recovery_codes/index.html", context)
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+class ActivateTotpView(totp_views.ActivateTOTPView):
+    """An authenticator app, and the recovery codes that come with the first factor."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Turn it on."""
+        _, codes = totp_flows.activate_totp(self.request, form)
+        if codes is None:
+            return redirect(get_next_redirect_url(self.request) or SECURITY)
+        return show_codes(self.request, codes, title="Your authenticator app is on")
+
+
+class GenerateCodesView(code_views.GenerateRecoveryCodesView):
+    """New recovery codes in place of all earlier ones."""
+
+    def form_valid(self, form: Any) -> HttpResponse:  # noqa: ARG002  # Django's signature
+        """Make and show them."""
+        return show_codes(self.request, code_flows.generate_recovery_codes(self.request), title="New recovery codes")
+
+
+class AddPasskeyView(webauthn_views.AddWebAuthnView):
+    """One more passkey."""
+
+    def get_form_class(self) -> type[AddPasskeyForm]:
+        """Ours, which leaves nothing about the kind of passkey to the browser."""
+        return AddPasskeyForm
+
+    def get_context_data(self, **kwargs: Any) -> Context:
+        """With what the browser needs to make it."""
+        context: Context = super(webauthn_views.AddWebAuthnView, self).get_context_data(**kwargs)
+        return context | _creation(self.request.user)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Keep it."""
+        added, codes = webauthn_flows.add_authenticator(self.request, **_named(form))
+        record_authentication(self.request, self.request.user, "mfa", id=added.pk, type=added.type)
+        if codes is None:
+            return redirect(SECURITY)
+        return show_codes(self.request, codes, title="Your passkey is saved")
+
+
+class RenamePasskeyView(webauthn_views.EditWebAuthnView):
+    """Another name for a passkey."""
+
+    success_url = SECURITY
+
+    def get_form_class(self) -> type[NamePasskeyForm]:
+        """Ours, with a bound."""
+        return NamePasskeyForm
+
+
+class RemovePasskeyView(webauthn_views.RemoveWebAuthnView):
+    """A passkey that opens nothing any more; the last way in stays."""
+
+    success_url = SECURITY
+
+    def get_context_data(self, **kwargs: Any) -> Context:
+        """Whether the account could still be opened without it."""
+        context: Context = super().get_context_data(**kwargs)
+        return context | {"is_last_way_in": self._is_last_way_in()}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Remove it."""
+        if self._is_last_way_in():
+            return cast("HttpResponse", self.render_to_response(self.get_context_data(form=form)))
+        return cast("HttpResponse", super().form_valid(form))
+
+    def _is_last_way_in(self) -> bool:
+        return not self.request.user.has_usable_password() and self.get_queryset().count() == 1
+
+
+class SignUpPasskeyView(webauthn_views.SignupWebAuthnView):
+    """The passkey of somebody who signs up with one."""
+
+    def get_form_class(self) -> type[AddPasskeyForm]:
+        """Ours."""
+        return AddPasskeyForm
+
+    def get_context_data(self, **kwargs: Any) -> Context:
+        """With what the browser needs to make it."""
+        context: Context = super(webauthn_views.SignupWebAuthnView, self).get_context_data(**kwargs)
+        return context | _creation(self._login_stage.login.user)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Keep it, sign them in by it, and give them codes for the day it is lost."""
+        stage = self._login_stage
+        user = stage.login.user
+        added = webauthn_flows.signup_authenticator(self.request, user=user, **_named(form))
+        record_authentication(self.request, user, "mfa", id=added.pk, type=added.type, passwordless=True)
+        answer: HttpResponse = stage.exit()
+        codes = code_flows.auto_generate_recovery_codes(self.request)
+        return answer if codes is None else show_codes(self.request, codes, title="You are in")
+
+
+class PasskeySignInView(webauthn_views.LoginWebAuthnView):
+    """In by a passkey alone: it is something one has, and it asked for what one knows or is."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Sign them in, and go where they wanted to."""
+        passkey = form.cleaned_data["credential"]
+        login = Login(user=passkey.user, redirect_url=get_next_redirect_url(self.request))
+        answer: HttpResponse = webauthn_flows.perform_passwordless_login(self.request, passkey, login)
+        return answer
+
+
+class SecondStepView(base_views.AuthenticateView):
+    """After the password: a code, or a passkey."""
+
+    def get_context_data(self, **kwargs: Any) -> Context:
+        """With those of the ways that this person has."""
+        context: Context = super().get_context_data(**kwargs)
+        options = context.get("js_data", {}).get("request_options", {}).get("publicKey", {})
+        return context | {"passkey_options": _as_json(options), "has_passkey": bool(options.get("allowCredentials"))}
+
+
+class _Resumes(account_views.BaseReauthenticateView):
+    def form_valid(self, form: Any) -> HttpResponseBase:
+        return reauthentication.resume(self.request) or super().form_valid(form)
+
+
+class PasswordAgainView(account_views.ReauthenticateView, _Resumes):
+    """The password, once more."""
+
+
+class CodeAgainView(base_views.ReauthenticateView, _Resumes):
+    """A code, once more."""
+
+
+class PasskeyAgainView(webauthn_views.ReauthenticateWebAuthnView, _Resumes):
+    """A passkey, once more."""
+
+    def get_context_data(self, **kwargs: Any) -> Context:
+        """With our challenge."""
+        context: Context = super(webauthn_views.ReauthenticateWebAuthnView, self).get_context_data(**kwargs)
+        options = webauthn_auth.begin_authentication(self.request.user)["publicKey"]
+        return context | {"passkey_options": _as_json(options)}
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Say so, and ask again."""
+        return cast("HttpResponse", self.render_to_response(self.get_context_data(form=form)))
+
+
+def _creation(user: Any) -> Context:
+    options = webauthn_auth.begin_registration(user, passwordless=True)["publicKey"]
+    return {"passkey_options": _as_json(options)}
+
+
+def _as_json(options: Mapping[str, Any]) -> str:
+    """What the browser's ``parse…OptionsFromJSON`` reads (WebAuthn level 3 §5.1.8)."""
+    return json.dumps(options, default=dict)
+
+
+def _named(form: AddPasskeyForm) -> Context:
+    return {"name": form.cleaned_data["name"], "credential": form.cleaned_data["credential"]}

@@ -1,0 +1,84 @@
+"""Ask again who it is before what widens or reveals, and then go on at the exact step.
+
+What was sent when the question came up is held for ten minutes, in the session, unless there is a secret in it: then
+the person comes back to the form instead and fills it in once more.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from allauth.account.adapter import get_adapter
+from allauth.account.authentication import get_authentication_records
+from allauth.account.utils import get_next_redirect_url
+from allauth.core.exceptions import ReauthenticationRequired
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, resolve_url
+from django.urls import resolve
+from django.utils.http import urlencode
+
+HELD: Final = "held_request"
+HELD_FOR_S: Final = 600
+SECOND_FACTORS: Final = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+SECRET_FIELDS: Final = frozenset({"password", "password1", "password2", "oldpassword", "code", "credential"})
+
+
+def is_recent(records: Iterable[Mapping[str, Any]], *, factor_since: float | None, now: float) -> bool:
+    """Whether somebody has shown, within 15 minutes, all that could be asked of them; signing in counts.
+
+    ``records`` are allauth's (``method``, ``at``); ``factor_since`` is when the first second factor was set up. Where
+    there is one, a password alone is not enough, unless it was all there was when it was given.
+    """
+    for record in records:
+        if not 0 <= now - record["at"] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
+            continue
+        if factor_since is None or record["method"] == "mfa" or record["at"] <= factor_since:
+            return True
+    return False
+
+
+def is_needed(request: HttpRequest) -> bool:
+    """Whether this person has to show who they are before what comes next."""
+    if not request.user.is_authenticated:
+        return True
+    first = Authenticator.objects.filter(user=request.user, type__in=SECOND_FACTORS).order_by("created_at").first()
+    records = get_authentication_records(request, request.user)
+    return not is_recent(records, factor_since=first.created_at.timestamp() if first else None, now=time.time())
+
+
+def require_recent(request: HttpRequest) -> None:
+    """Raise ReauthenticationRequired, which the middleware turns into the question, where it has to be asked."""
+    if is_needed(request):
+        raise ReauthenticationRequired
+
+
+def ask(request: HttpRequest) -> HttpResponse:
+    """Send the person to show who they are, and hold what they sent."""
+    path = request.get_full_path()
+    is_plain = path == request.path and not SECRET_FIELDS & request.POST.keys()
+    if request.method == "POST" and request.user.is_authenticated and is_plain:
+        form = request.POST.copy()
+        form.pop("csrfmiddlewaretoken", None)
+        request.session[HELD] = {"path": path, "form": form.urlencode(), "at": time.time()}
+    methods = get_adapter().get_reauthentication_methods(request.user)
+    url = methods[0]["url"] if methods else resolve_url(settings.LOGIN_URL)
+    target = f"{url}?{urlencode({REDIRECT_FIELD_NAME: path})}"
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=403, headers={"HX-Redirect": target})
+    return redirect(target)
+
+
+def resume(request: HttpRequest) -> HttpResponseBase | None:
+    """The answer to what is held for the page that is next; None where nothing is."""
+    held = request.session.pop(HELD, None)
+    if held is None or held["path"] != get_next_redirect_url(request) or time.time() - held["at"] > HELD_FOR_S:
+        return None
+    found = resolve(held["path"])
+    request.path = request.path_info = held["path"]
+    request.GET, request.POST = QueryDict(), QueryDict(held["form"])
+    request.resolver_match = found
+    answer: HttpResponseBase = found.func(request, *found.args, **found.kwargs)
+    return answer
