@@ -3,11 +3,13 @@
 Nothing depends on one message: each job looks for what there is to do, so a lost, doubled or late one changes nothing.
 """
 
+import logging
 import os
 import warnings
 from typing import Any
 
 from celery import Celery
+from celery.beat import ScheduleEntry, Scheduler
 from celery.signals import beat_init, celeryd_init, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -31,6 +33,31 @@ SCHEDULE = {
 if settings.REDIS_URL:
     SCHEDULE |= {"keys.tasks.flush_outbox": 1.0, "keys.tasks.fold_usage": 1.0}
 
+MAX_WAITING = 100
+
+log = logging.getLogger(__name__)
+
+
+class PatientScheduler(Scheduler):
+    """Keeps no file: after a restart every interval begins anew. And sends no more while nobody takes what was sent.
+
+    A message lies in the broker until it is taken, lapsed or not: a day without a worker would leave 190 MB there.
+    """
+
+    _is_told = False
+
+    def apply_async(self, entry: ScheduleEntry, producer: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Send the task, if there is room."""
+        waiting = producer.channel.queue_declare(queue=self.app.conf.task_default_queue).message_count
+        if waiting < MAX_WAITING:
+            self._is_told = False
+            return super().apply_async(entry, producer, *args, **kwargs)
+        if not self._is_told:  # once a spell
+            log.warning("tasks.nobody_works", extra={"waiting": waiting})
+            self._is_told = True
+        return None
+
+
 app = Celery("latchkey")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
@@ -43,8 +70,8 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
     timezone="UTC",
-    beat_scheduler="celery.beat:Scheduler",  # keeps no file: after a restart every interval begins anew
-    # What was not fetched by the time the next is due is dropped, so that a day without a worker leaves no heap.
+    beat_scheduler=PatientScheduler,
+    # What was not fetched by the time the next is due is dropped: once is enough.
     beat_schedule={task: {"task": task, "schedule": s, "options": {"expires": s}} for task, s in SCHEDULE.items()},
 )
 app.autodiscover_tasks()

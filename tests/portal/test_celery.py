@@ -3,12 +3,16 @@
 from importlib import import_module
 
 import pytest
+import redis
+from celery.beat import ScheduleEntry
+from celery.schedules import schedule
 from django.db import transaction
 from kombu.exceptions import OperationalError
 from pytest_django.fixtures import Settings
 
 from portal import celery
 from portal.jobs import enqueue_after_commit
+from tests import environment
 
 
 def test_messages_are_json_and_nothing_else() -> None:
@@ -25,6 +29,24 @@ def test_every_scheduled_task_exists_and_runs_when_there_is_nothing_to_do(db: No
 def test_what_a_dead_worker_left_behind_lapses_by_the_time_the_next_is_due() -> None:
     for entry in celery.app.conf.beat_schedule.values():
         assert entry["options"]["expires"] == entry["schedule"]
+
+
+@pytest.mark.skipif(environment.ON_SQLITE, reason="embedded, the worker runs beside")
+def test_a_day_without_a_worker_leaves_no_heap(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    import_module("keys.tasks")
+    monkeypatch.setitem(celery.app.conf, "task_always_eager", False)
+    scheduler = celery.PatientScheduler(celery.app, lazy=True)
+    entry = ScheduleEntry(app=celery.app, name="fold", task="keys.tasks.fold_usage", schedule=schedule(1))
+    with redis.Redis.from_url(settings.REDIS_URL) as broker:
+        try:
+            for _ in range(2 * celery.MAX_WAITING):
+                scheduler.apply_entry(entry, producer=scheduler.producer)
+            assert broker.llen("celery") == celery.MAX_WAITING
+            broker.delete("celery")  # somebody works again
+            scheduler.apply_entry(entry, producer=scheduler.producer)
+            assert broker.llen("celery") == 1
+        finally:
+            broker.delete("celery")
 
 
 @pytest.mark.django_db(transaction=True)
