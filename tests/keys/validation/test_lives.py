@@ -1,0 +1,35 @@
+"""Whatever is done to keys, in whatever order, two cached processes answer what a small model says after every step."""
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests import environment
+from tests.keys.validation.lives import Lives, World, world
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis"),
+]
+
+
+def live(*, lives: int, steps: int) -> World:
+    """Lead so many lives; what was seen."""
+    with world(2) as seen:
+        machine = type("LivesHere", (Lives,), {"world": seen})
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=lives,
+                stateful_step_count=steps,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    return seen
+
+
+def test_every_process_answers_what_the_model_says_after_every_step() -> None:
+    seen = live(lives=5, steps=25)
+    assert {"VALID", "REVOKED", "NOT_FOUND"} <= set(seen.codes)

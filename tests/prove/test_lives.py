@@ -1,0 +1,23 @@
+"""Many lives of keys, and long ones."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests import environment
+from tests.keys.validation.test_lives import live
+
+pytestmark = [
+    pytest.mark.prove,
+    pytest.mark.timeout(900),
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis"),
+]
+LIVES, STEPS = 40, 50
+
+
+def test_every_process_answers_what_the_model_says_after_every_step(prove: Callable[[str], None]) -> None:
+    seen = live(lives=LIVES, steps=STEPS)
+    codes = ", ".join(f"{code} {count:,}" for code, count in seen.codes.most_common())
+    prove(f"lives of keys: {seen.changes:,} changes, {seen.codes.total():,} answers as the model says: {codes}")
+    assert len(seen.codes) >= 9
