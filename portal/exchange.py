@@ -17,6 +17,7 @@ from portal.proxies import client_address, is_https
 from portal.request_ids import request_id
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_AGENT_BYTES = 512
 JSON = "application/json"
 
 _ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
@@ -64,6 +65,12 @@ class Exchange:
     def client_address(self) -> str | None:
         """Where the request comes from, as far as the trusted proxies tell."""
         return client_address(self._peer, self.headers(b"x-forwarded-for"), settings.TRUSTED_PROXIES)
+
+    @property
+    def agent(self) -> bytes | None:
+        """What the client calls itself, in its own words, the first of them."""
+        agent = self._by_name.get(b"user-agent")
+        return agent and agent[:MAX_AGENT_BYTES]
 
     @property
     def is_https(self) -> bool:

@@ -47,7 +47,15 @@ class Engine:
         _require_working(secret, found.get(api_name(secret.api_id)), now=time.time())
         return Audience(secret.api_id, secret.environment)
 
-    async def ask(self, api_secret: str, credential: str, call: Call, *, caller_address: str | None) -> Outcome:
+    async def ask(
+        self,
+        api_secret: str,
+        credential: str,
+        call: Call,
+        *,
+        caller_address: str | None,
+        caller_agent: bytes | None = None,
+    ) -> Outcome:
         """Whether the credential may make the call to the caller's API; raises UnknownCaller or Unavailable."""
         caller, presented, deadline = _caller(api_secret), recognise(credential), _deadline()
         names = caller.names if isinstance(presented, Verdict) else caller.names + presented.names
@@ -64,7 +72,7 @@ class Engine:
         verdict = known if isinstance(known, Verdict) else known.decide(found, call, audience, now=now)
 
         outcome = self._settle(verdict, call, now=now)
-        self._usage.count_caller(secret.secret_id, address=caller_address, now=now)
+        self._usage.count_caller(secret.secret_id, address=caller_address, agent=caller_agent, now=now)
         self._mover.notice(caller.outdated(secret))
         if not isinstance(known, Verdict):
             self._mover.notice(known.outdated)
@@ -92,7 +100,9 @@ class Engine:
             if standing is not None and not standing.is_admitted:
                 code = Code.RATE_LIMITED
         if principal is not None:
-            self._usage.count(principal.credential_id, principal.secret_id, code, address=call.address, now=now)
+            self._usage.count(
+                principal.credential_id, principal.secret_id, code, address=call.address, agent=call.agent, now=now
+            )
         metrics.ANSWERED[code] += 1
         return Outcome(code, principal, verdict.missing_scopes, standing)
 

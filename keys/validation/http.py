@@ -40,7 +40,11 @@ async def _validate(exchange: Exchange) -> Answer:
             await ENGINE.know(api_secret)  # only a known caller is told what is wrong with the request
             raise
         outcome = await ENGINE.ask(
-            api_secret, question.credential, question.call, caller_address=exchange.client_address
+            api_secret,
+            question.credential,
+            question.call,
+            caller_address=exchange.client_address,
+            caller_agent=exchange.agent,
         )
     except UnknownCaller:
         raise Problem(
@@ -53,7 +57,7 @@ async def _validate(exchange: Exchange) -> Answer:
 
 async def _whoami(exchange: Exchange) -> Answer:
     credential = _own_credential(exchange)
-    call = Call(address=exchange.client_address, cost=0)  # looking spends nothing
+    call = Call(address=exchange.client_address, cost=0, agent=exchange.agent)  # looking spends nothing
     try:
         outcome = await ENGINE.ask_about_itself(credential, call)
     except Unavailable:

@@ -169,6 +169,7 @@ class Call(Struct, frozen=True, gc=False):
     method: str | None = None
     path: str | None = None
     cost: int = 1
+    agent: bytes | None = None  # what the consumer's program calls itself, where it asks itself
 
 
 class Principal(Struct, frozen=True, kw_only=True, gc=False):

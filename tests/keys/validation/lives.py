@@ -36,7 +36,6 @@ from keys.validation.usage_queue import hand_on
 from portal import outbox
 from portal.audit import COMMAND
 from portal.models import Organization
-from portal.proxies import parse_address
 from portal.services.organizations import resume_organization, suspend_organization
 from tests.keys.validation.life_model import IS_USE, NETWORK, OUTSIDE, WITHIN, Key, Model, Secret
 from tests.keys.validation.test_races import running
@@ -289,7 +288,7 @@ async def _ask_in_turn(engine: Engine, asked: list[tuple[str, str, str, str]]) -
 
 
 async def _ask(engine: Engine, api_secret: str, credential: str, address: str, scope: str) -> str:
-    call = Call(scopes=frozenset([scope]), address=parse_address(address))
+    call = Call(scopes=frozenset([scope]), address=address)
     try:
         outcome = await engine.ask(api_secret, credential, call, caller_address=None)
     except UnknownCaller:

@@ -11,7 +11,7 @@ from keys.services.keys import IssuedKey
 from keys.validation import folding
 from keys.validation import usage as usage_module
 from keys.validation.batches import Batch
-from keys.validation.http import validate
+from keys.validation.http import validate, whoami
 from keys.validation.shapes import Code
 from keys.validation.usage import UsageRecorder
 from tests.asgi import ask
@@ -177,14 +177,26 @@ def test_the_addresses_of_a_key_are_bounded(
 def test_a_validation_counts_the_key_and_its_caller(
     usage: UsageRecorder, issued: IssuedKey, api_secret: IssuedApiSecret
 ) -> None:
-    headers = [("authorization", f"Bearer {api_secret.secret_text}"), ("content-type", "application/json")]
+    headers = [
+        ("authorization", f"Bearer {api_secret.secret_text}"),
+        ("content-type", "application/json"),
+        ("user-agent", "orders-backend/7"),
+    ]
     body = f'{{"credential": "{issued.secret_text}", "ip": "2001:db8::7"}}'.encode()
     ask(validate, "POST", headers=headers, body=body, peer="198.51.100.4")
     usage.finish()
     api_secret.secret.refresh_from_db()
     assert Usage.objects.get().count == 1
     assert Caller.objects.get().address == "2001:db8::7"
-    assert api_secret.secret.last_used_from == "198.51.100.4"
+    assert (api_secret.secret.last_used_from, api_secret.secret.last_used_agent) == ("198.51.100.4", "orders-backend/7")
+    assert KeySecret.objects.get().last_used_agent == ""
+
+
+def test_a_consumer_that_asks_for_itself_is_known_by_its_program(usage: UsageRecorder, issued: IssuedKey) -> None:
+    ask(whoami, headers=[("x-api-key", issued.secret_text), ("user-agent", "curl/8.5.0")], peer="198.51.100.4")
+    usage.finish()
+    secret = KeySecret.objects.get()
+    assert (secret.last_used_from, secret.last_used_agent) == ("198.51.100.4", "curl/8.5.0")
 
 
 def test_wrong_guesses_are_not_counted(usage: UsageRecorder, api_secret: IssuedApiSecret) -> None:
