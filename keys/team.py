@@ -8,7 +8,7 @@ from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QueryS
 from django.db.models.functions import Coalesce
 
 from keys.models import ApiKey
-from portal.models import Membership, Organization, ServiceAccount, User
+from portal.models import Invitation, Membership, Organization, ServiceAccount, User
 from portal.permissions import ROLES_FOR, Action, Role, may_grant
 
 PAGE_SIZE = 50
@@ -82,6 +82,12 @@ def visible_service_accounts(organization: Organization) -> QuerySet[ServiceAcco
     accounts = ServiceAccount.objects.filter(organization=organization, removed_at=None).select_related("organization")
     live = Count("api_keys", filter=Q(api_keys__revoked_at=None))
     return accounts.annotate(keys_n=live, last_used_at=_last_used()).order_by("name")
+
+
+def open_invitations(organization: Organization) -> QuerySet[Invitation]:
+    """Those that nobody has answered, the newest first, expired ones too: they can be sent again."""
+    waiting = Invitation.objects.filter(organization=organization, ended_at=None)
+    return waiting.select_related("invited_by").order_by("-sent_at", "-pk")
 
 
 def possible_heirs(organization: Organization, *, instead_of: User | ServiceAccount) -> list[User | ServiceAccount]:

@@ -3,16 +3,25 @@
 from django.urls import include, path
 
 from keys import converters  # noqa: F401  # registering <id:…> is the effect
-from keys.views.team import departures, members, organization
+from keys.views.team import departures, invitations, joining, members, organization
 
 app_name = "team"
 team = [
     path("", members.show_members, name="members"),
+    path("invitations/", invitations.show_invitations, name="invitations"),
+    path("invitations/new/", invitations.invite, name="invite"),
+    path("invitations/<id:invitation_id>/resending/", invitations.resend, name="invitation_resending"),
+    path("invitations/<id:invitation_id>/revocation/", invitations.revoke, name="invitation_revocation"),
     path("<id:user_id>/role/", members.change_member_role, name="role"),
     path("<id:user_id>/removal/", departures.remove, name="removal"),
 ]
 urlpatterns = [
     path("app/team/", include(team)),
+    path("invited/", joining.show, name="invited"),
+    path("invited/acceptance/", joining.accept, name="invited_acceptance"),
+    path("invited/declining/", joining.decline, name="invited_declining"),
+    path("invited/switch/", joining.switch_account, name="invited_switch"),
+    path("invited/<str:token>/", joining.open_link, name="invited_link"),
     path("app/organizations/new/", organization.new_organization, name="new_organization"),
     path("app/settings/", organization.organization_settings, name="settings"),
     path("app/settings/closing/", organization.close, name="closing"),

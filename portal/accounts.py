@@ -18,7 +18,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from portal import encryption, http, reauthentication
+from portal import encryption, http, joining, reauthentication
 from portal.audit_actions import AuditAction
 from portal.models import User
 from portal.passwords import is_too_long
@@ -53,9 +53,9 @@ def public_url(url: str) -> str:
 class AccountAdapter(DefaultAccountAdapter):
     """E-mail and password, with our sign-up modes, our addresses and our audit."""
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's signature
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Nobody signs up uninvited where ``SIGNUP`` is ``invite``."""
-        return bool(settings.SIGNUP != "invite")
+        return settings.SIGNUP != "invite" or joining.waiting(request) is not None
 
     def is_safe_url(self, url: str | None) -> bool:
         """Only a path of ours is followed after sign-in, whatever hosts we answer to."""

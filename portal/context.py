@@ -10,7 +10,8 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import HttpRequest
 from django.urls import reverse
 
-from portal.models import Membership, Organization
+from portal import joining
+from portal.models import Invitation, Membership, Organization
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
@@ -55,6 +56,11 @@ class Shell:
         if not user.is_authenticated or self.organization is None:
             return []
         return list(user.organizations.filter(closed_at=None).exclude(pk=self.organization.pk).order_by("name", "pk"))
+
+    @cached_property
+    def invitation(self) -> Invitation | None:
+        """The invitation that this browser has opened and nobody has answered."""
+        return joining.waiting(self._request)
 
     @cached_property
     def navigation(self) -> Sequence[NavigationLink]:

@@ -165,6 +165,8 @@ class Env(BaseSettings):
     max_keys_per_organization: Annotated[int, Field(ge=1)] = 1000
     max_clients_per_organization: Annotated[int, Field(ge=1)] = 100
     max_organizations_per_user: Annotated[int, Field(ge=1)] = 10
+    max_members_per_organization: Annotated[int, Field(ge=1)] = 1000
+    max_invitations_per_day: Annotated[int, Field(ge=0)] = 100
     audit_retention_days: Annotated[int, Field(ge=1)] = 400
     usage_retention_days: Annotated[int, Field(ge=31)] = 120
     snapshot_ttl: Annotated[int, Field(ge=1, le=60)] = 30

@@ -4,11 +4,15 @@ from typing import Any
 
 from allauth.account import forms as account_forms
 from allauth.account.adapter import get_adapter
+from allauth.core import context
 from django import forms
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 
+from portal import joining
 from portal.accounts import check_address
 from portal.audit import Actor, ActorKind
 from portal.context import THEMES
@@ -22,9 +26,19 @@ class SignupForm(account_forms.SignupForm):
     account_already_exists: bool
     by_passkey: bool
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        invitation = joining.waiting(context.request)
+        if invitation is not None:
+            self.fields["email"].initial = invitation.email
+
     def clean_email(self) -> str:
-        """The address, if ``SIGNUP`` lets it in."""
-        return str(check_address(super().clean_email()))
+        """The address, if ``SIGNUP`` lets it in; where it is ``invite``, only the invited one."""
+        email = str(check_address(super().clean_email()))
+        invitation = joining.waiting(context.request)
+        if settings.SIGNUP == "invite" and (invitation is None or invitation.email != email.lower()):
+            raise ValidationError("Use the address that was invited.", code="not_invited")
+        return email
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         """The new person, or the answer for an address that has an account: a stranger sees no difference."""

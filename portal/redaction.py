@@ -44,6 +44,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{16,}", re.IGNORECASE), rf"\1 {MASK}"),
     # The one-time part of a mailed link, and the password in a URL such as redis://:…@host.
     (re.compile(r"(/password/reset/key/[0-9a-z]+-)[^/\s'\"?]+", re.IGNORECASE), rf"\1{MASK}"),
+    (re.compile(r"(/invited/)(?!(?:acceptance|declining|switch)/)[^/\s'\"?]+"), rf"\1{MASK}"),
     (re.compile(r"(/confirm-email/)[^/\s'\"?]+"), rf"\1{MASK}"),
     (re.compile(r"(://[^/\s:@'\"]*:)[^@/\s'\"]+(?=@)"), rf"\1{MASK}"),
 )

@@ -52,6 +52,8 @@ SIGNUP = ENV.signup
 MAX_KEYS_PER_ORGANIZATION = ENV.max_keys_per_organization
 MAX_CLIENTS_PER_ORGANIZATION = ENV.max_clients_per_organization
 MAX_ORGANIZATIONS_PER_USER = ENV.max_organizations_per_user
+MAX_MEMBERS_PER_ORGANIZATION = ENV.max_members_per_organization
+MAX_INVITATIONS_PER_DAY = ENV.max_invitations_per_day
 AUDIT_RETENTION = timedelta(days=ENV.audit_retention_days)
 USAGE_RETENTION = timedelta(days=ENV.usage_retention_days)
 SNAPSHOT_TTL = ENV.snapshot_ttl  # seconds a copy is fresh

@@ -36,6 +36,8 @@ def addresses(key: ApiKey) -> list[Address]:
     arguments = {
         "public_id": key.public_id,
         "secret_id": key.secrets.get().public_id,
+        "invitation_id": f"inv_{'0' * 22}",
+        "token": "token",
         "user_id": User.objects.get(api_keys=key).public_id,
         "object_id": key.pk,
         "pk": key.api_id,

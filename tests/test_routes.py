@@ -19,13 +19,14 @@ HTMX = {"HX-Request": "true"}
 # Whoever adds a route says here whom it is for; admin is for staff, all of it.
 EVERYBODY = {
     "landing", "robots", "theme", "keys:docs",
+    "team:invited", "team:invited_link", "team:invited_declining", "team:invited_switch",
     "account_login", "account_logout", "account_inactive", "account_signup", "account_email_verification_sent",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
     "account_reset_password_from_key_done", "account_confirm_login_code", "mfa_authenticate",
     "account_signup_by_passkey", "mfa_login_webauthn", "mfa_signup_webauthn",
 }  # fmt: skip
 SIGNED_IN = {
-    "organization_switch", "team:new_organization",
+    "organization_switch", "team:new_organization", "team:invited_acceptance",
     "account_reauthenticate", "account_email", "account_change_password",
     "account_set_password", "mfa_index", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
     "mfa_generate_recovery_codes", "mfa_add_webauthn", "mfa_edit_webauthn", "mfa_remove_webauthn",
@@ -39,7 +40,9 @@ MANAGERS = {
     "keys:new", "keys:edit", "keys:roll", "keys:revocation", "keys:pause", "keys:resume", "keys:end_secret",
     "keys:extend_secret",
 }  # fmt: skip
-ADMINS = {"team:role"}
+ADMINS = {
+    "team:role", "team:invitations", "team:invite", "team:invitation_resending", "team:invitation_revocation",
+}  # fmt: skip
 OWNERS = {"team:closing"}
 GROUPS: Mapping[str, set[str]] = {
     "everybody": EVERYBODY, "the signed in": SIGNED_IN, "members": MEMBERS, "managers": MANAGERS,

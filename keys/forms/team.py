@@ -1,5 +1,6 @@
 """What is asked about people and organizations."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,10 +10,14 @@ from django.core.exceptions import ValidationError
 from keys import limits
 from keys.forms.fields import choose, valid
 from keys.services.departures import Heir
+from portal.accounts import check_address
 from portal.models import MAX_NAME_CHARS, Organization, ServiceAccount
 from portal.permissions import Role, may_grant
+from portal.services.invitations import MAX_AT_ONCE
 
 REVOKE = "revoke"
+MAX_EMAILS_CHARS = 6000
+MAX_SHOWN_CHARS = 80
 
 
 class MemberSearchForm(forms.Form):
@@ -47,6 +52,39 @@ class RoleForm(forms.Form):
     def is_confirmed(self) -> bool:
         """Whether the person has seen what it widens."""
         return bool(self.cleaned_data["confirmed"] == self.cleaned_data["role"])
+
+
+class InviteForm(forms.Form):
+    """Several addresses and one role."""
+
+    emails = forms.CharField(
+        label="E-mail addresses",
+        max_length=MAX_EMAILS_CHARS,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocapitalize": "off"}),
+        help_text=f"One a line, or with commas between; at most {MAX_AT_ONCE}.",
+    )
+    role = forms.ChoiceField(label="Role", widget=forms.RadioSelect, initial=Role.DEVELOPER)
+
+    def __init__(self, *args: Any, granter: Role, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose(self, "role", roles_to_grant(granter))
+
+    def clean_emails(self) -> list[str]:
+        """The addresses, each once, in lower case as accounts have them."""
+        found = re.split(r"[\s,;]+", self.cleaned_data["emails"].strip())
+        emails = list(dict.fromkeys(email.lower() for email in found))
+        if len(emails) > MAX_AT_ONCE:
+            raise ValidationError(f"Invite at most {MAX_AT_ONCE} people at once; these are {len(emails)}.")
+        for email in emails:
+            try:
+                check_address(str(forms.EmailField().clean(email)))
+            except ValidationError as error:
+                raise ValidationError(f"{email[:MAX_SHOWN_CHARS]}: {error.messages[0]}") from None
+        return emails
+
+    def wanted(self) -> Role:
+        """The role."""
+        return Role(self.cleaned_data["role"])
 
 
 class DepartureForm(forms.Form):

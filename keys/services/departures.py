@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from keys.models import ApiKey, RevokeReason
 from keys.services.common import key_names, record_of_key, revoke_locked
+from portal import letters
 from portal.audit import Actor, record, require
 from portal.audit_actions import AuditAction
 from portal.models import Membership, Organization, ServiceAccount, User
@@ -47,6 +48,8 @@ def remove_member(membership: Membership, *, heir: Heir | None, by: Actor) -> De
         take_out(membership, by=by)
         _hand_over(keys, membership.organization, heir, by, timezone.now())
         pending.touch(*_names(keys))
+    if by.user != membership.user:
+        letters.send(letters.member_removed(membership.organization), [membership.user.email])
     return Departure(len(keys), pending.spread)
 
 

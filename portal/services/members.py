@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.utils import timezone
 
+from portal import letters
 from portal.audit import Actor, ActorKind, NotAllowed, record, require, role_of
 from portal.audit_actions import AuditAction
-from portal.models import Membership
+from portal.models import Membership, Organization
 from portal.permissions import Action, Role, may_grant
 from portal.refusals import Refused
 from portal.services.organizations import lock_organization
@@ -24,8 +25,8 @@ def change_role(membership: Membership, role: Role, *, by: Actor) -> Membership:
         membership = lock_member(membership)
         require(by, membership.organization, Action.MANAGE_ORGANIZATION)
         before = Role(membership.role)
-        require_grant(by, membership, before)
-        require_grant(by, membership, role)
+        require_grant(by, membership.organization, before)
+        require_grant(by, membership.organization, role)
         if before is role:
             return membership
         if before is Role.OWNER:
@@ -35,6 +36,7 @@ def change_role(membership: Membership, role: Role, *, by: Actor) -> Membership:
         record_of_member(
             AuditAction.MEMBER_ROLE_CHANGED, membership, by=by, before={"role": before}, after={"role": role}
         )
+    letters.send(letters.role_changed(membership.organization, role), [membership.user.email])
     return membership
 
 
@@ -46,7 +48,7 @@ def take_out(membership: Membership, *, by: Actor) -> None:
     is_leaving = by.user == membership.user
     if not is_leaving:
         require(by, membership.organization, Action.MANAGE_ORGANIZATION)
-        require_grant(by, membership, Role(membership.role))
+        require_grant(by, membership.organization, Role(membership.role))
     if membership.role == Role.OWNER:
         refuse_last_owner(membership)
     action = AuditAction.MEMBER_LEFT if is_leaving else AuditAction.MEMBER_REMOVED
@@ -73,9 +75,9 @@ def refuse_last_owner(membership: Membership) -> None:
         raise Refused(LAST_OWNER)
 
 
-def require_grant(by: Actor, membership: Membership, role: Role) -> None:
+def require_grant(by: Actor, organization: Organization, role: Role) -> None:
     """Raise NotAllowed unless the actor may give and take this role."""
-    granter = role_of(by, membership.organization)
+    granter = role_of(by, organization)
     if by.kind is ActorKind.USER and (granter is None or not may_grant(granter, role)):
         raise NotAllowed(Action.CLOSE_ORGANIZATION, granter)  # what owners alone may do
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from portal import letters
 from portal.audit import Actor, record, require, require_operator
 from portal.audit_actions import AuditAction
 from portal.models import MAX_NAME_CHARS, Membership, Organization, User
@@ -80,6 +81,7 @@ def close_organization(organization: Organization, *, by: Actor) -> ChangedOrgan
 
     One row does it, so all credentials end at the same instant. A repeat only tells the caches again.
     """
+    told: list[str] = []
     with change() as pending:
         organization = lock_organization(organization)
         if organization.closed_at is None:
@@ -88,7 +90,9 @@ def close_organization(organization: Organization, *, by: Actor) -> ChangedOrgan
             organization.closed_at = now
             organization.save(update_fields=["closed_at"])
             _record(AuditAction.ORGANIZATION_CLOSED, organization, by=by, at=now)
+            told = list(organization.members.filter(is_active=True).values_list("email", flat=True))
         pending.touch(organization_name(organization))
+    letters.send(letters.organization_closed(organization), told)
     return ChangedOrganization(organization, pending.spread)
 
 

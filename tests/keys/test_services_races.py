@@ -17,6 +17,7 @@ from keys.services.secrets import roll_key
 from portal.audit import Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Membership, Organization, User
 from portal.permissions import Role
+from portal.services.invitations import accept_invitation, invite
 from portal.services.members import change_role
 from portal.services.organizations import close_organization
 
@@ -104,3 +105,11 @@ def test_two_last_owners_who_demote_each_other_leave_one(acme: Organization, ada
 def test_two_closings_at_once_close_once(acme: Organization, as_ada: Actor) -> None:
     at_once(*[lambda: close_organization(acme, by=as_ada)] * 2)
     assert AuditEvent.objects.filter(action="organization.closed").count() == 1
+
+
+def test_two_clicks_at_once_make_one_member(acme: Organization, as_ada: Actor, dov: User) -> None:
+    invitation = invite(acme, [dov.email], Role.DEVELOPER, by=as_ada)[0]
+    answers = at_once(*[lambda: accept_invitation(invitation, user=dov, by=Actor(ActorKind.USER, dov))] * 2)
+    assert all(isinstance(answer, Membership) for answer in answers)
+    assert acme.memberships.filter(user=dov).count() == 1
+    assert AuditEvent.objects.filter(action="member.joined").count() == 1

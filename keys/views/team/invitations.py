@@ -1,0 +1,78 @@
+"""Who was invited and has not come yet."""
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from keys.forms.team import InviteForm
+from keys.team import open_invitations
+from keys.views.access import go_to
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.models import Invitation
+from portal.permissions import MEANINGS, Action, Role
+from portal.refusals import Refused
+from portal.services import invitations
+
+
+@require_safe
+@member_required(Action.MANAGE_ORGANIZATION)
+def show_invitations(request: MemberRequest) -> HttpResponse:
+    """Those that wait for an answer, and those that were too late."""
+    rows = open_invitations(request.organization)
+    return render(request, "team/invitations.html", {"rows": rows, "now": timezone.now()})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_ORGANIZATION)
+def invite(request: MemberRequest) -> HttpResponse:
+    """Several addresses, one role."""
+    form = InviteForm(request.POST or None, granter=Role(request.membership.role))
+    if request.method == "POST" and form.is_valid():
+        emails = form.cleaned_data["emails"]
+        try:
+            invitations.invite(request.organization, emails, form.wanted(), by=actor_of(request))
+        except Refused as refusal:
+            form.add_error("emails", str(refusal))
+        else:
+            who = emails[0] if len(emails) == 1 else f"{len(emails)} people"
+            messages.success(request, f"{who} invited. The links work for {invitations.LIFETIME.days} days.")
+            return go_to(request, reverse("team:invitations"))
+    context = {"form": form, "meanings": {role.value: meaning for role, meaning in MEANINGS.items()}}
+    status = 422 if form.is_bound else 200
+    return fragment_or_page(request, "team/_invite.html", "team/invite.html", context, status=status)
+
+
+@require_POST
+@member_required(Action.MANAGE_ORGANIZATION)
+def resend(request: MemberRequest, invitation_id: str) -> HttpResponse:
+    """Another link; the old one is void."""
+    try:
+        sent = invitations.resend_invitation(_get(request, invitation_id), by=actor_of(request))
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"A new link is on its way to {sent.email}. The old one no longer works.")
+    return go_to(request, reverse("team:invitations"))
+
+
+@require_POST
+@member_required(Action.MANAGE_ORGANIZATION)
+def revoke(request: MemberRequest, invitation_id: str) -> HttpResponse:
+    """Take it back."""
+    revoked = invitations.revoke_invitation(_get(request, invitation_id), by=actor_of(request))
+    if revoked.outcome == Invitation.Outcome.REVOKED:
+        messages.success(request, f"The invitation of {revoked.email} no longer works.")
+    else:
+        messages.info(request, f"{revoked.email} has already answered.")
+    return go_to(request, reverse("team:invitations"))
+
+
+def _get(request: MemberRequest, invitation_id: str) -> Invitation:
+    found = request.organization.invitations.filter(public_id=invitation_id)
+    invitation = found.select_related("organization").first()
+    if invitation is None:
+        raise Http404
+    return invitation

@@ -1,0 +1,104 @@
+"""Mails about people and organizations: the fact first, one button, addresses of ``PUBLIC_URL`` only, never a secret.
+
+The one exception is an invitation's link, whose one-time part is what the mail is for.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from portal.models import Invitation, Organization, User
+from portal.permissions import MEANINGS, Role
+from portal.times import exact_words
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One mail before it is addressed; ``path`` is where its button leads."""
+
+    subject: str
+    lines: Sequence[str]
+    button: str
+    path: str = field(repr=False)
+
+    def rendered(self, kind: str) -> str:
+        """As ``html`` or ``txt``."""
+        context = {
+            "subject": self.subject,
+            "lines": self.lines,
+            "button_label": self.button,
+            "button_url": settings.PUBLIC_URL + self.path,
+            "public_url": settings.PUBLIC_URL,
+        }
+        return render_to_string(f"emails/letter.{kind}", context)
+
+
+def send(letter: Letter, recipients: Iterable[str]) -> None:
+    """Mail it to each of them alone, outside the request; nobody sees who else got it."""
+    for recipient in recipients:
+        mail = EmailMultiAlternatives(letter.subject, letter.rendered("txt"), to=[recipient])
+        mail.attach_alternative(letter.rendered("html"), "text/html")
+        mail.send()
+
+
+def invitation(invited: Invitation, token: str) -> Letter:
+    """To whom it is for, whether or not they have an account."""
+    inviter = invited.invited_by.display_name if invited.invited_by else "Somebody"
+    role = Role(invited.role)
+    return Letter(
+        f"{inviter} invites you to {invited.organization.name}",
+        [
+            f"{inviter} invites you to work in {invited.organization.name} as {role}. {MEANINGS[role]}",
+            f"The invitation is for {invited.email}, works once, and ends on {exact_words(invited.expires_at)}.",
+            "If you do not know them, do nothing.",
+        ],
+        "Look at the invitation",
+        reverse("team:invited_link", args=[token]),
+    )
+
+
+def invitation_accepted(organization: Organization, user: User, role: Role) -> Letter:
+    """To the inviter."""
+    return Letter(
+        f"{user.email} joined {organization.name}",
+        [f"{user.email} accepted your invitation and is now a member of {organization.name}, as {role}."],
+        "Look at the team",
+        reverse("team:members"),
+    )
+
+
+def role_changed(organization: Organization, role: Role) -> Letter:
+    """To the member."""
+    return Letter(
+        f"Your role in {organization.name} is now {role}",
+        [f"Your role in {organization.name} was changed to {role}. {MEANINGS[role]}"],
+        "Open Latchkey",
+        reverse("keys:overview"),
+    )
+
+
+def member_removed(organization: Organization) -> Letter:
+    """To whoever was removed."""
+    return Letter(
+        f"You are no longer a member of {organization.name}",
+        [
+            f"You can no longer open {organization.name}. Keys of yours there have another owner now, or are revoked.",
+            "If this surprises you, ask whoever administers it.",
+        ],
+        "Open Latchkey",
+        reverse("keys:overview"),
+    )
+
+
+def organization_closed(organization: Organization) -> Letter:
+    """To everybody who was in it."""
+    return Letter(
+        f"{organization.name} is closed",
+        [f"{organization.name} was closed by an owner. Requests with any of its credentials are refused, for good."],
+        "Open Latchkey",
+        reverse("keys:overview"),
+    )

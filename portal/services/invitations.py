@@ -1,0 +1,203 @@
+"""Operations on invitations: hold a place for whoever reads mail at an address, and let them take it, once."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from portal import letters
+from portal.audit import Actor, record, require
+from portal.audit_actions import AuditAction
+from portal.models import AuditEvent, Invitation, Membership, Organization, User
+from portal.permissions import Action, Role, may_grant
+from portal.refusals import Refused
+from portal.services.members import record_of_member, require_grant
+from portal.services.organizations import lock_organization
+
+LIFETIME = timedelta(days=7)
+MAX_AT_ONCE = 20
+SENT = (AuditAction.INVITATION_SENT, AuditAction.INVITATION_RESENT)
+
+
+def invite(organization: Organization, emails: Sequence[str], role: Role, *, by: Actor) -> list[Invitation]:
+    """Mail each address a link; one that has an open invitation gets a new link in place of the old.
+
+    ``emails`` are lower-case and checked by the form. Raises NotAllowed, or Refused (members, caps) before anything is
+    sent.
+    """
+    with transaction.atomic(durable=True):
+        organization = lock_organization(organization)
+        require(by, organization, Action.MANAGE_ORGANIZATION)
+        require_grant(by, organization, role)
+        now = timezone.now()
+        _refuse_members(organization, emails)
+        _refuse_above_caps(organization, len(emails), now)
+        made = [_write(organization, email, role, by, now) for email in dict.fromkeys(emails)]
+    return _mailed(made)
+
+
+def resend_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
+    """Mail a new link, good for another week; the old one is void. Raises NotAllowed, or Refused where it has ended."""
+    with transaction.atomic(durable=True):
+        invitation = lock_invitation(invitation)
+        organization, role = invitation.organization, Role(invitation.role)
+        require(by, organization, Action.MANAGE_ORGANIZATION)
+        require_grant(by, organization, role)
+        now = timezone.now()
+        _refuse_ended(invitation)
+        _refuse_above_caps(organization, 1, now, is_new=False)
+        made = [_write(organization, invitation.email, role, by, now)]
+    return _mailed(made)[0]
+
+
+def revoke_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
+    """Take it back; one that has ended stays as it is."""
+    with transaction.atomic(durable=True):
+        invitation = lock_invitation(invitation)
+        require(by, invitation.organization, Action.MANAGE_ORGANIZATION)
+        if invitation.ended_at is None:
+            _end(invitation, Invitation.Outcome.REVOKED)
+            _record(AuditAction.INVITATION_REVOKED, invitation, by)
+    return invitation
+
+
+def accept_invitation(invitation: Invitation, *, user: User, by: Actor) -> Membership:
+    """Make the person a member; a second click, also at the same time, finds what the first one made.
+
+    Raises Refused for another's address, and where the invitation has ended, is too old, or its sender could no longer
+    give the role. Who is a member already keeps the role they have.
+    """
+    with transaction.atomic(durable=True):
+        invitation = lock_invitation(invitation)
+        organization, now = invitation.organization, timezone.now()
+        present = Membership.objects.filter(organization=organization, user=user).first()
+        if present is not None and invitation.outcome == Invitation.Outcome.ACCEPTED:
+            return present
+        refuse_unless_open(invitation, now=now)
+        if not is_for(invitation, user):
+            raise Refused("This invitation is for another e-mail address.")
+        _end(invitation, Invitation.Outcome.ACCEPTED)
+        if present is not None:
+            return present
+        membership = Membership.objects.create(organization=organization, user=user, role=invitation.role)
+        record_of_member(AuditAction.MEMBER_JOINED, membership, by=by, after={"role": invitation.role})
+    if invitation.invited_by is not None:
+        letter = letters.invitation_accepted(organization, user, Role(invitation.role))
+        letters.send(letter, [invitation.invited_by.email])
+    return membership
+
+
+def decline_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
+    """Let it end unused; whoever holds the link may. One that has ended stays as it is."""
+    with transaction.atomic(durable=True):
+        invitation = lock_invitation(invitation)
+        if invitation.ended_at is None:
+            _end(invitation, Invitation.Outcome.DECLINED)
+            _record(AuditAction.INVITATION_DECLINED, invitation, by)
+    return invitation
+
+
+def find_by_token(token: str) -> Invitation | None:
+    """The invitation whose newest link has this one-time part, whatever became of it."""
+    found = Invitation.objects.select_related("organization", "invited_by")
+    return found.filter(digest=_digest(token)).first()
+
+
+def is_for(invitation: Invitation, user: User) -> bool:
+    """Whether the person has shown to read mail at its address; letter by letter, since look-alikes are others."""
+    return bool(EmailAddress.objects.filter(user=user, email=invitation.email, verified=True).exists())
+
+
+def refuse_unless_open(invitation: Invitation, *, now: datetime) -> None:
+    """Raise Refused, saying why, where the invitation can no longer be accepted."""
+    _refuse_ended(invitation)
+    if invitation.expires_at <= now:
+        raise Refused("This invitation has expired. Ask for a new one.")
+    if not _still_stands(invitation):
+        raise Refused("Whoever invited you can no longer do so. Ask for a new invitation.")
+
+
+def lock_invitation(invitation: Invitation) -> Invitation:
+    """The invitation as it is now, its organization locked."""
+    lock_organization(invitation.organization)
+    return Invitation.objects.select_related("organization", "invited_by").get(pk=invitation.pk)
+
+
+def _refuse_ended(invitation: Invitation) -> None:
+    if invitation.outcome == Invitation.Outcome.ACCEPTED:
+        raise Refused("This invitation has been accepted already.")
+    if invitation.ended_at is not None or invitation.organization.closed_at is not None:
+        raise Refused("This invitation was taken back or declined.")
+
+
+def _still_stands(invitation: Invitation) -> bool:
+    """Whether its sender could send it today: who was removed, or demoted, lets nobody in any more."""
+    members = Membership.objects.filter(organization=invitation.organization, user__is_active=True)
+    sender = members.filter(user=invitation.invited_by).first() if invitation.invited_by else None
+    return sender is not None and may_grant(Role(sender.role), Role(invitation.role))
+
+
+def _refuse_members(organization: Organization, emails: Sequence[str]) -> None:
+    known = set(organization.memberships.filter(user__email__in=emails).values_list("user__email", flat=True))
+    if known:
+        raise Refused(f"{', '.join(sorted(known))}: a member already.")
+
+
+def _refuse_above_caps(organization: Organization, wanted: int, now: datetime, *, is_new: bool = True) -> None:
+    events = AuditEvent.objects.filter(organization_id=organization.public_id, action__in=SENT)
+    sent = events.filter(at__gt=now - timedelta(days=1)).count()
+    if sent + wanted > settings.MAX_INVITATIONS_PER_DAY:
+        raise Refused(f"An organization sends {settings.MAX_INVITATIONS_PER_DAY} invitations a day. Go on tomorrow.")
+    places = organization.memberships.count() + organization.invitations.filter(ended_at=None).count()
+    if is_new and places + wanted > settings.MAX_MEMBERS_PER_ORGANIZATION:
+        raise Refused(f"An organization has at most {settings.MAX_MEMBERS_PER_ORGANIZATION} members and invitations.")
+
+
+def _write(organization: Organization, email: str, role: Role, by: Actor, now: datetime) -> tuple[Invitation, str]:
+    token = secrets.token_urlsafe(32)
+    values = {
+        "role": role,
+        "digest": _digest(token),
+        "invited_by": by.user,
+        "sent_at": now,
+        "expires_at": now + LIFETIME,
+    }
+    invitation, is_new = Invitation.objects.update_or_create(
+        organization=organization, email=email, ended_at=None, defaults=values
+    )
+    action = AuditAction.INVITATION_SENT if is_new else AuditAction.INVITATION_RESENT
+    _record(action, invitation, by, after={"role": role.value})
+    return invitation, token
+
+
+def _mailed(made: Sequence[tuple[Invitation, str]]) -> list[Invitation]:
+    for invitation, token in made:
+        letters.send(letters.invitation(invitation, token), [invitation.email])
+    return [invitation for invitation, _ in made]
+
+
+def _end(invitation: Invitation, outcome: Invitation.Outcome) -> None:
+    invitation.ended_at = timezone.now()
+    invitation.outcome = outcome
+    invitation.save(update_fields=["ended_at", "outcome"])
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()  # of 256 random bits: nothing slower would add anything
+
+
+def _record(action: AuditAction, invitation: Invitation, by: Actor, after: Mapping[str, object] | None = None) -> None:
+    record(
+        action,
+        actor=by,
+        at=timezone.now(),
+        organization_id=invitation.organization.public_id,
+        subject_id=invitation.public_id,
+        subject_label=invitation.email,
+        after=after,
+    )
