@@ -14,10 +14,12 @@ DATABASES["default"]["TEST"] = {"NAME": environment.TEST_DATABASE}
 if EMBEDDED:
     DATABASES["default"]["ENGINE"] = "tests.sqlite"
 else:
+    DATABASES["default"]["ENGINE"] = "tests.postgresql"
     DATABASES["default"]["OPTIONS"].pop("pool")  # a pool would hold test databases open that are to be dropped
 MAIL_BACKEND = EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True  # look a file up when it is asked for; each test's client would list them all first
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
 # What the product would write, at DEBUG and after its own redaction, goes to a file that the canary reads.
