@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests import live
 from tests.live import Live
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 WIDTHS: dict[str, ViewportSize] = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 780}}
+FAULTS = {"preload": False, "resultTypes": ["violations"]}  # to preload is to fetch what our policy forbids
 RULES: dict[Literal["light", "dark"], object] = {
-    "light": {"preload": False},  # it would fetch what our policy forbids
-    "dark": {"preload": False, "runOnly": {"type": "rule", "values": ["color-contrast"]}},  # colours alone differ
+    "light": FAULTS,
+    "dark": FAULTS | {"runOnly": {"type": "rule", "values": ["color-contrast"]}},  # colours alone differ
 }
+UNDER_WAY = ".htmx-request, .htmx-swapping, .htmx-settling"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"]
 QUIET += ["--disable-background-networking", "--disable-sync"]  # it would call home, from a machine that has no way out
 
@@ -67,7 +69,6 @@ class Inspector:
     def __init__(self, folder: Path | None) -> None:
         self.complaints: list[str] = []
         self.expected = ["422"]  # a form that was refused
-        self._axe = Axe()
         self._folder = folder
 
     def hear(self, complaint: str) -> None:
@@ -78,7 +79,9 @@ class Inspector:
 
     def look(self, page: Page, name: str) -> None:
         """Fail for anything axe finds, and for a page that is wider than its window; keep a picture of each."""
-        page.wait_for_load_state("networkidle")  # a form that was just sent may still be on its way
+        page.wait_for_load_state()  # a click has waited until the page it leads to began to come
+        expect(page.locator(UNDER_WAY)).to_have_count(0)
+        page.evaluate(AXE_SCRIPT)
         for width, size in WIDTHS.items():
             page.set_viewport_size(size)
             for theme, options in RULES.items():
@@ -86,7 +89,7 @@ class Inspector:
                 if self._folder:
                     picture = self._folder / f"{name}-{width}-{theme}.png"
                     page.screenshot(path=picture, full_page=True, caret="initial")  # hiding it takes an inline style
-                found = self._axe.run(page, options=options)
+                found = AxeResults(page.evaluate("options => axe.run(options)", options))
                 assert found.violations_count == 0, f"{name}, {width}, {theme}: {found.generate_report()}"
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
                 f"{name} is too wide on a {width}"
