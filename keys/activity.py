@@ -60,6 +60,7 @@ LABELS = {
     "networks": "Allowed addresses",
     "not_before": "Not before",
     "note": "Stored in",
+    "quota": "Quota",
     "rate_limits": "Rate limits",
     "secret": "Secret",
 }
@@ -70,6 +71,7 @@ NOTHING = {
     "expires_at": "never",
     "networks": "any address",
     "not_before": "from its creation",
+    "quota": "any number of uses",
     "rate_limits": "those of the API",
 }
 
@@ -211,10 +213,17 @@ def words(value: object) -> str:
     if isinstance(value, dict):
         if value.keys() == {"name", "limit", "window_s"}:
             return f"{value['limit']:,} requests in {value['window_s']:,} s ({value['name']})"
+        if value.keys() == {"limit", "refill"}:
+            return quota_words(value["limit"], value["refill"])
         return ", ".join(f"{name}: {words(item)}" for name, item in value.items())
     if isinstance(value, list):
         return ", ".join(words(item) for item in value)
     return _moment(value) if isinstance(value, str) else str(value)
+
+
+def quota_words(limit: int, refill: str) -> str:
+    """``1,000 uses a month``, ``1,000 uses in all``."""
+    return f"{limit:,} {'use' if limit == 1 else 'uses'} {'in all' if refill == 'none' else f'a {refill}'}"
 
 
 def _moment(text: str) -> str:

@@ -7,7 +7,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from keys import admin_apis  # noqa: F401  # registering is the effect
+from keys import activity, admin_apis  # noqa: F401  # registering is the effect
 from keys.admin_forms import ReasonForm, spell_rate_limit
 from keys.key_list import Wanted, matching
 from keys.models import ApiKey, KeySecret, RevokeReason
@@ -79,7 +79,7 @@ class ApiKeyAdmin(OperatedAdmin[ApiKey]):
     ordering = ("-created_at", "-pk")
     fields = (
         "public_id", "name", "note", "organization", "api", "environment", "owner", "status", "granted", "from_where",
-        "limits", "metadata", "not_before", "expires_at", "disabled_at", "revoked_at", "revoke_reason",
+        "limits", "uses", "metadata", "not_before", "expires_at", "disabled_at", "revoked_at", "revoke_reason",
         "last_used_at", "created_at",
     )  # fmt: skip
     inlines = (KeySecretInline,)
@@ -154,6 +154,11 @@ class ApiKeyAdmin(OperatedAdmin[ApiKey]):
     def limits(self, key: ApiKey) -> str:
         """As one types them."""
         return ", ".join(map(spell_rate_limit, key.rate_limits)) or "the API's"
+
+    @admin.display(description="quota")
+    def uses(self, key: ApiKey) -> str:
+        """How many it may have."""
+        return activity.words(key.quota) or "any number of uses"
 
     @admin.display(description="status")
     def status(self, key: ApiKey) -> str:

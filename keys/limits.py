@@ -20,6 +20,8 @@ MAX_NETWORKS = 100
 MAX_RATE_LIMITS = 4
 MAX_RATE = 1_000_000
 MAX_WINDOW_S = 31 * 24 * 3600
+MAX_QUOTA = 1_000_000_000
+REFILLS = ("none", "day", "month")
 MAX_METADATA_BYTES = 4096
 MAX_METADATA_DEPTH = 8
 MIN_METADATA_NUMBER, MAX_METADATA_NUMBER = 1e-15, 1e20
@@ -31,6 +33,7 @@ MIN_TOKEN_LIFETIME_S, MAX_TOKEN_LIFETIME_S = 60, 86_400
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}")
 _LIMIT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 _RATE_LIMIT = re.compile(r"(?:(?P<name>[a-z][a-z0-9_-]{0,31})=)?(?P<limit>\d{1,7})/(?P<window_s>\d{1,7})", re.ASCII)
+_QUOTA = re.compile(r"(?P<limit>\d{1,10})(?:/(?P<refill>day|month))?", re.ASCII)
 _BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
@@ -40,6 +43,13 @@ class RateLimit(TypedDict):
     name: str
     limit: int
     window_s: int
+
+
+class Quota(TypedDict):
+    """``limit`` uses in all, or in each ``day`` or ``month`` of UTC; ``refill`` says which."""
+
+    limit: int
+    refill: str
 
 
 def clean_name(text: str, *, max_chars: int = MAX_NAME_CHARS) -> str:
@@ -121,6 +131,34 @@ def clean_token_lifetime(seconds: int) -> int:
     if not MIN_TOKEN_LIFETIME_S <= seconds <= MAX_TOKEN_LIFETIME_S:
         raise ValueError(f"Choose a lifetime between {MIN_TOKEN_LIFETIME_S} and {MAX_TOKEN_LIFETIME_S:,} seconds.")
     return seconds
+
+
+def parse_quota(text: str) -> Quota | None:
+    """``10`` uses in all, ``10/day`` or ``10/month``; empty for any number."""
+    if not text.strip():
+        return None
+    match = _QUOTA.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"Write a quota as 10000, 10000/day or 10000/month; this is {text[:50]!r}.")
+    return Quota(limit=int(match["limit"]), refill=match["refill"] or "none")
+
+
+def spell_quota(quota: Quota | None) -> str:
+    """The quota as ``parse_quota`` reads it."""
+    if quota is None:
+        return ""
+    return f"{quota['limit']}" if quota["refill"] == "none" else f"{quota['limit']}/{quota['refill']}"
+
+
+def clean_quota(quota: Quota | None) -> Quota | None:
+    """The quota, checked: at least one use."""
+    if quota is None:
+        return None
+    if not 1 <= quota["limit"] <= MAX_QUOTA:
+        raise ValueError(f"Allow between 1 and {MAX_QUOTA:,} uses.")
+    if quota["refill"] not in REFILLS:
+        raise ValueError("A quota is for good, for each day or for each month.")
+    return Quota(limit=quota["limit"], refill=quota["refill"])
 
 
 def clean_metadata(value: object) -> dict[str, object]:

@@ -16,16 +16,18 @@ from keys.limits import (
     MAX_AGENT_CHARS,
     MAX_NAME_CHARS,
     MAX_NOTE_CHARS,
+    MAX_QUOTA,
     MAX_SCOPE_CHARS,
     MAX_TOKEN_LIFETIME_S,
     MIN_TOKEN_LIFETIME_S,
+    REFILLS,
 )
 from keys.secret import MAX_HINT_CHARS
 from portal.ids import MAX_PUBLIC_ID_CHARS
 from portal.models import Organization, ServiceAccount, User
 
 if TYPE_CHECKING:
-    from keys.limits import RateLimit
+    from keys.limits import Quota, RateLimit
 
 MAX_PEPPER_VERSION_CHARS = 16
 
@@ -183,6 +185,7 @@ class ApiKey(models.Model):
     scopes: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
     networks: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
     rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, blank=True)
+    quota: "models.JSONField[Quota | None]" = models.JSONField(null=True, blank=True)
     metadata: "models.JSONField[dict[str, object]]" = models.JSONField(default=dict, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -213,6 +216,11 @@ class ApiKey(models.Model):
                 condition=Q(revoked_at=None, revoke_reason="")
                 | Q(revoked_at__isnull=False, revoke_reason__in=RevokeReason.values),
                 name="key_revoked_with_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(quota__isnull=True)
+                | Q(quota__limit__gte=1, quota__limit__lte=MAX_QUOTA, quota__refill__in=REFILLS),
+                name="key_quota_known",
             ),
         ]
 
@@ -281,6 +289,20 @@ class Caller(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+
+class QuotaUse(models.Model):
+    """How much of its quota a key has used since ``period`` began: a day, a month, or the first of days."""
+
+    key = models.OneToOneField(ApiKey, models.PROTECT, primary_key=True, related_name="quota_use")
+    period = models.DateField()
+    used = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(used__gte=1), name="quota_use_is_use")]
+
+    def __str__(self) -> str:
+        return f"{self.used} since {self.period}"
 
 
 class Submission(models.Model):

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keys.models import ApiKey, KeySecret, RevokeReason
+from keys.activity import quota_words
+from keys.models import ApiKey, KeySecret, QuotaUse, RevokeReason
 from keys.states import Facts, Status, status
 from keys.usage import Calls
+from keys.validation.periods import next_period, period_of
 from portal.outbox import Propagation
 from portal.times import exact_words
 
@@ -30,6 +32,15 @@ class SecretRow:
     secret: KeySecret
     word: str
     tone: str
+
+
+@dataclass(frozen=True)
+class QuotaView:
+    """What is left of a key's quota."""
+
+    left: int
+    words: str
+    renewal: str
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,17 @@ def _secret_state(view: KeyView, secret: KeySecret, now: datetime) -> tuple[str,
     if view.is_over or not secret.works(now):
         return "Ended", "mute"
     return ("Current", "ok") if secret.ends_at is None else ("Retiring", "warn")
+
+
+def quota_view(key: ApiKey, *, now: datetime) -> QuotaView | None:
+    """What is left of the key's quota now; None where it has none."""
+    if key.quota is None:
+        return None
+    limit, refill = key.quota["limit"], key.quota["refill"]
+    use = QuotaUse.objects.filter(key=key, period__gte=period_of(refill, now)).first()
+    again = next_period(refill, now)
+    renewal = f"Full again on {exact_words(again)}" if again else "Not refilled"
+    return QuotaView(max(limit - (use.used if use else 0), 0), quota_words(limit, refill), renewal)
 
 
 def use_words(calls: Calls, callers: int) -> str:

@@ -4,7 +4,9 @@ import ipaddress
 from collections.abc import Sequence
 from datetime import datetime
 
-from keys.limits import RateLimit
+from keys.limits import Quota, RateLimit
+
+_REFILLS = ("none", "month", "day")  # the rarest first
 
 
 def widens_scopes(before: Sequence[str], after: Sequence[str]) -> bool:
@@ -34,6 +36,13 @@ def widens_not_before(before: datetime | None, after: datetime | None) -> bool:
 def widens_rate_limits(before: Sequence[RateLimit], after: Sequence[RateLimit]) -> bool:
     """A limit that is gone or raised: some limit of before has none at least as strict after."""
     return not all(any(_is_as_strict(new, old) for new in after) for old in before)
+
+
+def widens_quota(before: Quota | None, after: Quota | None) -> bool:
+    """A quota that is gone, raised, or refilled more often."""
+    if before is None or after is None:
+        return before is not None
+    return after["limit"] > before["limit"] or _REFILLS.index(after["refill"]) > _REFILLS.index(before["refill"])
 
 
 def _is_within(inner: str, outer: str) -> bool:

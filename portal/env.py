@@ -172,6 +172,7 @@ class Env(BaseSettings):
     snapshot_ttl: Annotated[int, Field(ge=1, le=60)] = 30
     snapshot_copies: Annotated[int, Field(ge=0)] = 100_000
     snapshot_stale_if_error: Annotated[int, Field(ge=60, le=3600)] = 300
+    rate_limit_without_redis: Literal["local", "open", "closed"] = "local"
     metrics_token: SecretStr | None = None
     log_level: LogLevel = "WARNING"  # so that mails are found among what a terminal shows
     debug: bool = False

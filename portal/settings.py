@@ -59,6 +59,7 @@ USAGE_RETENTION = timedelta(days=ENV.usage_retention_days)
 SNAPSHOT_TTL = ENV.snapshot_ttl  # seconds a copy is fresh
 SNAPSHOT_COPIES = ENV.snapshot_copies  # copies that a process keeps for itself
 SNAPSHOT_STALE_IF_ERROR = ENV.snapshot_stale_if_error  # seconds it is kept for an outage of the database
+RATE_LIMIT_WITHOUT_REDIS = ENV.rate_limit_without_redis  # local, open or closed
 METRICS_TOKEN = ENV.metrics_token
 SERVED = ENV.latchkey_served  # set by `manage.py serve` for the processes it starts
 

@@ -17,8 +17,11 @@ from keys.models import Api, ApiKey, Environment
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from keys.services.keys import IssuedKey, KeySettings, issue_key
-from keys.validation.database import DatabaseSnapshots
+from keys.validation.allowances import Allowances
+from keys.validation.database import DatabaseSnapshots, DatabaseThreads
 from keys.validation.http import ENGINE
+from keys.validation.quotas import Quotas
+from keys.validation.ratelimit import RateLimiter
 from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Membership, Organization, User
@@ -32,6 +35,7 @@ _canary = watch()
 # processes that hold leases. Without any, each change would wait for what nobody can know.
 outbox.register_flush(None)
 ENGINE._snapshots = DatabaseSnapshots()
+ENGINE._allowances = Allowances(RateLimiter(), Quotas(DatabaseThreads()))
 hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("suite")
 _figures = pytest.StashKey[list[str]]()

@@ -19,7 +19,7 @@ KEEP, NEVER = "keep", "never"
 LIFETIMES = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "365 days", DATE: "Date", NEVER: "Never"}
 MAX_LIST_CHARS = 20_000
 MAX_METADATA_CHARS = 2 * limits.MAX_METADATA_BYTES
-RESTRICTIONS = ("networks", "rate_limits", "not_before", "metadata", "note")
+RESTRICTIONS = ("networks", "rate_limits", "quota", "not_before", "metadata", "note")
 
 
 def _lines(rows: int, placeholder: str) -> forms.Textarea:
@@ -47,6 +47,13 @@ class KeyForm(forms.Form):
         max_length=1000,
         widget=_lines(2, "100/60"),
         help_text="Requests per seconds, one a line: 100/60, or daily=10000/86400. Empty: those of the API.",
+    )
+    quota = forms.CharField(
+        label="Quota",
+        required=False,
+        max_length=32,
+        widget=forms.TextInput(attrs={"placeholder": "10000/month", "spellcheck": "false"}),
+        help_text="Uses in all: 10000, or of each UTC day or month: 10000/day, 10000/month. Empty: any number.",
     )
     not_before = MomentField(label="Not before (UTC)", help_text="Requests before this moment are refused.")
     metadata = forms.CharField(
@@ -95,6 +102,10 @@ class KeyForm(forms.Form):
         """One limit a line."""
         return valid(_rate_limits, self.cleaned_data["rate_limits"])
 
+    def clean_quota(self) -> limits.Quota | None:
+        """The number of uses."""
+        return valid(lambda text: limits.clean_quota(limits.parse_quota(text)), self.cleaned_data["quota"])
+
     def clean_metadata(self) -> dict[str, object]:
         """The JSON object."""
         text = self.cleaned_data["metadata"].strip()
@@ -114,6 +125,7 @@ class KeyForm(forms.Form):
             not_before=data["not_before"],
             networks=data["networks"],
             rate_limits=data["rate_limits"],
+            quota=data["quota"],
             metadata=data["metadata"],
             note=data["note"],
         )
@@ -217,6 +229,7 @@ def _initial(key: ApiKey) -> dict[str, object]:
         "lifetime": KEEP,
         "networks": "\n".join(key.networks),
         "rate_limits": "\n".join(map(_rate_limit_line, key.rate_limits)),
+        "quota": limits.spell_quota(key.quota),
         "not_before": key.not_before,
         "metadata": json.dumps(key.metadata, indent=2, ensure_ascii=False) if key.metadata else "",
         "note": key.note,

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from keys import limits
-from keys.limits import RateLimit
+from keys.limits import Quota, RateLimit
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
 from keys.secret import Kind
 from keys.services.common import (
@@ -33,7 +33,7 @@ from portal.outbox import Propagation, change
 from portal.permissions import Action
 from portal.services.organizations import lock_organization
 
-EDITABLE = ("name", "note", "scopes", "networks", "rate_limits", "metadata", "not_before", "expires_at")
+EDITABLE = ("name", "note", "scopes", "networks", "rate_limits", "quota", "metadata", "not_before", "expires_at")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class KeySettings:
     not_before: datetime | None = None
     networks: Sequence[str] = ()
     rate_limits: Sequence[RateLimit] = ()
+    quota: Quota | None = None
     metadata: dict[str, object] = field(default_factory=dict)
     note: str = ""
 
@@ -76,6 +77,7 @@ class KeySettings:
             "scopes": valid("scopes", lambda: limits.clean_scopes(self.scopes, grantable=grantable)),
             "networks": valid("networks", lambda: limits.clean_networks(self.networks)),
             "rate_limits": valid("rate_limits", lambda: limits.clean_rate_limits(self.rate_limits)),
+            "quota": valid("quota", lambda: limits.clean_quota(self.quota)),
             "metadata": valid("metadata", lambda: limits.clean_metadata(self.metadata)),
             "not_before": self.not_before,
             "expires_at": self.expires_at,

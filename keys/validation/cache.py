@@ -1,4 +1,4 @@
-"""The snapshots of this process: cached where there is a Redis, else straight from the database on every call."""
+"""The snapshots and limits of this process: shared over Redis where there is one, else its own and the database's."""
 
 import asyncio
 import contextlib
@@ -8,9 +8,12 @@ from functools import cache
 from django.conf import settings
 from django.db import Error, close_old_connections
 
-from keys.validation.database import DatabaseSnapshots, Snapshots
+from keys.validation.allowances import Allowances
+from keys.validation.database import DatabaseSnapshots, DatabaseThreads, Snapshots
 from keys.validation.lease import Lease
 from keys.validation.local import Local
+from keys.validation.quotas import Quotas
+from keys.validation.ratelimit import RateLimiter
 from keys.validation.redis_link import Link
 from keys.validation.snapshots import CachedSnapshots
 from portal.outbox import flush_outbox
@@ -21,25 +24,49 @@ log = logging.getLogger(__name__)
 
 
 @cache
-def _parts() -> tuple[Local, Link]:
-    return Local(max_copies=settings.SNAPSHOT_COPIES, fresh_s=settings.SNAPSHOT_TTL), Link()
+def _threads() -> DatabaseThreads:
+    return DatabaseThreads()
+
+
+@cache
+def _link() -> Link | None:
+    return Link() if settings.REDIS_URL else None
+
+
+@cache
+def _limiter() -> RateLimiter:
+    return RateLimiter(_link(), without_redis=settings.RATE_LIMIT_WITHOUT_REDIS)
+
+
+@cache
+def _local() -> Local:
+    return Local(max_copies=settings.SNAPSHOT_COPIES, fresh_s=settings.SNAPSHOT_TTL, on_invalidated=_limiter().forget)
 
 
 def snapshots() -> Snapshots:
     """What the engine reads through."""
-    database = DatabaseSnapshots()
-    if not settings.REDIS_URL:
+    database, link = DatabaseSnapshots(_threads()), _link()
+    if link is None:
         return database
-    local, link = _parts()
     return CachedSnapshots(
-        database, local, link, fresh_s=settings.SNAPSHOT_TTL, kept_s=settings.SNAPSHOT_STALE_IF_ERROR
+        database, _local(), link, fresh_s=settings.SNAPSHOT_TTL, kept_s=settings.SNAPSHOT_STALE_IF_ERROR
     )
 
 
+def allowances() -> Allowances:
+    """What the engine spends from."""
+    return Allowances(_limiter(), Quotas(_threads()))
+
+
 async def hold_lease() -> None:
-    """Keep this process's own copies usable, for as long as it serves."""
-    local, link = _parts()
-    await Lease(local, link, before_trust=_catch_up).hold()
+    """Keep this process's own copies usable, for as long as it serves and there is a Redis."""
+    if (link := _link()) is not None:
+        await Lease(_local(), link, before_trust=_catch_up).hold()
+
+
+async def tend_limits() -> None:
+    """Give back what this process does not spend, for as long as it serves."""
+    await _limiter().tend()
 
 
 async def _catch_up() -> None:

@@ -12,7 +12,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 # Snapshots by id (a name's part after the colon), of those ids that exist: one SELECT, of committed rows.
 Loader = Callable[[Sequence[str]], Mapping[str, Snapshot]]
 _loaders: dict[str, Loader] = {}
+Found = TypeVar("Found")
 
 
 class Unavailable(Exception):
@@ -47,8 +49,8 @@ def register_loader(kind: str, load: Loader) -> None:
     _loaders[kind] = load
 
 
-class DatabaseSnapshots:
-    """Reads the database on each call."""
+class DatabaseThreads:
+    """The threads on which the hot path asks the database, and what it says while that gives no answer."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="snapshots")
@@ -62,9 +64,9 @@ class DatabaseSnapshots:
         """Whether only a probe is let through: for all others there is no answer at the moment."""
         return self._breaker.is_open
 
-    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
-        """Those of the named snapshots that exist; raises Unavailable."""
-        job = self._start(names)
+    async def run(self, ask: Callable[[], Found], *, deadline: float) -> Found:
+        """What ``ask`` finds, by ``deadline`` on the event loop's clock; raises Unavailable."""
+        job = self._start(ask)
         try:
             async with asyncio.timeout_at(deadline):
                 found = await asyncio.wrap_future(job)
@@ -80,18 +82,18 @@ class DatabaseSnapshots:
             log.info("database.answers_again")
         return found
 
-    def _start(self, names: Sequence[str]) -> "Future[dict[str, Snapshot]]":
+    def _start(self, ask: Callable[[], Found]) -> "Future[Found]":
         with self._lock:
             if self._unfinished >= THREADS + MAX_WAITING:
                 raise self._unavailable("busy")
             if not self._breaker.admits(time.monotonic()):
                 raise self._unavailable("breaker")
             self._unfinished += 1
-        job = self._threads.submit(load, names)
+        job = self._threads.submit(_ask_well, ask)
         job.add_done_callback(self._finished)
         return job
 
-    def _finished(self, _job: "Future[dict[str, Snapshot]]") -> None:
+    def _finished(self, _job: "Future[Any]") -> None:
         with self._lock:
             self._unfinished -= 1
 
@@ -104,8 +106,24 @@ class DatabaseSnapshots:
         return Unavailable(reason)
 
 
-def load(names: Sequence[str]) -> dict[str, Snapshot]:
-    """Read the named snapshots from the database, in this thread and on a connection that outlives no trouble.
+class DatabaseSnapshots:
+    """Reads the database on each call."""
+
+    def __init__(self, threads: DatabaseThreads | None = None) -> None:
+        self._threads = threads or DatabaseThreads()
+
+    @property
+    def is_out(self) -> bool:
+        """Whether there is no answer at the moment."""
+        return self._threads.is_out
+
+    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
+        """Those of the named snapshots that exist; raises Unavailable."""
+        return await self._threads.run(partial(load, names), deadline=deadline)
+
+
+def _ask_well(ask: Callable[[], Found]) -> Found:
+    """Ask the database in this thread, on a connection that outlives no trouble.
 
     A pooled connection whose server went away is found out by using it: it is dropped, and the next one is tried.
     """
@@ -114,7 +132,7 @@ def load(names: Sequence[str]) -> dict[str, Snapshot]:
     try:
         while True:
             try:
-                return _load(names)
+                return ask()
             except (InterfaceError, OperationalError):
                 if not getattr(connection.connection, "closed", False) or time.monotonic() >= give_up_at:
                     raise
@@ -123,7 +141,8 @@ def load(names: Sequence[str]) -> dict[str, Snapshot]:
         close_old_connections()
 
 
-def _load(names: Sequence[str]) -> dict[str, Snapshot]:
+def load(names: Sequence[str]) -> dict[str, Snapshot]:
+    """The named snapshots that exist, read in this thread."""
     ids: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
         kind, _, identifier = name.partition(":")

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from keys.validation import metrics
+from keys.validation.allowances import Allowance, Allowances
 from keys.validation.api_keys import Caller, recognise_caller
 from keys.validation.database import DEADLINE_S, Snapshots
+from keys.validation.gcra import Standing
 from keys.validation.kinds import recognise
 from keys.validation.names import api_name
 from keys.validation.peppers import Mover
-from keys.validation.ratelimit import RateLimiter, Standing
+from keys.validation.quotas import QuotaStanding
 from keys.validation.shapes import ApiSecretSnapshot, ApiSnapshot, Audience, Call, Code, Principal, Snapshot, Verdict
 from keys.validation.usage import UsageRecorder
 from keys.validation.verdict import works
@@ -28,14 +30,15 @@ class Outcome(Struct, frozen=True):
     principal: Principal | None = None
     missing_scopes: tuple[str, ...] = ()
     standing: Standing | None = None
+    quota: QuotaStanding | None = None
 
 
 class Engine:
     """Answers questions about credentials; one a process."""
 
-    def __init__(self, snapshots: Snapshots, limiter: RateLimiter, usage: UsageRecorder, mover: Mover) -> None:
+    def __init__(self, snapshots: Snapshots, allowances: Allowances, usage: UsageRecorder, mover: Mover) -> None:
         self._snapshots = snapshots
-        self._limiter = limiter
+        self._allowances = allowances
         self._usage = usage
         self._mover = mover
 
@@ -71,7 +74,10 @@ class Engine:
         _require_working(secret, found.get(api), now=now)
         verdict = known if isinstance(known, Verdict) else known.decide(found, call, audience, now=now)
 
-        outcome = self._settle(verdict, call, now=now)
+        allowance = self._allowances.take_now(verdict, call)
+        if allowance is None:
+            allowance = await self._allowances.take(verdict, call, now=now, deadline=deadline)
+        outcome = self._outcome(verdict, allowance, call, now=now)
         self._usage.count_caller(secret.secret_id, address=caller_address, agent=caller_agent, now=now)
         self._mover.notice(caller.outdated(secret))
         if not isinstance(known, Verdict):
@@ -80,31 +86,31 @@ class Engine:
 
     async def ask_about_itself(self, credential: str, call: Call) -> Outcome:
         """What the credential is good for, asked by whoever holds it; raises Unavailable."""
-        presented, deadline = recognise(credential), _deadline()
+        deadline = _deadline()
+        verdict = await self._decide_on_itself(credential, call, deadline)
+        now = time.time()
+        allowance = await self._allowances.take(verdict, call, now=now, deadline=deadline)
+        return self._outcome(verdict, allowance, call, now=now)
+
+    async def _decide_on_itself(self, credential: str, call: Call, deadline: float) -> Verdict:
+        presented = recognise(credential)
         if isinstance(presented, Verdict):
-            return self._settle(presented, call, now=time.time())
+            return presented
         known = presented.find(await self._snapshots.read(presented.names, deadline=deadline), None)
         if isinstance(known, Verdict):
-            return self._settle(known, call, now=time.time())
+            return known
         found = await self._snapshots.read(known.names, deadline=deadline)
-        now = time.time()
-        return self._settle(known.decide(found, call, None, now=now), call, now=now)
+        return known.decide(found, call, None, now=time.time())
 
-    def _settle(self, verdict: Verdict, call: Call, *, now: float) -> Outcome:
-        """Ask the limits, count the answer."""
-        code, principal, standing = verdict.code, verdict.principal, None
-        if code is Code.VALID and principal is not None and principal.rate_limits:
-            standing = self._limiter.take(
-                principal.credential_id, principal.rate_limits, cost=call.cost, now_ns=time.monotonic_ns()
-            )
-            if standing is not None and not standing.is_admitted:
-                code = Code.RATE_LIMITED
+    def _outcome(self, verdict: Verdict, allowance: Allowance, call: Call, *, now: float) -> Outcome:
+        """Count the answer."""
+        code, principal = allowance.code, verdict.principal
         if principal is not None:
             self._usage.count(
                 principal.credential_id, principal.secret_id, code, address=call.address, agent=call.agent, now=now
             )
         metrics.ANSWERED[code] += 1
-        return Outcome(code, principal, verdict.missing_scopes, standing)
+        return Outcome(code, principal, verdict.missing_scopes, allowance.standing, allowance.quota)
 
 
 def _caller(api_secret: str) -> Caller:

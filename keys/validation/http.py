@@ -7,19 +7,18 @@ the body or a header and never from the address, and it is in no answer, no erro
 import re
 
 from keys.validation.answers import encode
-from keys.validation.cache import snapshots
+from keys.validation.cache import allowances, snapshots
 from keys.validation.database import Unavailable
 from keys.validation.engine import Engine, UnknownCaller
 from keys.validation.peppers import MOVER
 from keys.validation.question import InvalidFields, Question, read_question
-from keys.validation.ratelimit import RateLimiter
 from keys.validation.shapes import Call, Code
 from keys.validation.strict_json import NotAnObject
 from keys.validation.usage import USAGE
 from portal.exchange import JSON, Answer, Exchange, endpoint, unavailable
 from portal.problems import Problem, ProblemType
 
-ENGINE = Engine(snapshots(), RateLimiter(), USAGE, MOVER)
+ENGINE = Engine(snapshots(), allowances(), USAGE, MOVER)
 
 _BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)
 _CHALLENGE = (("www-authenticate", "Bearer"),)

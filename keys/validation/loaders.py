@@ -6,7 +6,15 @@ from datetime import datetime
 
 from keys.limits import RateLimit
 from keys.models import Api, ApiSecret, KeySecret, RevokeReason
-from keys.validation.shapes import ApiSecretSnapshot, ApiSnapshot, KeySnapshot, Limit, OrganizationSnapshot, Snapshot
+from keys.validation.shapes import (
+    ApiSecretSnapshot,
+    ApiSnapshot,
+    KeySnapshot,
+    Limit,
+    OrganizationSnapshot,
+    Quota,
+    Snapshot,
+)
 from portal.models import Organization
 
 
@@ -24,6 +32,7 @@ def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
         "key__scopes",
         "key__networks",
         "key__rate_limits",
+        "key__quota",
         "key__metadata",
         "key__not_before",
         "key__expires_at",
@@ -45,6 +54,7 @@ def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
             scopes=tuple(row.key__scopes),
             networks=tuple(row.key__networks),
             rate_limits=limits_of(row.key__rate_limits),
+            quota=None if row.key__quota is None else Quota(row.key__quota["limit"], row.key__quota["refill"]),
             metadata=json.dumps(row.key__metadata, ensure_ascii=False, separators=(",", ":")).encode(),
             not_before=epoch(row.key__not_before),
             expires_at=epoch(row.key__expires_at),

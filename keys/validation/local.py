@@ -6,7 +6,7 @@ and all instants are seconds of CLOCK_BOOTTIME, which goes on while the machine 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from keys.validation.shapes import Snapshot
@@ -38,12 +38,15 @@ class Load:
 class Local:
     """The copies of one process, the least recently used first out."""
 
-    def __init__(self, *, max_copies: int, fresh_s: float) -> None:
+    def __init__(
+        self, *, max_copies: int, fresh_s: float, on_invalidated: Callable[[Snapshot], None] | None = None
+    ) -> None:
         self._copies: OrderedDict[str, Copy] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self._loads: dict[str, list[Load]] = {}
         self._max_copies = max_copies
         self._fresh_s = fresh_s
+        self._on_invalidated = on_invalidated
         self._epochs = 0
         self.epoch: int | None = None
         self.lease_until = 0.0
@@ -86,10 +89,12 @@ class Local:
     def invalidate(self, names: Iterable[str]) -> None:
         """Drop the copies of these names, then mark what is on its way; only after that may it be acknowledged."""
         for name in names:
-            self._copies.pop(name, None)
+            copy = self._copies.pop(name, None)
             self._unknown.pop(name, None)
             for load in self._loads.get(name, ()):
                 load.is_invalidated = True
+            if copy is not None and self._on_invalidated is not None:
+                self._on_invalidated(copy.snapshot)
 
     # --- copies --------------------------------------------------------------------------------------------------
 

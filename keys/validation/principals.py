@@ -71,6 +71,7 @@ def _principal(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSna
         organization_id=organization.organization_id,
         scopes=scopes,
         rate_limits=key.rate_limits or api.rate_limits,
+        quota=key.quota,
         shown=members({"credential": credential, "organization": owner}),
         shown_if_valid=members(
             {"subject": key.key_id, "client_id": None, "scopes": scopes, "metadata": Raw(key.metadata)}

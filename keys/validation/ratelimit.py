@@ -1,78 +1,176 @@
-"""How many more calls a credential may make now: GCRA, exact, in this process alone.
+"""Keep a credential's limits over all processes: tokens come from Redis in allotments and are spent here without it.
 
-``spend`` is pure; ``RateLimiter`` keeps what it decided on. The clock is monotonic nanoseconds, so that a clock set
-back locks nobody out. All arithmetic is in integers: a limit's unit of time is a nanosecond divided by its ``limit``,
-in which one request takes exactly ``window_s`` seconds.
+``take_now`` answers from what is in hand, or from a refusal that still holds; ``take`` asks Redis for more. Many calls
+of one credential share one request. What is not spent within 0.6 s, or is held when the credential changes, is given
+back. Without a Redis each process counts for itself; while Redis gives no answer, a setting says what happens.
+
+A token in hand counts as in use in Redis (``lua/spend.lua``), so no number of processes admits more than a burst and
+what comes back in the time. If Redis is lost, its buckets are lost with it: that is one more burst.
 """
 
+import asyncio
+import contextlib
+import itertools
+import os
+import time
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
-from msgspec import Struct
+from keys.validation.allotments import ALLOTMENT_LIVES_MS, Allotment, Refusal, allotment, allotment_size, refusal
+from keys.validation.breaker import Breaker
+from keys.validation.clock import boottime
+from keys.validation.gcra import Buckets, Standing, token_ns
+from keys.validation.redis_link import Link, RedisDown, bucket_keys, script
+from keys.validation.shapes import KeySnapshot, Limit, Snapshot
 
-from keys.validation.shapes import Limit
+ASK_WITHIN_S = 0.05
+TEND_EVERY_S = 0.1
+GIVEN_BACK_AT_ONCE = 200  # what is beyond lapses by itself
+RETRY_CLOSED_S = 1.0
 
-SECOND_NS = 1_000_000_000
-SWEEP_AT = 10_000
-
-
-class Standing(Struct, frozen=True):
-    """Where a credential stands with one limit after a call."""
-
-    limit: Limit
-    is_admitted: bool
-    remaining: int
-    reset_s: float
-    retry_after_s: float
+# What a limit says while Redis does not answer: each process for itself, everything, nothing.
+WithoutRedis = Literal["local", "open", "closed"]
 
 
-def spend(limit: Limit, full_at: int, *, cost: int, now_ns: int) -> tuple[int, Standing]:
-    """What a call of this cost finds, and the instant (in the limit's units) at which the bucket is full again.
+@dataclass(slots=True)
+class Asking:
+    """A request to Redis on its way, and how many tokens those who wait for it need."""
 
-    ``full_at`` is that instant as the last call left it, 0 for a first one. A refusal leaves it as it was.
-    """
-    now, window, each = now_ns * limit.limit, limit.window_s * SECOND_NS * limit.limit, limit.window_s * SECOND_NS
-    before = max(full_at, now)
-    after = before + cost * each
-    is_admitted = after - now <= window or cost == 0
-    used = (after if is_admitted else before) - now
-    # A cost beyond the whole limit is never admitted; one window is then as good an answer as any.
-    wait = 0 if is_admitted else min(after - now - window, window)
-    scale = limit.limit * SECOND_NS
-    standing = Standing(limit, is_admitted, max(window - used, 0) // each, used / scale, wait / scale)
-    return (after if is_admitted else full_at), standing
+    is_over: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    needed: int = 0
 
 
 class RateLimiter:
-    """The buckets of this process; used from the event loop alone."""
+    """The limits as this process sees them; used from the event loop alone."""
 
-    def __init__(self) -> None:
-        self._full_at: dict[tuple[str, Limit], int] = {}
-        self._sweep_at = SWEEP_AT
+    def __init__(self, link: Link | None = None, *, without_redis: WithoutRedis = "local") -> None:
+        self._link = link
+        self._without_redis = without_redis
+        self._alone = Buckets()
+        self._breaker = Breaker()
+        self._held: dict[str, Allotment | Refusal] = {}  # the oldest first
+        self._asking: dict[str, Asking] = {}
+        self._left_over: deque[tuple[str, Allotment]] = deque(maxlen=GIVEN_BACK_AT_ONCE)
+        self._process = os.urandom(6).hex()
+        self._numbers = itertools.count()
 
-    def take(self, credential_id: str, limits: Sequence[Limit], *, cost: int, now_ns: int) -> Standing | None:
-        """Spend ``cost`` from every limit, or from none; returns the tightest, or the one to wait for longest.
+    def take_now(self, credential_id: str, limits: tuple[Limit, ...], *, cost: int) -> Standing | None:
+        """Spend ``cost`` from every limit or from none, if that can be told at once; None where ``take`` has to ask.
 
-        None where there is no limit. A cost of 0 only looks.
+        The standing is that of the tightest limit, or of the one to wait for longest. A cost of 0 only looks.
         """
-        if not limits:
+        if self._link is None:
+            return self._alone.take(credential_id, limits, cost=cost, now_ns=time.monotonic_ns())
+        held = self._held.get(credential_id)
+        if held is None or (held.limits is not limits and held.limits != limits):
             return None
-        found = [
-            (bucket, *spend(limit, self._full_at.get(bucket, 0), cost=cost, now_ns=now_ns))
-            for limit in limits
-            for bucket in [(credential_id, limit)]
-        ]
-        refused = [standing for _, _, standing in found if not standing.is_admitted]
-        if refused:
-            return max(refused, key=lambda standing: standing.retry_after_s)
-        if cost:
-            self._full_at.update((bucket, full_at) for bucket, full_at, _ in found)
-            if len(self._full_at) >= self._sweep_at:
-                self._sweep(now_ns)
-        return min((standing for _, _, standing in found), key=lambda standing: standing.remaining)
+        now = boottime()
+        return held.answer(cost, now) if now < held.ends_at else None
 
-    def _sweep(self, now_ns: int) -> None:
-        """Forget full buckets, which are as good as none; only live credentials have any, which bounds them."""
-        self._full_at = {
-            bucket: full_at for bucket, full_at in self._full_at.items() if full_at > now_ns * bucket[1].limit
-        }
-        self._sweep_at = max(SWEEP_AT, 2 * len(self._full_at))
+    async def take(self, credential_id: str, limits: tuple[Limit, ...], *, cost: int) -> Standing | None:
+        """Spend ``cost`` as ``take_now`` does, with what Redis has; None where nothing limits the call."""
+        needed = 0
+        while (asking := self._asking.get(credential_id)) is not None:
+            asking.needed += cost
+            await asyncio.shield(asking.is_over)
+            standing = self.take_now(credential_id, limits, cost=cost)
+            if standing is not None:
+                return standing
+            needed = asking.needed  # by all who waited: whoever asks first asks for them, too
+        asking = self._asking[credential_id] = Asking()
+        try:
+            while self._link is not None and self._breaker.admits(time.monotonic()):
+                with contextlib.suppress(RedisDown):  # once is no outage: the breaker says what is
+                    return await self._ask(self._link, credential_id, limits, cost=cost, needed=needed)
+                self._breaker.timed_out(time.monotonic())
+            return self._without(credential_id, limits, cost)
+        finally:
+            del self._asking[credential_id]
+            asking.is_over.set_result(None)
+
+    def give_back(self, credential_id: str, limits: Sequence[Limit], standing: Standing, *, cost: int) -> None:
+        """A call that the limits admitted was refused after all."""
+        held = self._held.get(credential_id)
+        if not standing.allotment_id:
+            self._alone.give_back(credential_id, limits, cost=cost)
+        elif isinstance(held, Allotment) and held.id == standing.allotment_id:  # else it is no longer ours to give
+            held.left += cost
+
+    def forget(self, snapshot: Snapshot) -> None:
+        """The snapshot is no longer what it was: what is held for its credential goes back."""
+        if isinstance(snapshot, KeySnapshot):
+            self._drop(snapshot.key_id)
+
+    async def tend(self) -> None:
+        """Give back what nobody spends, for as long as the process serves, and the rest at the end."""
+        try:
+            while True:
+                await asyncio.sleep(TEND_EVERY_S)
+                self._drop_old(boottime())
+                await self._return_left_over()
+        finally:
+            for credential_id in list(self._held):
+                self._drop(credential_id)
+            await self._return_left_over()
+
+    async def _ask(
+        self, link: Link, credential_id: str, limits: tuple[Limit, ...], *, cost: int, needed: int
+    ) -> Standing:
+        allotment_id, before = f"{self._process}{next(self._numbers)}", boottime()
+        wanted = max(allotment_size(limits), needed, cost) if cost else 0
+        mine = self._held.pop(credential_id, None) if cost else None
+        granted, *used_ns = await _spend(link, credential_id, limits, mine, allotment_id, needed=cost, wanted=wanted)
+        self._breaker.answered()
+        if granted < cost:
+            now = boottime()
+            refused = self._held[credential_id] = refusal(limits, used_ns, cost=cost, now=now)
+            return refused.refuse(now)
+        taken = allotment(allotment_id, limits, used_ns, size=granted, now=before)
+        if cost:
+            self._held[credential_id] = taken
+        return taken.spend(cost, before)
+
+    def _without(self, credential_id: str, limits: Sequence[Limit], cost: int) -> Standing | None:
+        if self._link is None or self._without_redis == "local":
+            return self._alone.take(credential_id, limits, cost=cost, now_ns=time.monotonic_ns())
+        if self._without_redis == "open" or cost == 0:
+            return None
+        return Standing(limits[0], is_admitted=False, remaining=0, reset_s=RETRY_CLOSED_S, retry_after_s=RETRY_CLOSED_S)
+
+    def _drop_old(self, now: float) -> None:
+        old = list(itertools.takewhile(lambda credential_id: self._held[credential_id].ends_at <= now, self._held))
+        for credential_id in old:
+            self._drop(credential_id)
+
+    def _drop(self, credential_id: str) -> None:
+        held = self._held.pop(credential_id, None)
+        if isinstance(held, Allotment) and held.left:
+            self._left_over.append((credential_id, held))
+
+    async def _return_left_over(self) -> None:
+        with contextlib.suppress(RedisDown):  # then they lapse
+            while self._link is not None and self._left_over and not self._breaker.is_open:
+                credential_id, mine = self._left_over.popleft()
+                await _spend(self._link, credential_id, mine.limits, mine, "", needed=0, wanted=0)
+
+
+async def _spend(
+    link: Link,
+    credential_id: str,
+    limits: Sequence[Limit],
+    mine: Allotment | Refusal | None,
+    new: str,
+    *,
+    needed: int,
+    wanted: int,
+) -> list[int]:
+    """How many tokens were taken, and what is in use of each limit, in ns."""
+    old, back = (mine.id, mine.left) if isinstance(mine, Allotment) else ("", 0)
+    names = [f"{limit.name}/{limit.limit}/{limit.window_s}" for limit in limits]
+    shapes = [number for limit in limits for number in (token_ns(limit), limit.limit)]
+    arguments = (old, back, new, ALLOTMENT_LIVES_MS, needed, wanted, *shapes)
+    keys = bucket_keys(credential_id, names)
+    found: list[int] = (await link.run_script(script("spend"), keys, *arguments, within_s=ASK_WITHIN_S))[1]
+    return found

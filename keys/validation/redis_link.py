@@ -43,6 +43,11 @@ def copy_keys(names: Sequence[str]) -> list[str]:
     return [key for name in names for key in (f"{PREFIX}copy:{name}", f"{PREFIX}token:{name}")]
 
 
+def bucket_keys(credential_id: str, limits: Sequence[str]) -> list[str]:
+    """The keys of a credential's buckets, one a limit; the braces keep them on one node of a cluster."""
+    return [f"{PREFIX}limit:{{{credential_id}}}:{limit}" for limit in limits]
+
+
 def acknowledgements_key(message_id: str) -> str:
     """Where the processes that have heard a message say so."""
     return f"{PREFIX}heard:{message_id}"

@@ -39,6 +39,13 @@ class Limit(Struct, frozen=True, gc=False):
     window_s: int
 
 
+class Quota(Struct, frozen=True, gc=False):
+    """``limit`` uses in all (refill ``none``), or in each ``day`` or ``month`` of UTC."""
+
+    limit: int
+    refill: str
+
+
 class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
     """``secret:<digest>``: an API key, as one of its secrets opens it."""
 
@@ -53,6 +60,7 @@ class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
     scopes: tuple[str, ...]
     networks: tuple[str, ...]
     rate_limits: tuple[Limit, ...]
+    quota: Quota | None
     metadata: bytes  # JSON, as answers show it
     not_before: float | None
     expires_at: float | None
@@ -182,6 +190,7 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     organization_id: str
     scopes: tuple[str, ...]
     rate_limits: tuple[Limit, ...]
+    quota: Quota | None = None
     shown: bytes  # JSON members: what every answer shows of it
     shown_if_valid: bytes  # JSON members: what is shown besides, where the call is let through
 

@@ -106,6 +106,8 @@ def _widens(name: str, before: Any, after: Any, api: Api) -> bool:
         case "rate_limits":  # none of one's own means the API's
             usual = api.default_rate_limits
             return widening.widens_rate_limits(before or usual, after or usual)
+        case "quota":
+            return widening.widens_quota(before, after)
         case _:
             return False
 

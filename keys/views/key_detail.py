@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from keys import activity, usage
 from keys.forms.actions import ExtensionForm
-from keys.presenters import KeyView, secret_rows
+from keys.presenters import KeyView, quota_view, secret_rows
 from keys.snippets import with_variable
 from keys.views.access import get_view
 from keys.views.welcome import first_use_of
@@ -60,6 +60,7 @@ def overview(request: MemberRequest, public_id: str) -> HttpResponse:
         "secrets": secret_rows(view, secrets, now=now),
         "extension": ExtensionForm(),
         "snippets": with_variable(),
+        "quota": quota_view(key, now=now),
         **first_use_of(key, now=now),
     }
     return render(request, "keys/key_overview.html", context)
@@ -94,6 +95,7 @@ def key_settings(request: MemberRequest, public_id: str) -> HttpResponse:
         "view": view,
         "tabs": _tabs(view, "keys:settings"),
         "rate_limits": activity.words(view.key.rate_limits),
+        "quota": quota_view(view.key, now=timezone.now()),
         "metadata": json.dumps(view.key.metadata, indent=2, ensure_ascii=False) if view.key.metadata else "",
     }
     return render(request, "keys/key_settings.html", context)

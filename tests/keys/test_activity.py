@@ -72,13 +72,20 @@ def test_every_action_can_be_told(acme: Organization, action: AuditAction) -> No
 def test_values_are_told_in_words() -> None:
     limit = {"name": "default", "limit": 1000, "window_s": 60}
     told = activity.changes(
-        {"scopes": ["a", "b"], "expires_at": "2026-11-20T12:00:00+00:00", "rate_limits": [limit], "note": ""},
+        {
+            "scopes": ["a", "b"],
+            "expires_at": "2026-11-20T12:00:00+00:00",
+            "rate_limits": [limit],
+            "note": "",
+            "quota": {"limit": 1, "refill": "day"},
+        },
         {"scopes": ["a"], "expires_at": None, "rate_limits": [], "note": ""},
     )
     assert [(change.label, change.before, change.after) for change in told] == [
         ("Scopes", "a, b", "a"),
         ("Expires", "Fri 20 Nov 2026, 12:00 UTC", "never"),
         ("Rate limits", "1,000 requests in 60 s (default)", "those of the API"),
+        ("Quota", "1 use a day", "any number of uses"),
     ]
 
 

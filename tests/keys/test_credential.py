@@ -46,12 +46,13 @@ def test_a_roll_tells_the_new_secret_and_lets_the_old_one_go_on(issued: IssuedKe
 
 
 def test_set_changes_what_is_given_and_keeps_the_rest(key: ApiKey) -> None:
-    limits = ("--rate-limit", "100/60", "--rate-limit", "daily=10000/86400")
+    limits = ("--rate-limit", "100/60", "--rate-limit", "daily=10000/86400", "--quota", "10/day")
     _credential(key.public_id, "set", "--scopes", "orders:read", "--networks", "10.0.0.0/8,::1/128", *limits)
     _credential(key.public_id, "set", "--expires-at", "2100-01-31T00:00:00Z")
     key.refresh_from_db()
     assert (key.scopes, key.networks) == (["orders:read"], ["10.0.0.0/8", "::1/128"])
     assert [limit["name"] for limit in key.rate_limits] == ["default", "daily"]
+    assert key.quota == {"limit": 10, "refill": "day"}
     assert key.expires_at == datetime(2100, 1, 31, tzinfo=UTC)
     assert key.name == "billing worker"
 
@@ -60,9 +61,11 @@ def test_set_can_take_away(key: ApiKey) -> None:
     _credential(
         key.public_id, "set", "--networks", "10.0.0.0/8", "--rate-limit", "1/1", "--expires-at", "2100-01-01T00:00Z"
     )
-    _credential(key.public_id, "set", "--scopes", "", "--networks", "", "--rate-limit", "", "--expires-at", "never")
+    _credential(key.public_id, "set", "--quota", "10")
+    nothing = ("--scopes", "", "--networks", "", "--rate-limit", "", "--quota", "")
+    _credential(key.public_id, "set", *nothing, "--expires-at", "never")
     key.refresh_from_db()
-    assert (key.scopes, key.networks, key.rate_limits, key.expires_at) == ([], [], [], None)
+    assert (key.scopes, key.networks, key.rate_limits, key.quota, key.expires_at) == ([], [], [], None, None)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,8 @@ def test_what_does_not_exist_is_said_plainly(arguments: tuple[str, ...], complai
         ("--networks", "10.0.0.1/8"),
         ("--rate-limit", "0/60"),
         ("--rate-limit", "many"),
+        ("--quota", "0"),
+        ("--quota", "10/week"),
         ("--expires-at", "2001-01-01T00:00:00Z"),
         ("--expires-at", "2100-01-01T00:00:00"),
         ("--expires-at", "2100-13-01T00:00:00Z"),

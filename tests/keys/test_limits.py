@@ -79,6 +79,17 @@ def test_two_limits_of_one_name_are_refused() -> None:
         limits.clean_rate_limits([limit, limit])
 
 
+@pytest.mark.parametrize("text", ["10", "10/day", "1000000000/month"])
+def test_a_quota_is_read_as_it_is_spelled(text: str) -> None:
+    assert limits.spell_quota(limits.clean_quota(limits.parse_quota(text))) == text
+
+
+@pytest.mark.parametrize("text", ["0", "1000000001", "10/week", "-1", "1.5", "ten"])
+def test_a_quota_out_of_bounds_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"Allow|Write"):
+        limits.clean_quota(limits.parse_quota(text))
+
+
 def _nested(depth: int) -> dict[str, object]:
     value: dict[str, object] = {}
     for _ in range(depth - 1):

@@ -54,6 +54,7 @@ def test_issuing_tells_the_audit_who_did_it(issued: IssuedKey, ada: User) -> Non
         ({"scopes": ["nothing:here"]}, "scopes"),
         ({"networks": ["abc"]}, "networks"),
         ({"rate_limits": [{"name": "default", "limit": 0, "window_s": 1}]}, "rate_limits"),
+        ({"quota": {"limit": 1, "refill": "hour"}}, "quota"),
         ({"metadata": {"a": "x" * 5000}}, "metadata"),
         ({"note": "x" * 201}, "note"),
         ({"expires_at": datetime.fromisoformat("2020-01-01T00:00:00Z")}, "expires_at"),

@@ -4,8 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keys.limits import RateLimit
-from keys.widening import widens_expiry, widens_networks, widens_not_before, widens_rate_limits, widens_scopes
+from keys.limits import RateLimit, parse_quota
+from keys.widening import (
+    widens_expiry,
+    widens_networks,
+    widens_not_before,
+    widens_quota,
+    widens_rate_limits,
+    widens_scopes,
+)
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
@@ -65,3 +72,11 @@ def test_an_earlier_beginning_widens(before: datetime | None, after: datetime | 
 )
 def test_a_raised_or_dropped_limit_widens(before: list[RateLimit], after: list[RateLimit], widens: bool) -> None:
     assert widens_rate_limits(before, after) is widens
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "widens"),
+    [("", "10", False), ("10", "", True), ("10", "9", False), ("10", "11", True), ("10/month", "10/day", True)],
+)
+def test_a_raised_or_dropped_quota_widens(before: str, after: str, widens: bool) -> None:
+    assert widens_quota(parse_quota(before), parse_quota(after)) is widens

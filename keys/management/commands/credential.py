@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from keys.limits import parse_rate_limit
+from keys.limits import parse_quota, parse_rate_limit
 from keys.models import ApiKey, ApiSecret, RevokeReason
 from keys.presenters import facts_of
 from keys.services import api_secrets, keys
@@ -48,6 +48,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--rate-limit", action="append", metavar="[NAME=]100/60", help="requests/seconds; repeat it, or '' for none"
         )
+        parser.add_argument("--quota", metavar="10[/day|/month]", help="uses in all, a day or a month; '' for any")
         parser.add_argument("--expires-at", metavar="2027-01-31T00:00:00Z", help="an instant, or 'never'")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -126,6 +127,7 @@ def _show_key(key: ApiKey, _: Mapping[str, Any]) -> Report:
         scopes=key.scopes,
         networks=key.networks,
         rate_limits=key.rate_limits,
+        quota=key.quota,
         expires_at=_instant(key.expires_at) if key.expires_at else None,
         secrets=[secret.hint for secret in key.secrets.all()],
     )
@@ -155,10 +157,12 @@ def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
         chosen["networks"] = _items(options["networks"])
     if options["rate_limit"] is not None:
         chosen["rate_limits"] = [parse_rate_limit(text) for text in options["rate_limit"] if text]
+    if options["quota"] is not None:
+        chosen["quota"] = parse_quota(options["quota"])
     if options["expires_at"] is not None:
         chosen["expires_at"] = _expiry(options["expires_at"])
     if not chosen:
-        raise ValueError("Say what to set: --scopes, --networks, --rate-limit or --expires-at.")
+        raise ValueError("Say what to set: --scopes, --networks, --rate-limit, --quota or --expires-at.")
     return chosen
 
 

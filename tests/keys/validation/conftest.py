@@ -2,7 +2,10 @@
 
 import pytest
 
+from keys.validation.allowances import Allowances
+from keys.validation.database import DatabaseThreads
 from keys.validation.http import ENGINE
+from keys.validation.quotas import Quotas
 from keys.validation.ratelimit import RateLimiter
 from keys.validation.usage import UsageRecorder
 from keys.validation.usage_queue import hand_on
@@ -14,5 +17,5 @@ def usage(monkeypatch: pytest.MonkeyPatch) -> UsageRecorder:
     monkeypatch.setattr("keys.validation.usage.FINISHES_WITHIN_S", 60)  # a busy machine is no failure
     recorder = UsageRecorder(hand_on)
     monkeypatch.setattr(ENGINE, "_usage", recorder)
-    monkeypatch.setattr(ENGINE, "_limiter", RateLimiter())
+    monkeypatch.setattr(ENGINE, "_allowances", Allowances(RateLimiter(), Quotas(DatabaseThreads())))
     return recorder

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from keys.limits import parse_rate_limit
 from keys.models import Api, ApiKey, Environment, RevokeReason
 from keys.secret import Kind, generate
 from keys.services.api_secrets import IssuedApiSecret, disable_api_secret, issue_api_secret, revoke_api_secret
@@ -249,6 +250,31 @@ def test_a_rate_limit_is_told_and_holds(api_secret: IssuedApiSecret, issued: Iss
     refused = ask_validate(api_secret, {"credential": issued.secret_text}).json
     assert (refused["valid"], refused["code"], refused["rate_limit"]["remaining"]) == (False, "RATE_LIMITED", 0)
     assert 1799 < refused["retry_after_s"] <= 1800
+
+
+def test_a_quota_is_told_and_what_it_refuses_costs_no_limit(
+    api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
+) -> None:
+    limits = [parse_rate_limit("9/3600")]
+    edit_key(issued.key, KeySettings("k", rate_limits=limits, quota={"limit": 3, "refill": "none"}), by=as_ada)
+    first = ask_validate(api_secret, {"credential": issued.secret_text, "cost": 2}).json
+    assert first["quota"] == {"limit": 3, "remaining": 1, "refill": "none", "resets_at": None}
+    refused = ask_validate(api_secret, {"credential": issued.secret_text, "cost": 2}).json
+    assert (refused["valid"], refused["code"], refused["quota"]["remaining"]) == (False, "QUOTA_EXCEEDED", 1)
+    assert code_of(api_secret, issued.secret_text, cost=8) == "RATE_LIMITED"  # the limits are asked first
+    assert code_of(api_secret, issued.secret_text) == "VALID"
+    told = ask_whoami(issued.secret_text).json
+    assert (told["rate_limit"]["remaining"], told["quota"]["remaining"]) == (6, 0)
+
+
+def test_a_quota_that_cannot_be_asked_is_no_yes(
+    api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit_key(issued.key, KeySettings("k", quota={"limit": 3, "refill": "day"}), by=as_ada)
+    monkeypatch.setattr("keys.validation.quotas._SPEND", "SELECT nothing FROM nowhere")
+    assert ask_validate(api_secret, {"credential": issued.secret_text}).status == 503
+    told = ask_whoami(issued.secret_text).json["quota"]
+    assert (told["remaining"], told["resets_at"][10:]) == (3, "T00:00:00Z")
 
 
 def test_every_pepper_is_read(api_secret: IssuedApiSecret, issued: IssuedKey, settings: Settings) -> None:

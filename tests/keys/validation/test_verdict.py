@@ -32,6 +32,7 @@ KEY = KeySnapshot(
     scopes=("orders:read", "orders:write"),
     networks=(),
     rate_limits=(),
+    quota=None,
     metadata=b'{"plan":"gold"}',
     not_before=None,
     expires_at=None,

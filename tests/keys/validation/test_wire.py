@@ -28,6 +28,7 @@ KEY = KeySnapshot(
     scopes=("a", "b"),
     networks=("10.0.0.0/8",),
     rate_limits=(Limit("default", 1, 2),),
+    quota=None,
     metadata=b'{"plan":"gold"}',
     not_before=None,
     expires_at=2.5,

@@ -34,6 +34,7 @@ def test_a_key_is_made_as_it_was_asked_for(api: Api, ada_client: Client, new_key
         "access:refunds": "write",
         "networks": "203.0.113.0/24 # office\n2001:db8::/32",
         "rate_limits": "100/60\ndaily=1000/86400",
+        "quota": "10000/month",
         "metadata": '{"plan": "gold"}',
         "not_before": "2026-01-01T00:00",
         "note": "Vault, path billing",
@@ -47,6 +48,7 @@ def test_a_key_is_made_as_it_was_asked_for(api: Api, ada_client: Client, new_key
         ("default", 100, 60),
         ("daily", 1000, 86400),
     ]
+    assert key.quota == {"limit": 10_000, "refill": "month"}
     assert (key.metadata, key.not_before) == ({"plan": "gold"}, datetime(2026, 1, 1, tzinfo=UTC))
     assert key.expires_at
     assert abs(key.expires_at - now - timedelta(days=90)) < timedelta(minutes=1)
@@ -138,6 +140,7 @@ def test_sending_the_form_again_makes_nothing_and_shows_nothing(
         ({"lifetime": "date", "expires_on": "99999-01-01T00:00"}, "valid date"),
         ({"networks": "203.0.113.0/24\nabc"}, "Line 2 has"),
         ({"rate_limits": "many"}, "requests/seconds"),
+        ({"quota": "10/hour"}, "Write a quota as 10000"),
         ({"rate_limits": "1/1\n2/2"}, "same name"),
         ({"not_before": "2999-01-01T00:00"}, "after it ends"),
         ({"metadata": "{"}, "not JSON"),

@@ -1,0 +1,54 @@
+-- Take tokens from all of a credential's limits, or from none: GCRA on this server's clock, in integers of ns and µs.
+-- A bucket is a hash: when it was written (at, in µs), what of it was in use then (used, in ns, falling by one a ns), and
+-- the allotments that processes hold of it (id: size and end). An allotment counts as in use until it is exchanged or over,
+-- however long ago it was taken: what a bucket holds and what is out of it are never more than a burst together.
+-- KEYS: the buckets. ARGV: the allotment that is exchanged (or ''), how many of its tokens are given back, the new one, life
+-- of an allotment in ms, tokens needed and wanted (0 and 0 only look); for each bucket what a token uses of it in ns, and how
+-- many it has. Answers how many tokens were taken, from needed to wanted or 0; then what is in use of each bucket, in ns.
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local life, needed, granted = ARGV[4] * 1000, tonumber(ARGV[5]), tonumber(ARGV[6])
+local used, is_changed = {}, {}
+for i = 1, #KEYS do
+  local each, has = tonumber(ARGV[5 + 2 * i]), tonumber(ARGV[6 + 2 * i])
+  local at, before, out, last, back = now, 0, 0, 0, 0
+  local rows = redis.call('HGETALL', KEYS[i])
+  for j = 1, #rows, 2 do
+    local name, value = rows[j], rows[j + 1]
+    if name == 'at' then
+      at = tonumber(value)
+    elseif name == 'used' then
+      before = tonumber(value)
+    else
+      local size, ends = string.match(value, '(%d+) (%d+)')
+      size, ends = tonumber(size), tonumber(ends)
+      out, last = out + size, math.max(last, ends)
+      if name == ARGV[1] and ends > now then
+        back = math.min(tonumber(ARGV[2]), size)
+      end
+      -- One that ends later than a new one would is of a clock that was put back.
+      if name == ARGV[1] or ends <= now or ends > now + life then
+        redis.call('HDEL', KEYS[i], name)
+        is_changed[i] = true
+      end
+    end
+  end
+  is_changed[i] = is_changed[i] or now < at
+  local drained, since_last = math.max(now - at, 0) * 1000, math.max(now - last, 0) * 1000
+  used[i] = math.max(before - drained, out * each - since_last, back * each) - back * each
+  granted = math.min(granted, math.floor((has * each - used[i]) / each))
+end
+if granted < needed then
+  granted = 0
+end
+for i = 1, #KEYS do
+  if granted > 0 or is_changed[i] then
+    used[i] = used[i] + granted * ARGV[5 + 2 * i]
+    redis.call('HSET', KEYS[i], 'at', string.format('%.0f', now), 'used', string.format('%.0f', used[i]))
+    if granted > 0 then
+      redis.call('HSET', KEYS[i], ARGV[3], string.format('%.0f %.0f', granted, now + life))
+    end
+    redis.call('PEXPIRE', KEYS[i], math.ceil(used[i] / 1000000) + 2 * ARGV[4])
+  end
+end
+return {granted, unpack(used)}
