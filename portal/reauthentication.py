@@ -64,11 +64,16 @@ def ask(request: HttpRequest) -> HttpResponse:
         form.pop("csrfmiddlewaretoken", None)
         request.session[HELD] = {"path": path, "form": form.urlencode(), "at": time.time()}
     methods = get_adapter().get_reauthentication_methods(request.user)
-    url = methods[0]["url"] if methods else resolve_url(settings.LOGIN_URL)
+    url = methods[0]["url"] if methods else resolve_url(_instead(request))
     target = f"{url}?{urlencode({REDIRECT_FIELD_NAME: path})}"
     if request.headers.get("HX-Request"):
         return HttpResponse(status=403, headers={"HX-Redirect": target})
     return redirect(target)
+
+
+def _instead(request: HttpRequest) -> str:
+    """Where to go for who has nothing to show: a stranger signs in, a person without a password gets one by mail."""
+    return "account_reset_password" if request.user.is_authenticated else settings.LOGIN_URL
 
 
 def resume(request: HttpRequest) -> HttpResponseBase | None:

@@ -4,6 +4,7 @@ ada owns Acme, ben develops there, cyn may only look; dov is a stranger who owns
 """
 
 import shutil
+import time
 from collections.abc import Callable, Generator
 from datetime import datetime
 
@@ -141,11 +142,15 @@ def _person(name: str, organization: Organization, role: Role) -> User:
 
 @pytest.fixture
 def signed_in() -> Callable[[User], Client]:
-    """A browser in which this person is signed in."""
+    """A browser in which this person has just signed in."""
 
     def sign_in(user: User) -> Client:
         client = Client()
         client.force_login(user)
+        session = client.session
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+        session["account_authentication_methods_user"] = str(user.pk)
+        session.save()
         return client
 
     return sign_in

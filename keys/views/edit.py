@@ -20,6 +20,7 @@ from keys.presenters import spread_words
 from keys.services.errors import Conflict, Refused
 from keys.services.keys import EDITABLE, edit_key
 from keys.views.access import get_view, go_to
+from portal import reauthentication
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
 from portal.times import exact_words
@@ -54,6 +55,8 @@ def edit(request: MemberRequest, public_id: str) -> HttpResponse:
 
 
 def _save(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mapping[str, object]) -> HttpResponse:
+    if any(difference.widens for difference in _differences(key, form)):
+        reauthentication.require_recent(request)
     try:
         changed = edit_key(key, form.settings(), by=actor_of(request), seen_version=form.cleaned_data["version"])
     except Conflict:

@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.test import Client
+from django.utils import timezone
 from selectolax.lexbor import LexborHTMLParser
 
 from keys.models import ApiKey, RevokeReason
 from keys.services.keys import KeySettings, edit_key, revoke_key
 from portal.audit import Actor
-from portal.models import AuditEvent
+from portal.models import AuditEvent, User
 from tests.keys.views.page import the
 
 pytestmark = pytest.mark.django_db
@@ -136,3 +138,25 @@ def test_what_the_form_does_not_ask_for_is_not_taken(key: ApiKey, ada_client: Cl
 def test_nobody_edits_what_is_over(key: ApiKey, ada_client: Client) -> None:
     ApiKey.objects.filter(pk=key.pk).update(expires_at=key.created_at)
     assert where(key) not in ada_client.get(f"/app/keys/{key.public_id}/").text
+
+
+@pytest.mark.parametrize(("changes", "asks"), [({"networks": ""}, True), ({"name": "renamed"}, False)])
+def test_what_widens_access_takes_who_one_is_shown_lately_and_goes_on_from_there(
+    key: ApiKey, ada: User, as_ada: Actor, changes: dict[str, str], asks: bool
+) -> None:
+    ada.set_password("correct horse battery staple")
+    ada.save()
+    client = Client()
+    client.force_login(ada)
+    key = edit_key(key, KeySettings(key.name, scopes=key.scopes, networks=["203.0.113.0/24"]), by=as_ada).key
+    with time_machine.travel(timezone.now() + timedelta(minutes=16)):
+        saved = filled_in(review(client, key, **changes)) | {"step": "save"}
+        answer = client.post(where(key), saved)
+        assert answer["Location"].startswith("/accounts/reauthenticate/") is asks
+        if asks:
+            key.refresh_from_db()
+            assert key.networks == ["203.0.113.0/24"]
+            answer = client.post(answer["Location"], {"password": "correct horse battery staple"})
+    assert answer["Location"] == f"/app/keys/{key.public_id}/settings/"
+    key.refresh_from_db()
+    assert (key.networks == []) is asks

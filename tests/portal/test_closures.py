@@ -1,0 +1,112 @@
+"""Closing one's account: what becomes of organizations, keys and the way in."""
+
+from collections.abc import Callable
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from keys.models import ApiKey
+from portal.audit import Actor, ActorKind
+from portal.audit_actions import AuditAction
+from portal.models import AuditEvent, Membership, Organization, User
+from portal.permissions import Role
+from portal.refusals import Refused
+from portal.services import closures
+
+pytestmark = pytest.mark.django_db
+CLOSE = "/accounts/closure/"
+
+
+def as_person(user: User) -> Actor:
+    return Actor(ActorKind.USER, user, "203.0.113.7", "req_test")
+
+
+def role_in(organization: Organization, user: User) -> str:
+    return Membership.objects.get(organization=organization, user=user).role
+
+
+def test_an_organization_is_handed_over_and_its_keys_go_on(
+    ada_client: Client, acme: Organization, ada: User, ben: User, key: ApiKey
+) -> None:
+    assert "Acme" in ada_client.get(CLOSE).text
+    answer = ada_client.post(CLOSE, {"email": "Ada@example.com", acme.public_id: ben.public_id})
+    assert answer["Location"] == "/accounts/login/"
+    assert not User.objects.filter(email="ada@example.com").exists()
+    assert role_in(acme, ben) == Role.OWNER
+    key.refresh_from_db()
+    acme.refresh_from_db()
+    assert (key.owner, key.revoked_at, acme.closed_at) == (None, None, None)
+    assert ada_client.get("/app/").status_code == 302
+    event = AuditEvent.objects.get(action=AuditAction.USER_ACCOUNT_CLOSED)
+    assert (event.subject_id, event.actor_id) == (ada.public_id, ada.public_id)
+    assert [(message.to, message.subject) for message in mail.outbox] == [
+        (["ada@example.com"], "Your Latchkey account is closed")
+    ]
+
+
+def test_an_organization_with_nobody_else_in_it_is_closed(dov_client: Client, initech: Organization) -> None:
+    assert "Initech" in dov_client.get(CLOSE).text
+    dov_client.post(CLOSE, {"email": "dov@example.com"})
+    initech.refresh_from_db()
+    assert initech.closed_at is not None
+    assert not Membership.objects.filter(organization=initech).exists()
+
+
+def test_an_organization_that_has_another_owner_is_left(acme: Organization, ada: User, ben: User) -> None:
+    Membership.objects.filter(user=ben).update(role=Role.OWNER)
+    closures.close_account(ada, {}, by=as_person(ada))
+    acme.refresh_from_db()
+    assert acme.closed_at is None
+    assert AuditEvent.objects.filter(action=AuditAction.MEMBER_LEFT).count() == 1
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"email": "ada@example.com"}, {"email": "ben@example.com", "heir": "close"}, {"heir": "close"}]
+)
+def test_without_the_address_and_an_answer_for_each_organization_nothing_happens(
+    data: dict[str, str], ada_client: Client, acme: Organization, ben: User
+) -> None:
+    sent = {acme.public_id if name == "heir" else name: value for name, value in data.items()}
+    assert ada_client.post(CLOSE, sent).status_code == 422
+    assert User.objects.filter(email="ada@example.com").exists()
+    acme.refresh_from_db()
+    assert acme.closed_at is None
+
+
+def test_a_stranger_cannot_be_made_the_heir(ada_client: Client, acme: Organization, ben: User, dov: User) -> None:
+    answer = ada_client.post(CLOSE, {"email": "ada@example.com", acme.public_id: dov.public_id})
+    assert answer.status_code == 422
+    assert not Membership.objects.filter(user=dov, organization=acme).exists()
+
+
+def test_who_runs_the_portal_hands_that_over_first(ada: User, acme: Organization) -> None:
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    ada.refresh_from_db()
+    with pytest.raises(Refused):
+        closures.close_account(ada, {}, by=as_person(ada))
+    acme.refresh_from_db()
+    assert acme.closed_at is None
+
+
+def test_an_heir_who_has_left_meanwhile_stops_it_before_anything_is_closed(
+    ada: User, ben: User, acme: Organization, initech: Organization
+) -> None:
+    Membership.objects.create(organization=initech, user=ada, role=Role.OWNER)
+    heir = Membership.objects.get(user=ben)
+    Membership.objects.filter(pk=heir.pk).delete()
+    with pytest.raises(Refused):
+        closures.close_account(ada, {acme.public_id: heir}, by=as_person(ada))
+    initech.refresh_from_db()
+    assert initech.closed_at is None
+    assert User.objects.filter(pk=ada.pk).exists()
+
+
+def test_closing_takes_who_one_is_shown_lately(ada: User, signed_in: Callable[[User], Client]) -> None:
+    client = signed_in(ada)
+    session = client.session
+    session["account_authentication_methods"] = []
+    session.save()
+    assert client.get(CLOSE).status_code == 302
+    assert client.post(CLOSE, {"email": "ada@example.com"}).status_code == 302
+    assert User.objects.filter(pk=ada.pk).exists()
