@@ -41,7 +41,8 @@ def test_an_organization_is_handed_over_and_its_keys_go_on(
     event = AuditEvent.objects.get(action=AuditAction.USER_ACCOUNT_CLOSED)
     assert (event.subject_id, event.actor_id) == (ada.public_id, ada.public_id)
     assert [(message.to, message.subject) for message in mail.outbox] == [
-        (["ada@example.com"], "Your Latchkey account is closed")
+        (["ben@example.com"], "Your role in Acme is now owner"),
+        (["ada@example.com"], "Your Latchkey account is closed"),
     ]
 
 
