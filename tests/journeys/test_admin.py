@@ -53,9 +53,6 @@ def is_refused_a_wrong_password(page: Page, inspector: Inspector) -> None:
 def sets_up_a_second_factor(page: Page, inspector: Inspector) -> str:
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    inspector.look(page, "confirm-it-is-you")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name="Set up an authenticator app")).to_be_visible()
     page.get_by_text("Enter it by hand instead").click()
     seed = page.locator("#setup-key").inner_text().strip()
@@ -69,13 +66,15 @@ def sets_up_a_second_factor(page: Page, inspector: Inspector) -> str:
 
 
 def sees_the_recovery_codes(page: Page, inspector: Inspector) -> list[str]:
-    expect(page).not_to_have_url(re.compile("activate"))
-    page.goto("/accounts/2fa/")
-    inspector.look(page, "security")
-    page.get_by_role("link", name="Show").click()
+    expect(page.get_by_role("heading", name="Your authenticator app is on")).to_be_visible()
     inspector.look(page, "recovery-codes")
     codes = [line.strip() for line in page.locator("#recovery-codes li").all_inner_texts()]
     assert len(codes) == len(set(codes)) == 10
+    with page.expect_download():
+        page.get_by_role("link", name="Download").click()
+    page.get_by_role("link", name="I have saved them").click()
+    expect(page).to_have_url(re.compile("/accounts/2fa/$"))
+    inspector.look(page, "security")
     return codes
 
 
