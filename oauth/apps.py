@@ -14,14 +14,15 @@ class OAuthConfig(AppConfig):
     verbose_name = "OAuth"
 
     def ready(self) -> None:
-        """Say how this app's snapshots are read, move clients' secrets between peppers, and have keys to sign with."""
+        """Make access tokens a kind of credential, say how snapshots are read, and have keys to sign with."""
         from keys.services import redigest
-        from keys.validation import database
-        from oauth import loaders, status_leases
+        from keys.validation import database, kinds
+        from oauth import access_tokens, loaders, status_leases
         from oauth.models import ClientSecret
         from oauth.services.common import name_of_secret
         from portal import lifespan
 
+        kinds.register_kind(access_tokens.recognise_access_token)
         database.register_loader("client", loaders.load_clients)
         database.register_loader("signing-keys", loaders.load_signing_keys)
         redigest.register("client", ClientSecret, name_of_secret)

@@ -97,6 +97,18 @@ class Genuine(NamedTuple):
     kid: str
 
 
+class Presented(NamedTuple):
+    """A text that says it is an access token of ours; whether we signed it is not known yet."""
+
+    header: str
+    signed: bytes
+    signature: bytes
+    claims: Claims
+
+    def __repr__(self) -> str:
+        return "Presented(***)"
+
+
 class _Issued(Struct):
     iss: str
 
@@ -117,6 +129,12 @@ def verify(token: str, verifiers: Mapping[str, Verifier], *, issuer: str, now: f
 
     ``verifiers`` are by header (``header_of``). An expired token is genuine, too: ask ``claims.is_over``.
     """
+    presented = read(token, issuer=issuer)
+    return presented if isinstance(presented, Flaw) else check(presented, verifiers, now=now)
+
+
+def read(token: str, *, issuer: str) -> Presented | Flaw:
+    """What the text says of itself, which anybody may have written; or what is wrong with it."""
     match = _SHAPE.fullmatch(token) if len(token) <= MAX_TOKEN_CHARS else None
     payload = _decode(match[2]) if match else None
     if match is None or payload is None:
@@ -129,13 +147,20 @@ def verify(token: str, verifiers: Mapping[str, Verifier], *, issuer: str, now: f
         return Flaw.MALFORMED
     if issued.iss != issuer:
         return Flaw.ISSUER_UNKNOWN
-    verifier, signature = verifiers.get(match[1]), _decode(match[3])
-    if verifier is None or signature is None or (verifier.kept_until is not None and verifier.kept_until <= now):
+    claims, signature = _claims(payload), _decode(match[3])
+    if claims is None or signature is None:
         return Flaw.SIGNATURE_INVALID
-    if not verifier.algorithm.verify(token[: match.end(2)].encode(), verifier.public_key, signature):
+    return Presented(match[1], token[: match.end(2)].encode(), signature, claims)
+
+
+def check(presented: Presented, verifiers: Mapping[str, Verifier], *, now: float) -> Genuine | Flaw:
+    """The claims, if a key signed them that is still believed."""
+    verifier = verifiers.get(presented.header)
+    if verifier is None or (verifier.kept_until is not None and verifier.kept_until <= now):
         return Flaw.SIGNATURE_INVALID
-    claims = _claims(payload)
-    return Flaw.SIGNATURE_INVALID if claims is None else Genuine(claims, verifier.kid)
+    if not verifier.algorithm.verify(presented.signed, verifier.public_key, presented.signature):
+        return Flaw.SIGNATURE_INVALID
+    return Genuine(presented.claims, verifier.kid)
 
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

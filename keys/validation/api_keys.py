@@ -33,7 +33,7 @@ class ApiKeyCredential:
         self._digests = _digests(text, secret_name)
         self.names = tuple(self._digests)
 
-    def find(self, found: Snapshots, audience: Audience | None) -> "KnownApiKey | Verdict":
+    def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownApiKey | Verdict":  # noqa: ARG002  # of all kinds
         """The key, unless there is none for this audience."""
         key = _right(KeySnapshot, self._digests, found)
         if key is None or not is_for(key, audience):

@@ -65,7 +65,7 @@ class Engine:
         found = await self._snapshots.read(names, deadline=deadline)
         secret = _known(caller, found)
         audience = Audience(secret.api_id, secret.environment)
-        known = presented if isinstance(presented, Verdict) else presented.find(found, audience)
+        known = presented if isinstance(presented, Verdict) else presented.find(found, audience, now=time.time())
 
         api = api_name(secret.api_id)
         names = (api,) if isinstance(known, Verdict) else (api, *known.names)
@@ -96,7 +96,8 @@ class Engine:
         presented = recognise(credential)
         if isinstance(presented, Verdict):
             return presented
-        known = presented.find(await self._snapshots.read(presented.names, deadline=deadline), None)
+        found = await self._snapshots.read(presented.names, deadline=deadline)
+        known = presented.find(found, None, now=time.time())
         if isinstance(known, Verdict):
             return known
         found = await self._snapshots.read(known.names, deadline=deadline)

@@ -11,13 +11,13 @@ Snapshots = Mapping[str, Snapshot]
 
 
 class Credential(Protocol):
-    """One credential as it was presented: what must be read to find it. It does not keep its text."""
+    """One credential as it was presented: what must be read to find it. It shows nobody its text."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The snapshots to read first."""
 
-    def find(self, found: Snapshots, audience: Audience | None) -> "Known | Verdict":
+    def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "Known | Verdict":
         """What was found; for another audience the verdict at once, so that it costs no more than what is unknown."""
 
 

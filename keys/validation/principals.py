@@ -1,4 +1,4 @@
-"""Who a credential stands for, made once of the same snapshots, together with the text that answers show of it. Pure.
+"""Who an API key stands for, made once of the same snapshots, together with the text that answers show of it. Pure.
 
 The members of an answer that depend on nothing but the snapshots are written out here, so that a warm validation
 joins bytes. What was made is remembered by the secret's id and counts only for the very objects it was made of: a
@@ -24,7 +24,7 @@ class CredentialMember(Struct, frozen=True):
     name: str
     environment: str
     expires_at: datetime | None
-    secret_id: str
+    secret_id: str | None
 
 
 class OrganizationMember(Struct, frozen=True):

@@ -181,7 +181,10 @@ class Call(Struct, frozen=True, gc=False):
 
 
 class Principal(Struct, frozen=True, kw_only=True, gc=False):
-    """Who a credential stands for, told only to whoever presented the right secret."""
+    """Who a credential stands for, told only to whoever presented the right secret.
+
+    ``secret_id`` is what usage is counted under: a token has no secret, and counts for its client as a whole.
+    """
 
     type: str
     credential_id: str

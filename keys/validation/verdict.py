@@ -57,6 +57,13 @@ def is_for(key: KeySnapshot, audience: Audience | None) -> bool:
     return audience is None or (key.api_id == audience.api_id and key.environment == audience.environment)
 
 
+def is_within(address: str | None, networks: tuple[str, ...]) -> bool:
+    """Whether a call from the address is let in by the networks."""
+    # A call that does not say where it comes from is refused: a backend that forgets `ip` must not open the key.
+    parsed = None if address is None else parse_address(address)
+    return parsed is not None and any(parsed in network for network in _parsed(networks))
+
+
 def _first_refusal(  # noqa: PLR0911  # one guard a check, in the order of the contract
     key: KeySnapshot,
     api: ApiSnapshot,
@@ -80,7 +87,7 @@ def _first_refusal(  # noqa: PLR0911  # one guard a check, in the order of the c
         return Code.SUPERSEDED
     if organization.is_suspended:
         return Code.ORGANIZATION_SUSPENDED
-    if key.networks and not _is_within(call.address, key.networks):
+    if key.networks and not is_within(call.address, key.networks):
         return Code.IP_DENIED
     if is_missing_scope:
         return Code.INSUFFICIENT_SCOPE
@@ -89,12 +96,6 @@ def _first_refusal(  # noqa: PLR0911  # one guard a check, in the order of the c
 
 def _is_over(end: float | None, now: float) -> bool:
     return end is not None and end <= now
-
-
-def _is_within(address: str | None, networks: tuple[str, ...]) -> bool:
-    # A call that does not say where it comes from is refused: a backend that forgets `ip` must not open the key.
-    parsed = None if address is None else parse_address(address)
-    return parsed is not None and any(parsed in network for network in _parsed(networks))
 
 
 @lru_cache(maxsize=1024)

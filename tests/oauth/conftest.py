@@ -1,8 +1,14 @@
 """A client of Acme, and what tokens it gets are made of."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from keys.models import Api, Environment
+from keys.validation import database
+from keys.validation.http import ENGINE
+from keys.validation.shapes import Snapshot
 from oauth.models import Client
 from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
@@ -28,3 +34,22 @@ def issued(acme: Organization, api: Api, as_ada: Actor) -> IssuedClient:
 def client_row(issued: IssuedClient) -> Client:
     """That client's row."""
     return issued.client
+
+
+class ReadsHere:
+    """Reads the database in the test's own thread and transaction, so that no table is to be emptied after it."""
+
+    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
+        """Those of the named snapshots that exist."""
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)  # Django gives whatever runs on a loop a connection of its own
+        try:
+            return database.load(names)
+        finally:
+            asyncio._set_running_loop(loop)
+
+
+@pytest.fixture
+def reads_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine reads what the test has not committed."""
+    monkeypatch.setattr(ENGINE, "_snapshots", ReadsHere())

@@ -1,0 +1,108 @@
+"""Decide whether a genuine access token may be used for a call, and for whom. No clock, no database, no Redis.
+
+The order of the checks is the one of API keys (``keys.validation.verdict``); the first that fails names the code.
+"""
+
+from datetime import UTC, datetime
+
+from msgspec import Raw
+
+from keys.validation.principals import CredentialMember, OrganizationMember, members
+from keys.validation.shapes import (
+    ApiSnapshot,
+    Audience,
+    Call,
+    ClientSnapshot,
+    Code,
+    GrantFacts,
+    OrganizationSnapshot,
+    Principal,
+    Verdict,
+)
+from keys.validation.verdict import is_within
+from oauth.tokens import Claims
+
+
+def grant_of(token: Claims, client: ClientSnapshot, audience: Audience | None) -> GrantFacts | None:
+    """What the client may still do where the token is for; None for another API or environment than the asker's.
+
+    A client that has lost its grant is a stranger to that API, and so are the tokens that it got.
+    """
+    if audience is not None and client.environment != audience.environment:
+        return None
+    for grant in client.grants:
+        if grant.identifier == token.aud:
+            return grant if audience is None or grant.api_id == audience.api_id else None
+    return None
+
+
+def principal_of(
+    token: Claims, client: ClientSnapshot, grant: GrantFacts, api: ApiSnapshot, organization: OrganizationSnapshot
+) -> Principal:
+    """Who the token stands for: its client, with what grant and API have left of the token's scopes."""
+    scopes = tuple(scope for scope in token.scope.split() if scope in grant.scopes and scope in api.scopes)
+    expires_at = datetime.fromtimestamp(token.exp, UTC)
+    credential = CredentialMember("access_token", client.client_id, client.name, client.environment, expires_at, None)
+    owner = OrganizationMember(organization.organization_id, organization.name)
+    return Principal(
+        type=credential.type,
+        credential_id=client.client_id,
+        secret_id=client.client_id,
+        environment=client.environment,
+        organization_id=organization.organization_id,
+        scopes=scopes,
+        rate_limits=client.rate_limits or api.rate_limits,
+        quota=None,
+        shown=members({"credential": credential, "organization": owner}),
+        shown_if_valid=members(
+            {
+                "subject": client.client_id,
+                "client_id": client.client_id,
+                "scopes": scopes,
+                "metadata": Raw(client.metadata),
+            }
+        ),
+    )
+
+
+def decide(
+    token: Claims,
+    principal: Principal,
+    client: ClientSnapshot,
+    api: ApiSnapshot,
+    organization: OrganizationSnapshot,
+    *,
+    call: Call,
+    now: float,
+) -> Verdict:
+    """The verdict on a token that is for the asker, before any limit is asked."""
+    missing = call.scopes.difference(principal.scopes)
+    code = _first_refusal(token, client, api, organization, call=call, is_missing_scope=bool(missing), now=now)
+    return Verdict(code, principal, tuple(sorted(missing)) if code is Code.INSUFFICIENT_SCOPE else ())
+
+
+def _first_refusal(
+    token: Claims,
+    client: ClientSnapshot,
+    api: ApiSnapshot,
+    organization: OrganizationSnapshot,
+    *,
+    call: Call,
+    is_missing_scope: bool,
+    now: float,
+) -> Code:
+    if client.is_compromised:
+        return Code.COMPROMISED
+    if client.is_revoked or token.gen < client.generation or token.jti in client.revoked_tokens:
+        return Code.REVOKED
+    if client.is_disabled or api.is_disabled:
+        return Code.DISABLED
+    if token.is_over(now):
+        return Code.EXPIRED
+    if organization.is_suspended:
+        return Code.ORGANIZATION_SUSPENDED
+    if client.networks and not is_within(call.address, client.networks):
+        return Code.IP_DENIED
+    if is_missing_scope:
+        return Code.INSUFFICIENT_SCOPE
+    return Code.VALID

@@ -1,0 +1,56 @@
+"""Access tokens as the token endpoint makes them, without asking it."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from keys.models import Api
+from keys.validation.names import SIGNING_KEYS
+from keys.validation.shapes import SigningKeysSnapshot
+from oauth.jti import Place, new_jti
+from oauth.keyring import Keyring, keyring
+from oauth.loaders import load_signing_keys
+from oauth.models import Client
+from oauth.services.status import lease_block
+from oauth.tokens import Claims, StatusClaim, StatusListClaim, mint
+
+
+def ring() -> Keyring:
+    """The signing keys of the database."""
+    name = SIGNING_KEYS.partition(":")[2]
+    snapshot = load_signing_keys([name])[name]
+    assert isinstance(snapshot, SigningKeysSnapshot)
+    return keyring(snapshot)
+
+
+def claims_for(
+    client: Client,
+    api: Api,
+    *scopes: str,
+    at: datetime | None = None,
+    lifetime_s: int = 900,
+) -> Claims:
+    """The claims of a token that the client would be given at that instant, with a place of its own in a list."""
+    at = at or timezone.now()
+    block = lease_block(client.public_id, api.public_id, generation=client.generation, count=1, now=at)
+    place = Place(block.list_number, block.indexes[0])
+    return Claims(
+        iss=settings.PUBLIC_URL,
+        aud=api.identifier,
+        sub=client.public_id,
+        client_id=client.public_id,
+        iat=int(at.timestamp()),
+        exp=int((at + timedelta(seconds=lifetime_s)).timestamp()),
+        jti=new_jti(place),
+        scope=" ".join(scopes),
+        org=client.organization.public_id,
+        env=client.environment,
+        gen=client.generation,
+        status=StatusClaim(StatusListClaim(place.idx, f"{settings.PUBLIC_URL}/oauth/status/{place.list_number}")),
+    )
+
+
+def sign(claims: Claims, *, algorithm: str = "ES256") -> str:
+    """The token that says so, by the key that signs now."""
+    return mint(ring().signer(algorithm, now=timezone.now().timestamp()), claims)

@@ -1,0 +1,90 @@
+"""Which check names the code where several would."""
+
+from typing import Any
+
+import msgspec
+
+from keys.validation.shapes import (
+    ApiSnapshot,
+    Call,
+    ClientSnapshot,
+    Code,
+    GrantFacts,
+    OrganizationSnapshot,
+)
+from oauth.verdict import decide, principal_of
+from tests.oauth.claims import claims
+
+NOW = 1_800_000_000
+TOKEN = claims(now=NOW - 900)
+GRANT = GrantFacts("api_1", TOKEN.aud, ("orders:read",))
+API = ApiSnapshot(
+    api_id="api_1",
+    identifier=TOKEN.aud,
+    scopes=frozenset({"orders:read"}),
+    rate_limits=(),
+    signing_algorithm="ES256",
+    token_lifetime_s=900,
+    is_disabled=False,
+)
+ORGANIZATION = OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=True)
+CLIENT = ClientSnapshot(
+    client_id="client_1",
+    name="sync",
+    environment="live",
+    organization_id="org_1",
+    secrets=(),
+    public_keys=b"[]",
+    grants=(GRANT,),
+    networks=("198.51.100.0/24",),
+    rate_limits=(),
+    metadata=b"{}",
+    token_lifetime_s=None,
+    generation=2,
+    revoked_tokens=frozenset({TOKEN.jti}),
+    is_disabled=True,
+    is_revoked=True,
+    is_compromised=True,
+)
+
+
+def test_the_first_check_that_fails_names_the_code() -> None:
+    client, organization, now = CLIENT, ORGANIZATION, NOW
+    call = Call(scopes=frozenset({"refunds:write"}))
+    seen = []
+
+    def look() -> None:
+        principal = principal_of(TOKEN, client, GRANT, API, organization)
+        seen.append(decide(TOKEN, principal, client, API, organization, call=call, now=now).code)
+
+    look()
+    repairs: tuple[dict[str, Any], ...] = (
+        {"is_compromised": False},
+        {"is_revoked": False},
+        {"generation": 1},
+        {"revoked_tokens": frozenset()},
+        {"is_disabled": False},
+    )
+    for repair in repairs:
+        client = msgspec.structs.replace(client, **repair)
+        look()
+    now = NOW - 1
+    look()
+    organization = msgspec.structs.replace(organization, is_suspended=False)
+    look()
+    client = msgspec.structs.replace(client, networks=())
+    look()
+    call = Call(scopes=frozenset({"orders:read"}))
+    look()
+    assert seen == [
+        Code.COMPROMISED,
+        Code.REVOKED,
+        Code.REVOKED,
+        Code.REVOKED,
+        Code.DISABLED,
+        Code.EXPIRED,
+        Code.ORGANIZATION_SUSPENDED,
+        Code.IP_DENIED,
+        Code.INSUFFICIENT_SCOPE,
+        Code.VALID,
+    ]
