@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 PYTEST = .venv/bin/python -m pytest --quiet
+SPREAD = -n 2 --dist loadfile --no-loadscope-reorder
 INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
 
 .PHONY: run test prove bench lint lock
@@ -10,8 +11,8 @@ run: .venv/run.stamp  ## the whole portal on http://localhost:8000; PORT=8001 mo
 	@PORT='$(PORT)' exec .venv/bin/python manage.py serve
 
 test: .venv/dev.stamp  ## the whole suite: PostgreSQL and Valkey, then what must hold on SQLite too
-	$(PYTEST) -n 2
-	LATCHKEY_TEST_DB=sqlite $(PYTEST) -n 2 -m both_databases
+	$(PYTEST) $(SPREAD) --durations=10
+	LATCHKEY_TEST_DB=sqlite $(PYTEST) $(SPREAD) -m both_databases
 
 prove: .venv/dev.stamp  ## the long forms of the promises, one line of figures each
 	$(PYTEST) -m prove tests/prove

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -43,7 +44,11 @@ _figures = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On SQLite, only the tests that say they run on both; and a flushed database gets back what migrations put in."""
+    """On SQLite, only the tests that say they run on both; a flushed database gets back what migrations put in.
+
+    What takes longest begins first: workers take whole files in this order, and the last to end is waited for.
+    """
+    items.sort(key=_length)
     if ON_SQLITE:
         chosen = [item for item in items if item.get_closest_marker("both_databases")]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
@@ -54,6 +59,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         marker = item.get_closest_marker("django_db")
         if (marker and marker.kwargs.get("transaction")) or "transactional_db" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
+
+
+def _length(item: pytest.Item) -> int:
+    """Journeys, then the files beside this one, most of which start servers, then the many small ones."""
+    if "journeys" in item.path.parts:
+        return 0
+    return 1 if item.path.parent == Path(__file__).parent else 2
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
