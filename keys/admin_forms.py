@@ -143,6 +143,7 @@ ScopeFormSet = forms.formset_factory(
     can_delete=True,
     max_num=limits.MAX_SCOPES,
     validate_max=True,
+    absolute_max=limits.MAX_SCOPES + 1,  # one too many is told; whoever asks for a thousand rows gets none of them
 )
 
 
