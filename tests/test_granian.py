@@ -21,11 +21,11 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from portal import devservices, processes
-from portal.devservices import Service, start_postgres, start_valkey
+from portal.devservices import Service, free_port, start_postgres, start_valkey
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
 from tests.canary import Canary
 from tests.environment import production
-from tests.live import free_port, manage
+from tests.live import manage
 
 STALLED = 50
 ANSWERS_WITHIN_S = 2.0  # the promise of the contract, not a measurement

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from portal.devservices import free_port
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
-from tests import live
 from tests.canary import Canary
 
 PATIENCE_S = 60
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def port() -> int:
-    return live.free_port()
+    return free_port()
 
 
 @pytest.fixture
@@ -144,26 +144,20 @@ def test_the_terminal_shows_where_to_go_and_mails_in_boxes_and_nothing_else(
     assert others == ["worker: Warm shutdown (MainProcess)", "Stopped."]
 
 
-def test_a_second_start_makes_a_new_curl_and_shows_no_password_again(
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+def test_killing_it_leaves_nothing_and_the_next_start_makes_a_new_curl_and_shows_no_password_again(
     serve: Callable[..., "subprocess.Popen[str]"], folder: Path
 ) -> None:
-    for _ in range(2):
-        process = serve()
-        said = _read_until_ready(process)
-        process.terminate()
-        process.communicate(timeout=PATIENCE_S)
-        _wait_until_gone(folder)
-    assert "curl" in said
-    assert "(shown on the first run)" in said
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
-def test_killing_it_leaves_nothing(serve: Callable[..., "subprocess.Popen[str]"], folder: Path) -> None:
     process = serve()
-    _read_until_ready(process)
+    first = _read_until_ready(process)
     assert len(_processes_of(folder)) >= 4  # itself, web, worker, beat
     process.kill()
     _wait_until_gone(folder)
+    said = _read_until_ready(serve())
+    has_new_secrets = set(re.findall(r"lk_\w+", said)).isdisjoint(re.findall(r"lk_\w+", first))
+    assert has_new_secrets
+    assert "curl" in said
+    assert "(shown on the first run)" in said
 
 
 def test_a_taken_port_is_said_plainly(serve: Callable[..., "subprocess.Popen[str]"], port: int) -> None:

@@ -27,7 +27,7 @@ from tests import environment
 environment.prepare()
 
 from portal import processes  # noqa: E402  # after the environment
-from portal.devservices import start_valkey  # noqa: E402
+from portal.devservices import free_port, start_valkey  # noqa: E402
 from portal.env import BASE_DIR  # noqa: E402
 from tests import live  # noqa: E402
 from tests.bench import load  # noqa: E402
@@ -95,7 +95,7 @@ def measure(target: Target, connections: int) -> Figures:
 @contextmanager
 def bare() -> Iterator[tuple[int, int]]:
     """The bare server: its port and its process."""
-    port = live.free_port()
+    port = free_port()
     command = f"granian --interface asgi --runtime-mode st --workers 1 --no-ws --host 127.0.0.1 --port {port}"
     process = processes.start(
         [sys.executable, "-m", *command.split(), "tests.bench.bare:application"],
