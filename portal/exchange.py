@@ -6,14 +6,17 @@ breaks becomes a 503: a failure never reads as a yes.
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
 from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 from msgspec import Struct
 
 from portal import problems
 from portal.bodies import AsgiApp, ClientGone, Receive, Scope, Send, TooLarge, TooSlow, read_body
 from portal.problems import Problem, ProblemType
-from portal.proxies import client_address, is_https
+from portal.proxies import Network, client_address, is_https
 from portal.request_ids import request_id
 
 MAX_BODY_BYTES = 64 * 1024
@@ -23,6 +26,23 @@ JSON = "application/json"
 _ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 log = logging.getLogger(__name__)
+
+
+class Door(Struct, frozen=True):
+    """What the settings say of who may come in, and how: Django's own look-up costs more than a verdict's."""
+
+    is_https: bool
+    trusted_proxies: tuple[Network, ...]
+
+
+@lru_cache(maxsize=1)
+def _door() -> Door:
+    return Door(settings.HTTPS, tuple(settings.TRUSTED_PROXIES))
+
+
+@receiver(setting_changed)
+def _forget_door(**_: object) -> None:
+    _door.cache_clear()
 
 
 class Answer(Struct, frozen=True):
@@ -64,7 +84,7 @@ class Exchange:
     @property
     def client_address(self) -> str | None:
         """Where the request comes from, as far as the trusted proxies tell."""
-        return client_address(self._peer, self.headers(b"x-forwarded-for"), settings.TRUSTED_PROXIES)
+        return client_address(self._peer, self.headers(b"x-forwarded-for"), _door().trusted_proxies)
 
     @property
     def agent(self) -> bytes | None:
@@ -76,7 +96,7 @@ class Exchange:
     def is_https(self) -> bool:
         """Whether the client spoke https."""
         proto = self.headers(b"x-forwarded-proto")
-        return is_https(self._scope["scheme"], self._peer, ",".join(proto) if proto else None, settings.TRUSTED_PROXIES)
+        return is_https(self._scope["scheme"], self._peer, ",".join(proto) if proto else None, _door().trusted_proxies)
 
     async def body(self) -> bytes:
         """The whole body; raises Problem where it is too large or too slow."""
@@ -118,7 +138,7 @@ def endpoint(handler: Handler, *, is_for_https_only: bool = True) -> AsgiApp:
 
 
 def _require_https(exchange: Exchange) -> None:
-    if settings.HTTPS and not exchange.is_https:
+    if _door().is_https and not exchange.is_https:
         raise Problem(ProblemType.HTTPS_REQUIRED, "Use https; a credential sent without it is to be replaced.")
 
 

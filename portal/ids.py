@@ -1,6 +1,6 @@
 """Public ids and base62: time-ordered, random, never a database sequence number. Pure."""
 
-import os
+import random
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -30,7 +30,8 @@ def number(text: str) -> int:
 
 def random_id(prefix: str) -> str:
     """A name such as ``req_7Qd3…`` that is used once; of no order, made for speed, and no secret."""
-    return f"{prefix}_{os.urandom(ID_CHARS).translate(_FROM_BYTES).decode()}"
+    noise = random.getrandbits(8 * ID_CHARS)  # a name need not be hard to guess
+    return f"{prefix}_{noise.to_bytes(ID_CHARS).translate(_FROM_BYTES).decode()}"
 
 
 def public_id(prefix: str, uuid: UUID | None = None) -> str:
