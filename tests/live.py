@@ -47,9 +47,9 @@ class Live:
             names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
             return repr([connection.execute(SQL("TABLE {}").format(Identifier(name))).fetchall() for (name,) in names])
 
-    def manage(self, *arguments: str) -> str:
+    def manage(self, *arguments: str, within_s: float = 120) -> str:
         """What a management command prints."""
-        return manage(self.environ, *arguments)
+        return manage(self.environ, *arguments, within_s=within_s)
 
     def mailed_code(self, address: str) -> str:
         """The newest code that was mailed to the address."""
@@ -70,10 +70,10 @@ class Live:
         raise AssertionError(f"nothing of this kind was mailed to {address}")
 
 
-def manage(environ: Mapping[str, str], *arguments: str) -> str:
+def manage(environ: Mapping[str, str], *arguments: str, within_s: float = 120) -> str:
     """What a management command prints; fails the test with its complaint where it fails."""
     command = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
-    done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False, timeout=within_s)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
