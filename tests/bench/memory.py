@@ -41,6 +41,7 @@ def _key(organization_id: str) -> KeySnapshot:
         scopes=("orders:read", "orders:write"),
         networks=(),
         rate_limits=(),
+        quota=None,
         metadata=b'{"plan":"gold"}',
         not_before=None,
         expires_at=1_800_000_000.0,
