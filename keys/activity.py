@@ -52,6 +52,11 @@ TELLINGS: Mapping[str, Telling] = {
     AuditAction.ORGANIZATION_RESUMED: Telling("resumed the organization", "play", "ok"),
 }
 LABELS = {
+    "max_key_lifetime_days": "Longest key lifetime, days",
+    "key_expiry_required": "Every key has an expiry",
+    "live_networks_required": "Live keys have allowed addresses",
+    "live_keys_by": "Least role that makes live keys",
+    "second_factor_from": "Second factor required from",
     "api": "API",
     "ends_at": "Old secret ends",
     "ends": "Old secrets end",
@@ -68,6 +73,8 @@ LABELS = {
 
 # What it means that nothing is set.
 NOTHING = {
+    "max_key_lifetime_days": "any",
+    "second_factor_from": "not required",
     "expires_at": "never",
     "networks": "any address",
     "not_before": "from its creation",
@@ -203,6 +210,8 @@ def label_of(name: str) -> str:
 
 def value_words(name: str, value: object) -> str:
     """The value of a field, or what it means that it has none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return words(value) or NOTHING.get(name, "none")
 
 

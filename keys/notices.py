@@ -52,11 +52,11 @@ def _recipients(key: ApiKey) -> list[str]:
 
 
 def _is_moot(notice: Notice) -> bool:
-    """Whether the key was revoked, or its end moved, since the notice was written."""
+    """Whether the key was revoked, its organization closed, or its end moved, since the notice was written."""
     key = notice.key
     tells_of_expiry = notice.kind != Notice.Kind.SECRET_ENDED
     moved = tells_of_expiry and (key.expires_at is None or key.expires_at.isoformat() != notice.about)
-    return key.revoked_at is not None or moved
+    return key.revoked_at is not None or key.organization.closed_at is not None or moved
 
 
 def _mail(notice: Notice, recipients: list[str]) -> EmailMultiAlternatives:

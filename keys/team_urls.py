@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from keys import converters  # noqa: F401  # registering <id:…> is the effect
-from keys.views.team import departures, invitations, joining, members, organization
+from keys.views.team import departures, invitations, joining, members, organization, policies, service_accounts
 
 app_name = "team"
 team = [
@@ -12,6 +12,9 @@ team = [
     path("invitations/new/", invitations.invite, name="invite"),
     path("invitations/<id:invitation_id>/resending/", invitations.resend, name="invitation_resending"),
     path("invitations/<id:invitation_id>/revocation/", invitations.revoke, name="invitation_revocation"),
+    path("service-accounts/", service_accounts.show_service_accounts, name="service_accounts"),
+    path("service-accounts/new/", service_accounts.new_service_account, name="new_service_account"),
+    path("service-accounts/<id:account_id>/removal/", service_accounts.remove, name="service_account_removal"),
     path("<id:user_id>/role/", members.change_member_role, name="role"),
     path("<id:user_id>/removal/", departures.remove, name="removal"),
 ]
@@ -24,5 +27,6 @@ urlpatterns = [
     path("invited/<str:token>/", joining.open_link, name="invited_link"),
     path("app/organizations/new/", organization.new_organization, name="new_organization"),
     path("app/settings/", organization.organization_settings, name="settings"),
+    path("app/settings/policies/", policies.edit_policies, name="policies"),
     path("app/settings/closing/", organization.close, name="closing"),
 ]

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from allauth.mfa.models import Authenticator
 from django.db import transaction
+from django.utils import timezone
 
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Membership, Organization, User
@@ -29,6 +31,10 @@ class NotAllowed(Exception):
         super().__init__(f"{role or 'no role'} may not {action}")
         self.action = action
         self.role = role
+
+
+class SecondFactorMissing(NotAllowed):
+    """The organization asks its members for a second factor, and the actor has none."""
 
 
 @dataclass(frozen=True)
@@ -59,22 +65,42 @@ COMMAND = Actor(ActorKind.COMMAND)
 def require(actor: Actor, organization: Organization, action: Action) -> None:
     """Raise NotAllowed unless the actor's role in the organization allows the action; in a closed one, none does.
 
+    So does whoever lacks the second factor that it asks for: that is SecondFactorMissing.
+
     Staff, credentials, commands and the system were let in at their own doors (admin permissions, scopes, a shell, a
     schedule).
     """
     if actor.kind is not ActorKind.USER:
         return
-    role = role_of(actor, organization)
-    if role is None or not can(role, action):
+    membership = membership_of(actor, organization)
+    role = Role(membership.role) if membership else None
+    if membership is None or role is None or not can(role, action):
         raise NotAllowed(action, role)
+    if lacks_second_factor(actor.user, membership.organization, now=timezone.now()):
+        raise SecondFactorMissing(action, role)
+
+
+def lacks_second_factor(user: User | None, organization: Organization, *, now: datetime) -> bool:
+    """Whether the organization asks for a second factor by now, and the person has none."""
+    return organization.policies.asks_second_factor(now) and not has_second_factor(user)
+
+
+def has_second_factor(user: User | None) -> bool:
+    """Whether signing in as this person takes more than a password; recovery codes alone are none."""
+    factors = Authenticator.objects.filter(user=user).exclude(type=Authenticator.Type.RECOVERY_CODES)
+    return bool(factors.exists())
 
 
 def role_of(actor: Actor, organization: Organization) -> Role | None:
     """The role in which a person acts in the organization; None for strangers, and in a closed one for everybody."""
-    membership = Membership.objects.filter(
-        organization=organization, organization__closed_at=None, user=actor.user
-    ).first()
+    membership = membership_of(actor, organization)
     return Role(membership.role) if membership else None
+
+
+def membership_of(actor: Actor, organization: Organization) -> Membership | None:
+    """What a role rests on, with the organization as it is now."""
+    memberships = Membership.objects.filter(organization=organization, organization__closed_at=None, user=actor.user)
+    return memberships.select_related("organization").first()
 
 
 def require_operator(actor: Actor) -> None:

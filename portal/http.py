@@ -9,11 +9,12 @@ from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.middleware import HtmxDetails
 
-from portal.audit import Actor, ActorKind
+from portal.audit import Actor, ActorKind, lacks_second_factor
 from portal.models import Membership, Organization, User
 from portal.permissions import ROLES_FOR, Action, Role
 from portal.problems import CONTENT_TYPE, Problem, ProblemType
@@ -145,6 +146,20 @@ def forbidden(request: http.HttpRequest, action: Action) -> HttpResponse:
     )
 
 
+def second_factor_needed(request: http.HttpRequest) -> HttpResponse:
+    """403, with the way to set one up."""
+    organization: Organization | None = getattr(request, "organization", None)
+    name = organization.name if organization else "This organization"
+    return error_page(
+        request,
+        status=403,
+        title="A second factor is needed here",
+        detail=f"{name} asks its members to sign in with one. Set it up, then come back; keys go on working meanwhile.",
+        way_on="Set up a second factor",
+        way_on_url=reverse("mfa_index"),
+    )
+
+
 def _either(roles: frozenset[Role]) -> str:
     names = [role.value for role in Role if role in roles]
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
@@ -163,6 +178,8 @@ def member_required(action: Action) -> Callable[[View[P]], Callable[Concatenate[
                 return sign_in(request)
             if request.membership is None or not request.membership.can(action):
                 return forbidden(request, action)
+            if lacks_second_factor(request.user, request.membership.organization, now=timezone.now()):
+                return second_factor_needed(request)
             return view(request, *args, **kwargs)  # type: ignore[arg-type]  # the guard has just made it a MemberRequest
 
         return guarded  # type: ignore[return-value]  # mypy takes the two kinds of request for the wrapped one

@@ -94,6 +94,19 @@ def member_removed(organization: Organization) -> Letter:
     )
 
 
+def policies_changed(organization: Organization, by: str) -> Letter:
+    """To those who may change them."""
+    return Letter(
+        f"{by} changed the policies of {organization.name}",
+        [
+            f"{by} changed what {organization.name} asks of its people and their keys.",
+            "Keys that break the new rules go on working; the page lists them.",
+        ],
+        "Look at the policies",
+        reverse("team:policies"),
+    )
+
+
 def organization_closed(organization: Organization) -> Letter:
     """To everybody who was in it."""
     return Letter(

@@ -13,7 +13,7 @@ from django.utils.cache import add_never_cache_headers
 from structlog.contextvars import bound_contextvars
 
 from portal import http, reauthentication
-from portal.audit import NotAllowed
+from portal.audit import NotAllowed, SecondFactorMissing
 from portal.models import Membership
 from portal.passwords import PasswordsBusy
 from portal.problems import ProblemType
@@ -149,6 +149,8 @@ class OrganizationMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Turn what services refuse into the answer of that status."""
+        if isinstance(exception, SecondFactorMissing):
+            return http.second_factor_needed(request)
         if isinstance(exception, NotAllowed):
             return http.forbidden(request, exception.action)
         if isinstance(exception, PasswordsBusy):

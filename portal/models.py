@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 from portal.audit_actions import AuditAction
 from portal.ids import MAX_PUBLIC_ID_CHARS, event_id, invitation_id, organization_id, service_account_id, user_id
 from portal.permissions import Action, Role, can
+from portal.policies import LIVE_KEY_MAKERS, Policies
 
 MAX_NAME_CHARS = 100
 MAX_USER_AGENT_CHARS = 200
@@ -70,19 +71,38 @@ class Organization(models.Model):
     is_personal = models.BooleanField(default=False)
     suspended_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    max_key_lifetime_days = models.PositiveIntegerField(null=True, blank=True)
+    key_expiry_required = models.BooleanField(default=False)
+    live_networks_required = models.BooleanField(default=False)
+    live_keys_by = models.CharField(
+        max_length=16, default=Role.DEVELOPER, choices=[(role.value, role.value.title()) for role in LIVE_KEY_MAKERS]
+    )
+    second_factor_from = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="organizations")
 
     class Meta:
-        constraints: ClassVar = [models.CheckConstraint(condition=~models.Q(name=""), name="organization_has_a_name")]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~models.Q(name=""), name="organization_has_a_name"),
+            models.CheckConstraint(
+                condition=models.Q(live_keys_by__in=[role.value for role in LIVE_KEY_MAKERS]),
+                name="organization_live_keys_by_known",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
     @property
-    def is_stopped(self) -> bool:
-        """Whether every credential is refused: closed by its owner, or suspended by the operator."""
-        return self.suspended_at is not None or self.closed_at is not None
+    def policies(self) -> Policies:
+        """What it asks of its people and their keys."""
+        return Policies(
+            self.max_key_lifetime_days,
+            self.key_expiry_required,
+            self.live_networks_required,
+            Role(self.live_keys_by),
+            self.second_factor_from,
+        )
 
 
 class Membership(models.Model):

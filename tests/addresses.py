@@ -37,6 +37,7 @@ def addresses(key: ApiKey) -> list[Address]:
         "public_id": key.public_id,
         "secret_id": key.secrets.get().public_id,
         "invitation_id": f"inv_{'0' * 22}",
+        "account_id": f"svc_{'0' * 22}",
         "token": "token",
         "user_id": User.objects.get(api_keys=key).public_id,
         "object_id": key.pk,

@@ -35,6 +35,7 @@ SIGNED_IN = {
 MEMBERS = {
     "keys:overview", "keys:welcome", "keys:list", "keys:activity", "keys:detail", "keys:key_activity",
     "keys:settings", "keys:first_use", "team:members", "team:removal", "team:settings",
+    "team:service_accounts",
 }  # fmt: skip
 MANAGERS = {
     "keys:new", "keys:edit", "keys:roll", "keys:revocation", "keys:pause", "keys:resume", "keys:end_secret",
@@ -42,6 +43,7 @@ MANAGERS = {
 }  # fmt: skip
 ADMINS = {
     "team:role", "team:invitations", "team:invite", "team:invitation_resending", "team:invitation_revocation",
+    "team:policies", "team:new_service_account", "team:service_account_removal",
 }  # fmt: skip
 OWNERS = {"team:closing"}
 GROUPS: Mapping[str, set[str]] = {

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, time
 from typing import Any
 
 from django import forms
@@ -13,6 +14,7 @@ from keys.services.departures import Heir
 from portal.accounts import check_address
 from portal.models import MAX_NAME_CHARS, Organization, ServiceAccount
 from portal.permissions import Role, may_grant
+from portal.policies import MAX_LIFETIME_DAYS, Policies
 from portal.services.invitations import MAX_AT_ONCE
 
 REVOKE = "revoke"
@@ -114,6 +116,51 @@ class NameForm(forms.Form):
     def clean_name(self) -> str:
         """In one normal form."""
         return valid(limits.clean_name, self.cleaned_data["name"])
+
+
+class PoliciesForm(forms.Form):
+    """What the organization asks of its people and their keys."""
+
+    max_key_lifetime_days = forms.IntegerField(
+        label="Longest key lifetime",
+        required=False,
+        min_value=1,
+        max_value=MAX_LIFETIME_DAYS,
+        help_text="In days, from a key's newest secret to its expiry. Empty: any.",
+    )
+    key_expiry_required = forms.BooleanField(
+        label="Every key has an expiry", required=False, help_text="Nobody can choose Never."
+    )
+    live_networks_required = forms.BooleanField(
+        label="Live keys have allowed addresses", required=False, help_text="A leaked key is worth little elsewhere."
+    )
+    live_keys_by = forms.ChoiceField(
+        label="Who may make live keys",
+        widget=forms.RadioSelect,
+        choices=[
+            (Role.DEVELOPER.value, "Developers"),
+            (Role.ADMIN.value, "Admins"),
+            (Role.OWNER.value, "Owners"),
+        ],
+    )
+    second_factor_from = forms.DateField(
+        label="A second factor is required from",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="From that day (UTC) on, nobody without one gets in. Empty: not required.",
+    )
+
+    def wanted(self) -> Policies:
+        """The policies."""
+        data = self.cleaned_data
+        day = data["second_factor_from"]
+        return Policies(
+            data["max_key_lifetime_days"],
+            data["key_expiry_required"],
+            data["live_networks_required"],
+            Role(data["live_keys_by"]),
+            datetime.combine(day, time.min, tzinfo=UTC) if day else None,
+        )
 
 
 class ClosingForm(forms.Form):

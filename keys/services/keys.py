@@ -26,9 +26,10 @@ from keys.services.common import (
     valid,
 )
 from keys.services.errors import Conflict, Invalid, Refused
+from keys.services.policies import hold_policies_on_edit, hold_policies_on_new
 from portal.audit import Actor, ActorKind, require
 from portal.audit_actions import AuditAction
-from portal.models import Organization
+from portal.models import Organization, ServiceAccount
 from portal.outbox import Propagation, change
 from portal.permissions import Action
 from portal.services.organizations import lock_organization
@@ -94,9 +95,10 @@ def issue_key(
     *,
     environment: Environment,
     by: Actor,
+    service_account: ServiceAccount | None = None,
     submission: UUID | None = None,
 ) -> IssuedKey:
-    """Make a key and its first secret.
+    """Make a key and its first secret, owned by the service account or else by whoever makes it.
 
     Raises NotAllowed, Invalid, Refused (suspended organization, disabled API, cap reached) or AlreadyDone.
     """
@@ -106,10 +108,18 @@ def issue_key(
         api = Api.objects.get(pk=api.pk)
         now = timezone.now()
         _refuse_if_closed(organization, api, by, now)
+        _refuse_strange_owner(organization, service_account)
         columns = wanted.cleaned(api)
         _refuse_the_past(wanted.expires_at, now)
+        hold_policies_on_new(organization, columns, is_live=environment is Environment.LIVE, by=by, now=now)
         key = ApiKey.objects.create(
-            organization=organization, api=api, environment=environment, owner=by.user, created_at=now, **columns
+            organization=organization,
+            api=api,
+            environment=environment,
+            owner=None if service_account else by.user,
+            service_account=service_account,
+            created_at=now,
+            **columns,
         )
         remember(key.public_id)
         minted = mint(Kind(environment.value), by=by.user, now=now)
@@ -136,6 +146,7 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
         if columns["expires_at"] != key.expires_at:
             _refuse_the_past(wanted.expires_at, now)
         changed = [name for name in EDITABLE if getattr(key, name) != columns[name]]
+        hold_policies_on_edit(key, columns, changed, by=by)
         before = _shown(key, changed)
         for name in changed:
             setattr(key, name, columns[name])
@@ -207,6 +218,12 @@ def _refuse_if_closed(organization: Organization, api: Api, by: Actor, now: date
         raise Refused(
             f"This organization has {settings.MAX_KEYS_PER_ORGANIZATION} keys, the most it may have. Revoke one first."
         )
+
+
+def _refuse_strange_owner(organization: Organization, account: ServiceAccount | None) -> None:
+    present = ServiceAccount.objects.filter(organization=organization, removed_at=None)
+    if account is not None and not present.filter(pk=account.pk).exists():
+        raise Invalid("owner", "This service account is no longer there.")
 
 
 def _refuse_the_past(expires_at: datetime | None, now: datetime) -> None:

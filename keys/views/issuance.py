@@ -15,6 +15,7 @@ from keys.models import Api
 from keys.services.errors import AlreadyDone, Refused
 from keys.services.keys import IssuedKey, issue_key
 from keys.snippets import with_secret
+from keys.team import visible_service_accounts
 from keys.views.access import get_view
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.models import Organization
@@ -31,7 +32,8 @@ def new_key(request: MemberRequest) -> HttpResponse:
     if api is None:
         return render(request, "keys/key_new_api.html", {"apis": apis})
     initial = {"name": _suggested_name(request.organization, api)}
-    form = NewKeyForm(request.POST or None, api=api, now=timezone.now(), initial=initial)
+    accounts = list(visible_service_accounts(request.organization))
+    form = NewKeyForm(request.POST or None, api=api, now=timezone.now(), accounts=accounts, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             issued = issue_key(
@@ -40,6 +42,7 @@ def new_key(request: MemberRequest) -> HttpResponse:
                 form.settings(),
                 environment=form.wanted_environment(),
                 by=actor_of(request),
+                service_account=form.wanted_owner(),
                 submission=form.cleaned_data["submission"],
             )
         except AlreadyDone as done:

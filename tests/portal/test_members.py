@@ -5,14 +5,16 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from keys.models import ApiKey
+from keys.models import Api, ApiKey, Environment
 from keys.services.departures import remove_member, remove_service_account
+from keys.services.keys import KeySettings, issue_key
 from portal.audit import Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Membership, Organization, ServiceAccount, User
 from portal.permissions import Role
 from portal.refusals import Refused
 from portal.services.members import change_role
 from portal.services.organizations import create_organization
+from portal.services.service_accounts import create_service_account
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +122,27 @@ def test_a_service_account_is_removed_once_and_its_keys_with_it(
     assert ApiKey.objects.get(pk=key.pk).owner == ada
     with pytest.raises(Refused, match="already"):
         remove_service_account(account, heir=ada, by=acting(ada))
+
+
+def test_a_key_may_belong_to_a_service_account_of_its_own_organization_alone(
+    account: ServiceAccount, dov: User, api: Api, as_ada: Actor
+) -> None:
+    acme, by = account.organization, as_ada
+    key = issue_key(acme, api, KeySettings("k"), environment=Environment.TEST, by=by, service_account=account).key
+    assert (key.owner_name, key.owner) == ("deploys", None)
+    theirs = ServiceAccount.objects.create(organization=dov.organizations.get(), name="theirs")
+    for strange in (theirs, account):
+        ServiceAccount.objects.filter(pk=account.pk).update(removed_at=acme.created_at)
+        with pytest.raises(Refused, match="no longer there"):
+            issue_key(acme, api, KeySettings("k"), environment=Environment.TEST, by=by, service_account=strange)
+
+
+def test_a_service_account_has_a_name_of_its_own(acme: Organization, ada: User, ben: User) -> None:
+    create_service_account(acme, "deploys", by=acting(ada))
+    with pytest.raises(Refused, match="has this name"):
+        create_service_account(acme, "deploys", by=acting(ada))
+    with pytest.raises(NotAllowed):
+        create_service_account(acme, "other", by=acting(ben))
 
 
 def test_a_person_owns_so_many_organizations_and_no_more(ada: User, settings: object) -> None:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from keys import key_list, usage
 from keys.forms.team import ClosingForm, NameForm
+from keys.policy_list import breaking_keys, policy_words
 from keys.presenters import spread_words
 from keys.states import Status
 from keys.views.access import go_to
@@ -59,6 +60,8 @@ def organization_settings(request: MemberRequest) -> HttpResponse:
         "form": form,
         "organization": organization,
         "may_manage": may_manage_team(request),
+        "policies": policy_words(organization.policies),
+        "breaking": len(breaking_keys(organization, organization.policies, now=timezone.now())),
         "may_close": request.membership.can(Action.CLOSE_ORGANIZATION),
     }
     return render(request, "team/settings.html", context, status=422 if form.is_bound else 200)

@@ -1,0 +1,44 @@
+"""Which rules of its organization a key breaks. Pure: facts in, rules out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from portal.policies import Policies
+
+
+@dataclass(frozen=True)
+class KeyFacts:
+    """What of a key the rules look at; ``secret_from`` is when its newest secret was made."""
+
+    is_live: bool
+    has_networks: bool
+    expires_at: datetime | None
+    secret_from: datetime
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule that is broken: the field to change, and the rule in words that follow the organization's name."""
+
+    field: str
+    rule: str
+
+
+def violations(policies: Policies, facts: KeyFacts) -> list[Violation]:
+    """Every rule that the key breaks, first the one to see to first."""
+    found = []
+    days = policies.max_key_lifetime_days
+    if days is not None and (facts.expires_at is None or facts.expires_at > facts.secret_from + timedelta(days=days)):
+        length = "1 day" if days == 1 else f"{days:,} days"
+        found.append(Violation("expires_at", f"limits keys to {length} from their newest secret"))
+    elif policies.key_expiry_required and facts.expires_at is None:
+        found.append(Violation("expires_at", "asks for an expiry on every key"))
+    if policies.live_networks_required and facts.is_live and not facts.has_networks:
+        found.append(Violation("networks", "asks for allowed addresses on live keys"))
+    return found
+
+
+def in_words(broken: Sequence[Violation]) -> str:
+    """The rules as one sentence part: ``limits keys to 90 days, asks for …``."""
+    return ", ".join(violation.rule for violation in broken)

@@ -1,0 +1,50 @@
+"""Hold members to their organization's policies, and say who can change them. Operators are not bound by them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from keys.models import ApiKey, Environment
+from keys.policies import KeyFacts, violations
+from keys.services.errors import Invalid
+from portal.audit import Actor, ActorKind, role_of
+from portal.models import Organization
+from portal.permissions import Role
+from portal.services.policies import who_can_change_it
+
+NAMES_SHOWN = 3
+BOUND = {ActorKind.USER, ActorKind.CREDENTIAL}
+
+
+def hold_policies_on_new(
+    organization: Organization, columns: Mapping[str, Any], *, is_live: bool, by: Actor, now: datetime
+) -> None:
+    """Raise Invalid for the first rule that a key with these columns would break."""
+    if by.kind not in BOUND:
+        return
+    policies = organization.policies
+    role = role_of(by, organization) if by.user else Role.DEVELOPER  # a credential's scopes say less than a role
+    if is_live and (role is None or not policies.may_make_live_keys(role)):
+        makers = [f"{each}s" for each in Role if policies.may_make_live_keys(each)]
+        raise broken(organization, "environment", f"lets only {' and '.join(makers)} make live keys")
+    facts = KeyFacts(is_live, bool(columns["networks"]), columns["expires_at"], secret_from=now)
+    for violation in violations(policies, facts):
+        raise broken(organization, violation.field, violation.rule)
+
+
+def hold_policies_on_edit(key: ApiKey, columns: Mapping[str, Any], changed: Sequence[str], *, by: Actor) -> None:
+    """Raise Invalid for the first rule that the changed fields would break; what broke one before may stay as it is."""
+    if by.kind not in BOUND:
+        return
+    is_live = key.environment == Environment.LIVE
+    secret_from = key.secrets.latest("pk").created_at
+    facts = KeyFacts(is_live, bool(columns["networks"]), columns["expires_at"], secret_from)
+    for violation in violations(key.organization.policies, facts):
+        if violation.field in changed:
+            raise broken(key.organization, violation.field, violation.rule)
+
+
+def broken(organization: Organization, field: str, rule: str) -> Invalid:
+    """The refusal: the organization, its rule, and whom to ask."""
+    names = [person.display_name for person in who_can_change_it(organization)[:NAMES_SHOWN]]
+    return Invalid(field, f"{organization.name} {rule}. {' or '.join(names)} can change that.")

@@ -1,0 +1,33 @@
+"""What an organization asks of its people and their keys. Pure."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from portal.permissions import Role
+
+MAX_LIFETIME_DAYS = 3650
+LIVE_KEY_MAKERS = (Role.DEVELOPER, Role.ADMIN, Role.OWNER)  # the least role that makes live keys
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The rules of one organization; as they are by default, they ask for nothing."""
+
+    max_key_lifetime_days: int | None = None
+    key_expiry_required: bool = False
+    live_networks_required: bool = False
+    live_keys_by: Role = Role.DEVELOPER
+    second_factor_from: datetime | None = None
+
+    def asks_second_factor(self, now: datetime) -> bool:
+        """Whether the grace is over: ``second_factor_from <= now``."""
+        return self.second_factor_from is not None and self.second_factor_from <= now
+
+    def may_make_live_keys(self, role: Role) -> bool:
+        """Whether the role is at least the one that makes live keys."""
+        return role is self.live_keys_by or self.live_keys_by.widens(role)
+
+    def shown(self) -> dict[str, object]:
+        """The rules as JSON values."""
+        moment = self.second_factor_from.isoformat() if self.second_factor_from else None
+        return {**asdict(self), "live_keys_by": self.live_keys_by.value, "second_factor_from": moment}

@@ -1,0 +1,60 @@
+"""What an organization asks of its people and their keys, changed. Keys and people from before stay as they are."""
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from portal import letters
+from portal.audit import Actor, record, require
+from portal.audit_actions import AuditAction
+from portal.models import Organization, User
+from portal.permissions import ROLES_FOR, Action
+from portal.policies import LIVE_KEY_MAKERS, MAX_LIFETIME_DAYS, Policies
+from portal.refusals import Invalid
+from portal.services.organizations import lock_organization
+
+
+def change_policies(organization: Organization, wanted: Policies, *, by: Actor) -> Organization:
+    """Ask for this from now on; those who may change it are told by mail. The same again changes nothing.
+
+    Raises NotAllowed or Invalid.
+    """
+    _check(wanted)
+    with transaction.atomic(durable=True):
+        organization = lock_organization(organization)
+        require(by, organization, Action.MANAGE_ORGANIZATION)
+        before, after = organization.policies.shown(), wanted.shown()
+        changed = [name for name in after if before[name] != after[name]]
+        if not changed:
+            return organization
+        for name in changed:
+            setattr(organization, name, getattr(wanted, name))
+        organization.save(update_fields=changed)
+        record(
+            AuditAction.ORGANIZATION_POLICIES_CHANGED,
+            actor=by,
+            at=timezone.now(),
+            organization_id=organization.public_id,
+            subject_id=organization.public_id,
+            subject_label=organization.name,
+            before={name: before[name] for name in changed},
+            after={name: after[name] for name in changed},
+        )
+        told = list(who_can_change_it(organization).exclude(email=by.label).values_list("email", flat=True))
+    letters.send(letters.policies_changed(organization, by.label), told)
+    return organization
+
+
+def _check(wanted: Policies) -> None:
+    days = wanted.max_key_lifetime_days
+    if days is not None and not 1 <= days <= MAX_LIFETIME_DAYS:
+        raise Invalid("max_key_lifetime_days", f"Choose between 1 and {MAX_LIFETIME_DAYS:,} days.")
+    if wanted.live_keys_by not in LIVE_KEY_MAKERS:
+        raise Invalid("live_keys_by", "Viewers make no keys.")
+
+
+def who_can_change_it(organization: Organization) -> QuerySet[User]:
+    """The people who may change the organization's policies."""
+    managing = ROLES_FOR[Action.MANAGE_ORGANIZATION]
+    members = organization.memberships.filter(role__in=managing, user__is_active=True)
+    return User.objects.filter(pk__in=members.values("user")).order_by("pk")

@@ -1,0 +1,37 @@
+"""Operations on service accounts; ``keys.services.departures`` removes them, since their keys have to go somewhere."""
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from portal.audit import Actor, record, require
+from portal.audit_actions import AuditAction
+from portal.models import Organization, ServiceAccount
+from portal.permissions import Action
+from portal.refusals import Invalid, Refused
+from portal.services.organizations import lock_organization
+
+
+def create_service_account(organization: Organization, name: str, *, by: Actor) -> ServiceAccount:
+    """Make an owner of keys that is no person; ``name`` is checked by the form.
+
+    Raises NotAllowed, Invalid for a name that is taken, or Refused at the cap.
+    """
+    with transaction.atomic(durable=True):
+        organization = lock_organization(organization)
+        require(by, organization, Action.MANAGE_ORGANIZATION)
+        present = ServiceAccount.objects.filter(organization=organization, removed_at=None)
+        if present.filter(name=name).exists():
+            raise Invalid("name", "Another service account has this name.")
+        if present.count() >= settings.MAX_MEMBERS_PER_ORGANIZATION:
+            raise Refused(f"An organization has at most {settings.MAX_MEMBERS_PER_ORGANIZATION} service accounts.")
+        account = ServiceAccount.objects.create(organization=organization, name=name)
+        record(
+            AuditAction.SERVICE_ACCOUNT_CREATED,
+            actor=by,
+            at=timezone.now(),
+            organization_id=organization.public_id,
+            subject_id=account.public_id,
+            subject_label=name,
+        )
+    return account

@@ -1,0 +1,151 @@
+"""What an organization asks of its people and their keys is asked by the services, whoever calls them."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.core import mail
+from django.test import Client
+
+from keys.models import Api, ApiKey, Environment, RevokeReason
+from keys.policies import KeyFacts, violations
+from keys.services.errors import Invalid
+from keys.services.keys import KeySettings, edit_key, issue_key, revoke_key
+from keys.services.secrets import roll_key
+from portal.audit import COMMAND, Actor, ActorKind, NotAllowed, SecondFactorMissing
+from portal.models import AuditEvent, Organization, User
+from portal.permissions import Role
+from portal.policies import Policies
+from portal.services.policies import change_policies
+
+DAY = timedelta(days=1)
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LIVE, TEST = Environment.LIVE, Environment.TEST
+STRICT = Policies(max_key_lifetime_days=30, key_expiry_required=True, live_networks_required=True)
+
+
+@pytest.mark.parametrize(
+    ("policies", "is_live", "networks", "days", "fields"),
+    [
+        (Policies(), True, False, None, []),
+        (Policies(max_key_lifetime_days=30), True, False, 30, []),
+        (Policies(max_key_lifetime_days=30), False, False, 31, ["expires_at"]),
+        (Policies(max_key_lifetime_days=30), True, False, None, ["expires_at"]),
+        (Policies(key_expiry_required=True), True, False, 9999, []),
+        (Policies(key_expiry_required=True), True, False, None, ["expires_at"]),
+        (Policies(live_networks_required=True), True, False, None, ["networks"]),
+        (Policies(live_networks_required=True), False, False, None, []),
+        (STRICT, True, False, None, ["expires_at", "networks"]),
+        (STRICT, True, True, 1, []),
+    ],
+)
+def test_which_rules_a_key_breaks(
+    policies: Policies, is_live: bool, networks: bool, days: int | None, fields: list[str]
+) -> None:
+    facts = KeyFacts(is_live, networks, None if days is None else NOON + days * DAY, secret_from=NOON)
+    found = violations(policies, facts)
+    assert [violation.field for violation in found] == fields
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("days", [None, 31])
+def test_a_new_key_keeps_the_policies_and_a_violation_names_who_can_change_them(
+    days: int | None, acme: Organization, api: Api, as_ada: Actor, now: datetime
+) -> None:
+    change_policies(acme, STRICT, by=as_ada)
+    wanted = KeySettings("k", networks=["10.0.0.0/8"], expires_at=now + days * DAY if days else None)
+    with pytest.raises(Invalid, match=r"Acme limits keys to 30 days.* Ada can change that") as refusal:
+        issue_key(acme, api, wanted, environment=LIVE, by=as_ada)
+    assert refusal.value.field == "expires_at"
+    assert ApiKey.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_keys_from_before_go_on_and_only_what_is_changed_has_to_keep_them(
+    key: ApiKey, as_ada: Actor, now: datetime
+) -> None:
+    change_policies(key.organization, STRICT, by=as_ada)
+    edit_key(key, KeySettings("another name", scopes=["orders:read"]), by=as_ada)
+    with pytest.raises(Invalid, match="limits keys to 30 days"):
+        edit_key(key, KeySettings("k", expires_at=now + 40 * DAY), by=as_ada)
+    edit_key(key, KeySettings("k", expires_at=now + 20 * DAY), by=as_ada)
+    with pytest.raises(Invalid, match="limits keys to 30 days"):
+        edit_key(key, KeySettings("k"), by=as_ada)
+
+
+@pytest.mark.django_db
+def test_a_key_is_extended_past_its_lifetime_only_with_a_new_secret(key: ApiKey, as_ada: Actor, now: datetime) -> None:
+    change_policies(key.organization, Policies(max_key_lifetime_days=30), by=as_ada)
+    key.secrets.update(created_at=now - 20 * DAY)
+    with pytest.raises(Invalid, match="newest secret"):
+        edit_key(key, KeySettings("k", expires_at=now + 25 * DAY), by=as_ada)
+    roll_key(key, overlap=DAY, by=as_ada)
+    edit_key(key, KeySettings("k", expires_at=now + 25 * DAY), by=as_ada)
+
+
+@pytest.mark.django_db
+def test_who_may_make_live_keys_is_held(acme: Organization, api: Api, as_ada: Actor, ben: User) -> None:
+    change_policies(acme, Policies(live_keys_by=Role.ADMIN), by=as_ada)
+    as_ben = Actor(ActorKind.USER, ben)
+    with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
+        issue_key(acme, api, KeySettings("k"), environment=LIVE, by=as_ben)
+    issue_key(acme, api, KeySettings("k"), environment=TEST, by=as_ben)
+    issue_key(acme, api, KeySettings("k"), environment=LIVE, by=as_ada)
+    issue_key(acme, api, KeySettings("k"), environment=LIVE, by=COMMAND)
+
+
+@pytest.mark.django_db
+def test_only_admins_and_owners_change_policies_and_each_change_is_told_once(
+    acme: Organization, as_ada: Actor, ben: User
+) -> None:
+    with pytest.raises(NotAllowed):
+        change_policies(acme, STRICT, by=Actor(ActorKind.USER, ben))
+    acme.memberships.filter(user=ben).update(role=Role.ADMIN)
+    for _ in range(2):
+        change_policies(acme, STRICT, by=as_ada)
+    event = AuditEvent.objects.get(action="organization.policies_changed")
+    assert event.before["max_key_lifetime_days"] is None
+    assert event.after["max_key_lifetime_days"] == 30
+    assert [each.to for each in mail.outbox] == [["ben@example.com"]]
+
+
+@pytest.mark.django_db
+def test_without_the_second_factor_that_is_asked_for_nobody_gets_in_nor_changes_anything(
+    key: ApiKey, as_ada: Actor, ada_client: Client, now: datetime
+) -> None:
+    assert as_ada.user is not None
+    change_policies(key.organization, Policies(second_factor_from=now + DAY), by=as_ada)
+    assert ada_client.get("/app/").status_code == 200
+    Organization.objects.update(second_factor_from=now)
+    page = ada_client.get("/app/")
+    assert (page.status_code, "Set up a second factor" in page.text) == (403, True)
+    with pytest.raises(SecondFactorMissing):
+        revoke_key(key, reason=RevokeReason.OTHER, by=as_ada)
+    TOTP.activate(as_ada.user, generate_totp_secret())
+    assert ada_client.get("/app/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_form_says_what_would_be_affected_before_it_saves(
+    ada_client: Client, key: ApiKey, ben: User, cyn_client: Client
+) -> None:
+    form = {"max_key_lifetime_days": "30", "live_keys_by": "admin", "second_factor_from": "2030-01-01"}
+    review = ada_client.post("/app/settings/policies/", form).text
+    said = " ".join(review.split())
+    for fact in ("Would affect 1 key", "billing worker", "3 members without a second", "1 member who makes keys"):
+        assert fact in said
+    key.organization.refresh_from_db()
+    assert key.organization.policies == Policies()
+    assert ada_client.post("/app/settings/policies/", form | {"step": "save"}).status_code == 303
+    assert "1 key from before" in ada_client.get("/app/settings/policies/").text
+    assert "30" in cyn_client.get("/app/settings/").text
+
+
+@pytest.mark.django_db
+def test_a_violation_is_told_at_its_field(ada_client: Client, acme: Organization, api: Api, as_ada: Actor) -> None:
+    change_policies(acme, Policies(max_key_lifetime_days=30), by=as_ada)
+    form = {"submission": str(uuid4()), "name": "k", "environment": "live", "template": "full", "lifetime": "90"}
+    page = ada_client.post("/app/keys/new/", form)
+    assert page.status_code == 422
+    assert "Expires: Acme limits keys to 30 days from their newest secret. Ada can change that." in page.text
