@@ -47,6 +47,11 @@ def cut(key: str, *scopes: str) -> Any:
     return edit_key(_key(key), KeySettings("recorded", scopes=scopes), by=COMMAND).propagation, None
 
 
+def restrict(key: str, restrictions: dict[str, Any]) -> Any:
+    """Give the key these limits, or this quota."""
+    return edit_key(_key(key), KeySettings("recorded", **restrictions), by=COMMAND).propagation, None
+
+
 def roll(key: str, overlap_s: float) -> Any:
     """Add a secret."""
     made = roll_key(_key(key), overlap=timedelta(seconds=overlap_s), by=COMMAND)
@@ -61,6 +66,7 @@ def end_oldest(key: str) -> Any:
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "issue": issue,
     "cut": cut,
+    "restrict": restrict,
     "roll": roll,
     "end_oldest": end_oldest,
     "revoke": lambda key: (revoke_key(_key(key), reason=RevokeReason.OTHER, by=COMMAND).propagation, None),

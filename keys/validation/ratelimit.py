@@ -25,7 +25,7 @@ from keys.validation.gcra import Buckets, Standing, token_ns
 from keys.validation.redis_link import Link, RedisDown, bucket_keys, script
 from keys.validation.shapes import KeySnapshot, Limit, Snapshot
 
-ASK_WITHIN_S = 0.05
+ASK_WITHIN_S, ASK_AGAIN_WITHIN_S = 0.05, 0.25
 TEND_EVERY_S = 0.1
 GIVEN_BACK_AT_ONCE = 200  # what is beyond lapses by itself
 RETRY_CLOSED_S = 1.0
@@ -80,11 +80,15 @@ class RateLimiter:
                 return standing
             needed = asking.needed  # by all who waited: whoever asks first asks for them, too
         asking = self._asking[credential_id] = Asking()
+        within_s = ASK_WITHIN_S
         try:
             while self._link is not None and self._breaker.admits(time.monotonic()):
                 with contextlib.suppress(RedisDown):  # once is no outage: the breaker says what is
-                    return await self._ask(self._link, credential_id, limits, cost=cost, needed=needed)
+                    return await self._ask(
+                        self._link, credential_id, limits, cost=cost, needed=needed, within_s=within_s
+                    )
                 self._breaker.timed_out(time.monotonic())
+                within_s = ASK_AGAIN_WITHIN_S  # it may be this machine that is slow; counting alone admits a burst more
             return self._without(credential_id, limits, cost)
         finally:
             del self._asking[credential_id]
@@ -116,12 +120,14 @@ class RateLimiter:
             await self._return_left_over()
 
     async def _ask(
-        self, link: Link, credential_id: str, limits: tuple[Limit, ...], *, cost: int, needed: int
+        self, link: Link, credential_id: str, limits: tuple[Limit, ...], *, cost: int, needed: int, within_s: float
     ) -> Standing:
         allotment_id, before = f"{self._process}{next(self._numbers)}", boottime()
         wanted = max(allotment_size(limits), needed, cost) if cost else 0
         mine = self._held.pop(credential_id, None) if cost else None
-        granted, *used_ns = await _spend(link, credential_id, limits, mine, allotment_id, needed=cost, wanted=wanted)
+        granted, *used_ns = await _spend(
+            link, credential_id, limits, mine, allotment_id, needed=cost, wanted=wanted, within_s=within_s
+        )
         self._breaker.answered()
         if granted < cost:
             now = boottime()
@@ -153,7 +159,9 @@ class RateLimiter:
         with contextlib.suppress(RedisDown):  # then they lapse
             while self._link is not None and self._left_over and not self._breaker.is_open:
                 credential_id, mine = self._left_over.popleft()
-                await _spend(self._link, credential_id, mine.limits, mine, "", needed=0, wanted=0)
+                await _spend(
+                    self._link, credential_id, mine.limits, mine, "", needed=0, wanted=0, within_s=ASK_WITHIN_S
+                )
 
 
 async def _spend(
@@ -165,6 +173,7 @@ async def _spend(
     *,
     needed: int,
     wanted: int,
+    within_s: float,
 ) -> list[int]:
     """How many tokens were taken, and what is in use of each limit, in ns."""
     old, back = (mine.id, mine.left) if isinstance(mine, Allotment) else ("", 0)
@@ -172,5 +181,5 @@ async def _spend(
     shapes = [number for limit in limits for number in (token_ns(limit), limit.limit)]
     arguments = (old, back, new, ALLOTMENT_LIVES_MS, needed, wanted, *shapes)
     keys = bucket_keys(credential_id, names)
-    found: list[int] = (await link.run_script(script("spend"), keys, *arguments, within_s=ASK_WITHIN_S))[1]
+    found: list[int] = (await link.run_script(script("spend"), keys, *arguments, within_s=within_s))[1]
     return found

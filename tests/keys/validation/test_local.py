@@ -3,7 +3,7 @@
 import pytest
 
 from keys.validation.local import MAX_UNKNOWN, Copy, Load, Local
-from keys.validation.shapes import OrganizationSnapshot
+from keys.validation.shapes import OrganizationSnapshot, Snapshot
 
 NAME = "org:org_1"
 ACME = OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=False)
@@ -154,3 +154,14 @@ def test_a_message_nobody_can_read_drops_everything(local: Local) -> None:
     local.forget()
     assert not holds(local, NAME, NOW)
     assert not stored(local, load)
+
+
+def test_whoever_has_something_on_account_of_a_copy_is_told_when_it_is_invalidated() -> None:
+    told: list[Snapshot] = []
+    local = Local(max_copies=3, fresh_s=30, on_invalidated=told.append)
+    local.begin_epoch()
+    local.extend_lease(local.epoch, NOW + 10)
+    kept = copy()
+    local.finish(local.begin_load(NAME, NOW), kept)
+    local.invalidate([NAME, "org:unknown"])
+    assert told == [kept.snapshot]

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from keys.validation import ratelimit
 from keys.validation.allotments import ALLOTMENT_LIVES_MS
 from keys.validation.gcra import Standing
-from keys.validation.ratelimit import RateLimiter
+from keys.validation.ratelimit import RateLimiter, WithoutRedis
 from keys.validation.redis_link import Link, Script
 from keys.validation.shapes import Limit
 from portal.devservices import Service, start_valkey
@@ -190,6 +190,38 @@ def test_a_clock_set_back_locks_nobody_out(clock: Clock) -> None:
     play(2, scene)
 
 
+def decide(without_redis: WithoutRedis, service: Service, settings: Settings) -> list[bool | None]:
+    """What 12 calls are told of a limit of 10, of which 4 are spent when Valkey is killed; None for no limit."""
+    settings.REDIS_URL = service.url
+
+    async def scene(told: list[bool | None]) -> None:
+        limiter = RateLimiter(link := Link(), without_redis=without_redis)
+        try:
+            for number in range(16):
+                if number == 4:
+                    service.stop()
+                standing = limiter.take_now("key_1", (SLOW,), cost=1)
+                standing = standing or await limiter.take("key_1", (SLOW,), cost=1)
+                told.append(None if standing is None else standing.is_admitted)
+        finally:
+            await link.close()
+
+    told: list[bool | None] = []
+    asyncio.run(scene(told))
+    assert told[:4] == [True] * 4
+    return told[4:]
+
+
+@pytest.mark.parametrize(
+    ("without_redis", "told"),
+    [("local", [True] * 10 + [False] * 2), ("open", [None] * 12), ("closed", [False] * 12)],
+)
+def test_while_redis_is_away_a_setting_says_what_limits_do(
+    without_redis: WithoutRedis, told: list[bool | None], settings: Settings
+) -> None:
+    assert decide(without_redis, start_valkey(), settings) == told
+
+
 LIMITS = st.sampled_from([(Limit("a", 40, 1),), (Limit("a", 100, 1), Limit("b", 300, 10)), (Limit("a", 7, 3),)])
 STEPS = st.lists(
     st.tuples(
@@ -198,7 +230,7 @@ STEPS = st.lists(
         st.sampled_from([1, 1, 2, 12]),
         st.sampled_from([0, 0, 10_000, 300_000, 650_000, 1_100_000]),
     ),
-    max_size=30,
+    max_size=20,
 )
 
 
@@ -244,7 +276,7 @@ class History:
                 limiter._left_over.clear()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(limits=LIMITS, steps=STEPS)
 @example(limits=(Limit("a", 40, 1),), steps=[("take", 0, 1, 0), ("drain", 0, 1, 300_000)])  # held while all came back
 def test_in_any_window_all_processes_together_admit_no_more_than_a_burst_and_the_rate(
