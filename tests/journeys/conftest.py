@@ -1,17 +1,20 @@
 """A browser, a portal that really runs, and an eye on everything the browser complains about."""
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests import live
+from tests.canary import Canary
+from tests.journeys.backend import Backend
 from tests.live import Live
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -21,6 +24,7 @@ RULES: dict[Literal["light", "dark"], object] = {
     "light": FAULTS,
     "dark": FAULTS | {"runOnly": {"type": "rule", "values": ["color-contrast"]}},  # colours alone differ
 }
+DEMO_KEYS = 10
 UNDER_WAY = ".htmx-request, .htmx-swapping, .htmx-settling"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"]
 QUIET += ["--disable-background-networking", "--disable-sync"]  # it would call home, from a machine that has no way out
@@ -31,7 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "journeys" in item.path.parts:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
             item.add_marker(pytest.mark.timeout(300))
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium found; install Debian's package chromium"))
@@ -43,6 +46,27 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("portal")
     with live.database() as database_url, live.portal(folder, database_url=database_url) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def demo(portal: Live) -> dict[str, Any]:
+    """The demo's data; its keys are for journeys that ask for ``demo_key``."""
+    made: dict[str, Any] = json.loads(portal.manage("demo", "--json", "--force", f"--keys={DEMO_KEYS}"))
+    return made
+
+
+@pytest.fixture
+def demo_key(demo: dict[str, Any], canary: Canary) -> str:
+    """A key of the demo's organization that no other journey touches."""
+    secret: str = demo["api_keys"].pop(0)
+    canary.remember(secret)
+    return secret
+
+
+@pytest.fixture(scope="session")
+def backend(portal: Live, demo: dict[str, Any]) -> Backend:
+    """The API behind those keys."""
+    return Backend(portal.url, demo["api"]["secret"])
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Getting in, and back in: passwords, mailed links, second steps; and pages that say no."""
 
-import json
 import re
 
 from playwright.sync_api import Page, expect
@@ -137,10 +136,10 @@ def switches_the_theme(page: Page) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_everything_works_without_a_script(page_without_scripts: Page, portal: Live, canary: Canary) -> None:
+def test_everything_works_without_a_script(
+    page_without_scripts: Page, portal: Live, backend: Backend, canary: Canary
+) -> None:
     page, address = page_without_scripts, "nora@example.com"
-    demo = json.loads(portal.manage("demo", "--json", "--force"))
-    backend = Backend(portal.url, demo["api"]["secret"])
     page.goto("/accounts/signup/")
     page.get_by_label("E-mail address").fill(address)
     page.get_by_label("Password", exact=True).fill(PASSWORD)

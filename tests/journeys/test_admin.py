@@ -1,6 +1,5 @@
 """The operator's first day: an account, a second factor, an API, and the means to stop anybody."""
 
-import json
 import re
 
 from playwright.sync_api import Page, expect
@@ -16,9 +15,10 @@ ADDRESS = "root@example.com"
 PASSWORD = "the operator has a long memory"
 
 
-def test_the_operators_first_day(page: Page, portal: Live, inspector: Inspector, canary: Canary) -> None:
-    demo = json.loads(portal.manage("demo", "--json", "--force"))
-    key, backend = demo["api_key"], Backend(portal.url, demo["api"]["secret"])
+def test_the_operators_first_day(
+    page: Page, portal: Live, inspector: Inspector, canary: Canary, *, backend: Backend, demo_key: str
+) -> None:
+    key = demo_key
     live.manage(
         {**portal.environ, "DJANGO_SUPERUSER_PASSWORD": PASSWORD},
         "createsuperuser", "--noinput", f"--email={ADDRESS}",
@@ -34,7 +34,7 @@ def test_the_operators_first_day(page: Page, portal: Live, inspector: Inspector,
     revokes_in_bulk(page, inspector, backend, key)
     reads_what_was_done(page, inspector)
 
-    for secret in (key, demo["api"]["secret"], api_secret):
+    for secret in (key, backend.api_secret, api_secret):
         canary.remember(secret)
     for text in (portal.log, portal.tables()):
         assert not canary.is_in(text)

@@ -1,8 +1,8 @@
 """What opens above a page: where focus goes, what closes it, and that a secret shown there leaves no trace."""
 
-import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,15 +14,14 @@ from tests.live import Live
 
 
 @pytest.fixture
-def key_page(page: Page, portal: Live) -> str:
+def key_page(page: Page, demo: dict[str, Any], demo_key: str, backend: Backend) -> str:
     """The page of a key in use, whose member has just signed in."""
-    demo = json.loads(portal.manage("demo", "--json", "--force"))
     page.goto("/accounts/login/")
     page.get_by_label("E-mail address").fill(demo["user"]["email"])
     page.get_by_label("Password", exact=True).fill(demo["user"]["password"])
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile("/app/"))
-    credential = Backend(portal.url, demo["api"]["secret"]).validate(demo["api_key"])["credential"]
+    credential = backend.validate(demo_key)["credential"]
     assert isinstance(credential, dict)
     page.goto(f"/app/keys/{credential['id']}/")
     return page.url
