@@ -9,20 +9,21 @@ from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
-from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
-from portal import encryption, http, joining, reauthentication
+from portal import encryption, http, joining, reauthentication, throttle
 from portal.audit_actions import AuditAction
+from portal.browsers import browser_words
 from portal.models import User
 from portal.passwords import is_too_long
 from portal.services import people
+from portal.sessions import row_key
 
 MAX_EMAIL_CHARS = 254
 ASK_FOR = {
@@ -104,27 +105,34 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Throttle: by account and client address first, then by account."""
-        super().pre_authenticate(request, **credentials)
-        login = str(credentials.get("email", "")).lower()
-        usage = ratelimit.consume(request, app="allauth.account", action="login_failed_account", key=login)
-        if usage is None:
+        """Count the guess; raises ValidationError where there were too many."""
+        login = str(credentials.get("email", ""))
+        self._take_guess_back = throttle.guess(request, login, "password", address=self.get_client_ip(request))
+        if self._take_guess_back is None:
             raise self.validation_error("too_many_login_attempts")
-        self._login_failed_rl_usage.usage += usage.usage  # given back together when the password was right
 
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        return f"{self.get_client_ip(request)}:{str(credentials.get('email', '')).lower()}"
+    def _rollback_login_failed_rl_usage(self) -> None:
+        if self._take_guess_back is not None:
+            self._take_guess_back()
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
-        super()._delete_login_attempts_cached_email(request, **credentials)
-        login = str(credentials.get("email", "")).lower()
-        ratelimit.clear(request, app="allauth.account", action="login_failed_account", key=login)
+        throttle.forgive(request, str(credentials.get("email", "")), address=self.get_client_ip(request))
+
+    def post_login(self, request: HttpRequest, user: User, *, signup: bool, **kwargs: Any) -> HttpResponse:
+        """Tell the owner of a sign-in from a browser that we had not seen; know it from now on."""
+        response: HttpResponse = super().post_login(request, user, signup=signup, **kwargs)
+        if not signup and throttle.knows(request, user.email) is None:
+            browser = browser_words(self.get_http_user_agent(request))
+            self.send_notification_mail("account/email/new_sign_in", user, {"browser": browser})
+        throttle.remember(request, response, user.email)
+        return response
 
     def set_password(self, user: User, password: str) -> None:
         """Change or reset it, once: of two answers to one reset link, the second is told."""
         by = http.actor_of(self.request)
         action = AuditAction.USER_PASSWORD_CHANGED if by.user else AuditAction.USER_PASSWORD_RESET
-        if not people.set_password(user, password, action=action, by=replace(by, user=user)):
+        here = row_key(self.request.session.session_key)
+        if not people.set_password(user, password, action=action, by=replace(by, user=user), keep=here):
             raise ImmediateHttpResponse(
                 http.error_page(
                     self.request,

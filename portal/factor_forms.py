@@ -1,10 +1,19 @@
 """Forms of second factors: what a browser sends of a passkey is checked here, whatever it holds."""
 
-from typing import Any
+from typing import Any, cast
 
+from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.core import context
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.base import forms as base_forms
+from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn import forms as webauthn_forms
+from allauth.mfa.webauthn.internal import auth as webauthn_auth
 from django import forms
 from django.core.exceptions import ValidationError
+
+from portal import throttle
+from portal.account_forms import Labelled
 
 MAX_PASSKEY_NAME_CHARS = 60
 MAX_CREDENTIAL_CHARS = 16_384
@@ -55,15 +64,15 @@ class NamePasskeyForm(webauthn_forms.EditWebAuthnForm):
 class _UsesPasskey(webauthn_forms.AuthenticateWebAuthnForm):
     credential = _CredentialField()
 
-    def clean_credential(self) -> Any:
-        """The passkey, if it signed our challenge."""
+    def clean_credential(self) -> Authenticator:
+        """The passkey, if it signed our challenge. None can be guessed, so that tries need no limit by account."""
+        credential = self.cleaned_data["credential"]
         try:
-            return super().clean_credential()
-        except ValidationError as exc:
-            message = exc.message if exc.code == "too_many_login_attempts" else REFUSED
-            raise ValidationError(message, code=exc.code) from None
-        except Exception:  # noqa: BLE001  # as above
-            raise ValidationError(REFUSED, code="malformed") from None
+            webauthn_auth.parse_authentication_response(credential)
+            user = self.user or webauthn_auth.extract_user_from_response(credential)
+            return cast("Authenticator", webauthn_auth.complete_authentication(user, credential))
+        except Exception:  # noqa: BLE001  # as above, and what allauth refuses
+            raise ValidationError(REFUSED, code="refused") from None
 
 
 class PasskeySecondStepForm(_UsesPasskey):
@@ -76,3 +85,30 @@ class PasskeySignInForm(_UsesPasskey, webauthn_forms.LoginWebAuthnForm):
 
 class PasskeyAgainForm(_UsesPasskey, webauthn_forms.ReauthenticateWebAuthnForm):
     """A passkey, shown again."""
+
+
+class _Code(Labelled, base_forms.BaseAuthenticateForm):
+    authenticator: Authenticator
+
+    def clean_code(self) -> str:
+        """The code, if it is one of the person's and not too many were tried."""
+        code: str = self.cleaned_data["code"]
+        adapter = get_account_adapter()
+        address = adapter.get_client_ip(context.request)
+        take_back = throttle.guess(context.request, self.user.email, "code", address=address)
+        if take_back is None:
+            raise adapter.validation_error("too_many_login_attempts")
+        for factor in Authenticator.objects.filter(user=self.user).exclude(type=Authenticator.Type.WEBAUTHN):
+            if factor.wrap().validate_code(code):
+                take_back()
+                self.authenticator = factor
+                return code
+        raise get_adapter().validation_error("incorrect_code")
+
+
+class SecondStepForm(_Code, base_forms.AuthenticateForm):
+    """A code after the password."""
+
+
+class CodeAgainForm(_Code, base_forms.ReauthenticateForm):
+    """A code, once more."""

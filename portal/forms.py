@@ -1,6 +1,6 @@
 """The shell's forms."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account import forms as account_forms
 from allauth.account.adapter import get_adapter
@@ -13,6 +13,7 @@ from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 
 from portal import joining
+from portal.account_forms import Labelled
 from portal.accounts import check_address
 from portal.audit import Actor, ActorKind
 from portal.context import THEMES
@@ -20,9 +21,10 @@ from portal.models import Membership, Organization, User
 from portal.services import closures, people
 
 
-class SignupForm(account_forms.SignupForm):
+class SignupForm(Labelled, account_forms.SignupForm):
     """An address and a password."""
 
+    labels: ClassVar = {"password1": "Password"}
     account_already_exists: bool
     by_passkey: bool
 
@@ -62,8 +64,10 @@ def _origin(request: HttpRequest) -> tuple[str | None, str]:
     return request.META.get("REMOTE_ADDR") or None, getattr(request, "request_id", "")
 
 
-class AddEmailForm(account_forms.AddEmailForm):
+class AddEmailForm(Labelled, account_forms.AddEmailForm):
     """The address to change to."""
+
+    labels: ClassVar = {"email": "New address"}
 
     def clean_email(self) -> str:
         """The address, if ``SIGNUP`` lets it in: else one could sign up at work and move away."""

@@ -45,6 +45,10 @@ def record_email_change(
             before={"email": from_email_address.email},
             after={"email": to_email_address.email},
         )
+        changed = {"from_email": from_email_address.email, "to_email": to_email_address.email}
+        get_adapter().send_notification_mail(  # allauth tells the old address alone
+            "account/email/email_changed", user, changed, email=to_email_address.email
+        )
 
 
 @receiver(post_save, sender=Authenticator)

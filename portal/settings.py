@@ -190,7 +190,16 @@ LOGIN_REDIRECT_URL = "/app/"
 LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_FORMS = {"signup": "portal.forms.SignupForm", "add_email": "portal.forms.AddEmailForm"}
+ACCOUNT_FORMS = {
+    "signup": "portal.forms.SignupForm",
+    "add_email": "portal.forms.AddEmailForm",
+    "login": "portal.account_forms.LoginForm",
+    "reauthenticate": "portal.account_forms.ReauthenticateForm",
+    "change_password": "portal.account_forms.ChangePasswordForm",
+    "set_password": "portal.account_forms.SetPasswordForm",
+    "reset_password": "portal.account_forms.ResetPasswordForm",
+    "reset_password_from_key": "portal.account_forms.ResetPasswordKeyForm",
+}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
@@ -205,11 +214,11 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
-# By account and client address, so that a stranger's failures do not lock the owner out; then by account, for a guess
-# spread over many addresses. A reset by mail clears both.
+# Who may guess how often: portal/throttle.py.
 ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/300s/key",
     "login_failed_account": "100/h/key",
+    "login_failed_known": "10/300s/key,100/d/key",
     "confirm_email": "1/10s/key,20/d/key",  # three guesses at six digits each: 1 chance in 16,000 a day
 }
 MFA_ADAPTER = "portal.accounts.MFAAdapter"
@@ -218,6 +227,8 @@ MFA_PASSKEY_LOGIN_ENABLED = MFA_PASSKEY_SIGNUP_ENABLED = True
 MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey stands for both factors
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_FORMS = {
+    "authenticate": "portal.factor_forms.SecondStepForm",
+    "reauthenticate": "portal.factor_forms.CodeAgainForm",
     "authenticate_webauthn": "portal.factor_forms.PasskeySecondStepForm",
     "login_webauthn": "portal.factor_forms.PasskeySignInForm",
     "reauthenticate_webauthn": "portal.factor_forms.PasskeyAgainForm",

@@ -25,12 +25,16 @@ def sign_up(user: User, *, by: Actor) -> User:
     return user
 
 
-def set_password(user: User, password: str, *, action: AuditAction, by: Actor) -> bool:
-    """Set a password, unless it was set since ``user`` was read: False then, and nothing is changed."""
+def set_password(user: User, password: str, *, action: AuditAction, by: Actor, keep: str = "") -> bool:
+    """Set a password, and end all sessions but the row ``keep``.
+
+    Unless it was set since ``user`` was read: False then, and nothing is changed.
+    """
     hashed = make_password(password)
     with transaction.atomic(durable=True):
         if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
             return False
+        _end_sessions(user, keep=keep)
         _record_of(user, action, by=by)
     user.password = hashed
     return True

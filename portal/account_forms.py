@@ -1,0 +1,51 @@
+"""allauth's forms in our words: a field is called the same in its label, in an error and by a screen reader."""
+
+from typing import Any, ClassVar
+
+from allauth.account import forms as account_forms
+from django import forms
+
+LABELS = {
+    "login": "E-mail address",
+    "email": "E-mail address",
+    "password": "Password",
+    "oldpassword": "Present password",
+    "password1": "New password",
+    "password2": "New password again",
+    "code": "Code",
+}
+
+
+class Labelled(forms.Form):
+    """Calls fields what our pages call them."""
+
+    labels: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.label = self.labels.get(name) or LABELS.get(name) or field.label
+
+
+class LoginForm(Labelled, account_forms.LoginForm):
+    """The address and the password."""
+
+
+class ReauthenticateForm(Labelled, account_forms.ReauthenticateForm):
+    """The password, once more."""
+
+
+class ChangePasswordForm(Labelled, account_forms.ChangePasswordForm):
+    """The password of now, and the one to come."""
+
+
+class SetPasswordForm(Labelled, account_forms.SetPasswordForm):
+    """A first password."""
+
+
+class ResetPasswordForm(Labelled, account_forms.ResetPasswordForm):
+    """Where the link is to go."""
+
+
+class ResetPasswordKeyForm(Labelled, account_forms.ResetPasswordKeyForm):
+    """The password to come, behind the link."""

@@ -1,0 +1,83 @@
+"""How often a password or a code may be guessed, and by whom: strangers' failures never lock the owner out.
+
+A browser in which somebody has signed in keeps a signed cookie, and its guesses are counted by themselves (OWASP's
+"device cookies"). All others are counted by account and client address, then by account.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from allauth.core.internal import ratelimit
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+
+COOKIE: Final = f"{'__Host-' if settings.HTTPS else ''}latchkey_known"
+COOKIE_AGE_S: Final = 400 * 24 * 3600  # as long as browsers keep one
+MAX_ACCOUNTS: Final = 8
+SALT: Final = "portal.throttle"
+APP: Final = "allauth.account"
+
+
+def knows(request: HttpRequest, login: str) -> str | None:
+    """What tells this browser from others that have signed in to the account; None where it never has."""
+    return _accounts(request).get(_name(login))
+
+
+def remember(request: HttpRequest, response: HttpResponse, login: str) -> None:
+    """Have the browser known from now on, as one in which this account was opened."""
+    accounts = _accounts(request)
+    mark = accounts.pop(_name(login), None) or secrets.token_hex(16)
+    kept = dict([*accounts.items(), (_name(login), mark)][-MAX_ACCOUNTS:])
+    response.set_cookie(
+        COOKIE,
+        signing.dumps(kept, salt=SALT),
+        max_age=COOKIE_AGE_S,
+        secure=settings.HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def guess(request: HttpRequest, login: str, what: str, *, address: str) -> Callable[[], None] | None:
+    """Count one guess at ``what`` (``password``, ``code``); None where there were too many.
+
+    What comes back takes the guess back: for one that was right.
+    """
+    login = login.lower()
+    if mark := knows(request, login):
+        counts = [("login_failed_known", f"{what}:{mark}")]
+    else:
+        counts = [("login_failed", f"{what}:{address}:{login}"), ("login_failed_account", f"{what}:{login}")]
+    taken: list[ratelimit.SingleRateLimitUsage] = []
+    for action, key in counts:
+        usage = ratelimit.consume(request, app=APP, action=action, key=key)
+        if usage is None:
+            return None
+        taken += usage.usage
+    take_back: Callable[[], None] = ratelimit.RateLimitUsage(usage=taken).rollback
+    return take_back
+
+
+def forgive(request: HttpRequest, login: str, *, address: str) -> None:
+    """Begin anew with the password of an account: it was reset by mail. Codes go on being counted."""
+    login = login.lower()
+    counts = [("login_failed", f"password:{address}:{login}"), ("login_failed_account", f"password:{login}")]
+    if mark := knows(request, login):
+        counts.append(("login_failed_known", f"password:{mark}"))
+    for action, key in counts:
+        ratelimit.clear(request, app=APP, action=action, key=key)
+
+
+def _accounts(request: HttpRequest) -> dict[str, str]:
+    try:
+        found = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=COOKIE_AGE_S)
+    except signing.BadSignature:
+        return {}
+    return dict(found)
+
+
+def _name(login: str) -> str:
+    return hashlib.sha256(login.lower().encode()).hexdigest()[:16]
