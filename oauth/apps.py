@@ -16,7 +16,7 @@ class OAuthConfig(AppConfig):
     def ready(self) -> None:
         """Make access tokens a kind of credential, say how snapshots are read, and have keys to sign with."""
         from keys.services import redigest
-        from keys.validation import database, kinds
+        from keys.validation import database, folding, kinds
         from oauth import access_tokens, loaders, status_leases
         from oauth.models import ClientSecret
         from oauth.services.common import name_of_secret
@@ -25,6 +25,7 @@ class OAuthConfig(AppConfig):
         kinds.register_kind(access_tokens.recognise_access_token)
         database.register_loader("client", loaders.load_clients)
         database.register_loader("signing-keys", loaders.load_signing_keys)
+        folding.register_tables("client", folding.Tables("oauth_clientsecret", "oauth_client"))
         redigest.register("client", ClientSecret, name_of_secret)
         lifespan.at_stop(status_leases.LEASES.stop)
         post_migrate.connect(_have_signing_keys, sender=self)

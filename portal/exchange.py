@@ -15,15 +15,14 @@ from msgspec import Struct
 
 from portal import problems
 from portal.bodies import AsgiApp, ClientGone, Receive, Scope, Send, TooLarge, TooSlow, read_body
-from portal.problems import Problem, ProblemType
+from portal.problems import JSON, Problem, ProblemType
 from portal.proxies import Network, client_address, is_https
 from portal.request_ids import request_id
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_AGENT_BYTES = 512
-JSON = "application/json"
 
-_ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 log = logging.getLogger(__name__)
 
@@ -52,18 +51,20 @@ class Answer(Struct, frozen=True):
     status: int = 200
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
+    cache_control: str = "no-store"
 
 
 class Exchange:
     """One HTTP request as a machine endpoint sees it."""
 
-    __slots__ = ("_by_name", "_receive", "_scope", "method", "query", "request_id")
+    __slots__ = ("_by_name", "_receive", "_scope", "method", "path", "query", "request_id")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._scope = scope
         self._receive = receive
         self._by_name: dict[bytes, bytes] = dict(scope["headers"])  # of a name that stands twice, one line
         self.method: str = scope["method"]
+        self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.request_id = request_id(self.header(b"x-request-id"))
 
@@ -98,6 +99,16 @@ class Exchange:
         proto = self.headers(b"x-forwarded-proto")
         return is_https(self._scope["scheme"], self._peer, ",".join(proto) if proto else None, _door().trusted_proxies)
 
+    def is_of(self, media_type: str) -> bool:
+        """Whether the body is said to be of this type, in UTF-8 and not compressed."""
+        if self.header(b"content-type") == media_type and not self.headers(b"content-encoding"):
+            return True
+        content_type, *parameters = (self.header(b"content-type") or "").lower().split(";")
+        pairs = (parameter.partition("=") for parameter in parameters)
+        charsets = [value.strip(' "') for name, _, value in pairs if name.strip() == "charset"]
+        is_plain = all(encoding.lower() == "identity" for encoding in self.headers(b"content-encoding"))
+        return content_type.strip() == media_type and charsets in ([], ["utf-8"], ["utf8"]) and is_plain
+
     async def body(self) -> bytes:
         """The whole body; raises Problem where it is too large or too slow."""
         try:
@@ -128,10 +139,10 @@ def endpoint(handler: Handler, *, is_for_https_only: bool = True) -> AsgiApp:
         except ClientGone:
             return
         except Problem as problem:
-            answer = answer_problem(problem, exchange.request_id)
+            answer = answer_problem(problem, exchange)
         except Exception:  # no failure may let a call through, whatever it is
             log.exception("request.failed", extra={"request_id": exchange.request_id, "path": scope["path"]})
-            answer = answer_problem(unavailable(), exchange.request_id)
+            answer = answer_problem(unavailable(), exchange)
         await send_answer(answer, exchange, send)
 
     return app
@@ -147,9 +158,11 @@ def unavailable() -> Problem:
     return Problem(ProblemType.UNAVAILABLE, "Try again in a second.", headers=(("retry-after", "1"),))
 
 
-def answer_problem(problem: Problem, request_id: str) -> Answer:
-    """The problem as an answer."""
-    return Answer(problem.body(request_id), problem.kind.status, problems.CONTENT_TYPE, problem.headers)
+def answer_problem(problem: Problem, exchange: Exchange) -> Answer:
+    """The problem as an answer, in the words of whoever asks there."""
+    if exchange.path.startswith(problems.OAUTH_PREFIX):
+        return Answer(problem.oauth_body(), problem.kind.status, JSON, problem.headers)
+    return Answer(problem.body(exchange.request_id), problem.kind.status, problems.CONTENT_TYPE, problem.headers)
 
 
 async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
@@ -158,7 +171,8 @@ async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
         (b"content-type", answer.content_type.encode()),
         (b"content-length", b"%d" % len(answer.body)),
         (b"x-request-id", exchange.request_id.encode()),
-        *_ALWAYS,
+        (b"cache-control", answer.cache_control.encode()),
+        _NOSNIFF,
     ]
     if answer.headers:
         headers += [(name.encode(), value.encode()) for name, value in answer.headers]

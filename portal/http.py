@@ -6,7 +6,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from django import http
 from django.conf import settings
-from django.http import HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +17,7 @@ from django_htmx.middleware import HtmxDetails
 from portal.audit import Actor, ActorKind, lacks_second_factor
 from portal.models import Membership, Organization, User
 from portal.permissions import ROLES_FOR, Action, Role
-from portal.problems import CONTENT_TYPE, Problem, ProblemType
+from portal.problems import CONTENT_TYPE, JSON, OAUTH_PREFIX, Problem, ProblemType
 
 P = ParamSpec("P")
 HEALTH_PREFIXES = ("/healthz", "/readyz", "/metrics")
@@ -80,11 +80,11 @@ def problem_of(status: int) -> ProblemType:
 
 def machine_error(request: http.HttpRequest, kind: ProblemType) -> HttpResponse:
     """An error as programs are told of it: problem+json, or RFC 6749 §5.2 JSON under ``/oauth/``."""
-    if request.path.startswith("/oauth/"):
-        error = "server_error" if kind.status >= 500 else "invalid_request"
-        response: HttpResponse = JsonResponse({"error": error, "error_description": kind.title}, status=kind.status)
+    problem = Problem(kind, kind.title)
+    if request.path.startswith(OAUTH_PREFIX):
+        response = HttpResponse(problem.oauth_body(), status=kind.status, content_type=JSON)
     else:
-        body = Problem(kind, kind.title).body(getattr(request, "request_id", ""))
+        body = problem.body(getattr(request, "request_id", ""))
         response = HttpResponse(body, status=kind.status, content_type=CONTENT_TYPE)
     response["Cache-Control"] = "no-store"
     return response

@@ -1,11 +1,13 @@
-"""Errors of the machine endpoints: RFC 9457 bodies, the same from an ASGI app and from a Django view."""
+"""Errors of the machine endpoints, the same from an ASGI app and from a Django view: RFC 9457, for OAuth RFC 6749."""
 
 from collections.abc import Mapping
 from enum import Enum
 
 import msgspec
 
+JSON = "application/json"
 CONTENT_TYPE = "application/problem+json"
+OAUTH_PREFIX = "/oauth/"  # below it, errors are those of RFC 6749 §5.2
 
 
 class ProblemType(Enum):
@@ -78,3 +80,18 @@ class Problem(Exception):
                 **self.members,
             }
         )
+
+    def oauth_body(self) -> bytes:
+        """The same as OAuth clients read it (RFC 6749 §5.2)."""
+        return oauth_error(_OAUTH_ERRORS.get(self.kind, "invalid_request"), self.detail)
+
+
+_OAUTH_ERRORS = {
+    ProblemType.INTERNAL_ERROR: "server_error",
+    ProblemType.UNAVAILABLE: "temporarily_unavailable",
+}
+
+
+def oauth_error(error: str, description: str) -> bytes:
+    """An error as OAuth clients read it; the description is ASCII without quotes and backslashes (RFC 6749 §5.2)."""
+    return msgspec.json.encode({"error": error, "error_description": description})

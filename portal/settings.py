@@ -106,6 +106,7 @@ WSGI_APPLICATION = "portal.wsgi.application"
 HOT_PATHS = {
     "/v1/validate": "keys.validation.http.validate",
     "/v1/whoami": "keys.validation.http.whoami",
+    "/oauth/token": "oauth.http.token",
 }
 MACHINE_PREFIXES = ("/v1/", "/oauth/", "/.well-known/", "/healthz", "/readyz", "/metrics")
 TEMPLATES = [

@@ -24,6 +24,9 @@ from keys.validation.database import DatabaseSnapshots, DatabaseThreads
 from keys.validation.http import ENGINE
 from keys.validation.quotas import Quotas
 from keys.validation.ratelimit import RateLimiter
+from oauth.client_auth import CLIENTS
+from oauth.issuing import ISSUER
+from oauth.replays import OwnReplays
 from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Membership, Organization, User
@@ -36,8 +39,9 @@ _canary = watch()
 # The ordinary suite tests the engine on the database, as in embedded mode; the caches have tests of their own, with
 # processes that hold leases. Without any, each change would wait for what nobody can know.
 outbox.register_flush(None)
-ENGINE._snapshots = DatabaseSnapshots()
+ENGINE._snapshots = CLIENTS._snapshots = ISSUER._snapshots = DatabaseSnapshots()
 ENGINE._allowances = Allowances(RateLimiter(), Quotas(DatabaseThreads()))
+CLIENTS._replays = OwnReplays(born_at=0)
 hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("suite")
 _figures = pytest.StashKey[list[str]]()

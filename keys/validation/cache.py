@@ -29,13 +29,14 @@ def _threads() -> DatabaseThreads:
 
 
 @cache
-def _link() -> Link | None:
+def link() -> Link | None:
+    """How this process reaches Redis, where there is one."""
     return Link() if settings.REDIS_URL else None
 
 
 @cache
 def _limiter() -> RateLimiter:
-    return RateLimiter(_link(), without_redis=settings.RATE_LIMIT_WITHOUT_REDIS)
+    return RateLimiter(link(), without_redis=settings.RATE_LIMIT_WITHOUT_REDIS)
 
 
 @cache
@@ -43,13 +44,14 @@ def _local() -> Local:
     return Local(max_copies=settings.SNAPSHOT_COPIES, fresh_s=settings.SNAPSHOT_TTL, on_invalidated=_limiter().forget)
 
 
+@cache
 def snapshots() -> Snapshots:
-    """What the engine reads through."""
-    database, link = DatabaseSnapshots(_threads()), _link()
-    if link is None:
+    """What all of this process reads through."""
+    database, shared = DatabaseSnapshots(_threads()), link()
+    if shared is None:
         return database
     return CachedSnapshots(
-        database, _local(), link, fresh_s=settings.SNAPSHOT_TTL, kept_s=settings.SNAPSHOT_STALE_IF_ERROR
+        database, _local(), shared, fresh_s=settings.SNAPSHOT_TTL, kept_s=settings.SNAPSHOT_STALE_IF_ERROR
     )
 
 
@@ -60,8 +62,8 @@ def allowances() -> Allowances:
 
 async def hold_lease() -> None:
     """Keep this process's own copies usable, for as long as it serves and there is a Redis."""
-    if (link := _link()) is not None:
-        await Lease(_local(), link, before_trust=_catch_up).hold()
+    if (shared := link()) is not None:
+        await Lease(_local(), shared, before_trust=_catch_up).hold()
 
 
 async def tend_limits() -> None:

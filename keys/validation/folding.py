@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Count
@@ -18,10 +18,24 @@ FOLDED_WITHIN = timedelta(hours=3)
 IDS_KEPT = 2 * FOLDED_WITHIN
 LOCK_WITHIN = "2s"
 MAX_CALLERS_A_KEY = 1_000
-# Where the last use of a secret is noted, by the prefix of its credential's id; an API secret has no credential.
-SECRET_TABLES = {"key": "keys_keysecret", "": "keys_apisecret"}
 
 log = logging.getLogger(__name__)
+
+
+class Tables(NamedTuple):
+    """Where the last uses of a kind of credential, and of its secrets, are noted."""
+
+    secrets: str
+    credentials: str | None
+
+
+# By the prefix of the credential's id; an API secret has no credential.
+_tables = {"key": Tables("keys_keysecret", "keys_apikey"), "": Tables("keys_apisecret", None)}
+
+
+def register_tables(prefix: str, tables: Tables) -> None:
+    """Add a kind of credential whose uses are noted."""
+    _tables[prefix] = tables
 
 
 def fold(batches: Sequence[Batch]) -> None:
@@ -89,15 +103,19 @@ def _note_uses(uses: Sequence[Use], cursor: Any) -> None:
     keys = _keys(use.credential_id for use in uses)
     of_keys = [(keys[use.credential_id], use) for use in uses if use.credential_id in keys]
     _note_callers({(key, use.address): use.at for key, use in of_keys if use.address is not None}, cursor)
-    cursor.executemany(
-        "UPDATE keys_apikey SET last_used_at = %s WHERE id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
-        [(_instant(at), key, _instant(at)) for key, at in sorted({key: use.at for key, use in of_keys}.items())],
-    )
     agents = {use.secret_id: use.agent for use in uses if use.agent}
-    for prefix, table in SECRET_TABLES.items():
-        last = {use.secret_id: use for use in uses if use.credential_id.partition("_")[0] == prefix}
+    for prefix, tables in _tables.items():
+        mine = [use for use in uses if use.credential_id.partition("_")[0] == prefix]
+        if tables.credentials is not None:
+            last_at = {use.credential_id: _instant(use.at) for use in mine}
+            cursor.executemany(
+                f"UPDATE {tables.credentials} SET last_used_at = %s"  # noqa: S608  # one of ours
+                " WHERE public_id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
+                [(at, credential_id, at) for credential_id, at in sorted(last_at.items())],
+            )
+        last = {use.secret_id: use for use in mine}
         cursor.executemany(
-            f"UPDATE {table} SET last_used_at = %s, last_used_from = %s,"  # noqa: S608  # one of ours
+            f"UPDATE {tables.secrets} SET last_used_at = %s, last_used_from = %s,"  # noqa: S608  # one of ours
             " last_used_agent = COALESCE(%s, last_used_agent)"
             " WHERE public_id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
             [

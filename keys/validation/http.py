@@ -15,8 +15,8 @@ from keys.validation.question import InvalidFields, Question, read_question
 from keys.validation.shapes import Call, Code
 from keys.validation.strict_json import NotAnObject
 from keys.validation.usage import USAGE
-from portal.exchange import JSON, Answer, Exchange, endpoint, unavailable
-from portal.problems import Problem, ProblemType
+from portal.exchange import Answer, Exchange, endpoint, unavailable
+from portal.problems import JSON, Problem, ProblemType
 
 ENGINE = Engine(snapshots(), allowances(), USAGE, MOVER)
 
@@ -105,7 +105,7 @@ async def _question(exchange: Exchange) -> Question:
         raise _wrong_method("POST")
     if exchange.query:
         raise Problem(ProblemType.QUERY_NOT_READ, "Send everything in the JSON body, credentials above all.")
-    if not _is_json(exchange):
+    if not exchange.is_of(JSON):
         raise Problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8, not compressed.")
     try:
         return read_question(await exchange.body())
@@ -114,16 +114,6 @@ async def _question(exchange: Exchange) -> Question:
     except InvalidFields as exc:
         faults = [{"field": name, "detail": fault} for name, fault in exc.faults.items()]
         raise Problem(ProblemType.INVALID_FIELDS, "See errors, by field.", members={"errors": faults}) from None
-
-
-def _is_json(exchange: Exchange) -> bool:
-    if exchange.header(b"content-type") == JSON and not exchange.headers(b"content-encoding"):
-        return True
-    content_type, *parameters = (exchange.header(b"content-type") or "").lower().split(";")
-    pairs = (parameter.partition("=") for parameter in parameters)
-    charsets = [value.strip(' "') for name, _, value in pairs if name.strip() == "charset"]
-    is_plain = all(encoding.lower() == "identity" for encoding in exchange.headers(b"content-encoding"))
-    return content_type.strip() == JSON and charsets in ([], ["utf-8"], ["utf8"]) and is_plain
 
 
 def _wrong_method(allow: str) -> Problem:

@@ -27,15 +27,15 @@ class RedisDown(Exception):
 class Script:
     """One of our Lua scripts."""
 
-    def __init__(self, name: str) -> None:
-        self.text = resources.files("keys.validation").joinpath("lua", f"{name}.lua").read_bytes()
+    def __init__(self, name: str, package: str = "keys.validation") -> None:
+        self.text = resources.files(package).joinpath("lua", f"{name}.lua").read_bytes()
         self.sha = sha1(self.text, usedforsecurity=False).hexdigest()
 
 
 @cache
-def script(name: str) -> Script:
-    """The script ``lua/<name>.lua``."""
-    return Script(name)
+def script(name: str, package: str = "keys.validation") -> Script:
+    """The script ``lua/<name>.lua`` of the package."""
+    return Script(name, package)
 
 
 def copy_keys(names: Sequence[str]) -> list[str]:

@@ -9,11 +9,16 @@ from keys.models import Api, Environment
 from keys.validation import database
 from keys.validation.http import ENGINE
 from keys.validation.shapes import Snapshot
+from keys.validation.usage import UsageRecorder
+from oauth.client_auth import CLIENTS
+from oauth.failures import Failures
+from oauth.issuing import ISSUER
 from oauth.models import Client
 from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
 from portal.audit import Actor
 from portal.models import Organization
+from tests.oauth.memory import Memory, world
 
 
 @pytest.fixture
@@ -53,3 +58,22 @@ class ReadsHere:
 def reads_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine reads what the test has not committed."""
     monkeypatch.setattr(ENGINE, "_snapshots", ReadsHere())
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> UsageRecorder:
+    """Where the token endpoint counts."""
+    recorder = UsageRecorder(lambda _batch: None)
+    monkeypatch.setattr(CLIENTS, "_usage", recorder)
+    return recorder
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch, counted: UsageRecorder) -> Memory:
+    """A client at the Orders API that stands in no database, and a token endpoint that knows it."""
+    made = world()
+    monkeypatch.setattr(CLIENTS, "_snapshots", made)
+    monkeypatch.setattr(CLIENTS, "_failures", Failures())
+    monkeypatch.setattr(ISSUER, "_snapshots", made)
+    monkeypatch.setattr(ISSUER, "_places", made)
+    return made

@@ -19,7 +19,7 @@ if not ON_SQLITE:  # embedded, it may be imported by what `serve` starts alone
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/", "/v1/nothing", "/v1/validate/", "/oauth/token", "/.well-known/jwks.json", "/healthz/", "/metricsx"],
+    ["/v1/", "/v1/nothing", "/v1/validate/", "/.well-known/", "/.well-known/nothing", "/healthz/", "/metricsx"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_machine_path_that_nobody_takes_is_a_problem(path: str, method: str) -> None:
@@ -27,6 +27,13 @@ def test_a_machine_path_that_nobody_takes_is_a_problem(path: str, method: str) -
     assert (reply.status, reply["content-type"]) == (404, "application/problem+json")
     assert "set-cookie" not in dict(reply.headers)
     assert "location" not in dict(reply.headers)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_below_oauth_such_an_error_is_rfc_6749s(method: str) -> None:
+    reply = ask(application, method, "/oauth/nothing")
+    assert (reply.status, reply["content-type"], reply["cache-control"]) == (404, "application/json", "no-store")
+    assert reply.json["error"] == "invalid_request"
 
 
 def test_hot_paths_are_answered_whatever_the_host() -> None:

@@ -1,0 +1,148 @@
+"""Find out which client asks, and whether it may: by its secret, or by an assertion that one of its keys signed.
+
+A stranger is told the same, byte for byte, of an unknown client, a wrong secret, and a client that may not be used. A
+warm answer takes no I/O but the single use of an assertion.
+"""
+
+import hmac
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from django.conf import settings
+
+from keys.secret import Kind, digest, kind_of
+from keys.validation.cache import snapshots
+from keys.validation.database import Snapshots
+from keys.validation.names import client_name, organization_name
+from keys.validation.peppers import MOVER, Mover, Outdated
+from keys.validation.shapes import ClientSnapshot, Code, OrganizationSnapshot
+from keys.validation.usage import USAGE, UsageRecorder
+from oauth import assertions
+from oauth.assertions import Assertion
+from oauth.errors import FailedTooOften, InvalidClient, UnauthorizedClient
+from oauth.failures import Failures
+from oauth.ids import is_client_id
+from oauth.presented import Presented, PresentedSecret
+from oauth.replays import Replays, replays
+from oauth.standing import standing
+from portal.exchange import Exchange
+from portal.ids import ID_CHARS, base62
+
+
+class Caller(NamedTuple):
+    """Where a request comes from, and by what."""
+
+    address: str | None
+    agent: bytes | None = None
+
+
+def caller_of(exchange: Exchange) -> Caller:
+    """Who sends this request, as far as the connection tells."""
+    return Caller(exchange.client_address, exchange.agent)
+
+
+class Proof(NamedTuple):
+    """What was right: a secret or a key of the client's, by the id that its uses are counted under."""
+
+    id: str
+    ends_at: float | None = None
+    outdated: Outdated | None = None
+    assertion: Assertion | None = None
+
+
+class AuthenticatedClient(NamedTuple):
+    """A client that proved who it is, and may be used."""
+
+    client: ClientSnapshot
+    proof_id: str
+
+
+class ClientAuthenticator:
+    """Authenticates clients; one a process."""
+
+    def __init__(self, snapshots: Snapshots, replays: Replays, usage: UsageRecorder, mover: Mover) -> None:
+        self._snapshots = snapshots
+        self._replays = replays
+        self._usage = usage
+        self._mover = mover
+        self._failures = Failures()
+
+    async def authenticate(self, presented: Presented, caller: Caller, *, deadline: float) -> AuthenticatedClient:
+        """The client, by ``deadline`` on the event loop's clock; what it then does is for the caller to ``count``.
+
+        Raises InvalidClient, FailedTooOften, UnauthorizedClient (its networks) or Unavailable.
+        """
+        try:
+            return await self._authenticate(presented, caller, deadline)
+        except InvalidClient:
+            wait_s = self._failures.note((presented.client_id, caller.address), now=time.monotonic())
+            if wait_s:
+                raise FailedTooOften(retry_after_s=wait_s) from None
+            raise
+
+    def count(self, who: AuthenticatedClient, code: Code, caller: Caller, *, now: float) -> None:
+        """One use of what the client proved itself by, and what came of it."""
+        self._usage.count(who.client.client_id, who.proof_id, code, address=caller.address, agent=caller.agent, now=now)
+
+    async def _authenticate(self, presented: Presented, caller: Caller, deadline: float) -> AuthenticatedClient:
+        if not is_client_id(presented.client_id):
+            raise InvalidClient
+        digests = _digests(presented)
+        name = client_name(presented.client_id)
+        client = (await self._snapshots.read((name,), deadline=deadline)).get(name)
+        now = time.time()
+        proof = _proof(presented, digests, client if isinstance(client, ClientSnapshot) else None, now)
+        if not isinstance(client, ClientSnapshot) or proof is None:
+            raise InvalidClient
+        name = organization_name(client.organization_id)
+        organization = (await self._snapshots.read((name,), deadline=deadline)).get(name)
+        if not isinstance(organization, OrganizationSnapshot):
+            raise InvalidClient
+        who = AuthenticatedClient(client, proof.id)
+        code = standing(client, organization, proof_ends_at=proof.ends_at, address=caller.address, now=now)
+        if code is not Code.VALID:
+            self.count(who, code, caller, now=now)
+            raise UnauthorizedClient(_ELSEWHERE) if code is Code.IP_DENIED else InvalidClient
+        if proof.assertion and not await self._replays.is_first_use(client.client_id, proof.assertion):
+            raise InvalidClient
+        self._mover.notice(proof.outdated)
+        return who
+
+
+_ELSEWHERE = "This client may not be used from this network address."
+
+
+def _digests(presented: Presented) -> list[bytes]:
+    """What the secret may be stored as, that under the first pepper first; raises InvalidClient for what is none."""
+    if not isinstance(presented, PresentedSecret):
+        return []
+    if kind_of(presented.secret) is not Kind.CLIENT:
+        raise InvalidClient
+    return [digest(presented.secret, pepper.key) for pepper in settings.KEY_PEPPERS]
+
+
+def _proof(presented: Presented, digests: Sequence[bytes], client: ClientSnapshot | None, now: float) -> Proof | None:
+    """What the client proved itself by. A secret is digested for an unknown client, too."""
+    if isinstance(presented, PresentedSecret):
+        for facts in client.secrets if client else ():
+            for each in digests:
+                if hmac.compare_digest(facts.digest, each):
+                    outdated = Outdated("client", facts.secret_id, each, digests[0]) if each != digests[0] else None
+                    return Proof(facts.secret_id, facts.ends_at, outdated)
+        return None
+    keys = assertions.public_keys(client.public_keys) if client else ()
+    found = assertions.check(
+        presented.assertion, keys, client_id=presented.client_id, issuer=settings.PUBLIC_URL, now=now
+    )
+    return found and Proof(_id_of_key(presented.client_id, found.kid), assertion=found)
+
+
+def _id_of_key(client_id: str, kid: str) -> str:
+    """The short name that uses of a client's key are counted under; a ``kid`` is of any length."""
+    number = int.from_bytes(sha256(f"{client_id} {kid}".encode()).digest()[:16], "big")
+    return f"jwk_{base62(number, width=ID_CHARS)}"
+
+
+CLIENTS = ClientAuthenticator(snapshots(), replays(), USAGE, MOVER)

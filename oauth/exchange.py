@@ -1,0 +1,36 @@
+"""What the OAuth endpoints share: a form is read strictly, and every refusal is answered as RFC 6749 §5.2 says."""
+
+from keys.validation.database import Unavailable
+from oauth.errors import InvalidRequest, OAuthError
+from oauth.forms import MEDIA_TYPE, Form, read_form
+from portal.bodies import AsgiApp
+from portal.exchange import Answer, Exchange, Handler, endpoint, unavailable
+from portal.problems import Problem, ProblemType, oauth_error
+
+PRAGMA = (("pragma", "no-cache"),)  # RFC 6749 §5.1 asks for it beside no-store
+
+
+def oauth_endpoint(handler: Handler) -> AsgiApp:
+    """The handler as an ASGI app that answers OAuthError, and 503 where no answer can be given now."""
+
+    async def handle(exchange: Exchange) -> Answer:
+        try:
+            return await handler(exchange)
+        except OAuthError as refusal:
+            body = oauth_error(refusal.error, refusal.description)
+            return Answer(body, refusal.status, headers=PRAGMA + refusal.headers)
+        except Unavailable:
+            raise unavailable() from None
+
+    return endpoint(handle)
+
+
+async def read_post(exchange: Exchange) -> Form:
+    """The form that was posted; raises InvalidRequest, or Problem for another method or too large a body."""
+    if exchange.method != "POST":
+        raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use POST.", headers=(("allow", "POST"),))
+    if exchange.query:
+        raise InvalidRequest("Send everything in the form, nothing in the address: credentials above all.")
+    if not exchange.is_of(MEDIA_TYPE):
+        raise InvalidRequest("Send application/x-www-form-urlencoded in UTF-8, not compressed.")
+    return read_form(await exchange.body())

@@ -1,0 +1,69 @@
+"""From a token request to what is granted, or the error that says why nothing is. Pure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from keys.limits import is_scope
+from keys.validation.shapes import ApiSnapshot, ClientSnapshot, GrantFacts
+from oauth.errors import InvalidRequest, InvalidScope, InvalidTarget, UnsupportedGrantType
+from oauth.forms import Form
+
+GRANT_TYPE = "client_credentials"
+MAX_SCOPES = 100
+
+
+class Wanted(NamedTuple):
+    """What a token request asks for; without a target the client's only API is meant, without scopes all of them."""
+
+    targets: frozenset[str]
+    scopes: frozenset[str] | None
+
+
+def read_request(form: Form) -> Wanted:
+    """What is asked for; raises InvalidRequest, UnsupportedGrantType, or InvalidScope for what is no scope at all.
+
+    Scopes are taken as RFC 6749 §3.3 spells them or not at all: what is normalised is read differently by somebody.
+    """
+    grant_type = form.get("grant_type")
+    if grant_type is None:
+        raise InvalidRequest("The grant_type is missing.")
+    if grant_type != GRANT_TYPE:
+        raise UnsupportedGrantType("The grant_type here is client_credentials.")
+    targets = frozenset(form[name] for name in ("audience", "resource") if name in form)
+    scope = form.get("scope")
+    if scope is None:
+        return Wanted(targets, None)
+    scopes = scope.split(" ")
+    if len(scopes) > MAX_SCOPES or not all(map(is_scope, scopes)):
+        raise InvalidScope("The scope is not a list of scopes with one space between them.")
+    return Wanted(targets, frozenset(scopes))
+
+
+def choose_grant(wanted: Wanted, grants: Sequence[GrantFacts]) -> GrantFacts:
+    """What the client may have at the API that is meant (RFC 8707 §2); raises InvalidTarget."""
+    if not wanted.targets:
+        if len(grants) != 1:
+            raise InvalidTarget("Name the API that the token is for, as audience or as resource.")
+        return grants[0]
+    for grant in grants:
+        if wanted.targets == {grant.identifier}:
+            return grant
+    raise InvalidTarget("This client may not have tokens for what audience or resource name.")
+
+
+def choose_scopes(wanted: Wanted, grant: GrantFacts, api: ApiSnapshot) -> tuple[str, ...]:
+    """The scopes of the token, in the order of the grant; raises InvalidScope for one that is not granted.
+
+    What the API no longer has, nobody is granted.
+    """
+    granted = tuple(scope for scope in grant.scopes if scope in api.scopes)
+    if wanted.scopes is None:
+        return granted
+    if not wanted.scopes.issubset(granted):
+        raise InvalidScope("A scope is unknown to the API, or this client may not have it.")
+    return tuple(scope for scope in granted if scope in wanted.scopes)
+
+
+def lifetime_s(client: ClientSnapshot, api: ApiSnapshot) -> int:
+    """How long the token lives: as the client says, else as the API does."""
+    return client.token_lifetime_s or api.token_lifetime_s

@@ -1,0 +1,78 @@
+"""What a client presents to prove who it is: read from the ``Authorization`` header and the form, exactly one. Pure."""
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from oauth.assertions import claimed_subject
+from oauth.errors import InvalidClient, InvalidRequest
+from oauth.forms import Form, decode
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_BASIC = re.compile(r"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE | re.ASCII)
+_VSCHARS = re.compile(r"[\x20-\x7E]+")  # RFC 6749 App. A.1, A.2
+
+
+@dataclass(frozen=True)
+class PresentedSecret:
+    """An id and a secret (``client_secret_basic``, ``client_secret_post``)."""
+
+    client_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PresentedAssertion:
+    """A JWT of the client's own, and whose it says it is (``private_key_jwt``)."""
+
+    client_id: str
+    assertion: str = field(repr=False)
+
+
+Presented = PresentedSecret | PresentedAssertion
+
+
+def read_presented(authorization: Sequence[str], form: Form) -> Presented:
+    """How the client authenticates; ``authorization`` holds the header's lines.
+
+    Raises InvalidRequest for several ways at once (RFC 6749 §2.3), InvalidClient for none or one that cannot be read.
+    """
+    is_asserted = "client_assertion" in form or "client_assertion_type" in form
+    if len(authorization) + ("client_secret" in form) + is_asserted > 1:
+        raise InvalidRequest("Authenticate the client in one way.")
+    if authorization:
+        presented: Presented = _basic(authorization[0])
+    elif is_asserted:
+        presented = _assertion(form)
+    else:
+        presented = _secret(form.get("client_id", ""), form.get("client_secret", ""))
+    if form.get("client_id", presented.client_id) != presented.client_id:
+        raise InvalidRequest("The client_id is not that of the client that authenticates.")
+    return presented
+
+
+def _basic(line: str) -> PresentedSecret:
+    match = _BASIC.fullmatch(line)
+    if match is None:
+        raise InvalidClient
+    try:
+        client_id, colon, secret = base64.b64decode(match[1], validate=True).partition(b":")
+        # Both are form-encoded inside (RFC 6749 §2.3.1). Ours hold nothing that needs it, so that either way is right.
+        return _secret(decode(client_id), decode(secret) if colon else "")
+    except ValueError:
+        raise InvalidClient from None
+
+
+def _secret(client_id: str, secret: str) -> PresentedSecret:
+    if not _VSCHARS.fullmatch(client_id) or not _VSCHARS.fullmatch(secret):
+        raise InvalidClient
+    return PresentedSecret(client_id, secret)
+
+
+def _assertion(form: Form) -> PresentedAssertion:
+    assertion = form.get("client_assertion", "")
+    client_id = claimed_subject(assertion)
+    if form.get("client_assertion_type") != ASSERTION_TYPE or client_id is None:
+        raise InvalidClient
+    return PresentedAssertion(client_id, assertion)

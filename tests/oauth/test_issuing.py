@@ -1,0 +1,74 @@
+"""A token from rows to text: what services make, the endpoint reads; warm, it writes nothing; uses come to be told."""
+
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import pytest
+
+from keys.models import Usage
+from keys.services.apis import disable_api
+from keys.validation import folding
+from keys.validation.usage import UsageRecorder
+from oauth.models import ClientSecret, RevokedToken, SigningKey, StatusBlock
+from oauth.services.clients import disable_client, revoke_all_tokens
+from oauth.services.common import IssuedClient
+from oauth.services.secrets import roll_client
+from portal.audit import COMMAND, Actor
+from portal.passwords import BoundedArgon2Hasher
+from portal.services.organizations import suspend_organization
+from tests.oauth.memory import ADDRESS, basic, post
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+
+
+def token_of(issued: IssuedClient, secret: str | None = None) -> Any:
+    reply = post(None, basic(issued.client.public_id, secret or issued.secret_text), peer=ADDRESS)
+    return jwt.decode(reply.json["access_token"], options={"verify_signature": False}) if reply.status == 200 else reply
+
+
+def test_a_client_gets_tokens_and_the_warm_ones_write_nothing(
+    issued: IssuedClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_slow_hash(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(BoundedArgon2Hasher, "encode", no_slow_hash)
+    first = token_of(issued)
+    blocks, keys = StatusBlock.objects.count(), SigningKey.objects.count()
+    assert [token_of(issued)["sub"] for _ in range(5)] == [first["sub"]] * 5
+    assert (StatusBlock.objects.count(), SigningKey.objects.count()) == (blocks, keys)
+    assert not RevokedToken.objects.exists()
+    assert (first["org"], first["env"], first["gen"]) == (issued.client.organization.public_id, "live", 1)
+
+
+def test_what_was_changed_before_holds_for_the_next_token(issued: IssuedClient, as_ada: Actor) -> None:
+    revoke_all_tokens(issued.client, by=as_ada)
+    assert token_of(issued)["gen"] == 2
+    rolled = roll_client(issued.client, overlap=timedelta(0), by=as_ada)
+    assert token_of(issued).status == 401
+    assert token_of(issued, rolled.secret_text)["gen"] == 2
+    disable_client(issued.client, by=as_ada)
+    assert token_of(issued, rolled.secret_text).status == 401
+
+
+def test_a_suspended_organization_and_a_disabled_api_issue_nothing(issued: IssuedClient) -> None:
+    disable_api(issued.client.grants.get().api, by=COMMAND)
+    assert token_of(issued).json["error"] == "invalid_target"
+    suspend_organization(issued.client.organization, by=COMMAND)
+    assert token_of(issued).json["error"] == "invalid_client"
+
+
+def test_the_last_use_of_client_and_secret_can_be_told(
+    issued: IssuedClient, counted: UsageRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counted, "_hand_on", lambda batch: folding.fold([batch]))
+    token_of(issued)
+    token_of(issued)
+    counted.finish()
+    issued.client.refresh_from_db()
+    secret = ClientSecret.objects.get(client=issued.client)
+    assert issued.client.last_used_at == secret.last_used_at
+    assert secret.last_used_from == ADDRESS
+    assert Usage.objects.get().count == 2
+    assert (Usage.objects.get().secret_id, Usage.objects.get().code) == (secret.public_id, "VALID")

@@ -1,0 +1,234 @@
+"""``POST /oauth/token`` as clients meet it: what is issued, and what is refused, in the words of RFC 6749."""
+
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.validation.database import Unavailable
+from keys.validation.names import api_name
+from keys.validation.shapes import GrantFacts
+from oauth.errors import InvalidRequest
+from oauth.forms import read_form
+from oauth.issuing import Issued
+from tests.oauth.memory import BILLING, ORDERS, Memory, post, refused
+
+FORM = "application/x-www-form-urlencoded"
+GRANT = b"grant_type=client_credentials"
+
+
+def test_right_credentials_get_a_bearer_token_that_no_cache_keeps(memory: Memory) -> None:
+    reply = memory.ask()
+    assert (reply.status, reply["content-type"]) == (200, "application/json")
+    assert (reply["cache-control"], reply["pragma"]) == ("no-store", "no-cache")
+    assert reply.json.keys() == {"access_token", "token_type", "expires_in", "scope"}  # and no refresh_token
+    assert reply.json["token_type"] == "Bearer"
+    assert reply.json["expires_in"] == 900
+    assert reply.json["scope"] == "orders:read orders:write"
+
+
+def test_a_token_is_what_rfc_9068_says_and_names_nobody(memory: Memory, settings: Any) -> None:
+    reply = memory.ask()
+    header, claims = jwt.get_unverified_header(reply.json["access_token"]), memory.claims(reply)
+    assert header.keys() == {"typ", "alg", "kid"}
+    assert (header["typ"], header["alg"]) == ("at+jwt", "ES256")
+    assert len(claims.pop("jti").split(".")[0]) == 22  # base62 of 128 bits
+    assert claims.pop("exp") - claims.pop("iat") == reply.json["expires_in"]
+    own_id = memory.client.client_id
+    assert claims == {
+        "iss": settings.PUBLIC_URL,
+        "aud": ORDERS,
+        "sub": own_id,
+        "client_id": own_id,
+        "scope": "orders:read orders:write",
+        "org": "org_1",
+        "env": "live",
+        "gen": 3,
+        "status": {"status_list": {"idx": 1, "uri": f"{settings.PUBLIC_URL}/oauth/status/1"}},
+    }
+    assert own_id.startswith("client_")  # which no person's id does
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
+def test_an_api_chooses_what_its_tokens_are_signed_with(memory: Memory, algorithm: str) -> None:
+    memory.change(api_name("api_1"), signing_algorithm=algorithm)
+    reply = memory.ask()
+    assert jwt.get_unverified_header(reply.json["access_token"])["alg"] == algorithm
+    assert memory.claims(reply)["aud"] == ORDERS
+
+
+def test_no_two_tokens_have_an_id_or_a_place_in_common(memory: Memory) -> None:
+    claims = [memory.claims(memory.ask()) for _ in range(3)]
+    assert len({each["jti"] for each in claims}) == len({each["status"]["status_list"]["idx"] for each in claims}) == 3
+
+
+def test_a_token_lives_as_long_as_client_or_api_say_whatever_the_request_does(memory: Memory) -> None:
+    asked = {"grant_type": "client_credentials", "expires_in": "999999", "lifetime": "999999"}
+    memory.change(api_name("api_1"), token_lifetime_s=3600)
+    assert memory.ask(asked).json["expires_in"] == 3600
+    memory.change_client(token_lifetime_s=60)
+    assert memory.ask(asked).json["expires_in"] == 60
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "HEAD", "DELETE", "OPTIONS"])
+def test_only_post_is_taken(memory: Memory, method: str) -> None:
+    reply = memory.ask(method=method)
+    assert (reply.status, reply["allow"]) == (405, "POST")
+    assert method == "HEAD" or refused(reply, "invalid_request", 405)
+
+
+def test_nothing_is_read_from_the_address(memory: Memory) -> None:
+    query = f"client_id={memory.client.client_id}&client_secret={memory.secret}&grant_type=client_credentials"
+    assert refused(post({}, query=query.encode()), "invalid_request")
+    assert refused(memory.ask(query=b"scope=orders:read"), "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("grant_type", "error"),
+    [
+        (None, "invalid_request"),
+        ("", "invalid_request"),
+        ("password", "unsupported_grant_type"),
+        ("authorization_code", "unsupported_grant_type"),
+        ("urn:ietf:params:oauth:grant-type:token-exchange", "unsupported_grant_type"),
+        ("Client_Credentials", "unsupported_grant_type"),
+    ],
+)
+def test_there_is_one_grant_type(memory: Memory, grant_type: str | None, error: str) -> None:
+    assert refused(memory.ask({} if grant_type is None else {"grant_type": grant_type}), error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        GRANT + b"&" + GRANT,
+        GRANT + b"&scope=orders:read&scope=orders:write",
+        GRANT + b"&scope=&scope=orders:read",
+        GRANT + b"&unknown=1&unknown=2",
+        GRANT + b"&sc%6Fpe=a&scope=b",
+    ],
+)
+def test_a_repeated_parameter_is_refused(memory: Memory, body: bytes) -> None:
+    assert refused(memory.ask(body), "invalid_request")
+
+
+def test_an_empty_value_is_left_out_and_what_is_unknown_ignored(memory: Memory) -> None:
+    assert memory.ask(GRANT + b"&scope=&audience=&resource=&flavour=mild").json["scope"] == "orders:read orders:write"
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "orders:r\xe9ad", 'orders"read', "orders\\read", "orders:read\torders:write", "orders:read\xa0orders:write",
+        "\uff4frders:read", " orders:read", "orders:read ", "orders:read  orders:write", "orders:read\n", "\x7f",
+        "x" * 129,
+        "Orders:read", "refunds:write", "nothing", "orders:read refunds:write", " ".join(["orders:read"] * 101),
+    ],
+)  # fmt: skip
+def test_a_scope_that_is_malformed_unknown_or_not_granted_is_refused(memory: Memory, scope: str) -> None:
+    assert refused(memory.ask({"grant_type": "client_credentials", "scope": scope}), "invalid_scope")
+
+
+@pytest.mark.parametrize(
+    ("scope", "got"),
+    [
+        ("orders:read", "orders:read"),
+        ("orders:write orders:read", "orders:read orders:write"),
+        ("orders:read orders:read", "orders:read"),
+    ],
+)
+def test_a_request_may_ask_for_less_in_any_order(memory: Memory, scope: str, got: str) -> None:
+    reply = memory.ask({"grant_type": "client_credentials", "scope": scope})
+    assert reply.json["scope"] == memory.claims(reply)["scope"] == got
+
+
+def test_without_scope_a_token_has_all_that_grant_and_api_have_left(memory: Memory) -> None:
+    memory.change(api_name("api_1"), scopes=frozenset({"orders:read"}))
+    assert memory.ask().json["scope"] == "orders:read"
+    assert refused(memory.ask({"grant_type": "client_credentials", "scope": "orders:write"}), "invalid_scope")
+
+
+@pytest.mark.parametrize("name", ["resource", "audience"])
+@pytest.mark.parametrize(
+    "target",
+    ["https://unknown.example.com", "orders", f"{ORDERS}#part", f"{ORDERS}/", BILLING, "https://ORDERS.example.com"],
+)
+def test_a_client_cannot_choose_an_audience_that_it_was_not_granted(memory: Memory, name: str, target: str) -> None:
+    assert refused(memory.ask({"grant_type": "client_credentials", name: target}), "invalid_target")
+
+
+def test_a_client_of_several_apis_names_the_one_it_means(memory: Memory) -> None:
+    memory.change_client(grants=(*memory.client.grants, GrantFacts("api_2", BILLING, ("invoices:read",))))
+    assert refused(memory.ask(), "invalid_target")
+    for form in ({"resource": ORDERS}, {"audience": ORDERS}, {"resource": ORDERS, "audience": ORDERS}):
+        assert memory.claims(memory.ask({"grant_type": "client_credentials", **form}))["aud"] == ORDERS
+    both = {"grant_type": "client_credentials", "resource": ORDERS, "audience": BILLING}
+    assert refused(memory.ask(both), "invalid_target")
+
+
+def test_a_client_without_grants_or_with_an_api_out_of_service_gets_nothing(memory: Memory) -> None:
+    memory.change(api_name("api_1"), is_disabled=True)
+    assert refused(memory.ask(), "invalid_target")
+    memory.change_client(grants=())
+    assert refused(memory.ask(), "invalid_target")
+
+
+@pytest.mark.parametrize("word", [b"sesame", b"s%22esame", b"<sesame>"])
+@pytest.mark.parametrize("name", [b"grant_type", b"scope", b"resource", b"client_id"])
+def test_no_word_of_the_request_comes_back(memory: Memory, name: bytes, word: bytes) -> None:
+    reply = memory.ask(name + b"=" + word if name == b"grant_type" else GRANT + b"&" + name + b"=" + word)
+    assert reply.status == 400
+    assert b"esame" not in reply.body
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "",
+        "application/x-www-form-urlencoded; charset=latin-1",
+    ],
+)
+def test_only_a_form_in_utf_8_is_read(memory: Memory, content_type: str) -> None:
+    assert refused(memory.ask(content_type=content_type), "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "body", [b"&scope=%ff", b"&scope=\xff", b"&scope=%c3%28", b"&scope=%zz", b"&scope=%", b"&a=1" * 101]
+)
+def test_a_form_that_is_not_well_encoded_is_refused(memory: Memory, body: bytes) -> None:
+    assert refused(memory.ask(GRANT + body), "invalid_request")
+
+
+def test_too_large_a_form_is_refused_in_oauths_words(memory: Memory) -> None:
+    assert refused(memory.ask(GRANT + b"&x=" + b"x" * 65536), "invalid_request", 413)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_form(body: bytes) -> None:
+    try:
+        form = read_form(body)
+    except InvalidRequest:
+        return
+    assert all(form.values())
+
+
+@pytest.mark.parametrize("store", ["read", "place"])
+def test_while_no_answer_can_be_given_there_is_a_503(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    async def unavailable(*_: object, **__: object) -> None:
+        raise Unavailable("busy")
+
+    monkeypatch.setattr(memory, store, unavailable)
+    reply = memory.ask()
+    assert refused(reply, "temporarily_unavailable", 503)
+    assert reply["retry-after"] == "1"
+
+
+def test_a_token_hides_itself_in_repr() -> None:
+    assert "eyJ" not in repr(Issued("eyJ", "Bearer", 900, "orders:read"))
