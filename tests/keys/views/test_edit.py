@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from selectolax.lexbor import LexborHTMLParser
 
-from keys.models import ApiKey, RevokeReason
+from keys.models import ApiKey, QuotaUse, RevokeReason
 from keys.services.keys import KeySettings, edit_key, revoke_key
 from portal.audit import Actor
 from portal.models import AuditEvent, User
@@ -160,3 +160,13 @@ def test_what_widens_access_takes_who_one_is_shown_lately_and_goes_on_from_there
     assert answer["Location"] == f"/app/keys/{key.public_id}/settings/"
     key.refresh_from_db()
     assert (key.networks == []) is asks
+
+
+def test_the_pages_of_a_key_tell_what_is_left_of_its_quota(used_key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
+    edit_key(used_key, KeySettings("k", quota={"limit": 1000, "refill": "month"}), by=as_ada)
+    QuotaUse.objects.create(key=used_key, period=timezone.now().date().replace(day=1), used=3)
+    page = ada_client.get(f"/app/keys/{used_key.public_id}/").text
+    assert "Uses left" in page
+    assert "997" in page
+    settings = ada_client.get(f"/app/keys/{used_key.public_id}/settings/").text
+    assert "1,000 uses a month, 997 left. Full again on" in settings
