@@ -7,8 +7,10 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from json import loads
 from pathlib import Path
 
@@ -20,8 +22,9 @@ import redis
 from portal.devservices import Service, start_postgres, start_valkey
 from tests import environment, live
 from tests.canary import Canary
-from tests.keys.validation.recorder import Writer, writers
+from tests.keys.validation.recorder import Place, Recorder, Recording, Writer, writers
 from tests.test_recorder import place
+from tests.writer import DYING
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
 ANSWERS_WITHIN_S = 2.0  # the promise of the contract, not a measurement
@@ -36,15 +39,19 @@ class Faulty:
     portal: live.Live
     postgres: Service = field(repr=False)
     valkey: Service = field(repr=False)
-    writer: Writer = field(repr=False)
-    organization: str
-    api: str
-    api_secret: str = field(repr=False)
+    writers: list[Writer] = field(repr=False)
+    here: Place
+    there: Place
     api_key: str = field(repr=False)
+
+    @property
+    def writer(self) -> Writer:
+        """Whoever makes the changes."""
+        return self.writers[0]
 
     def code(self, credential: str) -> str:
         """What is answered, over a new connection; no answer in time raises."""
-        bearer = {"Authorization": f"Bearer {self.api_secret}"}
+        bearer = {"Authorization": f"Bearer {self.here.api_secret}"}
         url = f"{self.portal.url.replace('localhost', '127.0.0.1')}/v1/validate"
         answer = httpx.post(url, json={"credential": credential}, headers=bearer, timeout=ANSWERS_WITHIN_S)
         return str(answer.json()["code"]) if answer.status_code == httpx.codes.OK else str(answer.status_code)
@@ -68,35 +75,53 @@ class Faulty:
 
     def issue(self) -> tuple[str, str]:
         """A key of the demo's organization: its id and its secret."""
-        public_id, secret = self.writer.do("issue", self.organization, self.api)["made"]
+        public_id, secret = self.writer.do("issue", self.here.organization, self.here.api)["made"]
         return str(public_id), str(secret)
 
+    def ends(self, key: str) -> list[datetime | None]:
+        """When the key's secrets end, as they stand in the database, the oldest first."""
+        query = (
+            "SELECT s.ends_at FROM keys_keysecret s JOIN keys_apikey k ON k.id = s.key_id"
+            " WHERE k.public_id = %s ORDER BY s.id"
+        )
+        with psycopg.connect(self.postgres.url) as connection:
+            return [ends_at for (ends_at,) in connection.execute(query, [key])]
 
-@pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    """Such a portal, for this module."""
+    def record(self, for_s: float) -> Recording:
+        """What is answered in so many seconds, while credentials change."""
+        return Recorder(self.portal.url, self.writers, here=self.here, there=self.there).run(for_s)
+
+
+@contextmanager
+def faulty_in(folder: Path) -> Iterator[Faulty]:
+    """Such a portal, with the demo's organizations and APIs."""
     postgres, valkey = start_postgres(), start_valkey()
     with psycopg.connect(postgres.url.replace("/latchkey", "/postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE latchkey")
     live.migrate(postgres.url)
-    folder = tmp_path_factory.mktemp("faults")
     settings = {"REDIS_URL": valkey.url, "SNAPSHOT_TTL": str(TTL_S)}
     try:
         with (
             live.portal(folder, database_url=postgres.url, workers=2, **settings) as portal,
-            writers(portal.environ, number=1) as (writer,),
+            writers(portal.environ) as pair,
         ):
             canary = Canary()
             demo = loads(portal.manage("demo", "--json", "--force"))
-            here = place(portal, demo, canary)
-            key = demo["api_key"]
-            made = Faulty(portal, postgres, valkey, writer, here.organization, here.api, here.api_secret, key)
+            here, there = place(portal, demo, canary), place(portal, demo["other"], canary)
+            made = Faulty(portal, postgres, valkey, pair, here, there, demo["api_key"])
             yield made
             assert not canary.is_in(portal.log)
             assert "snapshots.load_failed" not in portal.log
     finally:
         made.valkey.stop()
         postgres.stop()
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
+    """Such a portal, for this module."""
+    with faulty_in(tmp_path_factory.mktemp("faults")) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +159,38 @@ def port_of(service: Service) -> int:
     return int(service.url.rsplit(":", 1)[1].split("/")[0])
 
 
+@contextmanager
+def locked_out(valkey: Service) -> Iterator[None]:
+    """Valkey has another password than anybody knows."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.config_set("requirepass", "changed")
+        for kind in ("normal", "pubsub"):
+            client.client_kill_filter(_type=kind, skipme=True)
+        try:
+            yield
+        finally:
+            client.config_set("requirepass", "")
+
+
+@contextmanager
+def full(valkey: Service) -> Iterator[None]:
+    """Valkey takes nothing more."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.config_set("maxmemory", "1")
+        try:
+            yield
+        finally:
+            client.config_set("maxmemory", "0")
+
+
+def restart_empty(faulty: Faulty) -> None:
+    """Kill Valkey, and start another in its place."""
+    port = port_of(faulty.valkey)
+    faulty.valkey.process.kill()
+    faulty.valkey.stop()
+    faulty.valkey = start_valkey(port)
+
+
 def test_while_valkey_hangs_the_database_answers_and_a_revoke_is_told_as_pending(faulty: Faulty) -> None:
     key, secret = faulty.issue()
     assert faulty.codes(secret, for_s=0.3) == {"VALID"}
@@ -161,14 +218,55 @@ def test_valkey_killed_and_back_empty_is_not_noticed(faulty: Faulty) -> None:
 
 def test_a_full_valkey_slows_changes_and_makes_no_answer_wrong(faulty: Faulty) -> None:
     key, secret = faulty.issue()
-    with redis.Redis.from_url(faulty.valkey.url) as valkey:
-        valkey.config_set("maxmemory", "1")
-        try:
-            assert faulty.codes(secret, for_s=1) == {"VALID"}
-            assert not faulty.writer.do("revoke", key)["is_pending"]
-            assert faulty.codes(secret, for_s=0.5) == {"REVOKED"}
-        finally:
-            valkey.config_set("maxmemory", "0")
+    with full(faulty.valkey):
+        assert faulty.codes(secret, for_s=1) == {"VALID"}
+        assert not faulty.writer.do("revoke", key)["is_pending"]
+        assert faulty.codes(secret, for_s=0.5) == {"REVOKED"}
+
+
+def test_with_a_wrong_password_the_database_answers_and_a_revoke_is_told_as_pending(faulty: Faulty) -> None:
+    key, secret = faulty.issue()
+    assert faulty.codes(secret, for_s=0.3) == {"VALID"}
+    with locked_out(faulty.valkey):
+        assert faulty.codes(faulty.api_key, for_s=0.5) == {"VALID"}
+        assert faulty.writer.do("revoke", key)["is_pending"]
+        time.sleep(1)  # by now no process has a lease
+        assert faulty.codes(secret, for_s=0.5) == {"REVOKED"}
+
+
+def test_a_locked_row_holds_up_its_change_and_no_answer(faulty: Faulty) -> None:
+    key, secret = faulty.issue()
+    with psycopg.connect(faulty.postgres.url) as connection, ThreadPoolExecutor(1) as threads:
+        connection.execute("SELECT FROM keys_apikey WHERE public_id = %s FOR UPDATE", [key])
+        revoking = threads.submit(faulty.writer.do, "revoke", key)
+        assert faulty.codes(secret, for_s=1.5 * TTL_S) == {"VALID"}
+        assert not revoking.done()
+        connection.rollback()
+        assert not revoking.result()["is_pending"]
+    assert faulty.codes(secret, for_s=0.3) == {"REVOKED"}
+
+
+def test_a_process_killed_over_a_roll_leaves_a_secret_that_works_and_none_in_between(faulty: Faulty) -> None:
+    for step in DYING:
+        survives_a_death(faulty, step, overlap_s=3600)
+
+
+def survives_a_death(faulty: Faulty, step: str, *, overlap_s: int) -> str:
+    """Roll and die over it, then roll again as whoever lost the answer; what the old secret answers in between."""
+    key, old = faulty.issue()
+    assert faulty.code(old) == "VALID"
+    assert faulty.writer.do("roll_dying", key, overlap_s, step)["made"]
+    ends = faulty.ends(key)
+    assert len(ends) <= 2
+    assert [end is None for end in ends] == [False, True][-len(ends) :]  # just one, the newest, goes on without end
+    code = faulty.code(old)
+    if overlap_s:
+        assert code == "VALID"
+    new = faulty.writer.do("roll", key, 3600)["made"]
+    working = [end for end in faulty.ends(key) if end is None or end > datetime.now(UTC)]
+    assert len(working) <= 2
+    assert faulty.code(new) == "VALID"
+    return code
 
 
 def test_kept_copies_answer_while_postgres_hangs(faulty: Faulty) -> None:

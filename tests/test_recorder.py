@@ -1,10 +1,13 @@
 """No answer shows a state from before a change that had returned: five seconds of it, on four web processes."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from json import loads
+from http.client import HTTPConnection
+from json import dumps, loads
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -33,6 +36,31 @@ class Fleet:
         """What is answered in so many seconds."""
         recorder = Recorder(self.portal.url, self.writers, here=self.here, there=self.there, pause_s=pause_s)
         return recorder.run(for_s, disturb=disturb)
+
+    def edit_against_roll(self, *, rounds: int) -> int:
+        """Cut or widen a key while it is rolled, again and again; how many answers showed both, in every process."""
+        (key, secret), asked = self.writers[0].do("issue", self.here.organization, self.here.api)["made"], 0
+        for round_ in range(rounds):
+            scopes = ["orders:read", "orders:write"][: 1 + round_ % 2]
+            with ThreadPoolExecutor(2) as both:
+                cut = both.submit(self.writers[0].do, "cut", key, *scopes)
+                rolled = both.submit(self.writers[1].do, "roll", key, 0)
+            assert not cut.result()["is_pending"]
+            old, secret = secret, rolled.result()["made"]
+            code = "VALID" if "orders:write" in scopes else "INSUFFICIENT_SCOPE"
+            for _ in range(WORKERS):
+                assert (self.code(old), self.code(secret)) == ("SUPERSEDED", code)
+                asked += 2
+        return asked
+
+    def code(self, credential: str) -> str:
+        """Whether the credential may write orders, asked over a connection of its own."""
+        connection = HTTPConnection(urlsplit(self.portal.url).netloc, timeout=10)
+        body = dumps({"credential": credential, "scopes": ["orders:write"]})
+        headers = {"Authorization": f"Bearer {self.here.api_secret}", "Content-Type": "application/json"}
+        with closing(connection):
+            connection.request("POST", "/v1/validate", body, headers)
+            return str(loads(connection.getresponse().read())["code"])
 
     @contextmanager
     def short_of_memory(self) -> Iterator[None]:
@@ -105,6 +133,10 @@ def test_nor_while_valkey_evicts_is_emptied_and_cuts_its_subscribers_off(fleet: 
         recording = fleet.record(5, disturb=fleet.disturb)
     assert recording.late == []
     assert {code for code in recording.codes if code.startswith("5")} <= {"503"}
+
+
+def test_of_an_edit_and_a_roll_at_once_neither_is_lost(fleet: Fleet) -> None:
+    assert fleet.edit_against_roll(rounds=10)
 
 
 @pytest.mark.parametrize(

@@ -6,21 +6,26 @@ CLOCK_MONOTONIC before and after, which all processes of a machine share, and wh
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django.setup()
 
+from django.db import connection  # noqa: E402  # after Django
+
 from keys.models import Api, ApiKey, Environment, RevokeReason  # noqa: E402  # after Django
 from keys.services.apis import disable_api, enable_api  # noqa: E402
 from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key  # noqa: E402
 from keys.services.secrets import end_key_secret, roll_key  # noqa: E402
+from portal import outbox  # noqa: E402  # after Django
 from portal.audit import COMMAND  # noqa: E402
 from portal.models import Organization  # noqa: E402
 from portal.services.organizations import resume_organization, suspend_organization  # noqa: E402
@@ -63,11 +68,50 @@ def end_oldest(key: str) -> Any:
     return end_key_secret(_key(key).secrets.order_by("pk")[0], by=COMMAND).propagation, None
 
 
+def roll_dying(key: str, overlap_s: float, step: str) -> Any:
+    """Begin to roll, in a process that is killed at this step; what it made is whether it was killed."""
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it; its threads do not come along
+    child = os.fork()
+    if child == 0:
+        try:
+            DYING[step]()
+            roll(key, overlap_s)
+        finally:
+            os._exit(0)
+    return outbox.Propagation(0), os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def _die(*_: Any, **__: Any) -> Any:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_at(name: str) -> Callable[[], object]:
+    return lambda: patch(name, _die).start()
+
+
+def _die_once_told() -> None:
+    flush = outbox._flush
+    assert flush is not None
+    outbox.register_flush(lambda names: (flush(names), _die())[0])
+
+
+# The steps of a roll, each before the next is begun.
+DYING: dict[str, Callable[[], object]] = {
+    "nothing is written": _die_at("keys.services.secrets.end_for_roll"),
+    "the old secret has its end": _die_at("keys.services.secrets.mint"),
+    "the new secret is made": _die_at("keys.services.secrets.record_of_key"),
+    "it is committed": _die_at("portal.outbox._committed"),
+    "every process is being told": _die_at("keys.validation.invalidation._wait"),
+    "every process has heard": _die_once_told,
+}
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "issue": issue,
     "cut": cut,
     "restrict": restrict,
     "roll": roll,
+    "roll_dying": roll_dying,
     "end_oldest": end_oldest,
     "revoke": lambda key: (revoke_key(_key(key), reason=RevokeReason.OTHER, by=COMMAND).propagation, None),
     "disable": lambda key: (disable_key(_key(key), by=COMMAND).propagation, None),

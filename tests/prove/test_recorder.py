@@ -18,6 +18,8 @@ pytestmark = [
 ]
 FOR_S = 60.0
 DISTURBED_EVERY_S = 1.5
+RACED = 100_000
+ROUNDS = 200
 
 
 @contextmanager
@@ -57,6 +59,22 @@ def test_short_of_memory(fleet: Fleet, prove: Callable[[str], None]) -> None:
         recording = fleet.record(FOR_S)
     prove(f"recorder, Valkey with 1 MB, {FOR_S:.0f} s: {recording.figures()}")
     assert recording.late == []
+
+
+def test_a_hundred_thousand_raced_validations(fleet: Fleet, prove: Callable[[str], None]) -> None:
+    recordings = [fleet.record(30)]
+    while sum(recording.codes.total() for recording in recordings) < RACED:
+        recordings.append(fleet.record(30))
+    answers = sum(recording.codes.total() for recording in recordings)
+    changes = sum(len(recording.took_ms) for recording in recordings)
+    late = [answer for recording in recordings for answer in recording.late]
+    prove(f"raced: {answers:,} validations against {changes:,} changes, {len(late)} late")
+    assert late == []
+
+
+def test_edit_against_roll(fleet: Fleet, prove: Callable[[str], None]) -> None:
+    answers = fleet.edit_against_roll(rounds=ROUNDS)
+    prove(f"edit against roll of one key: {ROUNDS} rounds, {answers:,} answers, all of them show both")
 
 
 @pytest.mark.parametrize("name", ["flushed", "cut off"])
