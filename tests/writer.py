@@ -69,7 +69,7 @@ def end_oldest(key: str) -> Any:
 
 
 def roll_dying(key: str, overlap_s: float, step: str) -> Any:
-    """Begin to roll, in a process that is killed at this step; what it made is whether it was killed."""
+    """Roll, in a process that is killed at this step, or once it has rolled."""
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it; its threads do not come along
     child = os.fork()
@@ -78,8 +78,9 @@ def roll_dying(key: str, overlap_s: float, step: str) -> Any:
             DYING[step]()
             roll(key, overlap_s)
         finally:
-            os._exit(0)
-    return outbox.Propagation(0), os.WIFSIGNALED(os.waitpid(child, 0)[1])
+            _die()
+    os.waitpid(child, 0)
+    return outbox.Propagation(0), None
 
 
 def _die(*_: Any, **__: Any) -> Any:

@@ -123,6 +123,14 @@ def test_the_overlap_shows_the_old_secrets_last_use_and_can_be_ended(
     assert not KeySecret.objects.get(pk=old.pk).works(timezone.now())
 
 
+def test_what_a_program_calls_itself_is_shown_as_text(used_key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
+    KeySecret.objects.update(last_used_agent="orders/1.2 <img src=x onerror=alert(1)>")
+    roll_key(used_key, overlap=timedelta(hours=1), by=as_ada)
+    page = ada_client.get(where(used_key, "")).text
+    assert page.count("orders/1.2 &lt;img src=x onerror=alert(1)&gt;") == 2  # the overlap and the list
+    assert "<img src=x" not in page
+
+
 def test_the_overlap_can_be_extended_from_the_end_it_has(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
     roll_key(key, overlap=timedelta(hours=1), by=as_ada)
     old = key.secrets.earliest("pk")
