@@ -150,5 +150,5 @@ def test_no_other_extension_is_made(key: ApiKey, ada_client: Client, as_ada: Act
 
 def test_the_only_secret_cannot_be_ended(key: ApiKey, ada_client: Client) -> None:
     answer = ada_client.post(where(key, f"secrets/{key.secrets.get().public_id}/end/"), follow=True)
-    assert "Roll the key, or revoke it" in answer.text
+    assert "Roll it, or revoke the whole credential" in answer.text
     assert key.secrets.get().ends_at is None
