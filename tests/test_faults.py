@@ -43,6 +43,7 @@ class Faulty:
     here: Place
     there: Place
     api_key: str = field(repr=False)
+    backend: httpx.Client = field(default_factory=httpx.Client)
 
     @property
     def writer(self) -> Writer:
@@ -51,9 +52,9 @@ class Faulty:
 
     def code(self, credential: str) -> str:
         """What is answered, over a new connection; no answer in time raises."""
-        bearer = {"Authorization": f"Bearer {self.here.api_secret}"}
+        headers = {"Authorization": f"Bearer {self.here.api_secret}", "Connection": "close"}
         url = f"{self.portal.url.replace('localhost', '127.0.0.1')}/v1/validate"
-        answer = httpx.post(url, json={"credential": credential}, headers=bearer, timeout=ANSWERS_WITHIN_S)
+        answer = self.backend.post(url, json={"credential": credential}, headers=headers, timeout=ANSWERS_WITHIN_S)
         return str(answer.json()["code"]) if answer.status_code == httpx.codes.OK else str(answer.status_code)
 
     def codes(self, credential: str, *, for_s: float) -> set[str]:
@@ -109,7 +110,8 @@ def faulty_in(folder: Path) -> Iterator[Faulty]:
             demo = loads(portal.manage("demo", "--json", "--force"))
             here, there = place(portal, demo, canary), place(portal, demo["other"], canary)
             made = Faulty(portal, postgres, valkey, pair, here, there, demo["api_key"])
-            yield made
+            with made.backend:
+                yield made
             assert not canary.is_in(portal.log)
             assert "snapshots.load_failed" not in portal.log
     finally:
