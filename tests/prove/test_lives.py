@@ -20,4 +20,4 @@ def test_every_process_answers_what_the_model_says_after_every_step(prove: Calla
     seen = live(lives=LIVES, steps=STEPS)
     codes = ", ".join(f"{code} {count:,}" for code, count in seen.codes.most_common())
     prove(f"lives of keys: {seen.changes:,} changes, {seen.codes.total():,} answers as the model says: {codes}")
-    assert len(seen.codes) >= 9
+    assert len(seen.codes) >= 7
