@@ -9,9 +9,10 @@ from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
-from keys.management.commands.demo import make_demo
 from keys.models import Api, ApiKey
 from keys.secret import Kind, parse
+from oauth.management.commands.demo import make_demo
+from oauth.models import Grant
 from portal.models import Organization, User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -41,7 +42,7 @@ def test_the_object_has_every_member_that_programs_count_on() -> None:
     assert set(made["api"]) == {"id", "identifier", "secret"}
     assert set(made["other"]) == {"api", "api_key", "client"}
     assert set(made["admin"]) == set(made["user"]) == {"email", "password"}
-    assert made["client"] == made["other"]["client"] == {"client_id": None, "client_secret": None}
+    assert set(made["client"]) == set(made["other"]["client"]) == {"client_id", "client_secret"}
     assert len(made["api_keys"]) == 2
 
 
@@ -51,6 +52,17 @@ def test_secrets_are_well_formed_and_of_their_kinds() -> None:
     secrets = [parse(text) for text in (made["api"]["secret"], made["other"]["api"]["secret"])]
     assert [secret.kind for secret in keys if secret] == [Kind.LIVE] * 3
     assert [secret.kind for secret in secrets if secret] == [Kind.API] * 2
+    clients = [parse(client["client_secret"]) for client in (made["client"], made["other"]["client"])]
+    assert [secret.kind for secret in clients if secret] == [Kind.CLIENT] * 2
+
+
+def test_the_clients_may_do_what_the_keys_may() -> None:
+    made = _demo()
+    grant = Grant.objects.get(client__public_id=made["client"]["client_id"])
+    assert (grant.api.public_id, grant.scopes) == (made["api"]["id"], made["scopes"])
+    other = Grant.objects.get(client__public_id=made["other"]["client"]["client_id"])
+    assert other.api.public_id == made["other"]["api"]["id"]
+    assert other.client.organization != grant.client.organization
 
 
 def test_the_key_has_the_first_two_scopes_and_no_limit() -> None:

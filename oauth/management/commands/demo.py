@@ -14,6 +14,8 @@ from keys.models import Api, Environment
 from keys.services.api_secrets import issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from keys.services.keys import KeySettings, issue_key
+from oauth.services.clients import ClientSettings, create_client
+from oauth.services.common import IssuedClient
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Organization, User
 from portal.outbox import together
@@ -29,7 +31,6 @@ SCOPES = {
     "orders:write": ScopeSettings("Place and change orders"),
     "refunds:write": ScopeSettings("Refund orders", is_sensitive=True),
 }
-NO_CLIENT = {"client_id": None, "client_secret": None}
 
 
 class Command(BaseCommand):
@@ -68,13 +69,13 @@ def make_demo(*, extra_keys: int) -> dict[str, Any]:
         "api": _with_secret(api),
         "api_key": _key(user, api, "Demo key", scopes),
         "api_keys": [_key(user, api, f"Demo key {number}", scopes) for number in range(1, extra_keys + 1)],
-        "client": NO_CLIENT,
+        "client": _client(user, api, "Demo client", scopes),
         "scopes": scopes,
         "management_key": _key(user, _builtin(), "Demo management key", _all_scopes(_builtin())),
         "other": {
             "api": _with_secret(other_api),
             "api_key": _key(other, other_api, "Other demo key", _all_scopes(other_api)),
-            "client": NO_CLIENT,
+            "client": _client(other, other_api, "Other demo client", _all_scopes(other_api)),
         },
     }
 
@@ -139,6 +140,28 @@ def _with_secret(api: Api) -> dict[str, str]:
 
 
 def _key(owner: User, api: Api, name: str, scopes: list[str]) -> str:
-    actor = Actor(ActorKind.COMMAND, owner)
-    organization = Organization.objects.get(memberships__user=owner, is_personal=True)
-    return issue_key(organization, api, KeySettings(name, scopes), environment=Environment.LIVE, by=actor).secret_text
+    issued = issue_key(
+        _organization(owner), api, KeySettings(name, scopes), environment=Environment.LIVE, by=_command_for(owner)
+    )
+    return issued.secret_text
+
+
+def _client(owner: User, api: Api, name: str, scopes: list[str]) -> dict[str, str]:
+    made = create_client(
+        _organization(owner),
+        ClientSettings(name),
+        grants={api.public_id: scopes},
+        environment=Environment.LIVE,
+        by=_command_for(owner),
+    )
+    if not isinstance(made, IssuedClient):
+        raise TypeError("a client without keys of its own has a secret")
+    return {"client_id": made.client.public_id, "client_secret": made.secret_text}
+
+
+def _organization(owner: User) -> Organization:
+    return Organization.objects.get(memberships__user=owner, is_personal=True)
+
+
+def _command_for(owner: User) -> Actor:
+    return Actor(ActorKind.COMMAND, owner)

@@ -1,0 +1,92 @@
+"""What operators script against OAuth clients: find one, act on it, report."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from keys.models import RevokeReason
+from keys.operations import Operation, Report, chosen, spread_report
+from keys.states import state
+from oauth.models import Client
+from oauth.presenters import facts_of_client
+from oauth.services import clients
+from oauth.services.clients import ClientSettings
+from oauth.services.secrets import roll_client
+from portal.audit import COMMAND
+from portal.outbox import Propagation, together
+
+
+def _find(public_id: str) -> Client:
+    return Client.objects.select_related("organization").get(public_id=public_id)
+
+
+def _report(client: Client, spread: Propagation | None = None, **more: object) -> Report:
+    client = _find(client.public_id)
+    word = state(facts_of_client(client), now=timezone.now()).value
+    return {"id": client.public_id, "state": word, **spread_report(spread), **more}
+
+
+def _show(client: Client, _: Mapping[str, Any]) -> Report:
+    return _report(
+        client,
+        name=client.name,
+        organization=client.organization.public_id,
+        environment=client.environment,
+        grants=dict(client.grants.values_list("api__public_id", "scopes")),
+        networks=client.networks,
+        rate_limits=client.rate_limits,
+        token_lifetime_s=client.token_lifetime_s,
+        public_keys=[key["kid"] for key in client.public_keys],
+        secrets=[secret.hint for secret in client.secrets.all()],
+    )
+
+
+def _revoke(client: Client, options: Mapping[str, Any]) -> Report:
+    done = clients.revoke_client(client, reason=RevokeReason(options["reason"]), by=COMMAND)
+    return _report(client, done.propagation)
+
+
+def _roll(client: Client, options: Mapping[str, Any]) -> Report:
+    rolled = roll_client(client, overlap=timedelta(seconds=options["overlap"]), by=COMMAND)
+    return _report(client, rolled.propagation, secret_id=rolled.secret.public_id, secret=rolled.secret_text)
+
+
+def _set(client: Client, options: Mapping[str, Any]) -> Report:
+    """Change what is given, keep the rest; a change in between is a conflict, not a loss."""
+    if options["quota"] is not None or options["expires_at"] is not None:
+        raise ValueError("A client has neither a quota nor an expiry.")
+    wanted = chosen(options)
+    if not wanted:
+        raise ValueError("Say what to set: --scopes, --networks or --rate-limit.")
+    scopes = wanted.pop("scopes", None)
+    grants = None if scopes is None else {_only_api(client): scopes}
+    now_set = ClientSettings(**{name: getattr(client, name) for name in clients.EDITABLE})
+    with together() as pending:
+        edited = clients.edit_client(client, replace(now_set, **wanted), by=COMMAND, seen_version=client.version)
+        if grants is not None:
+            clients.set_grants(client, grants, by=COMMAND, seen_version=edited.client.version)
+    return _report(client, pending.spread)
+
+
+def _only_api(client: Client) -> str:
+    granted = list(client.grants.values_list("api__public_id", flat=True))
+    if len(granted) != 1:
+        raise ValueError("This client is granted several APIs; say on its page which scopes it has at each.")
+    return granted[0]
+
+
+FIND: dict[str, Callable[[str], Any]] = {"client": _find}
+ACTIONS: dict[str, dict[str, Operation]] = {
+    "client": {
+        "show": _show,
+        "revoke": _revoke,
+        "disable": lambda client, _: _report(client, clients.disable_client(client, by=COMMAND).propagation),
+        "enable": lambda client, _: _report(client, clients.enable_client(client, by=COMMAND).propagation),
+        "roll": _roll,
+        "revoke-tokens": lambda client, _: _report(client, clients.revoke_all_tokens(client, by=COMMAND).propagation),
+        "set": _set,
+    },
+}
