@@ -12,16 +12,36 @@ second for all of a list, and can be run backwards to find the block of an index
 """
 
 import secrets
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from functools import lru_cache, reduce
 from hashlib import shake_256
-from operator import xor
+from operator import or_, xor
+from typing import NamedTuple
 
 HALF_BITS = 10
 LIST_SIZE = 1 << 2 * HALF_BITS
 SEED_BYTES = 32
+BITS = 2  # a status takes
 _HALF = (1 << HALF_BITS) - 1
 _ROUNDS = 4
+_AT_ONCE = 1 << 16  # slots are scattered, so that no list of a million numbers is held
+
+
+class Status(IntEnum):
+    """What is said of a token (Token Status List, "Status Types")."""
+
+    VALID = 0
+    INVALID = 1
+    SUSPENDED = 2
+
+
+class Span(NamedTuple):
+    """Slots that follow one another, and what is said of each."""
+
+    first: int
+    size: int
+    status: int
 
 
 def new_seed() -> bytes:
@@ -43,6 +63,22 @@ def slot_of(index: int, seed: bytes) -> int:
     for table in reversed(_tables(seed)):
         left, right = right ^ table[left], left
     return left << HALF_BITS | right
+
+
+def packed(spans: Iterable[Span], invalid: Iterable[int], *, seed: bytes) -> bytes:
+    """All of a list, four statuses a byte and the first in the lowest bits (Token Status List, "Status List").
+
+    ``invalid`` are indexes of single tokens; whatever is named neither way is valid.
+    """
+    statuses = bytearray(LIST_SIZE)
+    for first, size, status in spans:
+        for begin in range(first, first + size, _AT_ONCE):
+            for index in indexes_of(range(begin, min(begin + _AT_ONCE, first + size)), seed):
+                statuses[index] = status
+    for index in invalid:
+        statuses[index] = Status.INVALID
+    quarters = (int.from_bytes(statuses[at::4], "little") << BITS * at for at in range(4))
+    return reduce(or_, quarters).to_bytes(LIST_SIZE // 4, "little")
 
 
 @lru_cache(maxsize=16)

@@ -36,6 +36,7 @@ _HOT: dict[str, AsgiApp] = {
     "/readyz": health.readyz,
     "/metrics": metrics.metrics,
 }
+_HOT_BY_PREFIX = {prefix: import_string(name) for prefix, name in settings.HOT_PREFIXES.items()}
 _nobody = endpoint(_nothing_here)
 _mounted: Any = WSGIMiddleware(_django)  # a2wsgi types messages more narrowly than ASGI does
 _pages = guard(_mounted, max_bytes=MAX_PAGE_BYTES)
@@ -47,10 +48,14 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         app = _HOT.get(path)
         if app is None:
-            app = _nobody if path.startswith(settings.MACHINE_PREFIXES) else _pages
+            app = _machine(path) if path.startswith(settings.MACHINE_PREFIXES) else _pages
         await app(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _live(receive, send)
+
+
+def _machine(path: str) -> AsgiApp:
+    return next((app for prefix, app in _HOT_BY_PREFIX.items() if path.startswith(prefix)), _nobody)
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -166,7 +166,7 @@ def answer_problem(problem: Problem, exchange: Exchange) -> Answer:
 
 
 async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
-    """Send it, with the headers that every machine answer has; a HEAD gets the headers alone."""
+    """Send it, with the headers that every machine answer has; a HEAD, and a 304, get the headers alone."""
     headers = [
         (b"content-type", answer.content_type.encode()),
         (b"content-length", b"%d" % len(answer.body)),
@@ -177,4 +177,5 @@ async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
     if answer.headers:
         headers += [(name.encode(), value.encode()) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if exchange.method == "HEAD" else answer.body})
+    is_bare = exchange.method == "HEAD" or answer.status == 304
+    await send({"type": "http.response.body", "body": b"" if is_bare else answer.body})

@@ -107,6 +107,10 @@ HOT_PATHS = {
     "/v1/validate": "keys.validation.http.validate",
     "/v1/whoami": "keys.validation.http.whoami",
     "/oauth/token": "oauth.http.token",
+    "/oauth/status": "oauth.status_http.aggregation",
+}
+HOT_PREFIXES = {
+    "/oauth/status/": "oauth.status_http.status_list",
 }
 MACHINE_PREFIXES = ("/v1/", "/oauth/", "/.well-known/", "/healthz", "/readyz", "/metrics")
 TEMPLATES = [

@@ -1,0 +1,60 @@
+"""``GET /oauth/status/{n}``, a Token Status List, and ``GET /oauth/status``, where all of them are. For anybody."""
+
+import asyncio
+import re
+import time
+
+import msgspec
+
+from keys.validation.database import DEADLINE_S
+from oauth.exchange import oauth_endpoint
+from oauth.keyring import NoSigningKey
+from oauth.status_lists import AGGREGATION_PATH, TYPE, address_of
+from oauth.status_serving import LISTS
+from portal.exchange import Answer, Exchange, unavailable
+from portal.problems import Problem, ProblemType
+
+# Caches may keep it, and ask each time whether it still holds: a revocation is not to wait for them.
+CACHE_CONTROL = "public, no-cache"
+_PATH = re.compile(rf"{AGGREGATION_PATH}/([1-9][0-9]{{0,8}})", re.ASCII)
+_FOR_ANYBODY = (("access-control-allow-origin", "*"),)
+
+
+async def _status_list(exchange: Exchange) -> Answer:
+    _require_get(exchange)
+    match = _PATH.fullmatch(exchange.path)
+    if match is None or b"time=" in exchange.query:  # no history is kept (Token Status List, "Historical Resolution")
+        raise _nothing_here()
+    now, deadline = time.time(), asyncio.get_running_loop().time() + DEADLINE_S
+    try:
+        served = await LISTS.get(int(match[1]), now=now, deadline=deadline)
+    except NoSigningKey:
+        raise unavailable() from None
+    if served is None:
+        raise _nothing_here()
+    headers = (("etag", served.etag), ("vary", "accept-encoding"), *_FOR_ANYBODY)
+    status = 304 if served.etag in (exchange.header(b"if-none-match") or "") else 200
+    if "gzip" in (exchange.header(b"accept-encoding") or ""):
+        gzipped = (("content-encoding", "gzip"), *headers)
+        return Answer(served.gzipped, status, f"application/{TYPE}", gzipped, cache_control=CACHE_CONTROL)
+    return Answer(served.text, status, f"application/{TYPE}", headers, cache_control=CACHE_CONTROL)
+
+
+async def _aggregation(exchange: Exchange) -> Answer:
+    _require_get(exchange)
+    numbers = await LISTS.numbers(deadline=asyncio.get_running_loop().time() + DEADLINE_S)
+    body = msgspec.json.encode({"status_lists": [address_of(number) for number in sorted(numbers)]})
+    return Answer(body, headers=_FOR_ANYBODY, cache_control=CACHE_CONTROL)
+
+
+def _require_get(exchange: Exchange) -> None:
+    if exchange.method not in {"GET", "HEAD"}:
+        raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use GET or HEAD.", headers=(("allow", "GET, HEAD"),))
+
+
+def _nothing_here() -> Problem:
+    return Problem(ProblemType.NOT_FOUND, "There is no such status list.")
+
+
+status_list = oauth_endpoint(_status_list)
+aggregation = oauth_endpoint(_aggregation)

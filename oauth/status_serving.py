@@ -1,0 +1,135 @@
+"""Keep Token Status Lists in memory, and never far behind the database.
+
+A list is read at most every ``FRESH_S``, and built anew only where what it says has changed, on a thread of its own.
+What a process serves is so at most a few seconds behind a revocation; whoever cannot wait asks ``/v1/validate`` or
+``/oauth/introspect``, which know at once.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Generic, TypeVar
+
+from django.db import Error, close_old_connections
+
+from keys.validation.cache import snapshots
+from keys.validation.database import Snapshots, Unavailable
+from keys.validation.names import SIGNING_KEYS
+from keys.validation.shapes import SigningKeysSnapshot
+from oauth.keyring import NoSigningKey, keyring
+from oauth.status_lists import TYPE, Content, Served, build, read_facts, read_numbers, signed
+from oauth.tokens import Signer
+
+ALGORITHM = "ES256"
+FRESH_S = 2.0
+SIGNED_EVERY_S = 900
+THREADS = 2
+Read = TypeVar("Read")
+
+
+class Lists:
+    """The lists that one process serves."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="status-lists")
+        self._numbers = Refreshed(read_numbers, self._threads)
+        self._contents: dict[int, Refreshed[Content]] = {}
+        self._served: dict[int, Served] = {}
+
+    async def numbers(self, *, no_older_than_s: float = FRESH_S, deadline: float) -> frozenset[int]:
+        """The lists there are; raises Unavailable."""
+        return await self._numbers.get(no_older_than_s=no_older_than_s, deadline=deadline)
+
+    async def get(self, number: int, *, now: float, deadline: float) -> Served | None:
+        """A list as it stands, or None where there is no such; raises Unavailable or NoSigningKey."""
+        numbers = await self.numbers(deadline=deadline)
+        if number not in numbers:  # it may have begun just now
+            numbers = await self.numbers(no_older_than_s=0, deadline=deadline)
+        if number not in numbers:
+            return None
+        if number not in self._contents:
+            self._forget_all_but(numbers)
+            self._contents[number] = Refreshed(Rebuilt(number), self._threads)
+        content = await self._contents[number].get(no_older_than_s=FRESH_S, deadline=deadline)
+        signer = await self._signer(now, deadline)
+        iat = int(now) // SIGNED_EVERY_S * SIGNED_EVERY_S  # so that all processes sign the same, under one ETag
+        etag = f'W/"{content.digest}-{iat}-{signer.kid[:8]}"'
+        served = self._served.get(number)
+        if served is None or served.etag != etag:
+            sign = partial(signed, number, content, signer, iat=iat, etag=etag)
+            served = self._served[number] = await asyncio.get_running_loop().run_in_executor(self._threads, sign)
+        return served
+
+    def stop(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(cancel_futures=True)
+
+    async def _signer(self, now: float, deadline: float) -> Signer:
+        """Who signs lists now; read each time, so that a key that is dropped signs none any more."""
+        keys = (await self._snapshots.read((SIGNING_KEYS,), deadline=deadline)).get(SIGNING_KEYS)
+        if not isinstance(keys, SigningKeysSnapshot):
+            raise NoSigningKey(ALGORITHM)
+        return keyring(keys).signer(ALGORITHM, now=now, typ=TYPE)
+
+    def _forget_all_but(self, numbers: frozenset[int]) -> None:
+        for number in self._contents.keys() - numbers:
+            del self._contents[number]
+            self._served.pop(number, None)
+
+
+class Refreshed(Generic[Read]):
+    """What a thread reads, one reading at a time; used on the event loop."""
+
+    def __init__(self, read: Callable[[], Read], threads: ThreadPoolExecutor) -> None:
+        self._read = read
+        self._threads = threads
+        self._running: Future[Read] | None = None
+        self._began_at = 0.0
+        self._kept: tuple[float, Read] | None = None
+
+    async def get(self, *, no_older_than_s: float, deadline: float) -> Read:
+        """What was read a while ago at most, by ``deadline`` on the event loop's clock; raises Unavailable."""
+        if self._kept is not None and time.monotonic() - self._kept[0] < no_older_than_s:
+            return self._kept[1]
+        if self._running is None or self._running.done():
+            self._began_at = time.monotonic()
+            self._running = self._threads.submit(_on_this_thread, self._read)
+        running, began_at = self._running, self._began_at
+        try:
+            async with asyncio.timeout_at(deadline):
+                value = await asyncio.shield(asyncio.wrap_future(running))
+        except TimeoutError:
+            raise Unavailable("timeout") from None
+        except Error as exc:
+            raise Unavailable("error") from exc
+        self._kept = began_at, value
+        return value
+
+
+class Rebuilt:
+    """Reads a list, and builds it where it no longer says the same."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._content: Content | None = None
+
+    def __call__(self) -> Content:
+        """The list, as it is to stand now."""
+        facts = read_facts(self._number)
+        if self._content is None or self._content.facts != facts:
+            self._content = build(facts)
+        return self._content
+
+
+def _on_this_thread(read: Callable[[], Read]) -> Read:
+    close_old_connections()
+    try:
+        return read()
+    finally:
+        close_old_connections()
+
+
+LISTS = Lists(snapshots())

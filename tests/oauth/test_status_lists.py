@@ -1,0 +1,169 @@
+"""What an offline verifier reads of our tokens, decoded here by the letter of the Token Status List draft alone."""
+
+import base64
+import gzip
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jwt
+import pytest
+from django.conf import settings
+
+from keys.models import Api, RevokeReason
+from keys.services.apis import disable_api
+from keys.validation.database import DatabaseSnapshots
+from oauth import status_http
+from oauth.models import Client, StatusBlock
+from oauth.services.clients import disable_client, enable_client, revoke_all_tokens, revoke_client
+from oauth.services.tokens import revoke_token
+from oauth.status import LIST_SIZE, Span, Status, new_seed, packed, slot_of
+from oauth.status_http import aggregation, status_list
+from oauth.status_lists import Content, Facts, build, read_facts
+from oauth.status_serving import Lists, Rebuilt
+from oauth.tokens import Claims
+from portal.audit import COMMAND
+from portal.services.organizations import resume_organization, suspend_organization
+from tests.asgi import Reply, ask
+from tests.oauth.minting import claims_for, ring
+
+REFUSED, LATER = Status.INVALID, Status.SUSPENDED
+
+
+def decoded(token: str) -> dict[str, Any]:
+    """What a verifier reads: signature and header checked with what the JWKS publishes."""
+    header = jwt.get_unverified_header(token)
+    assert header["typ"] == "statuslist+jwt"
+    (key,) = (key for key in ring().published(now=time.time()) if key["kid"] == header["kid"])
+    claims: dict[str, Any] = jwt.decode(token, jwt.PyJWK(key), algorithms=["ES256"], options={"verify_aud": False})
+    return claims
+
+
+def status_at(claims: Mapping[str, Any], idx: int) -> int:
+    """The draft's sections 4.1 and 4.2: base64url, ZLIB, and statuses from the lowest bits of each byte up."""
+    assert claims["status_list"]["bits"] == 2
+    lst = claims["status_list"]["lst"]
+    array = zlib.decompress(base64.urlsafe_b64decode(lst + "=" * (-len(lst) % 4)))
+    return array[idx * 2 // 8] >> idx * 2 % 8 & 0b11
+
+
+def get(number: int | str, *headers: tuple[str, str], method: str = "GET", query: bytes = b"") -> Reply:
+    return ask(status_list, method, f"/oauth/status/{number}", headers=headers, query=query)
+
+
+def number_of(claims: Claims) -> int:
+    return int(claims.jti.split(".")[1])
+
+
+@pytest.fixture
+def lists(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lists]:
+    """Lists that no other test has seen."""
+    made = Lists(DatabaseSnapshots())
+    monkeypatch.setattr(status_http, "LISTS", made)
+    yield made
+    made.stop()
+
+
+def test_statuses_are_packed_as_in_the_drafts_example() -> None:
+    wanted = [1, 2, 0, 3, 0, 1, 0, 1, 1, 2, 3, 3]  # its 2-bit example, which prints as C9 44 F9
+    seed = new_seed()
+    spans = [Span(slot_of(index, seed), 1, status) for index, status in enumerate(wanted)]
+    assert packed(spans, (), seed=seed)[:4].hex() == "c944f900"
+
+
+def test_a_million_refused_tokens_fit_into_a_list() -> None:
+    spans = tuple(Span(first, 1024, REFUSED) for first in range(0, LIST_SIZE, 1024))
+    content = build(Facts(new_seed(), spans, ()))
+    claims = {"status_list": {"bits": 2, "lst": content.lst}}
+    assert {status_at(claims, idx) for idx in (0, 1, 77_777, LIST_SIZE - 1)} == {REFUSED}
+    assert len(content.lst) < 1000
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.both_databases
+def test_a_list_is_signed_served_and_found(client_row: Client, api: Api, lists: Lists) -> None:
+    claims = claims_for(client_row, api, "orders:read")
+    uri = claims.status.status_list.uri
+    reply = get(number_of(claims))
+    assert (reply.status, reply["content-type"]) == (200, "application/statuslist+jwt")
+    assert reply["access-control-allow-origin"] == "*"
+    told = decoded(reply.body.decode())
+    assert told["sub"] == uri
+    assert told["iat"] <= time.time() < told["exp"]
+    assert told["ttl"] == 60
+    assert told["status_list"]["aggregation_uri"] == f"{settings.PUBLIC_URL}/oauth/status"
+    assert ask(aggregation, path="/oauth/status").json == {"status_lists": [uri]}
+
+    again = get(number_of(claims), ("if-none-match", reply["etag"]))
+    assert (again.status, again.body, again["etag"]) == (304, b"", reply["etag"])
+    zipped = get(number_of(claims), ("accept-encoding", "gzip, br"))
+    assert zipped["content-encoding"] == "gzip"
+    assert gzip.decompress(zipped.body) == reply.body
+    assert [get(number).status for number in (number_of(claims) + 1, 0, "x", "1/2", 10**12)] == [404] * 5
+    assert get(number_of(claims), query=b"time=1").status == 404
+    assert get(number_of(claims), method="POST").status == 405
+    assert get(number_of(claims), method="HEAD").body == b""
+
+
+CHANGES: Mapping[str, tuple[int, int, Callable[[Client, Claims], object]]] = {
+    "nothing": (0, 0, lambda *_: None),
+    "this token revoked": (REFUSED, 0, lambda client, claims: revoke_token(client, claims.jti, by=COMMAND)),
+    "all tokens revoked": (REFUSED, REFUSED, lambda client, _: revoke_all_tokens(client, by=COMMAND)),
+    "client revoked": (
+        REFUSED,
+        REFUSED,
+        lambda client, _: revoke_client(client, reason=RevokeReason.OTHER, by=COMMAND),
+    ),
+    "grant taken": (REFUSED, REFUSED, lambda client, _: client.grants.all().delete()),
+    "client disabled": (LATER, LATER, lambda client, _: disable_client(client, by=COMMAND)),
+    "client enabled": (
+        0,
+        0,
+        lambda client, _: (disable_client(client, by=COMMAND), enable_client(client, by=COMMAND)),
+    ),
+    "organization suspended": (LATER, LATER, lambda client, _: suspend_organization(client.organization, by=COMMAND)),
+    "organization resumed": (
+        0,
+        0,
+        lambda client, _: (
+            suspend_organization(client.organization, by=COMMAND),
+            resume_organization(client.organization, by=COMMAND),
+        ),
+    ),
+    "API disabled": (LATER, LATER, lambda client, _: disable_api(client.grants.get().api, by=COMMAND)),
+    "revoked, then disabled": (
+        REFUSED,
+        LATER,
+        lambda client, claims: (revoke_token(client, claims.jti, by=COMMAND), disable_client(client, by=COMMAND)),
+    ),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.both_databases
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_list_says_what_has_become_of_a_token(client_row: Client, api: Api, change: str) -> None:
+    claims, other = (claims_for(client_row, api) for _ in range(2))
+    rebuilt = Rebuilt(number_of(claims))
+    assert statuses(rebuilt(), claims, other) == (0, 0)
+    *wanted, act = CHANGES[change]
+    act(client_row, claims)
+    content = rebuilt()
+    assert statuses(content, claims, other) == tuple(wanted)
+    assert rebuilt() is content  # nothing has changed since, so nothing is built
+
+
+def statuses(content: Content, *tokens: Claims) -> tuple[int, ...]:
+    claims = {"status_list": {"bits": 2, "lst": content.lst}}
+    return tuple(status_at(claims, token.status.status_list.idx) for token in tokens)
+
+
+@pytest.mark.django_db
+def test_what_was_issued_after_all_were_revoked_is_valid(client_row: Client, api: Api) -> None:
+    old = claims_for(client_row, api)
+    revoke_all_tokens(client_row, by=COMMAND)
+    client_row.refresh_from_db()
+    new = claims_for(client_row, api)
+    assert statuses(build(read_facts(number_of(old))), old, new) == (REFUSED, 0)
+    assert StatusBlock.objects.count() == 2
