@@ -135,6 +135,7 @@ class Wanted:
 
     actor: str = ""
     action: str = ""
+    subject: str = ""
     since: date | None = None
     until: date | None = None
 
@@ -158,6 +159,8 @@ def matching(events: QuerySet[AuditEvent], wanted: Wanted) -> QuerySet[AuditEven
         events = events.filter(actor_id=wanted.actor)
     if wanted.action:
         events = events.filter(action=wanted.action)
+    if wanted.subject:
+        events = events.filter(Q(subject_id=wanted.subject) | Q(subject_label__icontains=wanted.subject))
     if wanted.since:
         events = events.filter(at__gte=datetime.combine(wanted.since, time.min, tzinfo=UTC))
     if wanted.until:

@@ -38,5 +38,6 @@ urlpatterns = [
     path("app/keys/new/", issuance.new_key, name="new"),
     path("app/keys/<id:public_id>/", include(one_key)),
     path("app/activity/", activity.show_activity, name="activity"),
+    path("app/activity/activity.<str:kind>", activity.export_activity, name="activity_export"),
     path("docs/", docs.docs, name="docs"),
 ]

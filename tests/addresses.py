@@ -38,6 +38,7 @@ def addresses(key: ApiKey) -> list[Address]:
         "secret_id": key.secrets.get().public_id,
         "invitation_id": f"inv_{'0' * 22}",
         "account_id": f"svc_{'0' * 22}",
+        "kind": "csv",
         "token": "token",
         "user_id": User.objects.get(api_keys=key).public_id,
         "object_id": key.pk,

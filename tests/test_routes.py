@@ -33,8 +33,8 @@ SIGNED_IN = {
     "mfa_reauthenticate_webauthn", "account_end_other_sessions", "account_close",
 }  # fmt: skip
 MEMBERS = {
-    "keys:overview", "keys:welcome", "keys:list", "keys:activity", "keys:detail", "keys:key_activity",
-    "keys:settings", "keys:first_use", "team:members", "team:removal", "team:settings",
+    "keys:overview", "keys:welcome", "keys:list", "keys:activity", "keys:activity_export", "keys:detail",
+    "keys:key_activity", "keys:settings", "keys:first_use", "team:members", "team:removal", "team:settings",
     "team:service_accounts",
 }  # fmt: skip
 MANAGERS = {

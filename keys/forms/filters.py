@@ -11,6 +11,7 @@ from keys.states import Status
 from portal.models import AuditEvent, Organization, ServiceAccount, User
 
 MAX_SENT_CHARS = 1000
+MAX_SUBJECT_CHARS = 100
 SORTS = {"created": "Newest", "last_used": "Last used", "expires": "Expires first", "name": "Name"}
 
 
@@ -60,6 +61,12 @@ class ActivityFilterForm(forms.Form):
 
     actor = forms.ChoiceField(label="Who", required=False)
     action = forms.ChoiceField(label="What", required=False)
+    subject = forms.CharField(
+        label="About",
+        required=False,
+        max_length=MAX_SUBJECT_CHARS,
+        widget=forms.SearchInput(attrs={"placeholder": "Name or id"}),
+    )
     since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
 

@@ -1,16 +1,25 @@
 """What happened in the organization."""
 
-from django.http import HttpResponse
+from collections.abc import Callable, Iterable, Iterator
+
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from keys import activity
+from keys.activity_export import as_csv, as_json
 from keys.forms.filters import ActivityFilterForm
 from portal.http import MemberRequest, fragment_or_page, member_required
+from portal.models import AuditEvent
 from portal.permissions import Action
 
 MORE_ID = "events-more"
+CHUNK = 500
+FORMATS: dict[str, tuple[Callable[[Iterable[AuditEvent]], Iterator[str]], str]] = {
+    "csv": (as_csv, "text/csv; charset=utf-8"),
+    "json": (as_json, "application/json"),
+}
 
 
 @require_safe
@@ -19,8 +28,7 @@ def show_activity(request: MemberRequest) -> HttpResponse:
     """Who did what to what, when and from where, newest first, by day."""
     events = activity.visible_events(request.organization)
     form = ActivityFilterForm(request.GET, events=events)
-    wanted = form.wanted()
-    page = activity.page(activity.matching(events, wanted), after=request.GET.get("after", ""))
+    page = activity.page(activity.matching(events, form.wanted()), after=request.GET.get("after", ""))
     query = {name: value for name in form.fields if (value := request.GET.get(name)) and name not in form.errors}
     here = reverse("keys:activity")
     context = {
@@ -30,6 +38,25 @@ def show_activity(request: MemberRequest) -> HttpResponse:
         "is_continued": "after" in request.GET,
         "first_href": f"{here}?{urlencode(query)}",
         "more_href": f"{here}?{urlencode(query | {'after': page.next_after})}" if page.next_after else "",
+        "exports": [
+            (kind.upper(), f"{reverse('keys:activity_export', args=[kind])}?{urlencode(query)}") for kind in FORMATS
+        ],
     }
     fragment = "keys/_events_more.html" if request.htmx.target == MORE_ID else "keys/_events.html"
     return fragment_or_page(request, fragment, "keys/activity.html", context)
+
+
+@require_safe
+@member_required(Action.VIEW)
+def export_activity(request: MemberRequest, kind: str) -> HttpResponseBase:
+    """The same events, all of them, as a file."""
+    if kind not in FORMATS:
+        raise Http404
+    write, content_type = FORMATS[kind]
+    events = activity.visible_events(request.organization)
+    wanted = ActivityFilterForm(request.GET, events=events).wanted()
+    lines = write(activity.matching(events, wanted).iterator(chunk_size=CHUNK))
+    response = StreamingHttpResponse(lines, content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="activity.{kind}"'
+    response["Cache-Control"] = "no-store"
+    return response

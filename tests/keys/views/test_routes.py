@@ -13,6 +13,7 @@ from portal.models import AuditEvent, Organization, User
 
 pytestmark = pytest.mark.django_db
 LOOKS = ("overview", "welcome", "list", "activity")
+FILES = ("activity_export",)
 LOOKS_AT_ONE = ("detail", "key_activity", "settings")
 CHANGES = ("new",)
 CHANGES_ONE = ("edit", "roll", "revocation")
@@ -31,7 +32,7 @@ def address(name: str, key: ApiKey) -> str:
 
 def test_this_module_knows_every_route() -> None:
     names = {pattern.name for pattern in [*urls.urlpatterns, *urls.one_key] if isinstance(pattern, URLPattern)}
-    assert names == {*LOOKS, *LOOKS_AT_ONE, *CHANGES, *CHANGES_ONE, *POSTS_ONE, *POSTS_SECRET, *POLLS, *PUBLIC}
+    assert names == {*LOOKS, *LOOKS_AT_ONE, *CHANGES, *CHANGES_ONE, *POSTS_ONE, *POSTS_SECRET, *POLLS, *PUBLIC, *FILES}
 
 
 @pytest.mark.parametrize("name", LOOKS + LOOKS_AT_ONE)

@@ -1,0 +1,61 @@
+"""Events as files: CSV for spreadsheets, JSON for programs. Rows are read and written as they go, however many."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+
+from portal.models import AuditEvent
+
+FIELDS = (
+    "id", "at", "action", "actor_kind", "actor_id", "actor", "subject_id", "subject", "address", "request_id",
+    "before", "after",
+)  # fmt: skip
+# What a spreadsheet takes for a formula where a cell begins with it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class _Line:
+    """What ``csv`` writes to: hands back each line instead of keeping it."""
+
+    def write(self, text: str) -> str:
+        """The line."""
+        return text
+
+
+def as_csv(events: Iterable[AuditEvent]) -> Iterator[str]:
+    """One line an event, after a line of names; a text that a spreadsheet would calculate begins with an apostrophe."""
+    writer = csv.writer(_Line())
+    yield writer.writerow(FIELDS)
+    for event in events:
+        yield writer.writerow([_inert(value) for value in _values(event)])
+
+
+def as_json(events: Iterable[AuditEvent]) -> Iterator[str]:
+    """One array, an object an event; ``before`` and ``after`` are objects, not texts."""
+    lead = "[\n"
+    for event in events:
+        values = dict(zip(FIELDS, _values(event), strict=True)) | {"before": event.before, "after": event.after}
+        yield lead + json.dumps(values, ensure_ascii=False)
+        lead = ",\n"
+    yield "[]\n" if lead == "[\n" else "\n]\n"
+
+
+def _values(event: AuditEvent) -> list[str]:
+    return [
+        event.public_id,
+        event.at.isoformat().replace("+00:00", "Z"),
+        event.action,
+        event.actor_kind,
+        event.actor_id,
+        event.actor_label,
+        event.subject_id,
+        event.subject_label,
+        event.address or "",
+        event.request_id,
+        json.dumps(event.before, ensure_ascii=False) if event.before else "",
+        json.dumps(event.after, ensure_ascii=False) if event.after else "",
+    ]
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
