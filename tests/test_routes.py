@@ -7,10 +7,11 @@ import pytest
 from django.apps import apps
 from django.test import Client
 from django.urls import resolve
+from django.utils import timezone
 
 from keys.models import ApiKey
 from keys.services.api_secrets import IssuedApiSecret
-from portal.models import Organization, Session, User
+from portal.models import Membership, Organization, Session, User
 from tests.addresses import Address, addresses
 from tests.staff import in_admin, make_superuser
 
@@ -34,7 +35,7 @@ SIGNED_IN = {
 }  # fmt: skip
 MEMBERS = {
     "keys:overview", "keys:welcome", "keys:list", "keys:activity", "keys:activity_export", "keys:detail",
-    "keys:key_activity", "keys:settings", "keys:first_use", "team:members", "team:removal", "team:settings",
+    "keys:key_activity", "keys:settings", "keys:first_use", "team:members", "team:settings",
     "team:service_accounts",
 }  # fmt: skip
 MANAGERS = {
@@ -45,7 +46,7 @@ ADMINS = {
     "team:role", "team:invitations", "team:invite", "team:invitation_resending", "team:invitation_revocation",
     "team:policies", "team:new_service_account", "team:service_account_removal",
 }  # fmt: skip
-OWNERS = {"team:closing"}
+OWNERS = {"team:closing", "team:removal"}  # the removal is ada's, who is an owner
 GROUPS: Mapping[str, set[str]] = {
     "everybody": EVERYBODY, "the signed in": SIGNED_IN, "members": MEMBERS, "managers": MANAGERS,
     "admins": ADMINS, "owners": OWNERS,
@@ -115,7 +116,7 @@ def test_a_stranger_is_told_the_same_of_ours_as_of_what_never_was(
 def test_a_stranger_sees_nothing_of_ours_anywhere(routes: list[Address], key: ApiKey, strangers: Client) -> None:
     ApiKey.objects.filter(pk=key.pk).update(name="Unmistakable")  # the docs have a billing worker, too
     for address in routes:
-        page = strangers.get(address.path, follow=True).content.decode()
+        page = strangers.get(address.path, follow=True).getvalue().decode()
         for ours in (key.organization.public_id, "Unmistakable", "ada@example.com"):
             assert ours not in page, (address, ours)
         assert address.is_about_a_key or key.public_id not in page, address
@@ -125,11 +126,44 @@ def test_a_viewer_changes_nothing(routes: list[Address], cyn_client: Client) -> 
     before = tables()
     for address in routes:
         answer = cyn_client.post(address.path, FORM)
-        if address.name in MANAGERS | ADMINS | OWNERS | {"keys:welcome", "team:settings", "team:removal"}:
+        if address.name in MANAGERS | ADMINS | OWNERS | {"keys:welcome", "team:settings"}:
             assert answer.status_code == 403, address
         if address.name == "account_logout":
             break
     assert tables() == before
+
+
+@pytest.mark.parametrize(
+    ("who", "shut"),
+    [
+        ("owner", set()),
+        ("admin", OWNERS),
+        ("developer", OWNERS | ADMINS),
+        ("viewer", OWNERS | ADMINS | MANAGERS),
+        ("removed", OWNERS | ADMINS | MANAGERS | MEMBERS),
+        ("owner of a suspended organization", set()),
+        ("owner of a closed organization", OWNERS | ADMINS | MANAGERS | MEMBERS),
+    ],
+)
+def test_each_page_opens_for_the_roles_it_is_for_and_for_no_other(
+    who: str, shut: set[str], routes: list[Address], ada: User, signed_in: Callable[[User], Client]
+) -> None:
+    acme, user = ada.organizations.get(), ada
+    if who in {"admin", "developer", "viewer", "removed"}:
+        user = User.objects.create_user("ida@example.com")
+    if who in {"admin", "developer", "viewer"}:
+        Membership.objects.create(organization=acme, user=user, role=who)
+    acme.suspended_at = timezone.now() if "suspended" in who else None
+    acme.closed_at = timezone.now() if "closed" in who else None
+    acme.save()
+    browser = signed_in(user)
+    for address in routes:
+        if address.name in OWNERS | ADMINS | MANAGERS | MEMBERS:
+            answer = browser.get(address.path)
+            if answer.status_code == 405:  # for forms alone
+                answer = browser.post(address.path, {"nothing": "that it takes"})
+            assert (answer.status_code == 403) == (address.name in shut), (address, answer.status_code)
+            assert answer.status_code < 500, address
 
 
 @pytest.mark.parametrize("headers", [{}, {**HTMX, "Origin": "https://evil.example"}])

@@ -1,0 +1,171 @@
+"""Every operation that somebody does, asked by everybody: who may, who may not; and nothing is done for who may not.
+
+Operations are found, not listed: whatever in a ``services`` module is public and takes ``by: Actor``.
+"""
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+import keys.services
+import oauth.services
+import portal.services
+from keys.models import Api, ApiKey, ApiSecret, Environment, KeySecret, RevokeReason
+from keys.services.api_secrets import IssuedApiSecret
+from keys.services.apis import ApiSettings
+from keys.services.keys import IssuedKey, KeySettings
+from oauth.models import Client, ClientSecret
+from oauth.services.clients import ClientSettings, create_client
+from oauth.services.common import IssuedClient
+from portal.audit import Actor, ActorKind, NotAllowed
+from portal.audit_actions import AuditAction
+from portal.models import Invitation, Membership, Organization, ServiceAccount, User
+from portal.permissions import Role
+from portal.policies import Policies
+from portal.refusals import Refused
+from portal.services.invitations import invite
+from portal.services.organizations import close_organization, suspend_organization
+from tests.test_routes import tables
+
+pytestmark = pytest.mark.django_db
+# Whoever adds an operation says here whom it is for.
+OPERATORS = {
+    "issue_api_secret", "roll_api_secret", "end_api_secret", "extend_api_secret", "disable_api_secret",
+    "enable_api_secret", "revoke_api_secret", "create_api", "edit_api", "disable_api", "enable_api",
+    "suspend_organization", "resume_organization", "deactivate_user", "reactivate_user",
+    "record_password_reset_sent", "rotate_signing_keys", "drop_signing_keys",
+}  # fmt: skip
+OWNERS = {"close_organization"}
+ADMINS = {
+    "rename_organization", "change_role", "remove_member", "take_out", "invite", "resend_invitation",
+    "revoke_invitation", "create_service_account", "remove_service_account", "change_policies",
+}  # fmt: skip
+MANAGERS = {
+    "issue_key", "edit_key", "disable_key", "enable_key", "revoke_key", "roll_key", "end_key_secret", "extend_overlap",
+    "create_client", "edit_client", "set_grants", "disable_client", "enable_client", "revoke_client",
+    "revoke_all_tokens", "roll_client", "end_client_secret", "extend_client_overlap",
+}  # fmt: skip
+# No role lets anybody do these: each is about oneself, or rests on a link, a password or a token that the edge checks.
+ONESELF = {
+    "sign_up", "create_personal_organization", "create_organization", "set_password", "end_other_sessions",
+    "close_account", "accept_invitation", "decline_invitation", "revoke_token",
+}  # fmt: skip
+# Parts of operations: their callers have asked.
+PARTS = {
+    "record_of_key", "revoke_locked", "record_of_client", "record_of_member", "require_grant", "hold_policies_on_new",
+    "hold_policies_on_edit",
+}  # fmt: skip
+MAY: Mapping[str, set[str]] = {
+    "owner": OWNERS | ADMINS | MANAGERS, "admin": ADMINS | MANAGERS, "developer": MANAGERS, "viewer": set(),
+    "stranger": set(), "removed": set(), "owner of a suspended organization": OWNERS | ADMINS | MANAGERS,
+    "owner of a closed organization": OWNERS,  # closing it again only tells the caches again
+}  # fmt: skip
+
+
+def modules() -> Iterator[ModuleType]:
+    for package in (portal.services, keys.services, oauth.services):
+        for found in pkgutil.iter_modules(package.__path__):
+            yield import_module(f"{package.__name__}.{found.name}")
+
+
+def operations() -> dict[str, Callable[..., object]]:
+    found: dict[str, Callable[..., object]] = {}
+    for module in modules():
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            is_ours = function.__module__ == module.__name__ and not name.startswith("_")
+            by = inspect.signature(function).parameters.get("by")
+            if is_ours and by is not None and by.annotation is Actor:
+                found[name] = function
+    return found
+
+
+@pytest.fixture
+def world(
+    acme: Organization, ben: User, issued: IssuedKey, api_secret: IssuedApiSecret, as_ada: Actor
+) -> dict[object, object]:
+    """Something of Acme's for each kind of argument."""
+    grants = {issued.key.api.public_id: ["orders:read"]}
+    made = create_client(acme, ClientSettings("sync"), grants=grants, environment=Environment.LIVE, by=as_ada)
+    assert isinstance(made, IssuedClient)
+    fay = User.objects.create_user("fay@example.com")
+    return {
+        Organization: acme, Api: issued.key.api, ApiKey: issued.key, KeySecret: issued.secret,
+        ApiSecret: api_secret.secret, Client: made.client, ClientSecret: made.client.secrets.get(), User: fay,
+        Membership: Membership.objects.create(organization=acme, user=fay, role=Role.VIEWER),
+        Invitation: invite(acme, ["gus@example.com"], Role.VIEWER, by=as_ada)[0],
+        ServiceAccount: ServiceAccount.objects.create(organization=acme, name="deploys"),
+        Role: Role.DEVELOPER, Environment: Environment.TEST, RevokeReason: RevokeReason.OTHER,
+        KeySettings: KeySettings("k"), ClientSettings: ClientSettings("c"), ApiSettings: ApiSettings("A", {}),
+        Policies: Policies(key_expiry_required=True), AuditAction: AuditAction.KEY_EDITED,
+        timedelta: timedelta(hours=1), datetime: timezone.now() + timedelta(hours=1), str: "Changed",
+        "emails": ["hal@example.com"], "grants": grants, "heir": None,
+    }  # fmt: skip
+
+
+def person(who: str, acme: Organization, ada: User, dov: User) -> Actor:
+    """Whom the name stands for."""
+    if who == "stranger":
+        return Actor(ActorKind.USER, dov)
+    if who.startswith("owner"):
+        return Actor(ActorKind.USER, ada)
+    user = User.objects.create_user("ida@example.com")
+    if who != "removed":
+        Membership.objects.create(organization=acme, user=user, role=Role(who))
+    return Actor(ActorKind.USER, user)
+
+
+def arguments(function: Callable[..., object], world: Mapping[object, object]) -> dict[str, object]:
+    """What the operation has to be given, of Acme's."""
+    wanted = inspect.signature(function, eval_str=True).parameters.values()
+    return {
+        each.name: world[each.name] if each.name in world else world[each.annotation]
+        for each in wanted
+        if each.name != "by" and (each.default is each.empty or each.name in world)
+    }
+
+
+def test_each_operation_is_for_somebody() -> None:
+    assert set(operations()) == OPERATORS | OWNERS | ADMINS | MANAGERS | ONESELF | PARTS
+
+
+@pytest.mark.parametrize("who", MAY)
+def test_an_operation_is_done_for_whom_it_is_for_and_for_nobody_else(
+    who: str, world: dict[object, Any], ada: User, dov: User
+) -> None:
+    acme = world[Organization]
+    by = person(who, acme, ada, dov)
+    if "suspended" in who:
+        suspend_organization(acme, by=Actor(ActorKind.COMMAND))
+    if "closed" in who:
+        close_organization(acme, by=by)
+    before = tables()
+    for name, operation in operations().items():
+        if name in ONESELF | PARTS:
+            continue
+        point = transaction.savepoint()
+        outcome = attempt(operation, arguments(operation, world), by)
+        if name in MAY[who]:
+            assert outcome is not NotAllowed, name
+            transaction.savepoint_rollback(point)
+        else:
+            assert outcome in ({NotAllowed, Refused} if "closed" in who else {NotAllowed}), name
+    assert tables() == before
+
+
+def attempt(operation: Callable[..., object], given: Mapping[str, object], by: Actor) -> type[Exception] | None:
+    """What the operation said no with: the role, or things as they are; None where it was done."""
+    try:
+        operation(**given, by=by)
+    except NotAllowed:
+        return NotAllowed
+    except Refused:
+        return Refused
+    return None
