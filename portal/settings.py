@@ -107,6 +107,9 @@ HOT_PATHS = {
     "/v1/validate": "keys.validation.http.validate",
     "/v1/whoami": "keys.validation.http.whoami",
     "/oauth/token": "oauth.http.token",
+    "/.well-known/jwks.json": "oauth.discovery.jwks",
+    "/.well-known/oauth-authorization-server": "oauth.discovery.metadata",
+    "/.well-known/openid-configuration": "oauth.discovery.metadata",
     "/oauth/status": "oauth.status_http.aggregation",
 }
 HOT_PREFIXES = {

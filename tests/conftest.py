@@ -25,6 +25,7 @@ from keys.validation.http import ENGINE
 from keys.validation.quotas import Quotas
 from keys.validation.ratelimit import RateLimiter
 from oauth.client_auth import CLIENTS
+from oauth.discovery import PUBLISHED
 from oauth.issuing import ISSUER
 from oauth.replays import OwnReplays
 from portal import outbox
@@ -39,7 +40,7 @@ _canary = watch()
 # The ordinary suite tests the engine on the database, as in embedded mode; the caches have tests of their own, with
 # processes that hold leases. Without any, each change would wait for what nobody can know.
 outbox.register_flush(None)
-ENGINE._snapshots = CLIENTS._snapshots = ISSUER._snapshots = DatabaseSnapshots()
+ENGINE._snapshots = CLIENTS._snapshots = ISSUER._snapshots = PUBLISHED._snapshots = DatabaseSnapshots()
 ENGINE._allowances = Allowances(RateLimiter(), Quotas(DatabaseThreads()))
 CLIENTS._replays = OwnReplays(born_at=0)
 hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no failure

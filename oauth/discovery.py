@@ -1,0 +1,75 @@
+"""What anybody may read: the keys that tokens are verified with (RFC 7517), and the server's metadata (RFC 8414)."""
+
+import time
+from hashlib import sha256
+
+import msgspec
+from django.conf import settings
+
+from keys.validation.cache import snapshots
+from keys.validation.database import DEADLINE_S, Snapshots, Unavailable
+from keys.validation.names import SIGNING_KEYS
+from keys.validation.shapes import SigningKeysSnapshot
+from oauth.keyring import keyring
+from oauth.metadata import document
+from oauth.rotation import JWKS_MAX_AGE_S
+from portal.exchange import Answer, Exchange, endpoint, unavailable
+from portal.problems import JSON, Problem, ProblemType
+
+JWK_SET = "application/jwk-set+json"
+CACHE_CONTROL = f"public, max-age={JWKS_MAX_AGE_S}"
+
+
+class Published:
+    """The public keys as this process knows them. What was read last goes on being published where nothing answers."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
+        self._last: SigningKeysSnapshot | None = None
+
+    async def jwks(self) -> bytes:
+        """The JWK Set, as JSON; raises Unavailable where none was ever read."""
+        deadline = time.monotonic() + DEADLINE_S
+        try:
+            found = (await self._snapshots.read((SIGNING_KEYS,), deadline=deadline)).get(SIGNING_KEYS)
+        except Unavailable:
+            found = self._last
+        if not isinstance(found, SigningKeysSnapshot):
+            raise Unavailable("keys")
+        self._last = found
+        return msgspec.json.encode({"keys": keyring(found).published(now=time.time())})
+
+
+PUBLISHED = Published(snapshots())
+
+
+async def _jwks(exchange: Exchange) -> Answer:
+    _require_get(exchange)
+    try:
+        return _kept(exchange, await PUBLISHED.jwks(), JWK_SET)
+    except Unavailable:
+        raise unavailable() from None
+
+
+async def _metadata(exchange: Exchange) -> Answer:
+    _require_get(exchange)
+    return _kept(exchange, document(settings.PUBLIC_URL), JSON)
+
+
+def _require_get(exchange: Exchange) -> None:
+    if exchange.method not in {"GET", "HEAD"}:
+        raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use GET or HEAD.", headers=(("allow", "GET, HEAD"),))
+
+
+def _kept(exchange: Exchange, body: bytes, content_type: str) -> Answer:
+    """An answer that anybody may read and keep for a while; 304 to whoever has it (RFC 9110 §13.1.2)."""
+    etag = f'"{sha256(body).hexdigest()[:32]}"'
+    headers = (("etag", etag), ("access-control-allow-origin", "*"))
+    known = {each.strip().removeprefix("W/") for line in exchange.headers(b"if-none-match") for each in line.split(",")}
+    if known & {etag, "*"}:
+        return Answer(b"", 304, content_type, headers, CACHE_CONTROL)
+    return Answer(body, 200, content_type, headers, CACHE_CONTROL)
+
+
+jwks = endpoint(_jwks)
+metadata = endpoint(_metadata)

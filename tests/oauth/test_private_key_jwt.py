@@ -1,0 +1,286 @@
+"""``private_key_jwt`` (RFC 7523 §3 as updated by RFC 10070): a client that proves itself by a key of its own."""
+
+import asyncio
+import base64
+import hmac
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+import redis
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.conf import settings as django_settings
+
+from keys.validation.database import Unavailable
+from keys.validation.redis_link import Link
+from keys.validation.shapes import Code
+from keys.validation.usage import UsageRecorder
+from oauth import jwk
+from oauth.assertions import AHEAD_S, MAX_LIFETIME_S, Assertion
+from oauth.client_auth import CLIENTS
+from oauth.jwk import KeyPair
+from oauth.presented import ASSERTION_TYPE
+from oauth.replays import USED, OwnReplays, SharedReplays
+from tests.asgi import Reply
+from tests.environment import ON_SQLITE
+from tests.oauth.memory import ADDRESS, Memory, post, refused
+
+TOKEN_URL = f"{django_settings.PUBLIC_URL}/oauth/token"
+PAIRS = {algorithm: jwk.generate(algorithm) for algorithm in jwk.ALGORITHMS}
+Refuse = Callable[..., bool]
+
+
+@pytest.fixture
+def keyed(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> Memory:
+    """The client with keys in place of secrets; nobody has used an assertion yet."""
+    memory.change_client(secrets=(), public_keys=json.dumps([pair.public for pair in PAIRS.values()]).encode())
+    monkeypatch.setattr(CLIENTS, "_replays", OwnReplays(born_at=0))
+    return memory
+
+
+def assertion(
+    client_id: str, pair: KeyPair = PAIRS["ES256"], *, header: dict[str, Any] | None = None, **claims: Any
+) -> str:
+    """A right assertion, but for what is given; a claim of None is left out."""
+    now = int(time.time())
+    usual = {"iss": client_id, "sub": client_id, "aud": django_settings.PUBLIC_URL, "iat": now, "exp": now + 60}
+    payload = {name: value for name, value in (usual | {"jti": f"{now}"} | claims).items() if value is not None}
+    headers = {"kid": pair.kid, "typ": "client-authentication+jwt"} | (header or {})
+    return jwt.encode(payload, jwk.load_private(pair.private), pair.public["alg"], headers=headers)
+
+
+def present(text: str, **more: str) -> Reply:
+    form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE, "client_assertion": text}
+    return post(form | more, peer=ADDRESS)
+
+
+@pytest.mark.parametrize("algorithm", jwk.ALGORITHMS)
+@pytest.mark.parametrize("header", [{}, {"typ": "JWT"}])
+def test_a_right_assertion_gets_a_token(keyed: Memory, algorithm: str, header: dict[str, Any]) -> None:
+    own_id = keyed.client.client_id
+    assert present(assertion(own_id, PAIRS[algorithm], header=header), client_id=own_id).status == 200
+
+
+def test_an_assertion_that_names_no_key_is_tried_with_those_of_its_algorithm(keyed: Memory) -> None:
+    own_id, now = keyed.client.client_id, int(time.time())
+    claims = {"iss": own_id, "sub": own_id, "aud": django_settings.PUBLIC_URL, "iat": now, "exp": now + 60, "jti": "1"}
+    assert present(jwt.encode(claims, jwk.load_private(PAIRS["RS256"].private), "RS256")).status == 200
+
+
+def test_uses_are_counted_for_the_key(keyed: Memory, counted: UsageRecorder) -> None:
+    present(assertion(keyed.client.client_id))
+    ((client_id, key_id, code, address),) = counted._open.answers
+    assert (client_id, code, address) == (keyed.client.client_id, Code.VALID, ADDRESS)
+    assert key_id.startswith("jwk_")
+    assert len(key_id) <= 32
+
+
+def test_an_assertion_counts_once(keyed: Memory) -> None:
+    text = assertion(keyed.client.client_id)
+    assert present(text).status == 200
+    assert refused(present(text), "invalid_client", 401)
+    again = assertion(keyed.client.client_id, PAIRS["RS256"])  # another signature over the same jti
+    assert refused(present(again), "invalid_client", 401)
+    assert present(assertion(keyed.client.client_id, jti="another")).status == 200
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": TOKEN_URL},
+        {"aud": [django_settings.PUBLIC_URL, TOKEN_URL]},
+        {"aud": [django_settings.PUBLIC_URL]},
+        {"aud": f"{django_settings.PUBLIC_URL}/"},
+        {"aud": None},
+        {"iss": "client_other"},
+        {"iss": None},
+        {"jti": None},
+        {"jti": ""},
+        {"jti": 7},
+        {"jti": "x" * 257},
+        {"exp": None},
+        {"exp": "4000000000"},
+        {"exp": -1},
+        {"exp": MAX_LIFETIME_S + 60},
+        {"exp": 1e300},
+        {"exp": True},
+        {"iat": None},
+        {"iat": "1790000000"},
+        {"iat": 3600, "exp": 3660},
+        {"iat": -MAX_LIFETIME_S},
+        {"nbf": 3600},
+    ],
+    ids=str,
+)
+def test_an_assertion_is_for_us_alone_of_now_and_complete(keyed: Memory, claims: dict[str, Any]) -> None:
+    now = int(time.time())
+    claims = {
+        name: now + value if type(value) is int and name != "jti" else value  # from now, in seconds
+        for name, value in claims.items()
+    }
+    try:
+        text = assertion(keyed.client.client_id, **claims)
+    except TypeError:  # the library refuses to sign that
+        text = unsigned_like(keyed.client.client_id, claims)
+    assert refused(present(text), "invalid_client", 401)
+
+
+def unsigned_like(client_id: str, claims: dict[str, Any]) -> str:
+    """The same, signed below the library's own checks."""
+    now = int(time.time())
+    usual = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": django_settings.PUBLIC_URL,
+        "iat": now,
+        "exp": now + 60,
+        "jti": "1",
+    }
+    pair = PAIRS["ES256"]
+    payload = json.dumps(usual | {"jti": "1"} | claims).encode()
+    return jwt.PyJWS().encode(payload, jwk.load_private(pair.private), "ES256", headers={"kid": pair.kid})
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"typ": "at+jwt"},
+        {"typ": "dpop+jwt"},
+        {"typ": 7},
+        {"kid": "another"},
+        {"kid": PAIRS["RS256"].kid},
+        {"kid": "../../etc/passwd"},
+        {"jku": "https://evil.example/jwks.json"},
+        {"x5u": "https://evil.example/cert"},
+        {"x5c": ["MIIB"]},
+        {"crit": ["exp"]},
+    ],
+    ids=str,
+)
+def test_a_header_chooses_no_key_and_says_nothing_else(keyed: Memory, header: dict[str, Any]) -> None:
+    assert refused(present(assertion(keyed.client.client_id, header=header)), "invalid_client", 401)
+
+
+def test_a_key_that_the_assertion_brings_along_is_not_believed(keyed: Memory) -> None:
+    own = jwk.generate("ES256")
+    for header in ({"jwk": own.public}, {"kid": PAIRS["ES256"].kid}, {"kid": own.kid}):
+        assert refused(present(assertion(keyed.client.client_id, own, header=header)), "invalid_client", 401)
+
+
+def test_no_algorithm_is_taken_for_another(keyed: Memory) -> None:
+    _, payload, _ = assertion(keyed.client.client_id).split(".")
+    pair = PAIRS["ES256"]
+    public = jwk.load_public(pair.public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for algorithm, key in (("none", b""), ("HS256", public), ("HS256", json.dumps(pair.public).encode())):
+        signed = f"{b64(json.dumps({'alg': algorithm, 'kid': pair.kid}).encode())}.{payload}"
+        signature = b64(hmac.digest(key, signed.encode(), "sha256")) if key else ""
+        assert refused(present(f"{signed}.{signature}"), "invalid_client", 401)
+
+
+def b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "a.b", "a.b.c", "....", "e30.e30.", "e30.eyJzdWIiOjd9.e30", "é.é.é", "x" * 20_000]
+)
+def test_what_is_no_assertion_is_a_failed_authentication(keyed: Memory, text: str) -> None:
+    assert refused(present(text), "invalid_client", 401)
+
+
+def test_an_assertion_of_another_type_or_client_is_refused(keyed: Memory) -> None:
+    text = assertion(keyed.client.client_id)
+    form = {"grant_type": "client_credentials", "client_assertion": text}
+    assert refused(post(form), "invalid_client", 401)
+    assert refused(post(form | {"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"}),
+                   "invalid_client", 401)  # fmt: skip
+    assert refused(present(text, client_id="client_0000000000000000000000"), "invalid_request")
+    other = assertion("client_0000000000000000000000")
+    assert refused(present(other), "invalid_client", 401)
+
+
+def test_a_client_of_keys_has_no_secret_and_one_of_secrets_no_keys(keyed: Memory, memory: Memory) -> None:
+    assert refused(memory.ask(), "invalid_client", 401)
+    keyed.change_client(public_keys=b"[]")
+    assert refused(present(assertion(keyed.client.client_id)), "invalid_client", 401)
+
+
+def test_a_disabled_client_of_keys_is_refused(keyed: Memory) -> None:
+    keyed.change_client(is_disabled=True)
+    assert refused(present(assertion(keyed.client.client_id)), "invalid_client", 401)
+
+
+# --- the memory of what was used -------------------------------------------------------------------------------------
+
+
+def used(jti: str = "1", *, issued_at: float | None = None) -> Assertion:
+    at = time.time() + AHEAD_S if issued_at is None else issued_at
+    return Assertion(jti, at, at + 60, "kid")
+
+
+def test_a_memory_younger_than_an_assertion_cannot_tell(keyed: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CLIENTS, "_replays", OwnReplays(born_at=time.time()))
+    reply = present(assertion(keyed.client.client_id))
+    assert refused(reply, "temporarily_unavailable", 503)
+    assert reply["retry-after"] == "1"
+
+
+@pytest.fixture
+def valkey() -> Any:
+    if ON_SQLITE:
+        pytest.skip("embedded mode has no Redis")
+    client = redis.Redis.from_url(django_settings.REDIS_URL)
+    client.delete(USED)
+    return client
+
+
+def in_turn(*asked: tuple[str, Assertion]) -> list[bool | str]:
+    """What two processes are told, which take turns."""
+
+    async def ask_all() -> list[bool | str]:
+        links = [Link(), Link()]
+        told: list[bool | str] = []
+        for number, (client_id, each) in enumerate(asked):
+            try:
+                told.append(await SharedReplays(links[number % 2]).is_first_use(client_id, each))
+            except Unavailable:
+                told.append("unavailable")
+        for link in links:
+            await link.close()
+        return told
+
+    return asyncio.run(ask_all())
+
+
+def old_enough(valkey: Any) -> None:
+    """Let the memory be as old as it is after a few seconds."""
+    in_turn(("client_0", used()))
+    (born,) = [name for name in valkey.zrange(USED, 0, -1) if name.startswith(b"born:")]
+    valkey.zincrby(USED, 60, born)
+
+
+def test_an_assertion_that_one_process_has_seen_no_other_takes(valkey: Any) -> None:
+    old_enough(valkey)
+    asked = [("client_1", used("1")), ("client_1", used("1")), ("client_2", used("1")), ("client_1", used("2"))]
+    assert in_turn(*asked) == [True, False, True, True]
+    expired = Assertion("3", time.time(), time.time() - 1, "kid")
+    assert in_turn(("client_1", expired), ("client_1", used("4"))) == [True, True]
+    assert valkey.zcard(USED) == 5  # birth, 1, 1, 2, 4: what has expired is forgotten
+
+
+def test_a_memory_that_was_lost_takes_nothing_that_may_have_been_used_before(valkey: Any) -> None:
+    old_enough(valkey)
+    before = used("1", issued_at=time.time())
+    assert in_turn(("client_1", before)) == [True]
+    valkey.delete(USED)  # evicted, flushed, or another server
+    ahead = used("2", issued_at=time.time() + AHEAD_S - 1)
+    assert in_turn(("client_1", before), ("client_1", ahead)) == ["unavailable"] * 2
+    assert in_turn(("client_1", used("3", issued_at=time.time() + AHEAD_S + 1))) == [True]
+
+
+def test_without_redis_nobody_can_tell(settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    assert in_turn(("client_1", used())) == ["unavailable"]
