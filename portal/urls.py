@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import styleguide, views
+from portal import mail_previews, styleguide, views
 
 urlpatterns = [
     path("", views.landing, name="landing"),
@@ -17,7 +17,11 @@ urlpatterns = [
     path("", include("keys.team_urls")),
 ]
 if settings.DEBUG:
-    urlpatterns.append(path("styleguide/", styleguide.styleguide, name="styleguide"))
+    urlpatterns += [
+        path("styleguide/", styleguide.styleguide, name="styleguide"),
+        path("_mails/", mail_previews.mails, name="mails"),
+        path("_mails/<path:name>/", mail_previews.styled_mail, name="mail_preview"),
+    ]
 
 handler400 = "portal.views.bad_request"
 handler403 = "portal.views.permission_denied"

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from django.conf import settings as django_settings
 from django.core import mail
@@ -14,6 +16,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from portal import passwords
@@ -382,6 +385,23 @@ def test_signing_in_gives_the_session_a_new_id(client: Client, eve: User) -> Non
     assert client.cookies[django_settings.SESSION_COOKIE_NAME].value != before
 
 
+def test_a_password_typed_on_another_keyboard_is_the_same(client: Client) -> None:
+    composed, decomposed = "caf\u00e9 au lait, s'il vous pla\u00eet", "cafe\u0301 au lait, s'il vous plai\u0302t"
+    sign_up(client, "grace@example.com", composed)
+    client.post(CODE, {"code": code_in(mail.outbox[0])})
+    assert sign_in(Client(), "grace@example.com", decomposed).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "email", ["eve@example.com\u2024", "\u0435ve@example.com", "eve@ex\u0430mple.com", "EVE@EXAMPLE.COM "]
+)
+def test_a_lookalike_of_an_address_opens_nothing_of_its(email: str, client: Client, eve: User) -> None:
+    sign_up(client, email, OTHER_PASSWORD)
+    assert User.objects.filter(email="eve@example.com").get() == eve
+    assert sign_in(Client(), "eve@example.com", OTHER_PASSWORD).status_code == 200
+    assert "reset/key" not in "".join(str(message.body) for message in mail.outbox if message.to != ["eve@example.com"])
+
+
 @pytest.mark.parametrize("password", ["x" * 1025, "x" * 1_000_000])
 def test_a_giant_password_is_refused_before_it_is_hashed(
     password: str, client: Client, eve: User, hashes: list[str]
@@ -457,6 +477,16 @@ def test_a_reset_changes_the_password_once_and_is_told(client: Client, eve: User
     event = AuditEvent.objects.get(action=AuditAction.USER_PASSWORD_RESET)
     assert (event.subject_id, event.actor_id) == (eve.public_id, eve.public_id)
     assert OTHER_PASSWORD not in str(event.after) + str(event.before)
+
+
+def test_a_reset_link_works_for_an_hour_and_for_the_address_it_was_mailed_to(client: Client, eve: User) -> None:
+    client.post(RESET, {"email": "eve@example.com"})
+    link, now = path_of(link_in(mail.outbox[0])), timezone.now()
+    for minutes, works in ((59, True), (61, False)):
+        with time_machine.travel(now + timedelta(minutes=minutes)):
+            assert ("password1" in Client().get(link, follow=True).text) is works
+    User.objects.filter(pk=eve.pk).update(email="eve@example.org")
+    assert "password1" not in Client().get(link, follow=True).text
 
 
 def test_the_links_token_leaves_the_address_at_once(client: Client, eve: User) -> None:

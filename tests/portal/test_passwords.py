@@ -2,6 +2,7 @@
 
 import threading
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 
 import argon2
 import pytest
@@ -86,6 +87,35 @@ def test_when_every_slot_is_taken_one_is_told_so_instead_of_waiting_on(monkeypat
         with pytest.raises(PasswordsBusy):
             check_password(GOOD, stored)
     assert check_password(GOOD, stored)  # and the slot came back
+
+
+def test_200_sign_ins_at_once_hash_no_more_than_a_core_each_and_nobody_waits_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored, everybody_is_here = make_password(GOOD), threading.Barrier(200)
+    at_work, most = [], 0
+
+    def hash_slowly(*_: object) -> bool:
+        nonlocal most
+        at_work.append(1)
+        most = max(most, len(at_work))
+        threading.Event().wait(0.02)
+        at_work.pop()
+        return True
+
+    def sign_in(_: int) -> bool:
+        everybody_is_here.wait(60)
+        try:
+            return check_password(GOOD, stored)
+        except PasswordsBusy:
+            return False
+
+    monkeypatch.setattr("django.contrib.auth.hashers.Argon2PasswordHasher.verify", hash_slowly)
+    monkeypatch.setattr(passwords, "MAX_WAIT_S", 0.2)
+    with ThreadPoolExecutor(200) as pool:
+        answers = list(pool.map(sign_in, range(200)))
+    assert 1 <= most <= passwords.CORES  # 19 MiB each
+    assert {True, False} == set(answers)  # some are in, and the rest were told to come back
 
 
 def test_a_failed_hash_gives_its_slot_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,56 @@
+"""Sign-ins by the hundred: what they cost a web process that really runs."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from portal.passwords import CORES
+from tests import live
+from tests.live import Live
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]
+SIGN_INS = 200
+ALLOWED_KIB = (CORES * 19 + 100) * 1024
+
+
+def workers_of(portal: Live) -> list[int]:
+    children = Path(f"/proc/{portal.process.pid}/task/{portal.process.pid}/children").read_text().split()
+    return [int(child) for child in children] or [portal.process.pid]
+
+
+def kib(pid: int, what: str) -> int:
+    found = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1])
+
+
+def test_200_sign_ins_at_once_stay_within_the_cores_memory_and_all_are_answered(
+    tmp_path: Path, prove: Callable[[str], None]
+) -> None:
+    proxies = {"TRUSTED_PROXIES": "127.0.0.1/32,::1/128"}
+    with live.database() as url, live.portal(tmp_path, database_url=url, **proxies) as portal:
+        limits = httpx.Limits(max_connections=SIGN_INS)
+        browser = httpx.Client(base_url=portal.url, timeout=300, limits=limits)
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get("/accounts/login/").text)
+        assert token
+
+        def sign_in(number: int) -> int:
+            person = {"login": f"u{number}@example.com", "password": "words of no account"}
+            headers = {"X-Forwarded-For": f"198.51.{number}.1"}
+            form = person | {"csrfmiddlewaretoken": token[1]}
+            return browser.post("/accounts/login/", data=form, headers=headers).status_code
+
+        sign_in(SIGN_INS)
+        before = {pid: kib(pid, "VmRSS") for pid in workers_of(portal)}
+        with ThreadPoolExecutor(SIGN_INS) as pool:
+            answers = Counter(pool.map(sign_in, range(SIGN_INS)))
+        grown = max(kib(pid, "VmHWM") - rss for pid, rss in before.items())
+    prove(f"{SIGN_INS} sign-ins at once on {os.cpu_count()} cores: {dict(answers)}, grown by {grown / 1024:.0f} MiB")
+    assert set(answers) <= {200, 429, 503}
+    assert grown < ALLOWED_KIB
