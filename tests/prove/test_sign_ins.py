@@ -34,9 +34,11 @@ def test_200_sign_ins_at_once_stay_within_the_cores_memory_and_all_are_answered(
     tmp_path: Path, prove: Callable[[str], None]
 ) -> None:
     proxies = "127.0.0.1/32,::1/128"
-    with live.database() as url, live.portal(tmp_path, database_url=url, TRUSTED_PROXIES=proxies) as portal:
-        limits = httpx.Limits(max_connections=SIGN_INS)
-        browser = httpx.Client(base_url=portal.url, timeout=300, limits=limits)
+    with (
+        live.database() as url,
+        live.portal(tmp_path, database_url=url, TRUSTED_PROXIES=proxies) as portal,
+        httpx.Client(base_url=portal.url, timeout=300, limits=httpx.Limits(max_connections=SIGN_INS)) as browser,
+    ):
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get("/accounts/login/").text)
         assert token
 
