@@ -48,6 +48,11 @@ class UncheckedToken:
         self._presented = presented
         self.names = _names(presented.claims.client_id)
 
+    @property
+    def client_id(self) -> str:
+        """Whose token it says it is."""
+        return self._presented.claims.client_id
+
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownAccessToken | Verdict":
         """The token, if we signed it, and unless it is for another audience."""
         keys = found.get(SIGNING_KEYS)
@@ -70,6 +75,11 @@ class AccessToken:
         self._claims, self._kid = genuine
         self._known: KnownAccessToken | None = None  # good for the one snapshot of the client that it was made of
         self.names = _names(self._claims.client_id)
+
+    @property
+    def client_id(self) -> str:
+        """Whose token it is."""
+        return self._claims.client_id
 
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownAccessToken | Verdict":
         """The token with its client, while its key is believed, and unless it is for another audience."""

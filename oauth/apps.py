@@ -17,7 +17,7 @@ class OAuthConfig(AppConfig):
         """Make access tokens a kind of credential, say how snapshots are read, and have keys to sign with."""
         from keys.services import redigest
         from keys.validation import database, folding, kinds
-        from oauth import access_tokens, loaders, status_leases, status_serving
+        from oauth import access_tokens, loaders, revocation, status_leases, status_serving
         from oauth.models import ClientSecret
         from oauth.services.common import name_of_secret
         from portal import lifespan
@@ -29,6 +29,7 @@ class OAuthConfig(AppConfig):
         redigest.register("client", ClientSecret, name_of_secret)
         lifespan.at_stop(status_leases.LEASES.stop)
         lifespan.at_stop(status_serving.LISTS.stop)
+        lifespan.at_stop(revocation.REVOKER.stop)
         post_migrate.connect(_have_signing_keys, sender=self)
 
 

@@ -38,6 +38,17 @@ class InvalidClient(OAuthError):
         super().__init__("Client authentication failed.", headers=CHALLENGE)
 
 
+class InvalidToken(OAuthError):
+    """What was presented as a Bearer is no API secret that works (RFC 6750 §3.1)."""
+
+    error = "invalid_token"
+    status = 401
+
+    def __init__(self) -> None:
+        headers = (("www-authenticate", 'Bearer realm="Latchkey", error="invalid_token"'),)
+        super().__init__("This is no API secret that works.", headers=headers)
+
+
 class FailedTooOften(OAuthError):
     """Authentication for this client failed too often from this address. What is right is let in all the same."""
 

@@ -1,11 +1,16 @@
-"""``POST /oauth/token``: the edge of the issuing of tokens."""
+"""``POST /oauth/token``, ``/oauth/introspect`` and ``/oauth/revoke``: the edge."""
+
+import time
 
 import msgspec
 
-from oauth.client_auth import caller_of
+from keys.validation.database import DEADLINE_S
+from oauth.client_auth import CLIENTS, caller_of
 from oauth.exchange import PRAGMA, oauth_endpoint, read_post
+from oauth.introspection import INTROSPECTOR, token_of
 from oauth.issuing import ISSUER
 from oauth.presented import read_presented
+from oauth.revocation import REVOKER
 from portal.exchange import Answer, Exchange
 
 _encoder = msgspec.json.Encoder()
@@ -18,4 +23,25 @@ async def _token(exchange: Exchange) -> Answer:
     return Answer(_encoder.encode(issued), headers=PRAGMA)
 
 
+async def _introspect(exchange: Exchange) -> Answer:
+    form = await read_post(exchange)
+    lines, caller = exchange.headers(b"authorization"), caller_of(exchange)
+    return Answer(await INTROSPECTOR.introspect(lines, form, caller, deadline=_deadline()), headers=PRAGMA)
+
+
+async def _revoke(exchange: Exchange) -> Answer:
+    form = await read_post(exchange)
+    presented, caller = read_presented(exchange.headers(b"authorization"), form), caller_of(exchange)
+    if "token" not in form:
+        await CLIENTS.authenticate(presented, caller, deadline=_deadline())  # a stranger is told nothing of the form
+    await REVOKER.revoke(presented, token_of(form), caller, request_id=exchange.request_id, deadline=_deadline())
+    return Answer(b"", headers=PRAGMA)
+
+
+def _deadline() -> float:
+    return time.monotonic() + DEADLINE_S  # the event loop's clock
+
+
 token = oauth_endpoint(_token)
+introspect = oauth_endpoint(_introspect)
+revoke = oauth_endpoint(_revoke)

@@ -62,6 +62,22 @@ def principal_of(
                 "metadata": Raw(client.metadata),
             }
         ),
+        introspected=members(
+            {
+                "active": True,
+                "scope": " ".join(scopes),
+                "client_id": token.client_id,
+                "token_type": "Bearer",
+                "exp": token.exp,
+                "iat": token.iat,
+                "sub": token.sub,
+                "aud": token.aud,
+                "iss": token.iss,
+                "jti": token.jti,
+                "org": token.org,
+                "env": token.env,
+            }
+        ),
     )
 
 

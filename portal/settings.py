@@ -107,6 +107,8 @@ HOT_PATHS = {
     "/v1/validate": "keys.validation.http.validate",
     "/v1/whoami": "keys.validation.http.whoami",
     "/oauth/token": "oauth.http.token",
+    "/oauth/introspect": "oauth.http.introspect",
+    "/oauth/revoke": "oauth.http.revoke",
     "/.well-known/jwks.json": "oauth.discovery.jwks",
     "/.well-known/oauth-authorization-server": "oauth.discovery.metadata",
     "/.well-known/openid-configuration": "oauth.discovery.metadata",

@@ -28,6 +28,7 @@ from oauth.client_auth import CLIENTS
 from oauth.discovery import PUBLISHED
 from oauth.issuing import ISSUER
 from oauth.replays import OwnReplays
+from oauth.revocation import REVOKER
 from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Membership, Organization, User
@@ -40,7 +41,8 @@ _canary = watch()
 # The ordinary suite tests the engine on the database, as in embedded mode; the caches have tests of their own, with
 # processes that hold leases. Without any, each change would wait for what nobody can know.
 outbox.register_flush(None)
-ENGINE._snapshots = CLIENTS._snapshots = ISSUER._snapshots = PUBLISHED._snapshots = DatabaseSnapshots()
+ENGINE._snapshots = CLIENTS._snapshots = ISSUER._snapshots = DatabaseSnapshots()
+PUBLISHED._snapshots = REVOKER._snapshots = ENGINE._snapshots
 ENGINE._allowances = Allowances(RateLimiter(), Quotas(DatabaseThreads()))
 CLIENTS._replays = OwnReplays(born_at=0)
 hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no failure

@@ -76,6 +76,18 @@ def _principal(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSna
         shown_if_valid=members(
             {"subject": key.key_id, "client_id": None, "scopes": scopes, "metadata": Raw(key.metadata)}
         ),
+        introspected=members(
+            {
+                "active": True,
+                "scope": " ".join(scopes),
+                "token_type": "Bearer",
+                **({} if key.expires_at is None else {"exp": int(key.expires_at)}),
+                "sub": key.key_id,
+                "aud": api.identifier,
+                "org": organization.organization_id,
+                "env": key.environment,
+            }
+        ),
     )
 
 

@@ -213,6 +213,7 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     quota: Quota | None = None
     shown: bytes  # JSON members: what every answer shows of it
     shown_if_valid: bytes  # JSON members: what is shown besides, where the call is let through
+    introspected: bytes  # JSON members: the same in the words of RFC 7662 §2.2
 
 
 class Verdict(Struct, frozen=True, gc=False):

@@ -14,6 +14,7 @@ from oauth.client_auth import CLIENTS
 from oauth.failures import Failures
 from oauth.issuing import ISSUER
 from oauth.models import Client
+from oauth.revocation import REVOKER
 from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
 from portal.audit import Actor
@@ -41,6 +42,15 @@ def client_row(issued: IssuedClient) -> Client:
     return issued.client
 
 
+@pytest.fixture
+def other(acme: Organization, api: Api, as_ada: Actor) -> IssuedClient:
+    """Another client at the same API and of the same organization."""
+    grants = {api.public_id: ["orders:read"]}
+    made = create_client(acme, ClientSettings("other"), grants=grants, environment=Environment.LIVE, by=as_ada)
+    assert isinstance(made, IssuedClient)
+    return made
+
+
 class ReadsHere:
     """Reads the database in the test's own thread and transaction, so that no table is to be emptied after it."""
 
@@ -57,7 +67,8 @@ class ReadsHere:
 @pytest.fixture
 def reads_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine reads what the test has not committed."""
-    monkeypatch.setattr(ENGINE, "_snapshots", ReadsHere())
+    for part in (ENGINE, CLIENTS, REVOKER):
+        monkeypatch.setattr(part, "_snapshots", ReadsHere())
 
 
 @pytest.fixture

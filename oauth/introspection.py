@@ -1,0 +1,86 @@
+"""``POST /oauth/introspect`` (RFC 7662): what a token is good for, told to its API, and to the client whose it is.
+
+Whatever else there is to say of a token, to anybody else and for any reason, is the same two words. It is asked without
+an address and spends nothing: a credential that is bound to networks is active for nobody but whoever holds it there.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+
+from keys.validation.engine import Engine, Outcome, UnknownCaller
+from keys.validation.http import ENGINE
+from keys.validation.kinds import recognise
+from keys.validation.shapes import Call, Code
+from oauth.access_tokens import AccessToken, UncheckedToken
+from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
+from oauth.errors import InvalidClient, InvalidRequest, InvalidToken
+from oauth.forms import Form
+from oauth.presented import Presented, PresentedSecret, read_presented
+
+INACTIVE = b'{"active":false}'
+_BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)
+
+
+class Introspector:
+    """Answers introspections; one a process."""
+
+    def __init__(self, engine: Engine, clients: ClientAuthenticator) -> None:
+        self._engine = engine
+        self._clients = clients
+
+    async def introspect(self, authorization: Sequence[str], form: Form, caller: Caller, *, deadline: float) -> bytes:
+        """The answer's body; ``authorization`` holds the header's lines. Raises OAuthError or Unavailable."""
+        bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
+        if bearer is not None and "client_secret" not in form and "client_assertion" not in form:
+            try:
+                return await self._for_api(bearer[1], form, caller)
+            except UnknownCaller:
+                raise InvalidToken from None
+        presented = read_presented(authorization, form)
+        if authorization and isinstance(presented, PresentedSecret) and presented.client_id.startswith("api_"):
+            try:
+                if (await self._engine.know(presented.secret)).api_id != presented.client_id:
+                    raise InvalidClient
+                return await self._for_api(presented.secret, form, caller)
+            except UnknownCaller:
+                raise InvalidClient from None
+        return await self._for_client(presented, form, caller, deadline)
+
+    async def _for_api(self, secret: str, form: Form, caller: Caller) -> bytes:
+        """For the API that the secret is of; raises UnknownCaller."""
+        if "token" not in form:
+            await self._engine.know(secret)  # only a known caller is told what is wrong with the request
+        call, text = Call(cost=0), token_of(form)
+        return _told(
+            await self._engine.ask(secret, text, call, caller_address=caller.address, caller_agent=caller.agent)
+        )
+
+    async def _for_client(self, presented: Presented, form: Form, caller: Caller, deadline: float) -> bytes:
+        """For the client that is presented, of its own tokens alone."""
+        who = await self._clients.authenticate(presented, caller, deadline=deadline)
+        text = token_of(form)
+        token = recognise(text)
+        self._clients.count(who, Code.VALID, caller, now=time.time())
+        if not isinstance(token, AccessToken | UncheckedToken) or token.client_id != who.client.client_id:
+            return INACTIVE
+        return _told(
+            await self._engine.ask_about_itself(text, Call(address=caller.address, agent=caller.agent, cost=0))
+        )
+
+
+def token_of(form: Form) -> str:
+    """The token that the request is about; raises InvalidRequest. A hint of its type changes nothing (§2.1)."""
+    token = form.get("token")
+    if token is None:
+        raise InvalidRequest("Send the token.")
+    return token
+
+
+def _told(outcome: Outcome) -> bytes:
+    if outcome.code is not Code.VALID or outcome.principal is None:
+        return INACTIVE
+    return b"{%s}" % outcome.principal.introspected
+
+
+INTROSPECTOR = Introspector(ENGINE, CLIENTS)

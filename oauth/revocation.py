@@ -1,0 +1,107 @@
+"""``POST /oauth/revoke`` (RFC 7009): a client gives up a token of its own.
+
+What is not its own is left alone, in silence.
+
+The answer comes after the revocation is stored and every process has heard of it. Where either cannot be had there is
+no 200: the client must take the token to be alive, and may try again (§2.2.1).
+"""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+
+from django.conf import settings
+from django.db import Error, close_old_connections
+
+from keys.services.errors import Invalid
+from keys.validation.cache import snapshots
+from keys.validation.database import Snapshots, Unavailable
+from keys.validation.names import SIGNING_KEYS
+from keys.validation.shapes import Code, SigningKeysSnapshot
+from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
+from oauth.keyring import keyring
+from oauth.models import Client
+from oauth.presented import Presented
+from oauth.services.tokens import revoke_token
+from oauth.tokens import Claims, Flaw, verify
+from portal.audit import Actor, ActorKind
+
+THREADS = 4
+MAX_WAITING = 64
+WITHIN_S = 4.0  # storing it, and 1.2 s for the slowest process to hear
+
+
+class Revoker:
+    """Revokes tokens for their clients; one a process."""
+
+    def __init__(self, clients: ClientAuthenticator, snapshots: Snapshots) -> None:
+        self._clients = clients
+        self._snapshots = snapshots
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="revocations")
+        self._unfinished = 0
+
+    async def revoke(
+        self, presented: Presented, token: str, caller: Caller, *, request_id: str, deadline: float
+    ) -> None:
+        """Have the token refused from now on, if it is the client's own; raises OAuthError or Unavailable."""
+        who = await self._clients.authenticate(presented, caller, deadline=deadline)
+        claims = await self._genuine(token, deadline)
+        self._clients.count(who, Code.VALID, caller, now=time.time())
+        if claims is None or claims.client_id != who.client.client_id:
+            return
+        by = Actor(
+            ActorKind.CREDENTIAL, address=caller.address, request_id=request_id, credential_id=who.client.client_id
+        )
+        await self._run(partial(_revoke, claims, by))
+
+    def stop(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(cancel_futures=True)
+
+    async def _genuine(self, token: str, deadline: float) -> Claims | None:
+        """What a token says that we signed and that has not expired; of others there is nothing to revoke."""
+        keys = (await self._snapshots.read((SIGNING_KEYS,), deadline=deadline)).get(SIGNING_KEYS)
+        if not isinstance(keys, SigningKeysSnapshot):
+            return None
+        now = time.time()
+        found = verify(token, keyring(keys).verifiers, issuer=settings.PUBLIC_URL, now=now)
+        return None if isinstance(found, Flaw) or found.claims.is_over(now) else found.claims
+
+    async def _run(self, revoke: "partial[bool]") -> None:
+        if self._unfinished >= THREADS + MAX_WAITING:
+            raise Unavailable("busy")
+        self._unfinished += 1
+        job = asyncio.get_running_loop().run_in_executor(self._threads, revoke)
+        job.add_done_callback(self._finished)
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                is_known_everywhere = await asyncio.shield(job)
+        except TimeoutError:
+            raise Unavailable("timeout") from None
+        except Error as exc:
+            raise Unavailable("error") from exc
+        if not is_known_everywhere:
+            raise Unavailable("not everywhere")
+
+    def _finished(self, job: "asyncio.Future[bool]") -> None:
+        self._unfinished -= 1
+        if not job.cancelled():
+            job.exception()  # whoever waited for it may be gone
+
+
+def _revoke(claims: Claims, by: Actor) -> bool:
+    """Do so in this thread; whether every process has heard of it."""
+    close_old_connections()
+    try:
+        client = Client.objects.select_related("organization").get(public_id=claims.client_id)
+        changed = revoke_token(client, claims.jti, by=by, expires_at=datetime.fromtimestamp(claims.exp, UTC))
+    except Invalid:
+        return True  # the block that its place came from is gone, and so is its life
+    finally:
+        close_old_connections()
+    return changed.propagation.effective_by is None
+
+
+REVOKER = Revoker(CLIENTS, snapshots())

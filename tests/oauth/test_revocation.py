@@ -1,0 +1,115 @@
+"""``POST /oauth/revoke`` (RFC 7009): a client's own tokens end at once; nobody else's are touched, or shown to be."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.db import OperationalError
+
+from keys.models import Api
+from keys.services.api_secrets import IssuedApiSecret
+from oauth import revocation
+from oauth.http import revoke
+from oauth.models import Client, RevokedToken
+from oauth.services.clients import disable_client
+from oauth.services.common import ChangedClient, IssuedClient
+from oauth.tokens import Claims
+from portal.audit import COMMAND
+from portal.models import AuditEvent
+from portal.outbox import Propagation
+from tests.asgi import Reply, ask
+from tests.oauth.minting import claims_for, sign
+from tests.oauth.test_access_tokens import forged
+from tests.oauth.test_introspection import INACTIVE, basic
+from tests.oauth.test_introspection import post as introspect
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+
+
+def post(authorization: str | None, form: Mapping[str, str] | str, **more: Any) -> Reply:
+    headers = [("content-type", "application/x-www-form-urlencoded")]
+    if authorization is not None:
+        headers.append(("authorization", authorization))
+    body = (form if isinstance(form, str) else urlencode(form)).encode()
+    return ask(revoke, more.pop("method", "POST"), "/oauth/revoke", headers=headers, body=body, **more)
+
+
+@pytest.fixture
+def own(issued: IssuedClient) -> str:
+    """How the nightly sync shows who it is."""
+    return basic(issued.client.public_id, issued.secret_text)
+
+
+@pytest.fixture
+def claims(client_row: Client, api: Api) -> Claims:
+    """What a token of the nightly sync says."""
+    return claims_for(client_row, api, "orders:read")
+
+
+def test_an_own_token_is_revoked_at_once_and_revoking_it_again_changes_nothing(
+    own: str, api_secret: IssuedApiSecret, client_row: Client, api: Api, claims: Claims
+) -> None:
+    token, bearer = sign(claims), f"Bearer {api_secret.secret_text}"
+    assert introspect(bearer, {"token": token}).json["active"] is True
+    for hint in ("refresh_token", "x"):
+        reply = post(own, {"token": token, "token_type_hint": hint})
+        assert (reply.status, reply.body, reply["cache-control"]) == (200, b"", "no-store")
+        assert introspect(bearer, {"token": token}).body == INACTIVE
+    (row,) = RevokedToken.objects.all()
+    assert (row.jti, int(row.expires_at.timestamp())) == (claims.jti, claims.exp)
+    event = AuditEvent.objects.get(action="client.token_revoked")
+    assert (event.actor_kind, event.actor_id) == ("credential", client_row.public_id)
+    assert introspect(bearer, {"token": sign(claims_for(client_row, api))}).json["active"] is True
+
+
+def test_what_is_no_live_token_of_the_callers_is_left_alone_in_silence(
+    own: str, other: IssuedClient, api: Api, claims: Claims, api_secret: IssuedApiSecret
+) -> None:
+    client_row = Client.objects.select_related("organization").get(public_id=claims.client_id)
+    others = sign(claims_for(other.client, api, "orders:read"))
+    expired = sign(claims_for(client_row, api, at=client_row.created_at - timedelta(seconds=901)))
+    made_up = forged(claims, {"alg": "none"})
+    for token in (others, expired, made_up, claims.jti, "x", "a.b.c", "\x00", api_secret.secret_text):
+        reply = post(own, {"token": token})
+        assert (reply.status, reply.body) == (200, b""), token
+    assert not RevokedToken.objects.exists()
+    assert introspect(f"Bearer {api_secret.secret_text}", {"token": others}).json["active"] is True
+
+
+def test_who_is_no_client_revokes_nothing(
+    issued: IssuedClient, own: str, api_secret: IssuedApiSecret, claims: Claims
+) -> None:
+    token = sign(claims)
+    wrong = basic(issued.client.public_id, api_secret.secret_text)
+    for authorization in (None, "Bearer x", f"Bearer {api_secret.secret_text}", wrong):
+        reply = post(authorization, {"token": token})
+        assert (reply.status, reply.json["error"]) == (401, "invalid_client")
+        assert reply["www-authenticate"].startswith("Basic")
+    disable_client(issued.client, by=COMMAND)
+    assert post(own, {"token": token}).status == 401
+    assert not RevokedToken.objects.exists()
+
+
+def test_a_request_that_is_malformed_is_told_so(own: str) -> None:
+    assert [post(own, form).status for form in ("", "token=", "token=a&token=b")] == [400] * 3
+    assert post(None, "").status == 401
+    assert post(own, {"token": "x"}, method="GET").status == 405
+    assert post(own, "", query=b"token=x&callback=f").status == 400
+
+
+def test_what_is_not_stored_or_not_known_everywhere_is_no_200(
+    own: str, claims: Claims, client_row: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> ChangedClient:
+        raise OperationalError
+
+    pending = ChangedClient(client_row, Propagation(0, effective_by=client_row.created_at))
+    for outcome in (fail, lambda *_, **__: pending):
+        monkeypatch.setattr(revocation, "revoke_token", outcome)
+        reply = post(own, {"token": sign(claims)})
+        assert (reply.status, reply.json["error"]) == (503, "temporarily_unavailable")
+        assert reply["retry-after"] == "1"
+    monkeypatch.setattr(revocation.REVOKER, "_unfinished", 1000)
+    assert post(own, {"token": sign(claims)}).status == 503
