@@ -107,6 +107,7 @@ def _note_uses(uses: Sequence[Use], cursor: Any) -> None:
     for prefix, tables in _tables.items():
         mine = [use for use in uses if use.credential_id.partition("_")[0] == prefix]
         if tables.credentials is not None:
+            _lock(tables.credentials, {use.credential_id for use in mine}, cursor)
             last_at = {use.credential_id: _instant(use.at) for use in mine}
             cursor.executemany(
                 f"UPDATE {tables.credentials} SET last_used_at = %s"  # noqa: S608  # one of ours
@@ -122,6 +123,15 @@ def _note_uses(uses: Sequence[Use], cursor: Any) -> None:
                 (_instant(use.at), use.address, agents.get(secret_id), secret_id, _instant(use.at))
                 for secret_id, use in sorted(last.items())
             ],
+        )
+
+
+def _lock(table: str, credential_ids: Iterable[str], cursor: Any) -> None:
+    """A credential's row before those of its secrets, as services do: else a roll and a fold wait for each other."""
+    if connection.features.has_select_for_update:
+        cursor.execute(
+            f"SELECT FROM {table} WHERE public_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",  # one of ours
+            [sorted(credential_ids)],
         )
 
 

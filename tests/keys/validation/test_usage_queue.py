@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -175,9 +176,11 @@ def test_a_batch_that_no_table_takes_holds_up_no_other(valkey: "redis.Redis") ->
     assert (valkey.xlen(QUEUE), counted()) == (0, 2)
 
 
-def test_a_locked_row_is_waited_for_no_longer_than_two_seconds(
-    valkey: "redis.Redis", key: ApiKey, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_newer", [False, True])  # also where the key's own row has nothing to note
+def test_a_locked_key_is_waited_for_before_its_secrets_and_no_longer_than_two_seconds(
+    valkey: "redis.Redis", key: ApiKey, is_newer: bool, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ApiKey.objects.update(last_used_at=now + timedelta(days=1) if is_newer else None)
     monkeypatch.setattr(folding, "LOCK_WITHIN", "50ms")
     failed: list[OperationalError] = []
 
