@@ -37,6 +37,8 @@ from tests.canary import Canary, watch
 from tests.environment import ON_SQLITE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NODE_FOLDER = Path(__file__).parent / "node"
+NODE = shutil.which("node") if (NODE_FOLDER / "node_modules").is_dir() else None
 _canary = watch()
 # The ordinary suite tests the engine on the database, as in embedded mode; the caches have tests of their own, with
 # processes that hold leases. Without any, each change would wait for what nobody can know.
@@ -63,6 +65,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if not CHROMIUM and item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.skip(reason="no Chromium"))
+        if not NODE and item.get_closest_marker("node"):
+            item.add_marker(pytest.mark.skip(reason="no Node, or not its packages"))
         marker = item.get_closest_marker("django_db")
         if (marker and marker.kwargs.get("transaction")) or "transactional_db" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
@@ -79,6 +83,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """The figures of the proofs, and one line where no browser was found."""
     for line in config.stash.get(_figures, []):
         terminalreporter.write_line(line)
+    if not NODE and not ON_SQLITE:
+        terminalreporter.write_line("Node's OAuth clients were skipped: run `npm ci` in tests/node to have them tried.")
     if not CHROMIUM and not ON_SQLITE:
         terminalreporter.write_line("Browser journeys were skipped: no Chromium was found on the PATH.")
 
@@ -104,7 +110,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     assert not hits, f"a secret stands in {', '.join(hits)}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def canary() -> Canary:
     """What remembers every secret of the run; tell it of those that another process made."""
     return _canary

@@ -120,7 +120,13 @@ def _static_files() -> Path:
 def _environ(database_url: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
     own = {"REDIS_URL": os.environ["REDIS_URL"], "DJANGO_SETTINGS_MODULE": "portal.settings"}
-    return clean | environment.production(database_url=database_url) | own
+    return clean | _secrets() | {"DATABASE_URL": database_url} | own
+
+
+@cache
+def _secrets() -> dict[str, str]:
+    """Those of every portal of this process: signing keys are copied with the database, encrypted."""
+    return environment.production(database_url="")
 
 
 @contextmanager

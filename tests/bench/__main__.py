@@ -127,12 +127,10 @@ def main() -> None:
     with ExitStack() as stack:
         database_url = stack.enter_context(live.database())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="latchkey-bench-")))
-        secrets = environment.production(database_url=database_url)
-        del secrets["PUBLIC_URL"]  # each server has its own
 
         def serve(name: str, *, workers: int = 1, **settings: str) -> live.Live:
             (folder / name).mkdir()
-            running = live.portal(folder / name, database_url=database_url, workers=workers, **(secrets | settings))
+            running = live.portal(folder / name, database_url=database_url, workers=workers, **settings)
             return stack.enter_context(running)
 
         first = serve("one")
