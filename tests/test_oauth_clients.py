@@ -58,10 +58,10 @@ class Portal:
     pair: KeyPair
 
     @property
-    def private_jwk(self) -> dict[str, str]:
+    def private_jwk(self) -> dict[str, str | list[str]]:
         """The key as its owner has it."""
         private = ALGORITHMS["ES256"].to_jwk(jwk.load_private(self.pair.private), as_dict=True)
-        return self.pair.public | {"d": private["d"]}
+        return {**self.pair.public, "d": private["d"]}
 
     @property
     def token_url(self) -> str:
@@ -99,7 +99,13 @@ def portal(tmp_path_factory: pytest.TempPathFactory, canary: Canary) -> Iterator
         keyed_id = running.manage("shell", "--no-imports", "-c", program).strip()
         _let_the_memory_of_assertions_be_old()
         yield Portal(
-            running.url, demo["api"]["secret"], demo["api"]["identifier"], *demo["client"].values(), keyed_id, pair
+            url=running.url,
+            backend_secret=demo["api"]["secret"],
+            audience=demo["api"]["identifier"],
+            client_id=demo["client"]["client_id"],
+            client_secret=demo["client"]["client_secret"],
+            keyed_id=keyed_id,
+            pair=pair,
         )
         assert not canary.is_in(running.log)
         assert "request.failed" not in running.log
@@ -112,10 +118,20 @@ def _let_the_memory_of_assertions_be_old() -> None:
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_authlib_gets_a_token(portal: Portal, method: str) -> None:
-    session = AuthlibSession(portal.client_id, portal.client_secret, token_endpoint_auth_method=method)
-    token = session.fetch_token(portal.token_url, grant_type="client_credentials", scope=SCOPE)
-    assert portal.is_valid(token["access_token"])
+def test_authlib_gets_introspects_and_revokes_a_token(portal: Portal, method: str) -> None:
+    session = AuthlibSession(
+        portal.client_id,
+        portal.client_secret,
+        token_endpoint_auth_method=method,
+        revocation_endpoint_auth_method=method,
+    )
+    token = session.fetch_token(portal.token_url, grant_type="client_credentials", scope=SCOPE)["access_token"]
+    assert portal.is_valid(token)
+    about = {"token": token, "token_type_hint": "access_token"}
+    assert session.introspect_token(f"{portal.url}/oauth/introspect", **about).json()["client_id"] == portal.client_id
+    assert session.revoke_token(f"{portal.url}/oauth/revoke", **about).status_code == 200
+    assert session.introspect_token(f"{portal.url}/oauth/introspect", **about).json() == {"active": False}
+    assert not portal.is_valid(token)
 
 
 def test_authlib_gets_a_token_by_a_key_of_its_own(portal: Portal) -> None:
@@ -182,6 +198,15 @@ def test_openid_client_oauth4webapi_and_simple_oauth2_get_tokens(portal: Portal,
     tokens = in_node["tokens"]
     assert len(set(tokens.values())) == 8
     assert [name for name, token in tokens.items() if not portal.is_valid(token)] == []
+
+
+@pytest.mark.node
+def test_openid_client_oauth4webapi_and_simple_oauth2_revoke_what_they_introspect(in_node: dict[str, Any]) -> None:
+    assert in_node["introspected"] == {
+        "openid-client": [True, False],
+        "oauth4webapi": [True, False],
+        "simple-oauth2": [True, False],
+    }
 
 
 @pytest.mark.node

@@ -54,6 +54,47 @@ const tokens = {
 };
 const [token] = Object.values(tokens);
 
+const secretly = oauth.ClientSecretBasic(secret.secret);
+const own = { client_id: secret.id };
+
+async function isActive(presented) {
+  const answer = await oauth.introspectionRequest(server, own, secretly, presented, insecure);
+  return (await oauth.processIntrospectionResponse(server, own, answer)).active;
+}
+
+async function aroundRevocation(get, isActive, revoke) {
+  const presented = await get();
+  const before = await isActive(presented);
+  await revoke(presented);
+  return [before, await isActive(presented)];
+}
+
+const config = await openid.discovery(new URL(issuer), secret.id, undefined, openid.ClientSecretBasic(secret.secret), {
+  execute: [openid.allowInsecureRequests],
+});
+const simple = new ClientCredentials({
+  client: { id: secret.id, secret: secret.secret },
+  auth: { tokenHost: issuer, tokenPath: "/oauth/token", revokePath: "/oauth/revoke" },
+});
+const introspected = {
+  "openid-client": await aroundRevocation(
+    () => byOpenidClient(secret.id, openid.ClientSecretBasic(secret.secret)),
+    async (presented) => (await openid.tokenIntrospection(config, presented)).active,
+    (presented) => openid.tokenRevocation(config, presented),
+  ),
+  oauth4webapi: await aroundRevocation(
+    () => byOauth4webapi(secret.id, secretly),
+    isActive,
+    async (presented) =>
+      oauth.processRevocationResponse(await oauth.revocationRequest(server, own, secretly, presented, insecure)),
+  ),
+  "simple-oauth2": await aroundRevocation(
+    () => bySimpleOauth2("header"),
+    isActive,
+    (presented) => simple.createToken({ access_token: presented }).revoke("access_token"),
+  ),
+};
+
 async function byExpress(presented, audience) {
   const app = express();
   app.use(auth({ issuerBaseURL: issuer, audience, strict: true }));
@@ -74,6 +115,7 @@ const tampered = token.slice(0, -2) + (token.endsWith("AA") ? "BB" : "AA");
 process.stdout.write(
   JSON.stringify({
     tokens,
+    introspected,
     verified: {
       jose: payload,
       oauth4webapi: await oauth.validateJwtAccessToken(server, called, audience, insecure),
