@@ -31,8 +31,9 @@ class ChangedClient:
 
 
 def lock_client(public_id: str) -> Client:
-    """The client, locked, with its organization at hand."""
-    return Client.objects.select_for_update(of=("self",)).select_related("organization").get(public_id=public_id)
+    """The client, locked, with its organization at hand; rows that only refer to it may be written meanwhile."""
+    clients = Client.objects.select_for_update(of=("self",), no_key=True)
+    return clients.select_related("organization").get(public_id=public_id)
 
 
 def name_of(client: Client) -> str:

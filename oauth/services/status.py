@@ -33,7 +33,8 @@ def lease_block(client_id: str, api_id: str, *, generation: int, count: int, now
     The client may be revoked meanwhile: the block says for whom and for which generation it was, and is judged by that.
     """
     with transaction.atomic(durable=True):
-        open_lists = StatusList.objects.select_for_update().filter(next_slot__lt=LIST_SIZE)
+        # Not so that a revocation, which refers to the list, would wait, holding the client that is referred to below.
+        open_lists = StatusList.objects.select_for_update(no_key=True).filter(next_slot__lt=LIST_SIZE)
         found = open_lists.order_by("pk").first() or StatusList.objects.create()
         slots = range(found.next_slot, min(found.next_slot + count, LIST_SIZE))
         found.next_slot = slots.stop
