@@ -1,8 +1,11 @@
 """Which invitation a browser has opened: its session holds the public id; the link's one-time part goes no further."""
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from portal.models import Invitation
+from portal.refusals import Refused
+from portal.services.invitations import refuse_unless_open
 
 SESSION_INVITATION = "invitation"
 
@@ -26,6 +29,12 @@ def opened(request: HttpRequest) -> Invitation | None:
 
 
 def waiting(request: HttpRequest) -> Invitation | None:
-    """The one that still waits for an answer."""
+    """The one that can still be accepted."""
     invitation = opened(request)
-    return invitation if invitation is not None and invitation.ended_at is None else None
+    if invitation is None:
+        return None
+    try:
+        refuse_unless_open(invitation, now=timezone.now())
+    except Refused:
+        return None
+    return invitation

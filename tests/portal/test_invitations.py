@@ -183,3 +183,22 @@ def test_where_sign_up_is_by_invitation_only_the_invited_address_gets_in(
     assert "Use the address that was invited" in client.post("/accounts/signup/", form).text
     assert client.post("/accounts/signup/", form | {"email": "fay@example.com"}).status_code == 302
     assert User.objects.filter(email="fay@example.com").exists()
+
+
+@pytest.mark.parametrize("end", ["expired", "closed", "demoted"])
+def test_an_invitation_that_is_over_lets_nobody_sign_up(
+    end: str, acme: Organization, as_ada: Actor, client: Client, settings: Settings
+) -> None:
+    settings.SIGNUP = "invite"
+    invited = invite(acme, ["fay@example.com"], Role.VIEWER, by=as_ada)[0]
+    client.get(link())
+    assert "Create account" in client.get("/accounts/signup/").text
+    if end == "expired":
+        Invitation.objects.update(expires_at=invited.sent_at)
+    elif end == "closed":
+        Organization.objects.filter(pk=acme.pk).update(closed_at=invited.sent_at)
+    else:
+        Membership.objects.filter(organization=acme).update(role=Role.DEVELOPER)
+    assert "Create account" not in client.get("/accounts/signup/").text
+    client.post("/accounts/signup/", {"email": "fay@example.com", "password1": "correct horse battery staple"})
+    assert not User.objects.filter(email="fay@example.com").exists()
