@@ -6,11 +6,12 @@ from django.urls import path
 
 from portal import account_views, factor_views
 
-OURS = {"account_reauthenticate"}
+OURS = {"account_reauthenticate", "account_set_password"}
 
 urlpatterns = [
     *(pattern for pattern in account_patterns if pattern.name not in OURS),
     path("reauthenticate/", factor_views.PasswordAgainView.as_view(), name="account_reauthenticate"),
+    path("password/set/", account_views.SetPasswordView.as_view(), name="account_set_password"),
     path("sessions/others/", account_views.end_other_sessions, name="account_end_other_sessions"),
     path("closure/", account_views.close_account, name="account_close"),
     path("2fa/", account_views.SecurityView.as_view(), name="mfa_index"),

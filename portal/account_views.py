@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from allauth.account.adapter import get_adapter
+from allauth.account.views import PasswordSetView
 from allauth.mfa.base import views as base_views
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import reauthentication
@@ -40,6 +42,18 @@ class SecurityView(base_views.IndexView):
         sessions = sessions_of(self.request)
         context: dict[str, Any] = super().get_context_data(**kwargs)
         return context | {"sessions": sessions, "has_others": len(sessions) > 1}
+
+
+@method_decorator(login_required, name="dispatch")
+class SetPasswordView(PasswordSetView):
+    """A first password: one more way in, so who it is is asked again."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Ask, unless there is a password already: then that has a page of its own, and asks for it."""
+        if not request.user.has_usable_password():
+            reauthentication.require_recent(request)
+        answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return answer
 
 
 def sessions_of(request: HttpRequest) -> list[SessionView]:

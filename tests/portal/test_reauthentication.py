@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import time_machine
+from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -18,6 +19,7 @@ from tests.portal.test_second_factor import ACTIVATE, DEACTIVATE, code_of, set_u
 pytestmark = pytest.mark.django_db
 EMAIL, AGAIN, CODE_AGAIN = "/accounts/email/", "/accounts/reauthenticate/", "/accounts/2fa/reauthenticate/"
 LATER = timedelta(minutes=16)
+FIRST_PASSWORD = "/accounts/password/set/"
 NEW_ADDRESS = {"action_add": "", "email": "eve@example.org"}
 
 
@@ -136,3 +138,16 @@ def test_htmx_is_told_to_leave_the_page(client: Client, eve: User, now: datetime
     with time_machine.travel(now + LATER):
         answer = client.post(EMAIL, NEW_ADDRESS, headers={"HX-Request": "true"})
     assert (answer.status_code, answer["HX-Redirect"]) == (403, f"{AGAIN}?next=%2Faccounts%2Femail%2F")
+
+
+def test_a_first_password_is_set_only_by_who_has_just_shown_the_passkey(client: Client, eve: User) -> None:
+    eve.set_unusable_password()
+    eve.save()
+    Authenticator.objects.create(user=eve, type=Authenticator.Type.WEBAUTHN, data={"name": "Key"})
+    client.force_login(eve)  # a session, and nothing shown in it
+    form = {"password1": PASSWORD, "password2": PASSWORD}
+    for asked in (client.get(FIRST_PASSWORD), client.post(FIRST_PASSWORD, form)):
+        assert asked["Location"] == "/accounts/2fa/passkeys/again/?next=%2Faccounts%2Fpassword%2Fset%2F"
+    eve.refresh_from_db()
+    assert not eve.has_usable_password()
+    assert HELD not in client.session
