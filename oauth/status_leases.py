@@ -6,7 +6,6 @@ the next is fetched on another thread. What is left after an hour, or when the p
 
 import asyncio
 import logging
-import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from django.db import Error, close_old_connections
 from django.utils import timezone
 
+from keys.validation.clock import boottime
 from keys.validation.database import Unavailable
 from oauth.jti import Place
 from oauth.services.status import LEASED_FOR, lease_block
@@ -76,7 +76,7 @@ class Leases:
         """A place that no other token has, by ``deadline`` on the event loop's clock; raises Unavailable."""
         stock = self._stock(holder)
         while True:
-            place = stock.take(time.monotonic())
+            place = stock.take(boottime())
             if stock.is_low and not stock.is_fetching:
                 self._fetch(holder, stock)
             if place is not None:
@@ -110,7 +110,7 @@ class Leases:
 
 def _fill(holder: Holder, stock: _Stock) -> None:
     """Lease the next places, in this thread."""
-    until = time.monotonic() + LEASED_FOR_S
+    until = boottime() + LEASED_FOR_S
     close_old_connections()
     try:
         block = lease_block(

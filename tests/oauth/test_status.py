@@ -95,6 +95,22 @@ def test_a_lease_that_is_over_is_not_used(leased: list[int], monkeypatch: pytest
     leases.stop()
 
 
+def test_what_was_leased_before_the_machine_slept_is_not_used(
+    leased: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases, clock = Leases(), [0.0]
+    monkeypatch.setattr(status_leases, "boottime", lambda: clock[0])
+
+    async def scenario() -> list[Any]:
+        before = await take(leases, 1)
+        clock[0] += status_leases.LEASED_FOR_S
+        return before + await take(leases, 1)
+
+    before, after = asyncio.run(scenario())
+    assert slot_of(before.idx, SEED) < FIRST_COUNT <= slot_of(after.idx, SEED)
+    leases.stop()
+
+
 def test_without_a_database_there_is_no_place_and_no_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> Block:
         raise OperationalError("gone")
