@@ -77,7 +77,8 @@ class ClientAuthenticator:
         try:
             return await self._authenticate(presented, caller, deadline)
         except InvalidClient:
-            wait_s = self._failures.note((presented.client_id, caller.address), now=time.monotonic())
+            name = presented.client_id if is_client_id(presented.client_id) else ""  # the rest may be of any length
+            wait_s = self._failures.note((name, caller.address), now=time.monotonic())
             if wait_s:
                 raise FailedTooOften(retry_after_s=wait_s) from None
             raise

@@ -10,6 +10,7 @@ from keys.secret import Kind, generate
 from keys.validation.names import client_name, organization_name
 from keys.validation.shapes import ClientSecretFacts, Code
 from keys.validation.usage import UsageRecorder
+from oauth.client_auth import CLIENTS
 from oauth.failures import BURST, EACH_S, Failures
 from oauth.ids import client_id
 from tests.oauth.memory import ADDRESS, Memory, basic, post, refused
@@ -160,6 +161,13 @@ def test_failures_are_forgotten_in_time_and_never_pile_up() -> None:
     for number in range(10_100):
         failures.note((str(number), None), now=200.0)
     assert len(failures._forgotten_at) == 10_000
+
+
+def test_of_what_is_no_clients_id_nothing_is_kept(memory: Memory) -> None:
+    for number in range(3):
+        form = {"grant_type": "client_credentials", "client_id": f"{number}" * 50_000, "client_secret": "x"}
+        assert refused(post(form), "invalid_client", 401)
+    assert [name for name, _ in CLIENTS._failures._forgotten_at] == [""]
 
 
 def test_a_client_that_was_disabled_before_gets_nothing(memory: Memory) -> None:
