@@ -26,10 +26,11 @@ from portal.services import people
 from portal.sessions import row_key
 
 MAX_EMAIL_CHARS = 254
+PASSKEY = "mfa_reauthenticate:webauthn"
 ASK_FOR = {
     "reauthenticate": "Use your password",
     "mfa_reauthenticate": "Use a code from your authenticator app, or a recovery code",
-    "mfa_reauthenticate:webauthn": "Use your passkey",
+    PASSKEY: "Use your passkey",
 }
 
 
@@ -82,6 +83,8 @@ class AccountAdapter(DefaultAccountAdapter):
         strong = [way for way in ways if way["id"] != "reauthenticate"]
         if is_mfa_enabled(user, reauthentication.SECOND_FACTORS):
             ways = strong
+        if not is_mfa_enabled(user, [Authenticator.Type.TOTP]):
+            ways.sort(key=lambda way: way["id"] != PASSKEY)  # first, where codes are for emergencies alone
         return [way | {"description": ASK_FOR[way["id"]]} for way in ways]
 
     def login(self, request: HttpRequest, user: User) -> None:

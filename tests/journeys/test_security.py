@@ -54,6 +54,16 @@ def test_signing_up_and_in_by_a_passkey_alone(
     page.goto("/accounts/2fa/")
     expect(page.get_by_role("heading", name="work laptop")).to_be_visible()
     inspector.look(page, "security")
+    for path, name in (
+        ("2fa/passkeys/add/", "passkey-add"),
+        ("2fa/passkeys/again/", "ask-again"),
+        ("closure/", "closure"),
+    ):
+        page.goto(f"/accounts/{path}")
+        inspector.look(page, name)
+    page.goto("/accounts/2fa/")
+    page.get_by_role("link", name="Remove work laptop").click()
+    expect(page.get_by_role("heading", name="This passkey is your only way in")).to_be_visible()
     signs_out(page)
     page.goto("/accounts/login/?next=/app/activity/")  # the finger is on the reader, and the e-mail field asks for it
     expect(page).to_have_url(re.compile("^http://[^/]+/app/activity/"))
