@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from portal import letters
@@ -36,7 +37,7 @@ def invite(organization: Organization, emails: Sequence[str], role: Role, *, by:
         require_grant(by, organization, role)
         now = timezone.now()
         _refuse_members(organization, emails)
-        _refuse_above_caps(organization, len(emails), now)
+        _refuse_above_caps(organization, len(emails), by, now)
         made = [_write(organization, email, role, by, now) for email in dict.fromkeys(emails)]
     return _mailed(made)
 
@@ -50,7 +51,7 @@ def resend_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
         require_grant(by, organization, role)
         now = timezone.now()
         _refuse_ended(invitation)
-        _refuse_above_caps(organization, 1, now, is_new=False)
+        _refuse_above_caps(organization, 1, by, now, is_new=False)
         made = [_write(organization, invitation.email, role, by, now)]
     return _mailed(made)[0]
 
@@ -148,11 +149,16 @@ def _refuse_members(organization: Organization, emails: Sequence[str]) -> None:
         raise Refused(f"{', '.join(sorted(known))}: a member already.")
 
 
-def _refuse_above_caps(organization: Organization, wanted: int, now: datetime, *, is_new: bool = True) -> None:
-    events = AuditEvent.objects.filter(organization_id=organization.public_id, action__in=SENT)
-    sent = events.filter(at__gt=now - timedelta(days=1)).count()
+def _refuse_above_caps(
+    organization: Organization, wanted: int, by: Actor, now: datetime, *, is_new: bool = True
+) -> None:
+    ours = Q(organization_id=organization.public_id)
+    if by.user is not None:  # who closes one organization and opens the next has sent all the same
+        ours |= Q(actor_id=by.user.public_id)
+    sent = AuditEvent.objects.filter(ours, action__in=SENT, at__gt=now - timedelta(days=1)).count()
     if sent + wanted > settings.MAX_INVITATIONS_PER_DAY:
-        raise Refused(f"An organization sends {settings.MAX_INVITATIONS_PER_DAY} invitations a day. Go on tomorrow.")
+        most = f"{settings.MAX_INVITATIONS_PER_DAY} invitations a day"
+        raise Refused(f"An organization sends {most}, and so does a person. Go on tomorrow.")
     places = organization.memberships.count() + organization.invitations.filter(ended_at=None).count()
     if is_new and places + wanted > settings.MAX_MEMBERS_PER_ORGANIZATION:
         raise Refused(f"An organization has at most {settings.MAX_MEMBERS_PER_ORGANIZATION} members and invitations.")

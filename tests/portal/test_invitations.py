@@ -165,6 +165,17 @@ def test_caps_hold_and_then_nobody_is_mailed(acme: Organization, as_ada: Actor, 
     assert [each.to for each in mail.outbox] == [["a@example.com"]]
 
 
+def test_who_opens_one_organization_after_another_sends_no_more(
+    acme: Organization, ada: User, as_ada: Actor, settings: Settings
+) -> None:
+    settings.MAX_INVITATIONS_PER_DAY = 2
+    invite(acme, ["a@example.com", "b@example.com"], Role.VIEWER, by=as_ada)
+    other = Organization.objects.create(name="Acme again")
+    Membership.objects.create(organization=other, user=ada, role=Role.OWNER)
+    with pytest.raises(Refused, match="so does a person"):
+        invite(other, ["c@example.com"], Role.VIEWER, by=as_ada)
+
+
 @pytest.mark.parametrize("emails", ["", "nobody", "a@example.com, b@", "x\x00@example.com", "a" * 7000, '"a\rb"@x.org'])
 def test_an_address_that_is_none_is_named(emails: str, ada_client: Client) -> None:
     answer = ada_client.post("/app/team/invitations/new/", {"emails": emails, "role": "viewer"})
