@@ -12,7 +12,7 @@ from keys.models import Api
 from keys.services.api_secrets import IssuedApiSecret
 from oauth import revocation
 from oauth.http import revoke
-from oauth.models import Client, RevokedToken
+from oauth.models import Client, RevokedToken, StatusBlock
 from oauth.services.clients import disable_client
 from oauth.services.common import ChangedClient, IssuedClient
 from oauth.tokens import Claims
@@ -113,3 +113,9 @@ def test_what_is_not_stored_or_not_known_everywhere_is_no_200(
         assert reply["retry-after"] == "1"
     monkeypatch.setattr(revocation.REVOKER, "_unfinished", 1000)
     assert post(own, {"token": sign(claims)}).status == 503
+
+
+def test_a_live_token_whose_place_is_forgotten_is_not_said_to_be_revoked(own: str, claims: Claims) -> None:
+    StatusBlock.objects.all().delete()
+    assert post(own, {"token": sign(claims)}).status == 503
+    assert not RevokedToken.objects.exists()
