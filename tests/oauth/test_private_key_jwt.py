@@ -266,9 +266,15 @@ def test_an_assertion_that_one_process_has_seen_no_other_takes(valkey: Any) -> N
     old_enough(valkey)
     asked = [("client_1", used("1")), ("client_1", used("1")), ("client_2", used("1")), ("client_1", used("2"))]
     assert in_turn(*asked) == [True, False, True, True]
-    expired = Assertion("3", time.time(), time.time() - 1, "kid")
+    expired = Assertion("3", time.time(), time.time() - AHEAD_S - 1, "kid")
     assert in_turn(("client_1", expired), ("client_1", used("4"))) == [True, True]
     assert valkey.zcard(USED) == 5  # birth, 1, 1, 2, 4: what has expired is forgotten
+
+
+def test_what_has_expired_by_the_clock_of_redis_alone_is_not_taken_again(valkey: Any) -> None:
+    old_enough(valkey)
+    expiring = Assertion("1", time.time(), time.time() - 1, "kid")  # a process whose clock is behind believes it still
+    assert in_turn(("client_1", expiring), ("client_1", expiring)) == [True, False]
 
 
 def test_a_memory_that_was_lost_takes_nothing_that_may_have_been_used_before(valkey: Any) -> None:
