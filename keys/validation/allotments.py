@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from keys.validation.gcra import SECOND_NS, Standing, token_ns
 from keys.validation.shapes import Limit
 
-ALLOTMENTS_A_SECOND = 20
+ALLOTMENTS_A_SECOND = 10
 ALLOTMENT_LIVES_MS = 1_000  # in Redis, where it counts as in use until then
 USE_S = 0.6  # a process stops before, and has time to give back what is left
 # Where tokens are short, a process asks for them no more often than every 10 ms; and no less often than every 250 ms
@@ -20,7 +20,7 @@ MIN_REFUSAL_S, MAX_REFUSAL_S = 0.01, 0.25
 
 
 def allotment_size(limits: Sequence[Limit]) -> int:
-    """How many tokens to ask for at once: what comes back in 50 ms, so that losing them costs no more; at least 1."""
+    """How many tokens to ask for at once: what comes back in 100 ms, so that losing them costs no more; at least 1."""
     return max(min(limit.limit // (limit.window_s * ALLOTMENTS_A_SECOND) for limit in limits), 1)
 
 

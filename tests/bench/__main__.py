@@ -36,7 +36,7 @@ from tests.bench.writer import Writer  # noqa: E402
 ROUNDS = 5
 CALLS = {1: 1500, 16: 4000}
 SERVER_CORE, OTHER_CORES = {0}, {1}
-CYCLED_KEYS, LIMITED_KEYS, REVOKED_KEYS, KEPT_COPIES = 10_000, 16, 20, 100_000
+CYCLED_KEYS, LIMITED_KEYS, REVOKED_KEYS, KEPT_COPIES = 10_000, 8, 20, 100_000
 WARM_UP = 50
 ANSWER_BYTES = 440
 WARM, LIMITED, FOUR, SHARED = "warm validate", "warm, 1,000/s limits", "warm, 4 workers", "from Redis"
