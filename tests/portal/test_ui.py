@@ -16,6 +16,7 @@ from selectolax.lexbor import LexborNode
 from portal import styleguide
 from portal.charts import Bar, bar_chart, meter, mini_bars, nice_ceiling, summary
 from portal.highlighting import Snippet, highlight
+from portal.sessions import SessionStore
 from portal.templatetags import ui, ui_code, ui_data, ui_forms
 from portal.times import relative_words
 
@@ -233,6 +234,7 @@ def test_the_style_guide_shows_every_component() -> None:
 
 def test_the_style_guide_is_drawn_with_unique_ids_and_labelled_controls() -> None:
     request = RequestFactory().get("/styleguide/")
+    request.session = SessionStore()
     request.user = AnonymousUser()
     request._messages = CookieStorage(request)  # type: ignore[attr-defined]
     tree = HTMLParser(styleguide.styleguide(request).content)
