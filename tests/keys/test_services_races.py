@@ -1,25 +1,31 @@
 """Two at once: one effect, on both databases."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from keys.models import ApiKey, Environment, RevokeReason
+from keys.models import Api, ApiKey, Environment, RevokeReason, Usage
+from keys.services.departures import remove_member
 from keys.services.errors import Refused
 from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revoke_key
 from keys.services.secrets import roll_key
+from keys.validation.batches import Batch, Count
+from keys.validation.folding import fold
 from portal.audit import Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Membership, Organization, User
 from portal.permissions import Role
 from portal.services.invitations import accept_invitation, invite
-from portal.services.members import change_role
+from portal.services.members import change_role, take_out
 from portal.services.organizations import close_organization
+from tests.environment import ON_SQLITE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 HOUR = timedelta(hours=1)
@@ -113,3 +119,21 @@ def test_two_clicks_at_once_make_one_member(acme: Organization, as_ada: Actor, d
     assert all(isinstance(answer, Membership) for answer in answers)
     assert acme.memberships.filter(user=dov).count() == 1
     assert AuditEvent.objects.filter(action="member.joined").count() == 1
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="there, whoever writes has the whole database")
+def test_counts_of_keys_do_not_wait_for_a_departure_that_hands_them_over(
+    acme: Organization, api: Api, as_ada: Actor, ben: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = Actor(ActorKind.USER, ben)
+    left = issue_key(acme, api, KeySettings("ben's"), environment=Environment.LIVE, by=by)
+    counted = Count(left.key.public_id, left.secret.public_id, 0, "VALID", 1)
+
+    def count_elsewhere(*args: Any, **kwargs: Any) -> None:
+        at_once(lambda: fold([Batch("1" * 32, time.time(), [counted], [])]))  # gives up after two seconds
+        take_out(*args, **kwargs)
+
+    monkeypatch.setattr("keys.services.departures.take_out", count_elsewhere)
+    remove_member(acme.memberships.get(user=ben), heir=as_ada.user, by=as_ada)
+    assert ApiKey.objects.get(pk=left.key.pk).owner == as_ada.user
+    assert Usage.objects.get().count == 1
