@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from portal import admin_people  # noqa: F401  # registering is the effect
 from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
 from portal.audit import Actor
-from portal.models import AuditEvent, Membership, Organization
+from portal.models import AuditEvent, Invitation, Membership, Organization, ServiceAccount
 from portal.outbox import Propagation
 from portal.services.organizations import resume_organization, suspend_organization
 
@@ -27,6 +27,20 @@ class MembershipInline(ShownInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         """With the people, in one query."""
         return super().get_queryset(request).select_related("user", "organization")
+
+
+class ServiceAccountInline(ShownInline):
+    """The members that are no people."""
+
+    model = ServiceAccount
+    fields = readonly_fields = ("name", "public_id", "created_at", "removed_at")
+
+
+class InvitationInline(ShownInline):
+    """Who was invited, and how that ended; never the link."""
+
+    model = Invitation
+    fields = readonly_fields = ("email", "role", "sent_at", "expires_at", "outcome", "ended_at")
 
 
 def _suspend(organization: Organization, *, by: Actor) -> Propagation:
@@ -60,8 +74,11 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
     list_filter = (SuspendedFilter, "is_personal", "created_at")
     search_fields = ("name", "public_id", "memberships__user__email")
     ordering = ("-created_at", "-pk")
-    fields = ("public_id", "name", "is_personal", "key_count", "suspended_at", "created_at")
-    inlines = (MembershipInline,)
+    fields = (
+        "public_id", "name", "is_personal", "key_count", "suspended_at", "closed_at", "created_at",
+        "max_key_lifetime_days", "key_expiry_required", "live_networks_required", "live_keys_by", "second_factor_from",
+    )  # fmt: skip
+    inlines = (MembershipInline, ServiceAccountInline, InvitationInline)
     staff_actions = (
         StaffAction(
             name="suspension",
@@ -102,6 +119,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             "Keys": self.key_count(obj),
             "Last request": obj.api_keys.aggregate(at=Max("last_used_at"))["at"] or "never",
             "Suspended": obj.suspended_at or "no",
+            "Closed": obj.closed_at or "no",
         }
 
     @admin.display(description="keys", ordering="keys_n")

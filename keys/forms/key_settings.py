@@ -161,6 +161,12 @@ class KeyForm(forms.Form):
                 return self.now + timedelta(days=int(days))
 
 
+def offered_lifetime(max_days: int | None) -> str:
+    """The lifetime that a new key is offered first: 90 days, or the longest below that its organization allows."""
+    days = [days for days in LIFETIMES if days.isdecimal() and int(days) <= min(90, max_days or 90)]
+    return days[-1] if days else DATE
+
+
 class NewKeyForm(KeyForm):
     """A new key of one API; ``submission`` tells a repeated POST."""
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -126,7 +126,7 @@ class PoliciesForm(forms.Form):
         required=False,
         min_value=1,
         max_value=MAX_LIFETIME_DAYS,
-        help_text="In days, from a key's newest secret to its expiry. Empty: any.",
+        help_text="In days, from the newest secret to the expiry. Empty: any.",
     )
     key_expiry_required = forms.BooleanField(
         label="Every key has an expiry", required=False, help_text="Nobody can choose Never."
@@ -149,6 +149,12 @@ class PoliciesForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}),
         help_text="From that day (UTC) on, nobody without one gets in. Empty: not required.",
     )
+
+    live_keys_by_hints: ClassVar = {
+        Role.DEVELOPER.value: "And admins and owners.",
+        Role.ADMIN.value: "And owners.",
+        Role.OWNER.value: "Nobody else.",
+    }
 
     def wanted(self) -> Policies:
         """The policies."""

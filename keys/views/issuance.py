@@ -9,7 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from keys.forms.fields import refuse
-from keys.forms.key_settings import NewKeyForm
+from keys.forms.key_settings import NewKeyForm, offered_lifetime
 from keys.key_list import visible_keys
 from keys.models import Api
 from keys.services.errors import AlreadyDone, Refused
@@ -31,7 +31,10 @@ def new_key(request: MemberRequest) -> HttpResponse:
     api = _chosen(apis, request.GET.get("api", ""))
     if api is None:
         return render(request, "keys/key_new_api.html", {"apis": apis})
-    initial = {"name": _suggested_name(request.organization, api)}
+    initial = {
+        "name": _suggested_name(request.organization, api),
+        "lifetime": offered_lifetime(request.organization.policies.max_key_lifetime_days),
+    }
     accounts = list(visible_service_accounts(request.organization))
     form = NewKeyForm(request.POST or None, api=api, now=timezone.now(), accounts=accounts, initial=initial)
     if request.method == "POST" and form.is_valid():
