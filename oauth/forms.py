@@ -17,13 +17,16 @@ def read_form(body: bytes) -> Form:
 
     RFC 6749 §3.2: no parameter twice; one without a value counts as left out. Unknown ones are the caller's to ignore.
     """
-    pairs = [pair.partition(b"=") for pair in body.split(b"&", MAX_PARAMETERS) if pair]
-    if len(pairs) > MAX_PARAMETERS:
-        raise InvalidRequest("The form has too many parameters.")
     try:
-        form = {decode(name): decode(value) for name, _, value in pairs}
+        if b"%" in body or b"+" in body:
+            pairs = [tuple(map(decode, pair.split(b"=", 1))) for pair in body.split(b"&", MAX_PARAMETERS) if pair]
+        else:
+            pairs = [tuple(pair.split("=", 1)) for pair in body.decode().split("&", MAX_PARAMETERS) if pair]
     except ValueError:
         raise InvalidRequest("The form is not well encoded, or not in UTF-8.") from None
+    if len(pairs) > MAX_PARAMETERS:
+        raise InvalidRequest("The form has too many parameters.")
+    form = {name: value[0] if value else "" for name, *value in pairs}
     if len(form) < len(pairs):
         raise InvalidRequest("A parameter stands in the form more than once.")
     return {name: value for name, value in form.items() if value}

@@ -81,8 +81,9 @@ class Issuer:
 def _claims(
     client: ClientSnapshot, grant: GrantFacts, api: ApiSnapshot, scopes: tuple[str, ...], *, place: Place, iat: int
 ) -> Claims:
+    issuer = settings.PUBLIC_URL
     return Claims(
-        iss=settings.PUBLIC_URL,
+        iss=issuer,
         aud=grant.identifier,
         sub=client.client_id,
         client_id=client.client_id,
@@ -93,7 +94,7 @@ def _claims(
         org=client.organization_id,
         env=client.environment,
         gen=client.generation,
-        status=StatusClaim(StatusListClaim(place.idx, f"{settings.PUBLIC_URL}/oauth/status/{place.list_number}")),
+        status=StatusClaim(StatusListClaim(place.idx, f"{issuer}/oauth/status/{place.list_number}")),
     )
 
 

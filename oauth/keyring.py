@@ -55,10 +55,21 @@ class Keyring:
         return signer
 
 
-@lru_cache(maxsize=2)  # a snapshot that has not changed gives the keys that were read before
+class _Latest:
+    """The snapshot that was asked about last; to know it again by its identity costs less than to compare it."""
+
+    snapshot: SigningKeysSnapshot | None = None
+    ring: Keyring
+
+
 def keyring(snapshot: SigningKeysSnapshot) -> Keyring:
     """The keys of the snapshot."""
-    return Keyring(snapshot)
+    if snapshot is not _Latest.snapshot:
+        _Latest.ring, _Latest.snapshot = _read(snapshot), snapshot
+    return _Latest.ring
+
+
+_read = lru_cache(maxsize=2)(Keyring)  # a snapshot that has not changed gives the keys that were read before
 
 
 def _verifier(key: SigningKeyFacts) -> Verifier:

@@ -31,6 +31,7 @@ from portal.devservices import free_port, start_valkey  # noqa: E402
 from portal.env import BASE_DIR  # noqa: E402
 from tests import live  # noqa: E402
 from tests.bench import load  # noqa: E402
+from tests.bench.oauth import Costs, ask_for_a_token, costs_of_tokens  # noqa: E402
 from tests.bench.writer import Writer  # noqa: E402
 
 ROUNDS = 5
@@ -140,9 +141,10 @@ def main() -> None:
         for target in targets:
             pin(target.pid)
         medians = {connections: report(targets, connections) for connections in CALLS}
+        tokens = _tokens(targets, demo)
         took_ms = revocations(four, demo, stack)
     weight = copies_weigh()
-    conclude(medians[max(CALLS)], took_ms, weight)
+    conclude(medians[max(CALLS)], tokens, took_ms, weight)
 
 
 def _targets(
@@ -180,6 +182,21 @@ def _targets(
         at(SHARED, shared, some, fewer),
         at("from the database", alone, warm, fewer),
     ]
+
+
+def _tokens(targets: list[Target], demo: dict[str, Any]) -> Costs:
+    """What a token costs on the server that is asked for warm validations."""
+    bare, one, *_ = targets
+    tokens = Target("token", one.port, one.pid, [ask_for_a_token(demo["client"])], CALLS)
+    connections = max(CALLS)
+    costs = costs_of_tokens(
+        lambda: measure(bare, connections).cpu_us,
+        lambda: measure(tokens, connections).cpu_us,
+        core=SERVER_CORE,
+        rounds=ROUNDS,
+    )
+    say(f"a token {costs.token_us:.1f} µs, a bare answer {costs.bare_us:.1f}, a signature {costs.signature_us:.1f}\n")
+    return costs
 
 
 def report(targets: list[Target], connections: int) -> dict[str, Figures]:
@@ -228,13 +245,14 @@ def copies_weigh() -> int:
     return int(subprocess.run(command, cwd=BASE_DIR, check=True, capture_output=True, text=True).stdout)
 
 
-def conclude(medians: dict[str, Figures], took_ms: list[int], weight: int) -> None:
+def conclude(medians: dict[str, Figures], tokens: Costs, took_ms: list[int], weight: int) -> None:
     """Print each bound and what was found."""
     bounds = [
         ("warm validate, CPU", medians[WARM].cpu_ratio, 1.8, "x bare"),
         ("with a limit of 1,000/s, CPU", medians[LIMITED].cpu_ratio, 2.0, "x bare"),
         ("from Redis, CPU", medians[SHARED].cpu_ratio, 4.0, "x bare"),
         ("4 workers, CPU", medians[FOUR].cpu_us / medians[WARM].cpu_us, 1.1, "x one worker"),
+        ("token, ES256 by secret, CPU", tokens.ratio, 2.0, "x bare and a signature"),
         ("warm validate, p99", medians[WARM].p99_ratio, 3.0, "x bare"),
         (f"{KEPT_COPIES:,} own copies", weight / 1e6, 120, "MB"),
         (f"revoke, 4 processes, of {len(took_ms)}", statistics.median(took_ms), 50, f"ms (longest {max(took_ms)})"),

@@ -34,7 +34,7 @@ def test_a_token_is_what_rfc_9068_says_and_names_nobody(memory: Memory, settings
     header, claims = jwt.get_unverified_header(reply.json["access_token"]), memory.claims(reply)
     assert header.keys() == {"typ", "alg", "kid"}
     assert (header["typ"], header["alg"]) == ("at+jwt", "ES256")
-    assert len(claims.pop("jti").split(".")[0]) == 22  # base62 of 128 bits
+    assert len(claims.pop("jti").split(".")[0]) == 22  # base64url of 128 bits
     assert claims.pop("exp") - claims.pop("iat") == reply.json["expires_in"]
     own_id = memory.client.client_id
     assert claims == {
