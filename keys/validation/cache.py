@@ -24,11 +24,6 @@ log = logging.getLogger(__name__)
 
 
 @cache
-def _threads() -> DatabaseThreads:
-    return DatabaseThreads()
-
-
-@cache
 def link() -> Link | None:
     """How this process reaches Redis, where there is one."""
     return Link() if settings.REDIS_URL else None
@@ -47,7 +42,7 @@ def _local() -> Local:
 @cache
 def snapshots() -> Snapshots:
     """What all of this process reads through."""
-    database, shared = DatabaseSnapshots(_threads()), link()
+    database, shared = DatabaseSnapshots(), link()
     if shared is None:
         return database
     return CachedSnapshots(
@@ -57,7 +52,7 @@ def snapshots() -> Snapshots:
 
 def allowances() -> Allowances:
     """What the engine spends from."""
-    return Allowances(_limiter(), Quotas(_threads()))
+    return Allowances(_limiter(), Quotas(DatabaseThreads()))  # a busy quota must not keep others' snapshots waiting
 
 
 async def hold_lease() -> None:

@@ -1,14 +1,20 @@
 """A key has exactly the uses that its quota says, however many ask at once, and a new period begins anew."""
 
+import asyncio
+import threading
+import time
 from datetime import UTC, date, datetime
 
 import pytest
 from django.db import IntegrityError
 
 from keys.models import ApiKey, QuotaUse
+from keys.validation import cache
+from keys.validation.database import THREADS, DatabaseSnapshots
 from keys.validation.periods import ALL_TIME, next_period, period_of
 from keys.validation.quotas import QuotaStanding, spend
 from keys.validation.shapes import Quota
+from keys.validation.snapshots import CachedSnapshots
 
 NOON = datetime(2026, 12, 31, 12, tzinfo=UTC)
 LAST_MOMENT = datetime(2026, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -79,3 +85,24 @@ def test_the_database_keeps_no_quota_that_means_nothing(key: ApiKey, quota: dict
 def test_the_database_keeps_no_use_of_nothing(key: ApiKey) -> None:
     with pytest.raises(IntegrityError, match="quota_use_is_use"):
         QuotaUse.objects.create(key=key, period=ALL_TIME, used=0)
+
+
+def test_a_quota_that_keeps_its_threads_busy_keeps_no_snapshot_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_over = threading.Event()
+    monkeypatch.setattr("keys.validation.quotas.spend", lambda *_, **__: is_over.wait(10))
+    quotas, snapshots = cache.allowances()._quotas, cache.snapshots()
+    database = snapshots._database if isinstance(snapshots, CachedSnapshots) else snapshots
+    assert isinstance(database, DatabaseSnapshots)
+
+    async def scene() -> None:
+        deadline = time.monotonic() + 5
+        asked = [quotas.take("key_1", Quota(1, "none"), cost=1, now=0, deadline=deadline) for _ in range(THREADS)]
+        taken = asyncio.gather(*asked)
+        await asyncio.sleep(0)
+        try:
+            assert await database._threads.run(lambda: "read", deadline=deadline) == "read"
+        finally:
+            is_over.set()
+            await taken
+
+    asyncio.run(scene())
