@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property, lru_cache
 
 from django.conf import settings
@@ -11,7 +12,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from portal import joining
-from portal.models import Invitation, Membership, Organization
+from portal.audit import has_second_factor
+from portal.models import Invitation, Membership, Organization, User
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
@@ -61,6 +63,13 @@ class Shell:
     def invitation(self) -> Invitation | None:
         """The invitation that this browser has opened and nobody has answered."""
         return joining.waiting(self._request)
+
+    @cached_property
+    def second_factor_due(self) -> datetime | None:
+        """From when on the organization lets nobody in without a second factor, for somebody who has none yet."""
+        due = self.organization.second_factor_from if self.organization else None
+        user = self._request.user
+        return due if due and isinstance(user, User) and not has_second_factor(user) else None
 
     @cached_property
     def navigation(self) -> Sequence[NavigationLink]:

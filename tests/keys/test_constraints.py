@@ -11,7 +11,7 @@ from django.db.utils import DatabaseError
 from keys.models import Api, ApiKey, ApiSecret, Caller, KeySecret, Notice, Scope, Submission, Usage
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey
-from portal.models import AuditEvent, Membership, Organization, User
+from portal.models import AuditEvent, Invitation, Membership, Organization, ServiceAccount, User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 DAY = timedelta(days=1)
@@ -74,6 +74,23 @@ def test_each_rule_on_people_is_held(ada: User, acme: Organization, initech: Org
     assert breaks(
         "membership_role_known", lambda: Membership.objects.create(organization=initech, user=ada, role="god")
     )
+
+
+def test_each_rule_on_teams_is_held(key: ApiKey, now: datetime) -> None:
+    acme = Organization.objects.filter(pk=key.organization_id)
+    account = ServiceAccount.objects.create(organization=key.organization, name="deploys")
+    assert breaks("organization_live_keys_by_known", lambda: acme.update(live_keys_by="viewer"))
+    assert breaks("service_account_has_a_name", lambda: ServiceAccount.objects.filter(pk=account.pk).update(name=""))
+    again = {"organization": key.organization, "name": "deploys"}
+    assert breaks("service_account_name_unique", lambda: ServiceAccount.objects.create(**again))
+    both = ApiKey.objects.filter(pk=key.pk)
+    assert breaks("key_has_one_owner_at_most", lambda: both.update(service_account=account))
+    place = {"organization": key.organization, "email": "x@example.com", "sent_at": now, "expires_at": now}
+    Invitation.objects.create(**place, role="viewer", digest=b"a")
+    assert breaks("invitation_one_open", lambda: Invitation.objects.create(**place, role="viewer", digest=b"b"))
+    assert breaks("invitation_role_known", lambda: Invitation.objects.update(role="god"))
+    assert breaks("invitation_ended_somehow", lambda: Invitation.objects.update(ended_at=now))
+    assert breaks("invitation_ended_somehow", lambda: Invitation.objects.update(outcome="accepted"))
 
 
 def test_what_credentials_hang_on_cannot_be_deleted(issued: IssuedKey) -> None:

@@ -116,14 +116,16 @@ def test_without_the_second_factor_that_is_asked_for_nobody_gets_in_nor_changes_
 ) -> None:
     assert as_ada.user is not None
     change_policies(key.organization, Policies(second_factor_from=now + DAY), by=as_ada)
-    assert ada_client.get("/app/").status_code == 200
+    page = ada_client.get("/app/")
+    assert (page.status_code, "Acme lets nobody in without one" in page.text) == (200, True)
     Organization.objects.update(second_factor_from=now)
     page = ada_client.get("/app/")
     assert (page.status_code, "Set up a second factor" in page.text) == (403, True)
     with pytest.raises(SecondFactorMissing):
         revoke_key(key, reason=RevokeReason.OTHER, by=as_ada)
     TOTP.activate(as_ada.user, generate_totp_secret())
-    assert ada_client.get("/app/").status_code == 200
+    page = ada_client.get("/app/")
+    assert (page.status_code, "without one" in page.text) == (200, False)
 
 
 @pytest.mark.django_db
