@@ -15,6 +15,7 @@ from portal.refusals import Refused
 from portal.services.members import change_role
 from portal.services.organizations import create_organization
 from portal.services.service_accounts import create_service_account
+from tests.keys.views.page import queries_of, the
 
 pytestmark = pytest.mark.django_db
 
@@ -162,3 +163,18 @@ def test_who_was_removed_is_a_stranger_from_the_next_click_on(
         answer = browser.get(path)
         assert answer.status_code == 403
         assert "belong to no organization" in answer.text
+
+
+def test_the_list_costs_the_same_however_many_there_are_and_goes_on_page_by_page(
+    acme: Organization, ada_client: Client
+) -> None:
+    few = queries_of(ada_client, "/app/team/")
+    people = [User(email=f"person{number:02}@example.com", password="!") for number in range(60)]
+    User.objects.bulk_create(people)
+    Membership.objects.bulk_create([Membership(organization=acme, user=each, role=Role.VIEWER) for each in people])
+    assert queries_of(ada_client, "/app/team/") <= few
+    first = ada_client.get("/app/team/").text
+    assert "50 of 61 members" in first
+    more = the("a[href*='after=']", first).attributes["href"]
+    assert "person59@example.com" in ada_client.get(str(more)).text
+    assert "1 of 1 member" in ada_client.get("/app/team/?q=person07").text
