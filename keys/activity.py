@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time
 from itertools import groupby
 
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization
@@ -34,6 +35,17 @@ TELLINGS: Mapping[str, Telling] = {
     AuditAction.KEY_REVOKED: Telling("revoked the key", "no-symbol", "bad"),
     AuditAction.KEY_EXPIRED: Telling("noted the expiry of", "clock"),
     AuditAction.KEY_REASSIGNED: Telling("handed over the key", "arrow-right"),
+    AuditAction.CLIENT_CREATED: Telling("created the OAuth client", "cube", "ok"),
+    AuditAction.CLIENT_EDITED: Telling("edited the OAuth client", "pencil-square"),
+    AuditAction.CLIENT_GRANTS_CHANGED: Telling("changed the scopes of the OAuth client", "adjustments-horizontal"),
+    AuditAction.CLIENT_DISABLED: Telling("paused the OAuth client", "pause", "warn"),
+    AuditAction.CLIENT_ENABLED: Telling("resumed the OAuth client", "play", "ok"),
+    AuditAction.CLIENT_ROLLED: Telling("rolled the OAuth client", "arrow-path", "info"),
+    AuditAction.CLIENT_OVERLAP_CHANGED: Telling("moved the end of the old secret of", "clock"),
+    AuditAction.CLIENT_SECRET_ENDED: Telling("ended the old secret of", "stop", "warn"),
+    AuditAction.CLIENT_REVOKED: Telling("revoked the OAuth client", "no-symbol", "bad"),
+    AuditAction.CLIENT_TOKEN_REVOKED: Telling("revoked a token of", "no-symbol", "warn"),
+    AuditAction.CLIENT_TOKENS_REVOKED: Telling("revoked all tokens of", "no-symbol", "bad"),
     AuditAction.MEMBER_JOINED: Telling("joined as", "user-plus", "ok"),
     AuditAction.MEMBER_ROLE_CHANGED: Telling("changed the role of", "user"),
     AuditAction.MEMBER_REMOVED: Telling("removed the member", "user-minus", "bad"),
@@ -58,6 +70,10 @@ LABELS = {
     "live_keys_by": "Least role that makes live keys",
     "second_factor_from": "Second factor required from",
     "api": "API",
+    "grants": "APIs and scopes",
+    "jti": "Token",
+    "public_keys": "Keys of its own",
+    "token_lifetime_s": "Token lifetime, seconds",
     "ends_at": "Old secret ends",
     "ends": "Old secrets end",
     "expires_at": "Expires",
@@ -80,7 +96,17 @@ NOTHING = {
     "not_before": "from its creation",
     "quota": "any number of uses",
     "rate_limits": "those of the API",
+    "token_lifetime_s": "that of each API",
 }
+
+
+# Which page is about a subject, by the prefix of its id.
+_pages = {"key": "keys:detail"}
+
+
+def register_page(prefix: str, name: str) -> None:
+    """Say which page is about the subjects whose ids begin so."""
+    _pages[prefix] = name
 
 
 @dataclass(frozen=True)
@@ -101,7 +127,7 @@ class EventView:
     icon: str
     tone: str
     changes: Sequence[Change]
-    key_id: str
+    href: str
 
     @property
     def who(self) -> str:
@@ -187,8 +213,9 @@ def by_day(events: Iterable[AuditEvent]) -> list[DayOfEvents]:
 def tell(event: AuditEvent) -> EventView:
     """The event in words."""
     telling = TELLINGS.get(event.action) or Telling(action_words(event.action), "information-circle")
-    key_id = event.subject_id if event.subject_id.startswith("key_") else ""
-    return EventView(event, telling.words, telling.icon, telling.tone, changes(event.before, event.after), key_id)
+    page = _pages.get(event.subject_id.partition("_")[0])
+    href = reverse(page, args=[event.subject_id]) if page else ""
+    return EventView(event, telling.words, telling.icon, telling.tone, changes(event.before, event.after), href)
 
 
 def action_words(action: str) -> str:

@@ -1,11 +1,19 @@
-"""Keys and their secrets as pages show them: every decision a template would have to make, made beforehand."""
+"""Keys and their secrets as pages show them: every decision a template would have to make, made beforehand.
 
-from collections.abc import Sequence
+What keys and OAuth clients have alike stands in ``CredentialView``, and the fragments of pages that only need that
+serve both.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from typing import ClassVar, Protocol
+
+from django.urls import reverse
 
 from keys.activity import quota_words
-from keys.models import ApiKey, KeySecret, QuotaUse, RevokeReason
+from keys.models import ApiKey, QuotaUse, RevokeReason, Secret
 from keys.states import Facts, Status, status
 from keys.usage import Calls
 from keys.validation.periods import next_period, period_of
@@ -25,11 +33,45 @@ _EXPLANATIONS = {
 }
 
 
+class Credential(Protocol):
+    """What pages show of keys and clients alike."""
+
+    public_id: str
+    name: str
+    note: str
+    environment: str
+    created_at: datetime
+    disabled_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Words:
+    """What pages say of one kind of credential; ``pages`` is the namespace of its addresses."""
+
+    noun: str
+    plural: str
+    pages: str
+    roll: str
+    overlap: str
+    revocation: str
+
+    @property
+    def last_end(self) -> str:
+        """When a secret without an end of its own ends."""
+        return f"With the {self.noun}"
+
+    @property
+    def conflict(self) -> str:
+        """That somebody was quicker."""
+        return f"Somebody else changed this {self.noun} in the meantime"
+
+
 @dataclass(frozen=True)
 class SecretRow:
-    """One secret of a key, and whether it works."""
+    """One secret of a credential, and whether it works."""
 
-    secret: KeySecret
+    secret: Secret
     word: str
     tone: str
 
@@ -44,29 +86,122 @@ class QuotaView:
 
 
 @dataclass(frozen=True)
-class KeyView:
-    """One key at one instant, for someone who may or may not change it."""
+class CredentialView:
+    """One credential at one instant, for someone who may or may not change it."""
 
-    key: ApiKey
-    secrets: Sequence[KeySecret]
+    words: ClassVar[Words]
+    secrets: Sequence[Secret]
     status: Status
     may_manage: bool
-    days: Sequence[int] = ()
+
+    @property
+    def subject(self) -> Credential:
+        """The key or client itself."""
+        raise NotImplementedError
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The credential's own end, past which no secret of it works."""
+        return None
+
+    @cached_property
+    def links(self) -> Mapping[str, str]:
+        """The addresses of its pages and actions by their names."""
+        names = ("detail", "edit", "roll", "pause", "resume", "revocation")
+        pages, public_id = self.words.pages, self.subject.public_id
+        return {name: reverse(f"{pages}:{name}", args=[public_id]) for name in names}
+
+    @property
+    def list_link(self) -> str:
+        """The address of the list that it stands in."""
+        return reverse(f"{self.words.pages}:list")
+
+    @property
+    def overlap_links(self) -> Mapping[str, str]:
+        """Where the retiring secret is ended and extended."""
+        if self.retiring is None:
+            return {}
+        arguments = [self.subject.public_id, self.retiring.public_id]
+        return {name: reverse(f"{self.words.pages}:{name}_secret", args=arguments) for name in ("end", "extend")}
 
     @property
     def hint(self) -> str:
-        """What may be shown of the newest secret."""
-        return self.secrets[0].hint
+        """What may be shown of the newest secret; empty where it has none."""
+        return self.secrets[0].hint if self.secrets else ""
 
     @property
-    def retiring(self) -> KeySecret | None:
-        """The rolled secret that still works; None once it has ended or the key itself is over."""
+    def retiring(self) -> Secret | None:
+        """The rolled secret that still works; None once it has ended or the credential itself is over."""
         return self.secrets[1] if len(self.secrets) > 1 and not self.is_over else None
 
     @property
     def is_over(self) -> bool:
-        """Whether the key will never work again."""
+        """Whether it will never work again."""
         return self.status in _OVER
+
+    @property
+    def can_change(self) -> bool:
+        """Whether editing is offered."""
+        return self.may_manage and not self.is_over
+
+    @property
+    def can_roll(self) -> bool:
+        """Whether rolling is offered."""
+        return self.can_change and bool(self.secrets)
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether pausing is offered."""
+        return self.can_change and self.subject.disabled_at is None
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether resuming is offered."""
+        return self.may_manage and self.status not in _FINAL and self.subject.disabled_at is not None
+
+    @property
+    def can_revoke(self) -> bool:
+        """Whether revoking is offered: an expired key too, since its expiry could be a mistake of the clock."""
+        return self.may_manage and self.status not in _FINAL
+
+    @property
+    def menu_without(self) -> str:
+        """Which of a row's actions are not offered, by their addresses below its own: ``resume``."""
+        offered = {
+            "roll": self.can_roll,
+            "pause": self.can_pause,
+            "resume": self.can_resume,
+            "edit": self.can_change,
+            "revocation": self.can_revoke,
+        }
+        return " ".join(name for name, is_offered in offered.items() if not is_offered)
+
+
+@dataclass(frozen=True)
+class KeyView(CredentialView):
+    """One key at one instant, for someone who may or may not change it."""
+
+    key: ApiKey
+    days: Sequence[int] = ()
+
+    words = Words(
+        noun="key",
+        plural="API keys",
+        pages="keys",
+        roll="A new secret with the same rights. You choose how long the old one goes on.",
+        overlap="At most 30 days from now, and never past the end of the key.",
+        revocation="Requests with this key will be refused at once. This cannot be undone.",
+    )
+
+    @property
+    def subject(self) -> Credential:
+        """The key."""
+        return self.key
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """Its expiry."""
+        return self.key.expires_at
 
     @property
     def explanation(self) -> str:
@@ -82,41 +217,9 @@ class KeyView:
         """The mini bars in words."""
         return f"{sum(self.days):,} calls"
 
-    @property
-    def can_change(self) -> bool:
-        """Whether rolling and editing are offered."""
-        return self.may_manage and not self.is_over
-
-    @property
-    def can_pause(self) -> bool:
-        """Whether pausing is offered."""
-        return self.can_change and self.key.disabled_at is None
-
-    @property
-    def can_resume(self) -> bool:
-        """Whether resuming is offered."""
-        return self.may_manage and self.status not in _FINAL and self.key.disabled_at is not None
-
-    @property
-    def can_revoke(self) -> bool:
-        """Whether revoking is offered: an expired key too, since its expiry could be a mistake of the clock."""
-        return self.may_manage and self.status not in _FINAL
-
-    @property
-    def menu_without(self) -> str:
-        """Which of a row's actions are not offered, by their addresses below the key's own: ``resume``."""
-        offered = {
-            "roll": self.can_change,
-            "pause": self.can_pause,
-            "resume": self.can_resume,
-            "edit": self.can_change,
-            "revocation": self.can_revoke,
-        }
-        return " ".join(name for name, is_offered in offered.items() if not is_offered)
-
 
 def key_view(
-    key: ApiKey, secrets: Sequence[KeySecret], *, may_manage: bool, now: datetime, days: Sequence[int] = ()
+    key: ApiKey, secrets: Sequence[Secret], *, may_manage: bool, now: datetime, days: Sequence[int] = ()
 ) -> KeyView:
     """The key as it is now; ``secrets`` are those that have not ended, newest first."""
     word = status(
@@ -126,7 +229,7 @@ def key_view(
         last_used_at=key.last_used_at,
         now=now,
     )
-    return KeyView(key, secrets, word, may_manage, days)
+    return KeyView(secrets, word, may_manage, key, days)
 
 
 def facts_of(key: ApiKey) -> Facts:
@@ -141,12 +244,12 @@ def facts_of(key: ApiKey) -> Facts:
     )
 
 
-def secret_rows(view: KeyView, secrets: Sequence[KeySecret], *, now: datetime) -> list[SecretRow]:
-    """The secrets with a word each; none works once the key is over."""
+def secret_rows(view: CredentialView, secrets: Sequence[Secret], *, now: datetime) -> list[SecretRow]:
+    """The secrets with a word each; none works once the credential is over."""
     return [SecretRow(secret, *_secret_state(view, secret, now)) for secret in secrets]
 
 
-def _secret_state(view: KeyView, secret: KeySecret, now: datetime) -> tuple[str, str]:
+def _secret_state(view: CredentialView, secret: Secret, now: datetime) -> tuple[str, str]:
     if view.is_over or not secret.works(now):
         return "Ended", "mute"
     return ("Current", "ok") if secret.ends_at is None else ("Retiring", "warn")
@@ -164,7 +267,7 @@ def quota_view(key: ApiKey, *, now: datetime) -> QuotaView | None:
 
 
 def use_words(calls: Calls, callers: int) -> str:
-    """How much the key is in use: ``1,204 calls in the last 24 hours came from 3 addresses``."""
+    """How much a key is in use: ``1,204 calls in the last 24 hours came from 3 addresses``."""
     if not calls.total:
         return "No calls in the last 24 hours."
     number = "1 call" if calls.total == 1 else f"{calls.total:,} calls"

@@ -62,25 +62,35 @@ class Picker:
 
     groups: Sequence[Group]
     boxes: Sequence[Box]
+    box_field: str = "scope"
 
 
 _LABELS = {Level.NONE: "None", Level.READ: "Read", Level.WRITE: "Write", Level.WRITE_ONLY: "Write only"}
 
 
-def picker(scopes: Sequence[ScopeInfo], chosen: Collection[str]) -> Picker:
-    """The choice among the scopes, as it stands; a resource that is written but not read has a level of its own."""
+def picker(scopes: Sequence[ScopeInfo], chosen: Collection[str], *, prefix: str = "") -> Picker:
+    """The choice among the scopes, as it stands; a resource that is written but not read has a level of its own.
+
+    ``prefix`` begins the fields' names where one form has the scopes of several APIs.
+    """
     by_resource = _levels(scopes)
     grouped = {scope.name for found in by_resource.values() for scope in found.values()}
     return Picker(
-        [Group(resource, f"access:{resource}", _options(found, chosen)) for resource, found in by_resource.items()],
+        [
+            Group(resource, f"{prefix}access:{resource}", _options(found, chosen))
+            for resource, found in by_resource.items()
+        ],
         [Box(scope, scope.name in chosen) for scope in scopes if scope.name not in grouped],
+        f"{prefix}scope",
     )
 
 
-def chosen_scopes(scopes: Sequence[ScopeInfo], levels: Mapping[str, str], ticked: Iterable[str]) -> list[str]:
+def chosen_scopes(
+    scopes: Sequence[ScopeInfo], levels: Mapping[str, str], ticked: Iterable[str], *, prefix: str = ""
+) -> list[str]:
     """The scopes that a sent form names: ``levels`` by field name (``access:orders``), ``ticked`` by scope."""
     names = set(ticked)
-    for group in picker(scopes, ()).groups:
+    for group in picker(scopes, (), prefix=prefix).groups:
         level = levels.get(group.field, Level.NONE)
         read, write = f"{group.resource}:read", f"{group.resource}:write"
         given: dict[str, set[str]] = {Level.READ: {read}, Level.WRITE: {read, write}, Level.WRITE_ONLY: {write}}

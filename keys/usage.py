@@ -36,6 +36,11 @@ class Calls:
         return f"{self.total:,}"
 
     @property
+    def allowed_words(self) -> str:
+        """Those that were not denied: ``1,200``."""
+        return f"{self.total - self.denied:,}"
+
+    @property
     def share_words(self) -> str:
         """``0.21%``; a hyphen where nothing was asked."""
         return f"{self.denied_share:.2%}" if self.total else "-"
@@ -78,6 +83,16 @@ def days_of_key(key: ApiKey, *, days: int, now: datetime) -> list[Day]:
 def days_of_organization(organization: Organization, *, days: int, now: datetime) -> list[Day]:
     """The last so many days of all the organization's keys, oldest first, today included."""
     return _days(Usage.objects.filter(key__organization=organization), days, now)
+
+
+def calls_of_secrets(ids: Iterable[str], *, hours: int = 24, now: datetime) -> Calls:
+    """What was counted under these ids in the last so many hours."""
+    return _calls(Usage.objects.filter(secret_id__in=list(ids)), hours, now)
+
+
+def days_of_secrets(ids: Iterable[str], *, days: int, now: datetime) -> list[Day]:
+    """What was counted under these ids on the last so many days, oldest first, today included."""
+    return _days(Usage.objects.filter(secret_id__in=list(ids)), days, now)
 
 
 def totals_by_day(keys: Iterable[ApiKey], *, days: int, now: datetime) -> Mapping[int, list[int]]:

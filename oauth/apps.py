@@ -15,6 +15,7 @@ class OAuthConfig(AppConfig):
 
     def ready(self) -> None:
         """Make access tokens a kind of credential, say how snapshots are read, and have keys to sign with."""
+        from keys import activity
         from keys.services import redigest
         from keys.validation import database, folding, kinds
         from oauth import access_tokens, loaders, revocation, status_leases, status_serving
@@ -22,6 +23,7 @@ class OAuthConfig(AppConfig):
         from oauth.services.common import name_of_secret
         from portal import lifespan
 
+        activity.register_page("client", "clients:detail")
         kinds.register_kind(access_tokens.recognise_access_token)
         database.register_loader("client", loaders.load_clients)
         database.register_loader("signing-keys", loaders.load_signing_keys)

@@ -137,10 +137,10 @@ def _proof(presented: Presented, digests: Sequence[bytes], client: ClientSnapsho
     found = assertions.check(
         presented.assertion, keys, client_id=presented.client_id, issuer=settings.PUBLIC_URL, now=now
     )
-    return found and Proof(_id_of_key(presented.client_id, found.kid), assertion=found)
+    return found and Proof(id_of_key(presented.client_id, found.kid), assertion=found)
 
 
-def _id_of_key(client_id: str, kid: str) -> str:
+def id_of_key(client_id: str, kid: str) -> str:
     """The short name that uses of a client's key are counted under; a ``kid`` is of any length."""
     number = int.from_bytes(sha256(f"{client_id} {kid}".encode()).digest()[:16], "big")
     return f"jwk_{base62(number, width=ID_CHARS)}"

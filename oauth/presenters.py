@@ -1,8 +1,66 @@
 """Clients as pages and commands show them: every decision a template would have to make, made beforehand."""
 
-from keys.models import RevokeReason
-from keys.states import Facts
-from oauth.models import Client
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from keys.models import RevokeReason, Secret
+from keys.presenters import Credential, CredentialView, Words
+from keys.states import Facts, Status, status
+from keys.usage import Calls
+from oauth.models import Client, Grant
+
+_EXPLANATIONS = {
+    Status.LEAKED: "This client leaked and was revoked. It gets no tokens, and those it had are refused.",
+    Status.REVOKED: "This client is revoked. It gets no tokens, those it had are refused, and that cannot be undone.",
+    Status.PAUSED: "This client is paused. It gets no tokens, and those it has are refused until somebody resumes it.",
+    Status.SUSPENDED: "The organization is suspended. Its clients get no tokens, and those they have are refused.",
+}
+
+
+@dataclass(frozen=True)
+class ClientView(CredentialView):
+    """One client at one instant, for someone who may or may not change it."""
+
+    client: Client
+    grants: Sequence[Grant]
+
+    words = Words(
+        noun="client",
+        plural="OAuth clients",
+        pages="clients",
+        roll="A new secret with the same rights. You choose how long the old one goes on. Tokens that are out stay "
+        "good until they expire; revoke all tokens to end them now.",
+        overlap="At most 30 days from now.",
+        revocation="It gets no tokens any more, and every token it has will be refused at once. This cannot be undone.",
+    )
+
+    @property
+    def subject(self) -> Credential:
+        """The client."""
+        return self.client
+
+    @property
+    def explanation(self) -> str:
+        """Why it gets no tokens; empty where it gets them."""
+        return _EXPLANATIONS.get(self.status, "")
+
+    @property
+    def hint(self) -> str:
+        """What may be shown of the newest secret, or that it proves itself by keys of its own."""
+        return super().hint or "Keys of its own"
+
+
+def client_view(client: Client, secrets: Sequence[Secret], *, may_manage: bool, now: datetime) -> ClientView:
+    """The client as it is now; ``secrets`` are those that have not ended, newest first."""
+    word = status(
+        facts_of_client(client),
+        secret_ends=[secret.ends_at for secret in secrets],
+        created_at=client.created_at,
+        last_used_at=client.last_used_at,
+        now=now,
+    )
+    return ClientView(secrets, word, may_manage, client, list(client.grants.all()))
 
 
 def facts_of_client(client: Client) -> Facts:
@@ -15,3 +73,11 @@ def facts_of_client(client: Client) -> Facts:
         not_before=None,
         expires_at=None,
     )
+
+
+def issue_words(issued: Calls) -> str:
+    """How much it is in use: ``12 tokens`` in a day."""
+    number = issued.total - issued.denied
+    if not number:
+        return "No tokens in the last 24 hours."
+    return f"{'1 token' if number == 1 else f'{number:,} tokens'} in the last 24 hours."

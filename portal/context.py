@@ -77,6 +77,7 @@ class Shell:
         links = [
             ("Overview", reverse("keys:overview"), "squares-2x2"),
             ("API keys", reverse("keys:list"), "key"),
+            ("OAuth clients", reverse("clients:list"), "cube"),
             ("Activity", reverse("keys:activity"), "clock"),
             ("Team", reverse("team:members"), "users"),
             ("Settings", reverse("team:settings"), "cog-6-tooth"),

@@ -15,6 +15,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("keys.urls")),
     path("", include("keys.team_urls")),
+    path("", include("oauth.urls")),
 ]
 if settings.DEBUG:
     urlpatterns += [

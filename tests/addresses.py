@@ -1,12 +1,13 @@
 """Every address that Django answers, with an object behind each of the pages that needs one."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.urls import URLResolver, get_resolver
 
 from keys.models import ApiKey
+from oauth.models import Client
 from portal.models import User
 
 _ARGUMENT = re.compile(r"\(\?P<(\w+)>[^)]*\)|<(?:\w+:)?(\w+)>")
@@ -21,8 +22,8 @@ class Address:
     route: str
 
     @property
-    def is_about_a_key(self) -> bool:
-        """Whether it names a key."""
+    def is_about_one(self) -> bool:
+        """Whether it names a key or a client."""
         return ":public_id>" in self.route
 
     @property
@@ -31,8 +32,8 @@ class Address:
         return self.name.startswith("admin:")
 
 
-def addresses(key: ApiKey) -> list[Address]:
-    """Each route once, about this key where it is about one. A route with an argument unknown here is an error."""
+def addresses(key: ApiKey, client: Client) -> list[Address]:
+    """Each route once, about this key or client where it is about one. An argument unknown here is an error."""
     arguments = {
         "public_id": key.public_id,
         "secret_id": key.secrets.get().public_id,
@@ -49,10 +50,15 @@ def addresses(key: ApiKey) -> list[Address]:
         "key": "token",
         "url": "nowhere",
     }
+    of_client = arguments | {"public_id": client.public_id, "secret_id": client.secrets.get().public_id}
     return [
-        Address(name, _ARGUMENT.sub(lambda found: str(arguments[found[1] or found[2]]), route), route)
+        Address(name, _filled(route, of_client if name.startswith("clients:") else arguments), route)
         for name, route in _walk(get_resolver(), "", "/")
     ]
+
+
+def _filled(route: str, arguments: Mapping[str, object]) -> str:
+    return _ARGUMENT.sub(lambda found: str(arguments[found[1] or found[2]]), route)
 
 
 def _walk(resolver: URLResolver, namespace: str, before: str) -> Iterator[tuple[str, str]]:

@@ -27,8 +27,11 @@ from keys.validation.ratelimit import RateLimiter
 from oauth.client_auth import CLIENTS
 from oauth.discovery import PUBLISHED
 from oauth.issuing import ISSUER
+from oauth.models import Client as OAuthClient
 from oauth.replays import OwnReplays
 from oauth.revocation import REVOKER
+from oauth.services.clients import ClientSettings, create_client
+from oauth.services.common import IssuedClient
 from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Membership, Organization, User
@@ -203,6 +206,26 @@ def cyn_client(cyn: User, signed_in: Callable[[User], Client]) -> Client:
 def dov_client(dov: User, signed_in: Callable[[User], Client]) -> Client:
     """dov's browser."""
     return signed_in(dov)
+
+
+@pytest.fixture
+def issued_client(acme: Organization, api: Api, as_ada: Actor) -> IssuedClient:
+    """A live OAuth client of Acme at the Orders API, just created by ada, with its secret."""
+    made = create_client(
+        acme,
+        ClientSettings("nightly sync"),
+        grants={api.public_id: ["orders:read", "orders:write"]},
+        environment=Environment.LIVE,
+        by=as_ada,
+    )
+    assert isinstance(made, IssuedClient)
+    return made
+
+
+@pytest.fixture
+def oauth_client(issued_client: IssuedClient) -> OAuthClient:
+    """That client's row."""
+    return issued_client.client
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from keys.models import ApiKey
 from keys.services.api_secrets import IssuedApiSecret
+from oauth.models import Client as OAuthClient
 from tests.addresses import addresses
 from tests.staff import in_admin, make_superuser
 
@@ -42,10 +43,10 @@ def _control(control: LexborNode) -> tuple[str, str]:
     return control.attributes["name"] or "", value
 
 
-def all_forms(client: Client, key: ApiKey) -> list[Form]:
+def all_forms(client: Client, key: ApiKey, oauth_client: OAuthClient) -> list[Form]:
     """Each once, but for the way out."""
     found: dict[tuple[str, ...], Form] = {}
-    for address in addresses(key):
+    for address in addresses(key, oauth_client):
         answer = client.get(address.path)
         if answer.status_code == 200 and answer["Content-Type"].startswith("text/html"):
             for form in forms_on(address.path, answer.text):
@@ -59,12 +60,12 @@ def person(request: pytest.FixtureRequest, ada_client: Client) -> Client:
 
 
 @pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL)
-def test_no_field_of_any_form_makes_it_fail(
-    person: Client, key: ApiKey, api_secret: IssuedApiSecret, settings: Settings, evil: str
+def test_no_field_of_any_form_makes_it_fail(  # noqa: PLR0917  # fixtures
+    person: Client, key: ApiKey, oauth_client: OAuthClient, api_secret: IssuedApiSecret, settings: Settings, evil: str
 ) -> None:
     settings.ACCOUNT_RATE_LIMITS = False
     person.raise_request_exception = False
-    forms = all_forms(person, key)
+    forms = all_forms(person, key, oauth_client)
     assert len(forms) > 10
     for form in forms:
         for field in form.values:

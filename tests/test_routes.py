@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from keys.models import ApiKey
 from keys.services.api_secrets import IssuedApiSecret
+from oauth.models import Client as OAuthClient
 from portal.models import Membership, Organization, Session, User
 from tests.addresses import Address, addresses
 from tests.staff import in_admin, make_superuser
@@ -36,11 +37,14 @@ SIGNED_IN = {
 MEMBERS = {
     "keys:overview", "keys:welcome", "keys:list", "keys:activity", "keys:activity_export", "keys:detail",
     "keys:key_activity", "keys:settings", "keys:first_use", "team:members", "team:settings",
-    "team:service_accounts",
+    "team:service_accounts", "clients:list", "clients:detail",
+    "clients:activity", "clients:settings",
 }  # fmt: skip
 MANAGERS = {
     "keys:new", "keys:edit", "keys:roll", "keys:revocation", "keys:pause", "keys:resume", "keys:end_secret",
-    "keys:extend_secret",
+    "keys:extend_secret", "clients:new", "clients:edit", "clients:roll", "clients:revocation", "clients:pause",
+    "clients:resume", "clients:end_secret", "clients:extend_secret", "clients:token_revocation",
+    "clients:tokens_revocation",
 }  # fmt: skip
 ADMINS = {
     "team:role", "team:invitations", "team:invite", "team:invitation_resending", "team:invitation_revocation",
@@ -55,8 +59,8 @@ FORM = {"reason": "other", "hours": "24", "confirmed": "yes", "name": "Changed",
 
 
 @pytest.fixture
-def routes(key: ApiKey, api_secret: IssuedApiSecret) -> list[Address]:
-    return addresses(key)
+def routes(key: ApiKey, api_secret: IssuedApiSecret, oauth_client: OAuthClient) -> list[Address]:
+    return addresses(key, oauth_client)
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ def strangers(initech: Organization, dov_client: Client) -> Client:
 
 def tables() -> dict[str, list[dict[str, Any]]]:
     """All rows of ours but the sessions, which every visit may touch."""
-    labels = {"portal", "keys", "auth", "account", "mfa", "admin"}
+    labels = {"portal", "keys", "oauth", "auth", "account", "mfa", "admin"}
     models = [model for model in apps.get_models() if model._meta.app_label in labels and model is not Session]
     return {model._meta.label: list(model._default_manager.order_by("pk").values()) for model in models}
 
@@ -97,17 +101,20 @@ def test_admin_is_for_staff_alone(routes: list[Address], ada_client: Client) -> 
 
 
 def test_a_stranger_is_told_the_same_of_ours_as_of_what_never_was(
-    routes: list[Address], key: ApiKey, strangers: Client
+    routes: list[Address], key: ApiKey, oauth_client: OAuthClient, strangers: Client
 ) -> None:
     before = tables()
     for address in routes:
-        if not address.is_about_a_key:
+        if not address.is_about_one:
             continue
         for ask in (strangers.get, strangers.post):
             for headers in ({}, HTMX):
                 same = {"X-Request-Id": "the-same", **headers}
                 ours = ask(address.path, FORM, headers=same)
-                unknown = ask(address.path.replace(key.public_id, f"key_{'0' * 22}"), FORM, headers=same)
+                path = address.path
+                for ours_id in (key.public_id, oauth_client.public_id):
+                    path = path.replace(ours_id, f"{ours_id.partition('_')[0]}_{'0' * 22}")
+                unknown = ask(path, FORM, headers=same)
                 assert (ours.status_code, ours.content) == (unknown.status_code, unknown.content), address
                 assert ours.status_code in {404, 405}, address
     assert tables() == before
@@ -115,11 +122,12 @@ def test_a_stranger_is_told_the_same_of_ours_as_of_what_never_was(
 
 def test_a_stranger_sees_nothing_of_ours_anywhere(routes: list[Address], key: ApiKey, strangers: Client) -> None:
     ApiKey.objects.filter(pk=key.pk).update(name="Unmistakable")  # the docs have a billing worker, too
+    OAuthClient.objects.update(name="Unmistakable")
     for address in routes:
         page = strangers.get(address.path, follow=True).getvalue().decode()
         for ours in (key.organization.public_id, "Unmistakable", "ada@example.com"):
             assert ours not in page, (address, ours)
-        assert address.is_about_a_key or key.public_id not in page, address
+        assert address.is_about_one or key.public_id not in page, address
 
 
 def test_a_viewer_changes_nothing(routes: list[Address], cyn_client: Client) -> None:

@@ -1,16 +1,16 @@
 """What a key is to be: a new one, or one that exists."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import uuid4
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from keys import limits, scope_choice
+from keys.forms.credential import CredentialForm, rate_limit_line, texts_of
 from keys.forms.fields import DATE, MomentField, choose, valid
 from keys.models import Api, ApiKey, Environment
 from keys.services.keys import KeySettings
@@ -18,37 +18,17 @@ from portal.models import ServiceAccount
 
 KEEP, NEVER = "keep", "never"
 LIFETIMES = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "365 days", DATE: "Date", NEVER: "Never"}
-MAX_LIST_CHARS = 20_000
-MAX_METADATA_CHARS = 2 * limits.MAX_METADATA_BYTES
-RESTRICTIONS = ("networks", "rate_limits", "quota", "not_before", "metadata", "note")
 
 
-def _lines(rows: int, placeholder: str) -> forms.Textarea:
-    return forms.Textarea(attrs={"rows": rows, "placeholder": placeholder, "spellcheck": "false"})
-
-
-class KeyForm(forms.Form):
+class KeyForm(CredentialForm):
     """What a person chooses for a key; the API names the scopes, so they are read from the data as it was sent."""
 
-    name = forms.CharField(label="Name", max_length=limits.MAX_NAME_CHARS)
+    restrictions = (*CredentialForm.restrictions, "quota", "not_before")
+
     lifetime = forms.ChoiceField(
         label="Expires", widget=forms.RadioSelect, choices=list(LIFETIMES.items()), initial="90"
     )
     expires_on = MomentField(label="Expires on (UTC)")
-    networks = forms.CharField(
-        label="Allowed addresses",
-        required=False,
-        max_length=MAX_LIST_CHARS,
-        widget=_lines(3, "203.0.113.0/24 # office"),
-        help_text="One IPv4 or IPv6 address or network a line; # starts a note. Empty: any address.",
-    )
-    rate_limits = forms.CharField(
-        label="Rate limits",
-        required=False,
-        max_length=1000,
-        widget=_lines(2, "100/60"),
-        help_text="Requests per seconds, one a line: 100/60, or daily=10000/86400. Empty: those of the API.",
-    )
     quota = forms.CharField(
         label="Quota",
         required=False,
@@ -57,19 +37,6 @@ class KeyForm(forms.Form):
         help_text="Uses in all: 10000, or of each UTC day or month: 10000/day, 10000/month. Empty: any number.",
     )
     not_before = MomentField(label="Not before (UTC)", help_text="Requests before this moment are refused.")
-    metadata = forms.CharField(
-        label="Metadata",
-        required=False,
-        max_length=MAX_METADATA_CHARS,
-        widget=_lines(3, '{"plan": "gold"}'),
-        help_text="A JSON object that backends are handed with each answer.",
-    )
-    note = forms.CharField(
-        label="Where will it be stored?",
-        required=False,
-        max_length=limits.MAX_NOTE_CHARS,
-        help_text="For whoever rolls it next, such as: Vault, path billing/worker. Never the key itself.",
-    )
 
     def __init__(self, *args: Any, api: Api, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,11 +50,6 @@ class KeyForm(forms.Form):
         """The choice of scopes as it stands."""
         return scope_choice.picker(self.scopes, self.picked_scopes() if self.is_bound else self.initial_scopes())
 
-    @property
-    def has_restrictions(self) -> bool:
-        """Whether anything stands, or is wrong, under what is folded away."""
-        return any(self[name].value() or name in self.errors for name in RESTRICTIONS)
-
     def clean(self) -> dict[str, Any]:
         """A date where one was promised."""
         cleaned = super().clean() or {}
@@ -95,26 +57,9 @@ class KeyForm(forms.Form):
             self.add_error("expires_on", "Choose the date and time.")
         return cleaned
 
-    def clean_networks(self) -> list[str]:
-        """The lines."""
-        return valid(limits.clean_networks, self.cleaned_data["networks"].splitlines())
-
-    def clean_rate_limits(self) -> list[limits.RateLimit]:
-        """One limit a line."""
-        return valid(_rate_limits, self.cleaned_data["rate_limits"])
-
     def clean_quota(self) -> limits.Quota | None:
         """The number of uses."""
         return valid(lambda text: limits.clean_quota(limits.parse_quota(text)), self.cleaned_data["quota"])
-
-    def clean_metadata(self) -> dict[str, object]:
-        """The JSON object."""
-        text = self.cleaned_data["metadata"].strip()
-        return valid(limits.clean_metadata, _json(text)) if text else {}
-
-    def clean_note(self) -> str:
-        """By the rules of a name."""
-        return valid(limits.clean_note, self.cleaned_data["note"])
 
     def settings(self) -> KeySettings:
         """What the service is asked for."""
@@ -138,7 +83,7 @@ class KeyForm(forms.Form):
     def picked_scopes(self) -> list[str]:
         """The scopes chosen one by one."""
         ticked = self.data.getlist("scope") if isinstance(self.data, QueryDict) else []
-        return scope_choice.chosen_scopes(self.scopes, _texts(self.data), ticked)
+        return scope_choice.chosen_scopes(self.scopes, texts_of(self.data), ticked)
 
     def initial_scopes(self) -> Sequence[str]:
         """The scopes to start from."""
@@ -246,35 +191,10 @@ def _initial(key: ApiKey) -> dict[str, object]:
         "name": key.name,
         "lifetime": KEEP,
         "networks": "\n".join(key.networks),
-        "rate_limits": "\n".join(map(_rate_limit_line, key.rate_limits)),
+        "rate_limits": "\n".join(map(rate_limit_line, key.rate_limits)),
         "quota": limits.spell_quota(key.quota),
         "not_before": key.not_before,
         "metadata": json.dumps(key.metadata, indent=2, ensure_ascii=False) if key.metadata else "",
         "note": key.note,
         "version": key.version,
     }
-
-
-def _rate_limits(text: str) -> list[limits.RateLimit]:
-    return limits.clean_rate_limits([limits.parse_rate_limit(line) for line in text.splitlines() if line.strip()])
-
-
-def _rate_limit_line(limit: limits.RateLimit) -> str:
-    name = "" if limit["name"] == "default" else f"{limit['name']}="
-    return f"{name}{limit['limit']}/{limit['window_s']}"
-
-
-def _json(text: str) -> object:
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        if len({name for name, _ in pairs}) != len(pairs):
-            raise ValidationError("A name stands twice in the same object.")
-        return dict(pairs)
-
-    try:
-        return json.loads(text, object_pairs_hook=once)
-    except (ValueError, RecursionError):
-        raise ValidationError('This is not JSON. Write an object such as {"plan": "gold"}.') from None
-
-
-def _texts(data: Mapping[str, Any]) -> dict[str, str]:
-    return {name: value for name in data if isinstance(value := data.get(name), str)}

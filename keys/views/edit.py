@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -34,6 +34,15 @@ class Difference:
     before: str
     after: str
     widens: bool
+
+
+class EditForm(Protocol):
+    """A form whose values are asked about a second time."""
+
+    cleaned_data: dict[str, Any]
+
+    def field_names(self) -> list[str]:
+        """The names under which it is sent."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -70,27 +79,33 @@ def _save(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mappi
 
 def _review(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mapping[str, object]) -> HttpResponse:
     """What would change against the key as it is now, also where somebody else has changed it meanwhile."""
-    differences = _differences(key, form)
-    is_conflict = form.cleaned_data["version"] != key.version
+    return show_review(request, form, _differences(key, form), version=key.version, context=context)
+
+
+def show_review(
+    request: MemberRequest,
+    form: EditForm,
+    differences: Sequence[Difference],
+    *,
+    version: int,
+    context: Mapping[str, object],
+) -> HttpResponse:
+    """What would change, and everything that was sent once more; ``version`` is the current one."""
+    is_conflict = form.cleaned_data["version"] != version
     sent = [(name, value) for name in form.field_names() for value in request.POST.getlist(name) if name != "version"]
     more = {
         "differences": differences,
         "is_conflict": is_conflict,
-        "sent": [*sent, ("version", str(key.version))],
+        "sent": [*sent, ("version", str(version))],
         "widens": any(difference.widens for difference in differences),
     }
-    return render(request, "keys/key_edit_review.html", {**context, **more}, status=409 if is_conflict else 200)
+    return render(request, "keys/edit_review.html", {**context, **more}, status=409 if is_conflict else 200)
 
 
 def _differences(key: ApiKey, form: EditKeyForm) -> Sequence[Difference]:
     wanted = form.settings().cleaned(key.api)
     return [
-        Difference(
-            activity.label_of(name),
-            _words(name, before),
-            _words(name, after),
-            widens=_widens(name, before, after, key.api),
-        )
+        difference(name, before, after, widens=_widens(name, before, after, key.api))
         for name in EDITABLE
         if (before := getattr(key, name)) != (after := wanted[name])
     ]
@@ -117,6 +132,11 @@ def _widens(name: str, before: Any, after: Any, api: Api) -> bool:
 
 def _expiry_words(key: ApiKey) -> str:
     return f"As it is: {exact_words(key.expires_at)}." if key.expires_at else "As it is: never."
+
+
+def difference(name: str, before: object, after: object, *, widens: bool) -> Difference:
+    """The field in words, before and after."""
+    return Difference(activity.label_of(name), _words(name, before), _words(name, after), widens)
 
 
 def _words(name: str, value: object) -> str:

@@ -12,6 +12,7 @@ from keys.forms.fields import refuse
 from keys.forms.key_settings import NewKeyForm, offered_lifetime
 from keys.key_list import visible_keys
 from keys.models import Api
+from keys.presenters import CredentialView
 from keys.services.errors import AlreadyDone, Refused
 from keys.services.keys import IssuedKey, issue_key
 from keys.snippets import with_secret
@@ -49,7 +50,7 @@ def new_key(request: MemberRequest) -> HttpResponse:
                 submission=form.cleaned_data["submission"],
             )
         except AlreadyDone as done:
-            return show_already_done(request, done)
+            return show_already_done(request, get_view(request, done.subject_id))
         except Refused as refusal:
             refuse(form, refusal)
         else:
@@ -75,10 +76,10 @@ def show_secret(request: MemberRequest, issued: IssuedKey, *, rolled: bool = Fal
     return response
 
 
-def show_already_done(request: MemberRequest, done: AlreadyDone) -> HttpResponse:
+def show_already_done(request: MemberRequest, view: CredentialView) -> HttpResponse:
     """The form was sent before: what it made, without its secret."""
-    context = {"view": get_view(request, done.subject_id)}
-    return fragment_or_page(request, "keys/_key_already_done.html", "keys/key_already_done.html", context)
+    context = {"view": view}
+    return fragment_or_page(request, "keys/_already_done.html", "keys/already_done.html", context)
 
 
 def _suggested_name(organization: Organization, api: Api) -> str:

@@ -1,6 +1,6 @@
 """Revoke a key: the facts first, then the reason, then the word."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from keys.forms.actions import RevocationForm
-from keys.presenters import spread_words, use_words
+from keys.presenters import CredentialView, spread_words, use_words
 from keys.services.errors import Refused
 from keys.services.keys import revoke_key
 from keys.usage import callers_of_key, calls_of_key
@@ -28,8 +28,7 @@ def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
     now = timezone.now()
     view = get_view(request, public_id, now=now)
     key = view.key
-    is_in_use = key.last_used_at is not None and now - key.last_used_at < IN_USE and view.can_revoke
-    form = RevocationForm(request.POST or None, expected_name=key.name if is_in_use else None)
+    form = ask_for_reason(request, view, now=now)
     if request.method == "POST" and form.is_valid():
         try:
             changed = revoke_key(key, reason=form.wanted_reason(), by=actor_of(request))
@@ -38,10 +37,19 @@ def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
         else:
             messages.success(request, f"{key.name} is revoked. {spread_words('Refused', changed.propagation)}")
             return go_to(request, reverse("keys:detail", args=[public_id]))
-    context = {
-        "form": form,
-        "view": view,
-        "use_words": use_words(calls_of_key(key, now=now), callers_of_key(key, since=now - FACTS_OVER).count()),
-    }
+    used = use_words(calls_of_key(key, now=now), callers_of_key(key, since=now - FACTS_OVER).count())
+    return show_revocation(request, view, form, used=used)
+
+
+def ask_for_reason(request: MemberRequest, view: CredentialView, *, now: datetime) -> RevocationForm:
+    """The form as it was sent; what is in use has its name typed."""
+    last_used_at = view.subject.last_used_at
+    is_in_use = last_used_at is not None and now - last_used_at < IN_USE and view.can_revoke
+    return RevocationForm(request.POST or None, expected_name=view.subject.name if is_in_use else None)
+
+
+def show_revocation(request: MemberRequest, view: CredentialView, form: RevocationForm, *, used: str) -> HttpResponse:
+    """The facts, and the form; ``used`` tells how much it is in use."""
+    context = {"form": form, "view": view, "use_words": used}
     status = 422 if form.is_bound else 200
-    return fragment_or_page(request, "keys/_key_revocation.html", "keys/key_revocation.html", context, status=status)
+    return fragment_or_page(request, "keys/_revocation.html", "keys/revocation.html", context, status=status)

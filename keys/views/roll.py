@@ -9,8 +9,8 @@ from django.views.decorators.http import require_http_methods
 
 from keys.forms.actions import OVERLAPS, RollForm
 from keys.forms.fields import DATE, refuse
-from keys.models import KeySecret
-from keys.presenters import KeyView, use_words
+from keys.models import Secret
+from keys.presenters import CredentialView, use_words
 from keys.rolling import WorkingSecret, plan_roll
 from keys.services.errors import AlreadyDone, Refused
 from keys.services.secrets import roll_key
@@ -40,27 +40,34 @@ def roll(request: MemberRequest, public_id: str) -> HttpResponse:
                 seen_secret_id=form.cleaned_data["seen"],
             )
         except AlreadyDone as done:
-            return show_already_done(request, done)
+            return show_already_done(request, get_view(request, done.subject_id))
         except Refused as refusal:
             refuse(form, refusal)
         else:
             return show_secret(request, issued, rolled=True)
     callers = callers_of_key(view.key, since=now - timedelta(hours=24)).count()
+    return show_roll(request, view, form, used=use_words(calls_of_key(view.key, now=now), callers), now=now)
+
+
+def show_roll(
+    request: MemberRequest, view: CredentialView, form: RollForm, *, used: str, now: datetime
+) -> HttpResponse:
+    """Ask when the old secret ends, saying of each choice what it would do; ``used`` tells how much it is in use."""
     context = {
         "form": form,
         "view": view,
         "meanings": {value: _meaning(view, int(value), now) for value in OVERLAPS if value != DATE},
-        "use_words": use_words(calls_of_key(view.key, now=now), callers),
         "overlap_words": _overlap_words(view),
+        "use_words": used,
     }
     status = 422 if form.is_bound else 200
-    return fragment_or_page(request, "keys/_key_roll.html", "keys/key_roll.html", context, status=status)
+    return fragment_or_page(request, "keys/_roll.html", "keys/roll.html", context, status=status)
 
 
-def _meaning(view: KeyView, overlap_s: int, now: datetime) -> str:
+def _meaning(view: CredentialView, overlap_s: int, now: datetime) -> str:
     """What the choice would leave of the secrets that work now, by the very rule that will be applied."""
     working = [_working(secret) for secret in reversed(view.secrets)]
-    ends = plan_roll(working, overlap=timedelta(seconds=overlap_s), expires_at=view.key.expires_at, now=now)
+    ends = plan_roll(working, overlap=timedelta(seconds=overlap_s), expires_at=view.ends_at, now=now)
     for secret in view.secrets:
         end = ends.get(secret.public_id, secret.ends_at)
         if end is not None and end > now:
@@ -69,7 +76,7 @@ def _meaning(view: KeyView, overlap_s: int, now: datetime) -> str:
     return "Refused as soon as the new one exists."
 
 
-def _overlap_words(view: KeyView) -> str:
+def _overlap_words(view: CredentialView) -> str:
     """Which secret a roll during an overlap ends now; empty where no overlap runs."""
     if view.retiring is None:
         return ""
@@ -79,5 +86,5 @@ def _overlap_words(view: KeyView) -> str:
     return f"Rolling ends {view.retiring.hint} now, and {newest.hint} gets the time you choose."
 
 
-def _working(secret: KeySecret) -> WorkingSecret:
+def _working(secret: Secret) -> WorkingSecret:
     return WorkingSecret(secret.public_id, secret.ends_at, secret.last_used_at is not None)

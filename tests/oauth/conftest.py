@@ -23,23 +23,15 @@ from tests.oauth.memory import Memory, world
 
 
 @pytest.fixture
-def issued(acme: Organization, api: Api, as_ada: Actor) -> IssuedClient:
-    """A live client of Acme at the Orders API, just created by ada: ``issued.client``, ``issued.secret_text``."""
-    made = create_client(
-        acme,
-        ClientSettings("nightly sync"),
-        grants={api.public_id: ["orders:read", "orders:write"]},
-        environment=Environment.LIVE,
-        by=as_ada,
-    )
-    assert isinstance(made, IssuedClient)
-    return made
+def issued(issued_client: IssuedClient) -> IssuedClient:
+    """The client of the cast, just created by ada: ``issued.client``, ``issued.secret_text``."""
+    return issued_client
 
 
 @pytest.fixture
-def client_row(issued: IssuedClient) -> Client:
+def client_row(oauth_client: Client) -> Client:
     """That client's row."""
-    return issued.client
+    return oauth_client
 
 
 @pytest.fixture

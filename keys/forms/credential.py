@@ -1,0 +1,106 @@
+"""What a key and an OAuth client are set to alike."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from keys import limits
+from keys.forms.fields import valid
+
+MAX_LIST_CHARS = 20_000
+MAX_METADATA_CHARS = 2 * limits.MAX_METADATA_BYTES
+
+
+def lines_of(rows: int, placeholder: str) -> forms.Textarea:
+    """A box for several lines."""
+    return forms.Textarea(attrs={"rows": rows, "placeholder": placeholder, "spellcheck": "false"})
+
+
+class CredentialForm(forms.Form):
+    """What a person chooses for whatever calls are made with."""
+
+    restrictions: ClassVar[tuple[str, ...]] = ("networks", "rate_limits", "metadata", "note")
+
+    name = forms.CharField(label="Name", max_length=limits.MAX_NAME_CHARS)
+    networks = forms.CharField(
+        label="Allowed addresses",
+        required=False,
+        max_length=MAX_LIST_CHARS,
+        widget=lines_of(3, "203.0.113.0/24 # office"),
+        help_text="One IPv4 or IPv6 address or network a line; # starts a note. Empty: any address.",
+    )
+    rate_limits = forms.CharField(
+        label="Rate limits",
+        required=False,
+        max_length=1000,
+        widget=lines_of(2, "100/60"),
+        help_text="Requests per seconds, one a line: 100/60, or daily=10000/86400. Empty: those of the API.",
+    )
+    metadata = forms.CharField(
+        label="Metadata",
+        required=False,
+        max_length=MAX_METADATA_CHARS,
+        widget=lines_of(3, '{"plan": "gold"}'),
+        help_text="A JSON object that backends are handed with each answer.",
+    )
+    note = forms.CharField(
+        label="Where will it be stored?",
+        required=False,
+        max_length=limits.MAX_NOTE_CHARS,
+        help_text="For whoever rolls it next, such as: Vault, path billing/worker. Never the key itself.",
+    )
+
+    @property
+    def has_restrictions(self) -> bool:
+        """Whether anything stands, or is wrong, under what is folded away."""
+        return any(self[name].value() or name in self.errors for name in self.restrictions if name in self.fields)
+
+    def clean_networks(self) -> list[str]:
+        """The lines."""
+        return valid(limits.clean_networks, self.cleaned_data["networks"].splitlines())
+
+    def clean_rate_limits(self) -> list[limits.RateLimit]:
+        """One limit a line."""
+        return valid(rate_limits_of, self.cleaned_data["rate_limits"])
+
+    def clean_metadata(self) -> dict[str, object]:
+        """The JSON object."""
+        text = self.cleaned_data["metadata"].strip()
+        return valid(limits.clean_metadata, json_of(text)) if text else {}
+
+    def clean_note(self) -> str:
+        """By the rules of a name."""
+        return valid(limits.clean_note, self.cleaned_data["note"])
+
+
+def rate_limits_of(text: str) -> list[limits.RateLimit]:
+    """One limit a line; raises ValueError."""
+    return limits.clean_rate_limits([limits.parse_rate_limit(line) for line in text.splitlines() if line.strip()])
+
+
+def rate_limit_line(limit: limits.RateLimit) -> str:
+    """The limit as it is typed."""
+    name = "" if limit["name"] == "default" else f"{limit['name']}="
+    return f"{name}{limit['limit']}/{limit['window_s']}"
+
+
+def json_of(text: str) -> object:
+    """The JSON value; raises ValidationError, also for a name that stands twice."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise ValidationError("A name stands twice in the same object.")
+        return dict(pairs)
+
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except (ValueError, RecursionError):
+        raise ValidationError('This is not JSON. Write an object such as {"plan": "gold"}.') from None
+
+
+def texts_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """What was sent once under each name."""
+    return {name: value for name in data if isinstance(value := data.get(name), str)}

@@ -1,0 +1,40 @@
+"""What every page about one client begins with: the client, if it is the organization's, as it is now."""
+
+from datetime import datetime
+
+from django.http import Http404, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from keys.views.access import go_to, may_manage
+from oauth.client_list import as_shown, visible_clients
+from oauth.models import Client
+from oauth.presenters import ClientView, client_view
+from portal.http import MemberRequest
+
+
+def get_client(request: MemberRequest, public_id: str) -> Client:
+    """The organization's client; another's is as unknown as one that never was."""
+    client = visible_clients(request.organization).filter(public_id=public_id).first()
+    if client is None:
+        raise Http404
+    return client
+
+
+def get_view(request: MemberRequest, public_id: str, *, now: datetime | None = None) -> ClientView:
+    """The client as pages show it to this member."""
+    now = now or timezone.now()
+    client = as_shown(visible_clients(request.organization), now=now).filter(public_id=public_id).first()
+    if client is None:
+        raise Http404
+    return as_view(request, client, now=now)
+
+
+def as_view(request: MemberRequest, client: Client, *, now: datetime) -> ClientView:
+    """A client read with its working secrets, as pages show it to this member."""
+    return client_view(client, client.working_secrets, may_manage=may_manage(request), now=now)  # type: ignore[attr-defined]  # prefetched
+
+
+def back(request: MemberRequest, public_id: str) -> HttpResponse:
+    """After a change: the client's page."""
+    return go_to(request, reverse("clients:detail", args=[public_id]))

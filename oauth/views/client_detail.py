@@ -1,0 +1,93 @@
+"""One client: what it is, what it did, what happened to it, what it is set to."""
+
+import json
+from datetime import datetime
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from keys import activity
+from keys.forms.actions import ExtensionForm
+from keys.presenters import secret_rows
+from keys.views.key_detail import CHART_DAYS, SECRETS_SHOWN, Tab
+from oauth import client_usage
+from oauth.client_forms import TokenForm
+from oauth.presenters import ClientView
+from oauth.snippets import with_variable
+from oauth.views.access import get_view
+from portal.charts import Bar
+from portal.http import MemberRequest, fragment_or_page, member_required
+from portal.permissions import Action
+
+TABS = {"clients:detail": "Overview", "clients:activity": "Activity", "clients:settings": "Settings"}
+
+
+@require_safe
+@member_required(Action.VIEW)
+def overview(request: MemberRequest, public_id: str) -> HttpResponse:
+    """How the client is used, its secrets with the overlap that runs, and where its tokens are revoked."""
+    now = timezone.now()
+    return show_overview(request, get_view(request, public_id, now=now), TokenForm(), now=now)
+
+
+def show_overview(request: MemberRequest, view: ClientView, form: TokenForm, *, now: datetime) -> HttpResponse:
+    """The page, also where what was pasted to revoke a token was none."""
+    client = view.client
+    secrets = list(client.secrets.select_related("created_by").order_by("-pk")[:SECRETS_SHOWN])
+    days = client_usage.days_of_tokens(client, days=CHART_DAYS, now=now)
+    context = {
+        "view": view,
+        "tabs": _tabs(view, "clients:detail"),
+        "now": now,
+        "tokens": client_usage.tokens_of_client(client, now=now),
+        "calls": client_usage.calls_of_client(client, now=now),
+        "bars": [Bar(f"{day.date.day} {day.date:%b}", day.allowed, day.denied) for day in days],
+        "secrets": secret_rows(view, secrets, now=now),
+        "extension": ExtensionForm(),
+        "snippets": with_variable(client),
+        "token_form": form,
+        "revoked_tokens": client.revoked_tokens.filter(expires_at__gt=now).count(),
+    }
+    return render(request, "oauth/client_overview.html", context, status=422 if form.is_bound else 200)
+
+
+@require_safe
+@member_required(Action.VIEW)
+def client_activity(request: MemberRequest, public_id: str) -> HttpResponse:
+    """What was done to the client, with the values before and after."""
+    view = get_view(request, public_id)
+    events = activity.visible_events(request.organization).filter(subject_id=public_id)
+    after = request.GET.get("after", "")
+    page = activity.page(events, after=after)
+    here = reverse("clients:activity", args=[public_id])
+    context = {
+        "view": view,
+        "tabs": _tabs(view, "clients:activity"),
+        "days": page.days,
+        "is_continued": bool(after),
+        "first_href": here,
+        "more_href": f"{here}?after={page.next_after}" if page.next_after else "",
+    }
+    return fragment_or_page(request, "keys/_events_more.html", "oauth/client_activity.html", context)
+
+
+@require_safe
+@member_required(Action.VIEW)
+def client_settings(request: MemberRequest, public_id: str) -> HttpResponse:
+    """What the client is set to, in words."""
+    view = get_view(request, public_id)
+    client = view.client
+    context = {
+        "view": view,
+        "tabs": _tabs(view, "clients:settings"),
+        "rate_limits": activity.words(client.rate_limits),
+        "metadata": json.dumps(client.metadata, indent=2, ensure_ascii=False) if client.metadata else "",
+    }
+    return render(request, "oauth/client_settings.html", context)
+
+
+def _tabs(view: ClientView, current: str) -> list[Tab]:
+    return [Tab(label, reverse(name, args=[view.client.public_id]), name == current) for name, label in TABS.items()]

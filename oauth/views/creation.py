@@ -1,0 +1,69 @@
+"""A new client: the form, and the only sight of its secret."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from keys.forms.fields import refuse
+from keys.models import Api
+from keys.presenters import spread_words
+from keys.services.errors import AlreadyDone, Refused
+from keys.views.issuance import show_already_done
+from oauth import snippets
+from oauth.client_forms import NewClientForm
+from oauth.services.clients import create_client
+from oauth.services.common import IssuedClient
+from oauth.views.access import back, get_view
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.permissions import Action
+
+
+@sensitive_variables()
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS)
+def new_client(request: MemberRequest) -> HttpResponse:
+    """Ask what the client is to be, make it, and show its secret in the answer to that very POST."""
+    apis = list(Api.objects.filter(disabled_at=None, is_builtin=False).order_by("name").prefetch_related("scopes"))
+    granted: dict[str, list[str]] = {apis[0].public_id: []} if len(apis) == 1 else {}
+    form = NewClientForm(request.POST or None, apis=apis, granted=granted)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = create_client(
+                request.organization,
+                form.settings(),
+                grants=form.chosen_grants(),
+                environment=form.wanted_environment(),
+                by=actor_of(request),
+                submission=form.cleaned_data["submission"],
+            )
+        except AlreadyDone as done:
+            return show_already_done(request, get_view(request, done.subject_id))
+        except Refused as refusal:
+            refuse(form, refusal)
+        else:
+            if isinstance(made, IssuedClient):
+                return show_secret(request, made)
+            messages.success(
+                request, f"{made.client.name} is created. {spread_words('It gets tokens', made.propagation)}"
+            )
+            return back(request, made.client.public_id)
+    status = 422 if form.is_bound else 200
+    return render(request, "oauth/client_new.html", {"form": form, "apis": apis}, status=status)
+
+
+@sensitive_variables()
+def show_secret(request: MemberRequest, issued: IssuedClient, *, rolled: bool = False) -> HttpResponse:
+    """The only sight of a secret: rendered into this answer, kept nowhere, never to be stored by what passes it on."""
+    context = {
+        "view": get_view(request, issued.client.public_id),
+        "secret": issued.secret_text,
+        "variable": snippets.VARIABLE,
+        "snippets": snippets.with_secret(issued.client, issued.secret_text),
+        "rolled": rolled,
+    }
+    response = fragment_or_page(request, "oauth/_client_created.html", "oauth/client_created.html", context)
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response

@@ -1,0 +1,122 @@
+"""Edit a client: the form, then what would change, then the change."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from keys import widening
+from keys.forms.fields import refuse
+from keys.models import Api
+from keys.presenters import spread_words
+from keys.services.errors import Conflict, Refused
+from keys.views.access import go_to
+from keys.views.edit import Difference, difference, show_review
+from oauth.client_forms import EditClientForm
+from oauth.models import Client
+from oauth.services.clients import EDITABLE, edit_client, set_grants
+from oauth.views.access import get_view
+from portal import reauthentication
+from portal.http import MemberRequest, actor_of, member_required
+from portal.outbox import together
+from portal.permissions import Action
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS)
+def edit(request: MemberRequest, public_id: str) -> HttpResponse:
+    """The three steps at one address; ``step`` says which was sent."""
+    view = get_view(request, public_id)
+    client = view.client
+    form = EditClientForm(request.POST or None, apis=_apis(client), granted=_granted(client), client=client)
+    context = {"view": view, "form": form}
+    step = request.POST.get("step", "")
+    if step in {"review", "save"} and form.is_valid():
+        try:
+            return (_save if step == "save" else _review)(request, form, client, context)
+        except Refused as refusal:
+            refuse(form, refusal)
+    status = 422 if form.is_bound and form.errors else 200
+    return render(request, "oauth/client_edit.html", context, status=status)
+
+
+def _save(request: MemberRequest, form: EditClientForm, client: Client, context: Mapping[str, object]) -> HttpResponse:
+    if any(each.widens for each in _differences(client, form)):
+        reauthentication.require_recent(request)
+    by = actor_of(request)
+    try:
+        with together() as pending:
+            edited = edit_client(client, form.settings(), by=by, seen_version=form.cleaned_data["version"]).client
+            changed = set_grants(edited, form.chosen_grants(), by=by, seen_version=edited.version).client
+    except Conflict:
+        return _review(request, form, get_view(request, client.public_id).client, context)
+    if changed.version == client.version:
+        messages.info(request, f"Nothing about {changed.name} was different.")
+    else:
+        messages.success(request, f"{changed.name} is changed. {spread_words('In force', pending.spread)}")
+    return go_to(request, reverse("clients:settings", args=[client.public_id]))
+
+
+def _review(
+    request: MemberRequest, form: EditClientForm, client: Client, context: Mapping[str, object]
+) -> HttpResponse:
+    """What would change against the client as it is now, also where somebody else has changed it meanwhile."""
+    return show_review(request, form, _differences(client, form), version=client.version, context=context)
+
+
+def _differences(client: Client, form: EditClientForm) -> Sequence[Difference]:
+    wanted = form.settings().cleaned()
+    settings = [
+        difference(name, before, after, widens=_widens(name, before, after))
+        for name in EDITABLE
+        if (before := getattr(client, name)) != (after := wanted[name])
+    ]
+    before, after = _granted(client), form.chosen_grants()
+    names = {api.public_id: api.name for api in form.apis}
+    return settings + [
+        Difference(
+            f"Scopes at {names[api_id]}",
+            _scope_words(before.get(api_id)),
+            _scope_words(after.get(api_id)),
+            api_id in after and (api_id not in before or widening.widens_scopes(before[api_id], after[api_id])),
+        )
+        for api_id in names
+        if _sorted(before.get(api_id)) != _sorted(after.get(api_id))
+    ]
+
+
+def _widens(name: str, before: Any, after: Any) -> bool:
+    match name:
+        case "networks":
+            return widening.widens_networks(before, after)
+        case "rate_limits":  # none of one's own means each API's, which may be more
+            return not before or not after or widening.widens_rate_limits(before, after)
+        case "token_lifetime_s":
+            return before is None or after is None or after > before
+        case _:
+            return bool(name == "public_keys")
+
+
+def _apis(client: Client) -> list[Api]:
+    """Those that the client may be let in at, and those where it is."""
+    offered = Q(disabled_at=None, is_builtin=False) | Q(pk__in=client.grants.values("api"))
+    return list(Api.objects.filter(offered).order_by("name").prefetch_related("scopes"))
+
+
+def _granted(client: Client) -> dict[str, list[str]]:
+    return {grant.api.public_id: grant.scopes for grant in client.grants.all()}
+
+
+def _sorted(scopes: Sequence[str] | None) -> list[str] | None:
+    return None if scopes is None else sorted(scopes)
+
+
+def _scope_words(scopes: Sequence[str] | None) -> str:
+    if scopes is None:
+        return "not let in"
+    return ", ".join(scopes) or "no scopes"

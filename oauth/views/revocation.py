@@ -1,0 +1,79 @@
+"""Revoke a client, all of its tokens, or one of them."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from keys.presenters import spread_words
+from keys.services.errors import Invalid, Refused
+from keys.views.revocation import ask_for_reason, show_revocation
+from oauth.client_forms import TokenForm
+from oauth.client_usage import tokens_of_client
+from oauth.presenters import issue_words
+from oauth.services.clients import revoke_all_tokens, revoke_client
+from oauth.services.tokens import revoke_token
+from oauth.views.access import back, get_client, get_view
+from oauth.views.client_detail import show_overview
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.permissions import Action
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS)
+def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
+    """Ask, and refuse the client for good. A client in use has its name typed, so that no habit revokes it."""
+    now = timezone.now()
+    view = get_view(request, public_id, now=now)
+    form = ask_for_reason(request, view, now=now)
+    if request.method == "POST" and form.is_valid():
+        try:
+            changed = revoke_client(view.client, reason=form.wanted_reason(), by=actor_of(request))
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            words = spread_words("Its tokens are refused", changed.propagation)
+            messages.success(request, f"{view.client.name} is revoked. {words}")
+            return back(request, public_id)
+    return show_revocation(request, view, form, used=issue_words(tokens_of_client(view.client, now=now)))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS)
+def revoke_tokens(request: MemberRequest, public_id: str) -> HttpResponse:
+    """Ask, and refuse every token that the client was given so far."""
+    now = timezone.now()
+    view = get_view(request, public_id, now=now)
+    if request.method == "POST":
+        try:
+            changed = revoke_all_tokens(view.client, by=actor_of(request))
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            words = spread_words("They are refused", changed.propagation)
+            messages.success(request, f"All tokens of {view.client.name} are revoked. {words}")
+        return back(request, public_id)
+    context = {"view": view, "use_words": issue_words(tokens_of_client(view.client, now=now))}
+    return fragment_or_page(request, "oauth/_tokens_revocation.html", "oauth/tokens_revocation.html", context)
+
+
+@sensitive_post_parameters("token")
+@sensitive_variables()
+@require_POST
+@member_required(Action.MANAGE_KEYS)
+def revoke_one_token(request: MemberRequest, public_id: str) -> HttpResponse:
+    """Refuse one token, named by all of it or by its id; what was pasted goes nowhere, not even back."""
+    client = get_client(request, public_id)
+    form = TokenForm(request.POST)
+    if form.is_valid():
+        try:
+            changed = revoke_token(client, form.cleaned_data["token"], by=actor_of(request))
+        except Invalid as refusal:
+            form.add_error("token", str(refusal))
+        else:
+            words = spread_words("Refused", changed.propagation)
+            messages.success(request, f"The token {form.cleaned_data['token']} is revoked. {words}")
+            return back(request, public_id)
+    now = timezone.now()
+    return show_overview(request, get_view(request, public_id, now=now), form.without_token(), now=now)

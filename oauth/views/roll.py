@@ -1,0 +1,46 @@
+"""Roll a client: a new secret now, an end for the old one."""
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from keys.forms.actions import RollForm
+from keys.forms.fields import refuse
+from keys.services.errors import AlreadyDone, Refused
+from keys.views.issuance import show_already_done
+from keys.views.roll import show_roll
+from oauth.client_usage import tokens_of_client
+from oauth.presenters import issue_words
+from oauth.services.secrets import roll_client
+from oauth.views.access import get_view
+from oauth.views.creation import show_secret
+from portal.http import MemberRequest, actor_of, member_required
+from portal.permissions import Action
+
+
+@sensitive_variables()
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS)
+def roll(request: MemberRequest, public_id: str) -> HttpResponse:
+    """Ask when the old secret ends, add the new one, and show it in the answer to that very POST."""
+    now = timezone.now()
+    view = get_view(request, public_id, now=now)
+    seen = view.secrets[0].public_id if view.secrets else ""
+    form = RollForm(request.POST or None, now=now, initial={"seen": seen})
+    if request.method == "POST" and form.is_valid():
+        try:
+            issued = roll_client(
+                view.client,
+                overlap=form.length(),
+                by=actor_of(request),
+                submission=form.cleaned_data["submission"],
+                seen_secret_id=form.cleaned_data["seen"],
+            )
+        except AlreadyDone as done:
+            return show_already_done(request, get_view(request, done.subject_id))
+        except Refused as refusal:
+            refuse(form, refusal)
+        else:
+            return show_secret(request, issued, rolled=True)
+    return show_roll(request, view, form, used=issue_words(tokens_of_client(view.client, now=now)), now=now)
