@@ -23,20 +23,20 @@ MAX_TOKEN_CHARS = 16_384
 _SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 
 
-class StatusListClaim(Struct, frozen=True):
+class StatusListClaim(Struct, frozen=True, gc=False):
     """The place of a token's status (Token Status List, "Referenced Token")."""
 
     idx: int
     uri: str
 
 
-class StatusClaim(Struct, frozen=True):
+class StatusClaim(Struct, frozen=True, gc=False):
     """How a token's status is looked up."""
 
     status_list: StatusListClaim
 
 
-class Claims(Struct, frozen=True, kw_only=True):
+class Claims(Struct, frozen=True, kw_only=True, gc=False):
     """What an access token says, RFC 9068 §2.2 and ours; instants are whole seconds since the epoch.
 
     ``aud`` is the API's identifier, ``sub`` the client itself, ``org`` and ``env`` whom and what it is for; a token is

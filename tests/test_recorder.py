@@ -17,6 +17,7 @@ from portal.devservices import start_valkey
 from tests import environment, live
 from tests.canary import Canary
 from tests.keys.validation.recorder import Answer, Change, Place, Recorder, Recording, Subject, Writer, writers
+from tests.oauth.recorder import TokenRecorder
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
 WORKERS = 4
@@ -32,9 +33,16 @@ class Fleet:
     here: Place
     there: Place
 
-    def record(self, for_s: float, *, pause_s: float = 0.1, disturb: Callable[[], None] = lambda: None) -> Recording:
+    def record(
+        self,
+        for_s: float,
+        *,
+        kind: type[Recorder] = Recorder,
+        pause_s: float = 0.1,
+        disturb: Callable[[], None] = lambda: None,
+    ) -> Recording:
         """What is answered in so many seconds."""
-        recorder = Recorder(self.portal.url, self.writers, here=self.here, there=self.there, pause_s=pause_s)
+        recorder = kind(self.portal.url, self.writers, here=self.here, there=self.there, pause_s=pause_s)
         return recorder.run(for_s, disturb=disturb)
 
     def edit_against_roll(self, *, rounds: int) -> int:
@@ -126,6 +134,12 @@ def test_no_answer_shows_what_was_changed_before_it_was_asked_for(fleet: Fleet) 
         "401",
     }
     assert recording.pending == 0
+
+
+def test_nor_of_access_tokens(fleet: Fleet) -> None:
+    recording = fleet.record(4, kind=TokenRecorder)
+    assert recording.late == []
+    assert set(recording.codes) >= {"VALID", "REVOKED", "DISABLED", "ORGANIZATION_SUSPENDED"}
 
 
 def test_nor_while_valkey_evicts_is_emptied_and_cuts_its_subscribers_off(fleet: Fleet) -> None:

@@ -25,10 +25,20 @@ from keys.models import Api, ApiKey, Environment, RevokeReason  # noqa: E402  # 
 from keys.services.apis import disable_api, enable_api  # noqa: E402
 from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key  # noqa: E402
 from keys.services.secrets import end_key_secret, roll_key  # noqa: E402
+from oauth.models import Client  # noqa: E402
+from oauth.services.clients import (  # noqa: E402
+    ClientSettings,
+    create_client,
+    disable_client,
+    enable_client,
+    revoke_all_tokens,
+)
+from oauth.services.tokens import revoke_token  # noqa: E402
 from portal import outbox  # noqa: E402  # after Django
 from portal.audit import COMMAND  # noqa: E402
 from portal.models import Organization  # noqa: E402
 from portal.services.organizations import resume_organization, suspend_organization  # noqa: E402
+from tests.oauth.minting import claims_for, sign  # noqa: E402
 
 
 def issue(organization: str, api: str, *scopes: str) -> Any:
@@ -66,6 +76,29 @@ def roll(key: str, overlap_s: float) -> Any:
 def end_oldest(key: str) -> Any:
     """End the oldest secret."""
     return end_key_secret(_key(key).secrets.order_by("pk")[0], by=COMMAND).propagation, None
+
+
+def make_client(organization: str, api: str) -> Any:
+    """A client with one scope; what it made is its id."""
+    made = create_client(
+        Organization.objects.get(public_id=organization),
+        ClientSettings("recorded"),
+        grants={api: ["orders:read"]},
+        environment=Environment.LIVE,
+        by=COMMAND,
+    )
+    return made.propagation, made.client.public_id
+
+
+def _client(public_id: str) -> Client:
+    return Client.objects.select_related("organization").get(public_id=public_id)
+
+
+def mint(client: str) -> Any:
+    """A token of the client's; what it made is its id and the token. Nobody has to hear of it."""
+    row = _client(client)
+    claims = claims_for(row, row.grants.get().api, "orders:read")
+    return outbox.Propagation(0), [claims.jti, sign(claims)]
 
 
 def roll_dying(key: str, overlap_s: float, step: str) -> Any:
@@ -114,6 +147,12 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "roll": roll,
     "roll_dying": roll_dying,
     "end_oldest": end_oldest,
+    "create_client": make_client,
+    "mint": mint,
+    "revoke_token": lambda client, jti: (revoke_token(_client(client), jti, by=COMMAND).propagation, None),
+    "revoke_tokens": lambda client: (revoke_all_tokens(_client(client), by=COMMAND).propagation, None),
+    "disable_client": lambda client: (disable_client(_client(client), by=COMMAND).propagation, None),
+    "enable_client": lambda client: (enable_client(_client(client), by=COMMAND).propagation, None),
     "revoke": lambda key: (revoke_key(_key(key), reason=RevokeReason.OTHER, by=COMMAND).propagation, None),
     "disable": lambda key: (disable_key(_key(key), by=COMMAND).propagation, None),
     "enable": lambda key: (enable_key(_key(key), by=COMMAND).propagation, None),

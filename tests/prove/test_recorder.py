@@ -9,6 +9,7 @@ import pytest
 
 from tests import environment
 from tests.canary import Canary
+from tests.oauth.recorder import TokenRecorder
 from tests.test_recorder import Fleet, fleet_in
 
 pytestmark = [
@@ -50,6 +51,13 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 def test_warm(fleet: Fleet, prove: Callable[[str], None]) -> None:
     recording = fleet.record(FOR_S)
     prove(f"recorder, warm, {FOR_S:.0f} s: {recording.figures()}")
+    assert recording.late == []
+    assert {code for code in recording.codes if code.startswith("5")} <= {"503"}
+
+
+def test_warm_tokens(fleet: Fleet, prove: Callable[[str], None]) -> None:
+    recording = fleet.record(FOR_S, kind=TokenRecorder)
+    prove(f"recorder, tokens, {FOR_S:.0f} s: {recording.figures()}")
     assert recording.late == []
     assert {code for code in recording.codes if code.startswith("5")} <= {"503"}
 

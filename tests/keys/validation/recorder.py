@@ -168,7 +168,7 @@ class Recorder:
 
     def run(self, for_s: float, *, disturb: Callable[[], None] = lambda: None) -> Recording:
         """Record for so many seconds, disturbing half-way; raises what any thread raised."""
-        writing = [self._revoke, self._disable, self._cut, self._roll, self._suspend(), self._disable_api()]
+        writing = self._changes()
         with ThreadPoolExecutor(CLIENTS + len(writing)) as threads:
             jobs = [threads.submit(self._repeat, once) for once in writing]
             jobs += [threads.submit(self._ask_all) for _ in range(CLIENTS)]
@@ -183,6 +183,9 @@ class Recorder:
         return self._recording
 
     # --- changes -------------------------------------------------------------------------------------------------
+
+    def _changes(self) -> list[Callable[[], Iterator[None]]]:
+        return [self._revoke, self._disable, self._cut, self._roll, self._suspend(), self._disable_api()]
 
     def _repeat(self, once: Callable[[], Iterator[None]]) -> None:
         while not self._stop.is_set():
