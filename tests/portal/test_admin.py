@@ -18,6 +18,9 @@ from django.urls import URLPattern, reverse
 from keys.models import Api, ApiKey, ApiSecret, KeySecret
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey
+from oauth.models import Client as OAuthClient
+from oauth.models import ClientSecret, SigningKey
+from oauth.services.common import IssuedClient
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization, User
 from tests.staff import in_admin, make_staff, make_superuser
@@ -25,12 +28,15 @@ from tests.staff import in_admin, make_staff, make_superuser
 pytestmark = pytest.mark.django_db
 
 CONFIRMED = {"confirmed": "yes"}
+APPS = ("portal", "keys", "oauth", "auth")
 SHUT = {
     "/admin/portal/user/add/",
     "/admin/portal/organization/add/",
     "/admin/portal/auditevent/add/",
     "/admin/keys/apisecret/add/",
     "/admin/keys/apikey/add/",
+    "/admin/oauth/client/add/",
+    "/admin/oauth/signingkey/add/",
 }
 
 
@@ -50,7 +56,9 @@ def group() -> Group:
 
 
 @pytest.fixture
-def urls(ada: User, issued: IssuedKey, api_secret: IssuedApiSecret, group: Group) -> list[str]:
+def urls(
+    ada: User, issued: IssuedKey, issued_client: IssuedClient, api_secret: IssuedApiSecret, group: Group
+) -> list[str]:
     """Every address of admin, with an object behind each that needs one."""
     objects: dict[type[Model], Any] = {
         User: ada,
@@ -59,6 +67,8 @@ def urls(ada: User, issued: IssuedKey, api_secret: IssuedApiSecret, group: Group
         Api: issued.key.api,
         ApiKey: issued.key,
         ApiSecret: api_secret.secret,
+        OAuthClient: issued_client.client,
+        SigningKey: SigningKey.objects.first(),
         AuditEvent: AuditEvent.objects.first(),
     }
     return list(_addresses(objects))
@@ -67,7 +77,7 @@ def urls(ada: User, issued: IssuedKey, api_secret: IssuedApiSecret, group: Group
 def _addresses(objects: dict[type[Model], Any]) -> Iterator[str]:
     assert set(admin.site._registry) == set(objects), "the walk needs an object of each model"
     yield reverse("admin:index")
-    for app in ("portal", "keys", "auth"):
+    for app in APPS:
         yield reverse("admin:app_list", args=[app])
     for model, model_admin in admin.site._registry.items():
         for pattern in model_admin.urls:
@@ -88,6 +98,8 @@ def test_admin_shows_these_models_and_no_other() -> None:
         "keys.Api",
         "keys.ApiSecret",
         "keys.ApiKey",
+        "oauth.Client",
+        "oauth.SigningKey",
     }
 
 
@@ -138,7 +150,7 @@ def test_staff_without_permission_see_the_index_and_nothing_else(urls: list[str]
     index, *others = urls
     assert client.get(index).status_code == 200
     for url in others:
-        expected = 404 if url in {reverse("admin:app_list", args=[app]) for app in ("portal", "keys", "auth")} else 403
+        expected = 404 if url in {reverse("admin:app_list", args=[app]) for app in APPS} else 403
         assert client.get(url).status_code == expected, url
         if expected == 403:
             assert client.post(url, CONFIRMED).status_code == 403, url
@@ -154,7 +166,7 @@ def test_whoever_may_only_look_changes_nothing(urls: list[str]) -> None:
 
 
 def test_a_superuser_sees_every_page_and_no_digest(urls: list[str], eve_client: Client) -> None:
-    secrets = [*KeySecret.objects.all(), *ApiSecret.objects.all()]
+    secrets = [*KeySecret.objects.all(), *ApiSecret.objects.all(), *ClientSecret.objects.all()]
     digests = [bytes(secret.digest) for secret in secrets]
     for url in urls:
         response = eve_client.get(url, follow=True)
@@ -164,6 +176,7 @@ def test_a_superuser_sees_every_page_and_no_digest(urls: list[str], eve_client: 
         assert response.status_code == 200, url
         page = response.content.decode()
         assert "pepper" not in page.lower(), url
+        assert not any(key.private_key in page for key in SigningKey.objects.all()), url
         assert not any(digest.hex() in page or str(digest) in page for digest in digests), url
 
 

@@ -1,0 +1,199 @@
+"""OAuth clients and signing keys, for staff: read, and stopped where need be."""
+
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from keys.admin_forms import ReasonForm, spell_rate_limit
+from keys.models import RevokeReason
+from keys.services.errors import Refused
+from oauth.models import Client, ClientSecret, Grant, SigningKey
+from oauth.presenters import client_view
+from oauth.rotation import Span, state
+from oauth.services.clients import disable_client, enable_client, revoke_all_tokens, revoke_client
+from oauth.services.signing_keys import drop_signing_keys
+from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
+from portal.audit import Actor
+from portal.outbox import Propagation
+
+
+class ClientSecretInline(ShownInline):
+    """A client's secrets, by their hints."""
+
+    model = ClientSecret
+    fields = readonly_fields = (
+        "hint",
+        "public_id",
+        "created_at",
+        "last_used_at",
+        "last_used_from",
+        "last_used_agent",
+        "ends_at",
+    )
+
+
+class GrantInline(ShownInline):
+    """What a client may have at each API."""
+
+    model = Grant
+    fields = readonly_fields = ("api", "granted")
+
+    @admin.display(description="scopes")
+    def granted(self, grant: Grant) -> str:
+        """As one reads them."""
+        return ", ".join(grant.scopes) or "none"
+
+
+def _pause(client: Client, *, by: Actor) -> Propagation:
+    return disable_client(client, by=by).propagation
+
+
+def _resume(client: Client, *, by: Actor) -> Propagation:
+    return enable_client(client, by=by).propagation
+
+
+def _revoke(client: Client, *, by: Actor, reason: RevokeReason) -> Propagation:
+    return revoke_client(client, reason=reason, by=by).propagation
+
+
+def _revoke_tokens(client: Client, *, by: Actor) -> Propagation:
+    return revoke_all_tokens(client, by=by).propagation
+
+
+def _drop(key: SigningKey, *, by: Actor) -> Propagation:
+    return drop_signing_keys(by=by, algorithms=[key.algorithm]).propagation
+
+
+@admin.register(Client)
+class ClientAdmin(OperatedAdmin[Client]):
+    """Consumers' clients. Making and editing them is the consumers' own affair."""
+
+    declines = (Refused,)
+    list_display = ("name", "public_id", "organization", "environment", "status", "last_used_at")
+    list_filter = ("environment", "created_at")
+    list_select_related = ("organization",)
+    search_fields = ("name", "public_id", "secrets__hint", "secrets__public_id", "organization__name")
+    ordering = ("-created_at", "-pk")
+    fields = (
+        "public_id", "name", "note", "organization", "environment", "owner", "status", "own_keys", "token_lifetime_s",
+        "from_where", "limits", "metadata", "generation", "disabled_at", "revoked_at", "revoke_reason",
+        "last_used_at", "created_at",
+    )  # fmt: skip
+    inlines = (GrantInline, ClientSecretInline)
+    staff_actions = (
+        StaffAction(
+            name="pause",
+            label="Pause",
+            done="Paused",
+            consequence="It gets no tokens, and those it has are refused at once (DISABLED), until it is resumed,"
+            " which its organization can do, too.",
+            permission="oauth.change_client",
+            run=_pause,
+            offered=lambda client: client.revoked_at is None and client.disabled_at is None,
+            is_danger=True,
+        ),
+        StaffAction(
+            name="resumption",
+            label="Resume",
+            done="Resumed",
+            consequence="It gets tokens again, and those that have not expired are accepted.",
+            permission="oauth.change_client",
+            run=_resume,
+            offered=lambda client: client.revoked_at is None and client.disabled_at is not None,
+        ),
+        StaffAction(
+            name="token-revocation",
+            label="Revoke all tokens",
+            done="Revoked all tokens of",
+            consequence="Every token that was issued so far is refused at once (REVOKED). The client goes on and gets"
+            " new ones.",
+            permission="oauth.change_client",
+            run=_revoke_tokens,
+            offered=lambda client: client.revoked_at is None,
+            is_danger=True,
+        ),
+        StaffAction(
+            name="revocation",
+            label="Revoke",
+            done="Revoked",
+            consequence="It gets no tokens, and those it has are refused at once (REVOKED), for good."
+            " Its organization has to make a new client.",
+            permission="oauth.change_client",
+            run=_revoke,
+            form=ReasonForm,
+            offered=lambda client: client.revoked_at is None,
+            is_danger=True,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
+        """Clients, with their secrets and grants."""
+        newest_first = ClientSecret.objects.order_by("-pk").defer("digest", "pepper_version")
+        clients = super().get_queryset(request).select_related("organization", "owner")
+        return clients.prefetch_related(Prefetch("secrets", newest_first), "grants__api")
+
+    def facts(self, obj: Client) -> dict[str, object]:
+        """What to know before traffic is stopped or let through."""
+        return {
+            "Client id": obj.public_id,
+            "Organization": obj.organization,
+            "Environment": obj.environment,
+            "Status": self.status(obj),
+            "Last token": obj.last_used_at or "never",
+        }
+
+    @admin.display(description="keys of its own")
+    def own_keys(self, client: Client) -> str:
+        """Their ids."""
+        return ", ".join(key["kid"] for key in client.public_keys) or "none: it has secrets"
+
+    @admin.display(description="networks")
+    def from_where(self, client: Client) -> str:
+        """Where it may come from."""
+        return ", ".join(client.networks) or "any"
+
+    @admin.display(description="rate limits")
+    def limits(self, client: Client) -> str:
+        """As one types them."""
+        return ", ".join(map(spell_rate_limit, client.rate_limits)) or "the API's"
+
+    @admin.display(description="status")
+    def status(self, client: Client) -> str:
+        """As its own page says."""
+        now = timezone.now()
+        working = [secret for secret in client.secrets.all() if secret.works(now)]
+        return client_view(client, working, may_manage=False, now=now).status.value
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(OperatedAdmin[SigningKey]):
+    """The keys that sign access tokens. They rotate by themselves; the private half is shown to nobody."""
+
+    list_display = ("kid", "algorithm", "status", "signs_from", "signs_until", "kept_until")
+    list_filter = ("algorithm",)
+    search_fields = ("kid",)
+    ordering = ("-pk",)
+    fields = ("kid", "algorithm", "status", "public_key", "created_at", "signs_from", "signs_until", "kept_until")
+    staff_actions = (
+        StaffAction(
+            name="emergency",
+            label="Drop in an emergency",
+            done="Dropped the keys of the algorithm of",
+            consequence="No key of this algorithm is trusted any more: every access token that was signed with one is"
+            " refused at once, and new keys sign from now on. For a key that leaked, and nothing else.",
+            permission="oauth.change_signingkey",
+            run=_drop,
+            is_bulk=False,
+            is_danger=True,
+        ),
+    )
+
+    def facts(self, obj: SigningKey) -> dict[str, object]:
+        """What to know before tokens are refused."""
+        return {"Algorithm": obj.algorithm, "Status": self.status(obj)}
+
+    @admin.display(description="status")
+    def status(self, key: SigningKey) -> str:
+        """Next, active, retiring or retired."""
+        return state(Span(key.signs_from, key.signs_until, key.kept_until), now=timezone.now())
