@@ -12,6 +12,7 @@ from redis.asyncio.connection import Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 PREFIX = "latchkey:"
 REGISTER = f"{PREFIX}register"
@@ -72,17 +73,18 @@ def new_connection() -> Any:
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
         "redis_connect_func": _greet,
+        "driver_info": None,  # each of these two is another question before the first of ours
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     return kind(**options)
 
 
 async def _greet(connection: Any) -> None:
     await connection.on_connect()
-    info = b""
     for section in ("server", "replication"):
         await connection.send_command("INFO", section)
-        info += await connection.read_response(disable_decoding=True)
-    connection.run = run_of(info)
+    info = [await connection.read_response(disable_decoding=True) for _ in range(2)]
+    connection.run = run_of(b"".join(info))
 
 
 class Link:

@@ -91,9 +91,8 @@ def pin(pid: int) -> None:
 def measure(target: Target, connections: int) -> Figures:
     """Ask one target, which has been asked the same a moment before: what is warm must not have aged meanwhile."""
     calls = target.calls[connections]
-    asyncio.run(
-        load.run(target.port, target.requests, connections=connections, total=max(len(target.requests), WARM_UP))
-    )
+    warm_up = max(len(target.requests), WARM_UP)
+    asyncio.run(load.run(target.port, target.requests, connections=1, total=warm_up))
     before = cpu_seconds(target.pid)
     came = asyncio.run(load.run(target.port, target.requests, connections=connections, total=calls))
     cpu_us = (cpu_seconds(target.pid) - before) / calls * 1e6
