@@ -158,7 +158,7 @@ def unsigned_like(client_id: str, claims: dict[str, Any]) -> str:
         {"x5c": ["MIIB"]},
         {"crit": ["exp"]},
     ],
-    ids=str,
+    ids="".join,
 )
 def test_a_header_chooses_no_key_and_says_nothing_else(keyed: Memory, header: dict[str, Any]) -> None:
     assert refused(present(assertion(keyed.client.client_id, header=header)), "invalid_client", 401)
