@@ -34,9 +34,14 @@ def violations(policies: Policies, facts: KeyFacts) -> list[Violation]:
         found.append(Violation("expires_at", f"limits keys to {length} from their newest secret"))
     elif policies.key_expiry_required and facts.expires_at is None:
         found.append(Violation("expires_at", "asks for an expiry on every key"))
-    if policies.live_networks_required and facts.is_live and not facts.has_networks:
-        found.append(Violation("networks", "asks for allowed addresses on live keys"))
-    return found
+    return found + network_violations(policies, is_live=facts.is_live, has_networks=facts.has_networks)
+
+
+def network_violations(policies: Policies, *, is_live: bool, has_networks: bool) -> list[Violation]:
+    """The rule on where a credential may be used from, if it is broken; clients are under it as keys are."""
+    if policies.live_networks_required and is_live and not has_networks:
+        return [Violation("networks", "asks for allowed addresses on live keys")]
+    return []
 
 
 def in_words(broken: Sequence[Violation]) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from keys.models import ApiKey, Environment
-from keys.policies import KeyFacts, violations
+from keys.policies import KeyFacts, network_violations, violations
 from keys.services.errors import Invalid
 from portal.audit import Actor, ActorKind, role_of
 from portal.models import Organization
@@ -22,13 +22,22 @@ def hold_policies_on_new(
     """Raise Invalid for the first rule that a key with these columns would break."""
     if by.kind not in BOUND:
         return
-    policies = organization.policies
-    role = role_of(by, organization) if by.user else Role.DEVELOPER  # a credential's scopes say less than a role
-    if is_live and (role is None or not policies.may_make_live_keys(role)):
-        makers = [f"{each}s" for each in Role if policies.may_make_live_keys(each)]
-        raise broken(organization, "environment", f"lets only {' and '.join(makers)} make live keys")
+    if is_live:
+        _require_maker(organization, by)
     facts = KeyFacts(is_live, bool(columns["networks"]), columns["expires_at"], secret_from=now)
-    for violation in violations(policies, facts):
+    for violation in violations(organization.policies, facts):
+        raise broken(organization, violation.field, violation.rule)
+
+
+def hold_policies_on_client(
+    organization: Organization, *, is_live: bool, has_networks: bool, is_new: bool, by: Actor
+) -> None:
+    """Raise Invalid where a client would break what holds for it, too: it has no end of its own, its tokens have."""
+    if by.kind not in BOUND:
+        return
+    if is_live and is_new:
+        _require_maker(organization, by)
+    for violation in network_violations(organization.policies, is_live=is_live, has_networks=has_networks):
         raise broken(organization, violation.field, violation.rule)
 
 
@@ -42,6 +51,14 @@ def hold_policies_on_edit(key: ApiKey, columns: Mapping[str, Any], changed: Sequ
     for violation in violations(key.organization.policies, facts):
         if violation.field in changed:
             raise broken(key.organization, violation.field, violation.rule)
+
+
+def _require_maker(organization: Organization, by: Actor) -> None:
+    policies = organization.policies
+    role = role_of(by, organization) if by.user else Role.DEVELOPER  # a credential's scopes say less than a role
+    if role is None or not policies.may_make_live_keys(role):
+        makers = [f"{each}s" for each in Role if policies.may_make_live_keys(each)]
+        raise broken(organization, "environment", f"lets only {' and '.join(makers)} make live keys")
 
 
 def broken(organization: Organization, field: str, rule: str) -> Invalid:

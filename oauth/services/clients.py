@@ -14,6 +14,7 @@ from keys.models import Api, Environment, RevokeReason
 from keys.secret import Kind
 from keys.services.common import mint, only_once, valid
 from keys.services.errors import Conflict, Invalid, Refused
+from keys.services.policies import hold_policies_on_client
 from oauth.jwk import clean_jwks
 from oauth.models import Client, ClientSecret, Grant
 from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, record_of_client, refuse_if_revoked
@@ -82,8 +83,12 @@ def create_client(
         now = timezone.now()
         _refuse_if_closed(organization, by)
         granted = _granted(grants, before={})
+        columns, is_live = wanted.cleaned(), environment is Environment.LIVE
+        hold_policies_on_client(
+            organization, is_live=is_live, has_networks=bool(columns["networks"]), is_new=True, by=by
+        )
         client = Client.objects.create(
-            organization=organization, environment=environment, owner=by.user, created_at=now, **wanted.cleaned()
+            organization=organization, environment=environment, owner=by.user, created_at=now, **columns
         )
         remember(client.public_id)
         Grant.objects.bulk_create(Grant(client=client, api=api, scopes=scopes) for api, scopes in granted.items())
@@ -115,6 +120,11 @@ def edit_client(client: Client, wanted: ClientSettings, *, by: Actor, seen_versi
         if bool(columns["public_keys"]) != bool(client.public_keys):
             raise Invalid("public_keys", "A client keeps to keys, or to secrets. Create another.")
         changed = [name for name in EDITABLE if getattr(client, name) != columns[name]]
+        if "networks" in changed:
+            is_live, has_networks = client.environment == Environment.LIVE, bool(columns["networks"])
+            hold_policies_on_client(
+                client.organization, is_live=is_live, has_networks=has_networks, is_new=False, by=by
+            )
         before = _shown(client, changed)
         for name in changed:
             setattr(client, name, columns[name])

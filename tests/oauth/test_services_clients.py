@@ -39,7 +39,10 @@ from oauth.sweeps import record_endings
 from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Organization, User
+from portal.permissions import Role
+from portal.policies import Policies
 from portal.services.organizations import suspend_organization
+from portal.services.policies import change_policies
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -321,3 +324,24 @@ def test_places_are_leased_once_and_forgotten_when_no_token_can_hold_them(
     assert prune_status_blocks(now=now + DAY, limit=9) == 0
     assert prune_status_blocks(now=now + DAY + 3 * HOUR, limit=9) == 4
     assert not StatusBlock.objects.exists()
+
+
+def test_who_may_make_live_keys_makes_live_clients(acme: Organization, api: Api, as_ada: Actor, ben: User) -> None:
+    change_policies(acme, Policies(live_keys_by=Role.ADMIN), by=as_ada)
+    grants, as_ben = {api.public_id: ["orders:read"]}, Actor(ActorKind.USER, ben)
+    with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
+        create_client(acme, WANTED, grants=grants, environment=Environment.LIVE, by=as_ben)
+    create_client(acme, WANTED, grants=grants, environment=Environment.TEST, by=as_ben)
+    create_client(acme, WANTED, grants=grants, environment=Environment.LIVE, by=as_ada)
+
+
+def test_where_live_keys_need_networks_live_clients_need_them(issued: IssuedClient, api: Api, as_ada: Actor) -> None:
+    organization, at_home = issued.client.organization, replace(WANTED, networks=["10.0.0.0/8"])
+    change_policies(organization, Policies(live_networks_required=True), by=as_ada)
+    with pytest.raises(Invalid, match="asks for allowed addresses") as refusal:
+        create_client(organization, WANTED, grants={api.public_id: []}, environment=Environment.LIVE, by=as_ada)
+    assert refusal.value.field == "networks"
+    edit_client(issued.client, WANTED, by=as_ada)  # it has none from before, and keeps that
+    edit_client(issued.client, at_home, by=as_ada)
+    with pytest.raises(Invalid, match="asks for allowed addresses"):
+        edit_client(issued.client, WANTED, by=as_ada)
