@@ -69,9 +69,9 @@ def backend(portal: Live, demo: dict[str, Any]) -> Backend:
     return Backend(portal.url, demo["api"]["secret"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium."""
+    """Headless Chromium, as long as the journeys: while its driver's event loop runs, Django has no database."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield chromium
