@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from django.conf import settings
 from django.core import signing
 from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import OrderBy
@@ -14,8 +13,9 @@ from django.db.models.functions import Cast
 from django.db.models.lookups import Contains
 
 from keys.models import ApiKey, KeySecret, RevokeReason
-from keys.secret import RANDOM_CHARS, Kind, digest, kind_of
+from keys.secret import RANDOM_CHARS, Kind, kind_of
 from keys.states import EXPIRES_SOON, IDLE_AFTER, NEVER_USED_AFTER, Status
+from keys.validation.peppers import candidate_digests
 from portal.models import Organization
 
 PAGE_SIZE = 50
@@ -67,8 +67,7 @@ def find_by_secret(text: str, organization: Organization) -> ApiKey | None:
     """The organization's key that has this secret, whatever became of either; None also for what is no secret."""
     if kind_of(text) not in {Kind.LIVE, Kind.TEST}:
         return None
-    digests = [digest(text, pepper.key) for pepper in settings.KEY_PEPPERS]
-    return visible_keys(organization).filter(secrets__digest__in=digests).first()
+    return visible_keys(organization).filter(secrets__digest__in=candidate_digests(text)).first()
 
 
 def is_whole_secret(text: str) -> bool:

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from keys.secret import Kind, digest, kind_of
+from keys.secret import Kind, kind_of
 from keys.validation.cache import snapshots
 from keys.validation.database import Snapshots
 from keys.validation.names import client_name, organization_name
-from keys.validation.peppers import MOVER, Mover, Outdated
+from keys.validation.peppers import MOVER, Mover, Outdated, candidate_digests
 from keys.validation.shapes import ClientSnapshot, Code, OrganizationSnapshot
 from keys.validation.usage import USAGE, UsageRecorder
 from oauth import assertions
@@ -121,7 +121,7 @@ def _digests(presented: Presented) -> list[bytes]:
         return []
     if kind_of(presented.secret) is not Kind.CLIENT:
         raise InvalidClient
-    return [digest(presented.secret, pepper.key) for pepper in settings.KEY_PEPPERS]
+    return candidate_digests(presented.secret)
 
 
 def _proof(presented: Presented, digests: Sequence[bytes], client: ClientSnapshot | None, now: float) -> Proof | None:

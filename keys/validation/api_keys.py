@@ -2,17 +2,12 @@
 
 import hmac
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TypeVar
 
-from django.conf import settings
-from django.core.signals import setting_changed
-from django.dispatch import receiver
-
-from keys.secret import Kind, digest, kind_of
+from keys.secret import Kind, kind_of
 from keys.validation.kinds import Snapshots
 from keys.validation.names import api_name, api_secret_name, organization_name, secret_name
-from keys.validation.peppers import Outdated
+from keys.validation.peppers import Outdated, candidate_digests
 from keys.validation.shapes import (
     ApiSecretSnapshot,
     ApiSnapshot,
@@ -102,20 +97,9 @@ def recognise_caller(text: str) -> Caller | None:
 def _digests(text: str, name: Callable[[bytes], str]) -> dict[str, bytes]:
     """The digests that the secret may be stored as, by snapshot, that of the first pepper first."""
     digests: dict[str, bytes] = {}
-    for pepper in _peppers():  # which of them it is, only finding it tells
-        candidate = digest(text, pepper)
+    for candidate in candidate_digests(text):
         digests[name(candidate)] = candidate
     return digests
-
-
-@lru_cache(maxsize=1)
-def _peppers() -> tuple[bytes, ...]:
-    return tuple(pepper.key for pepper in settings.KEY_PEPPERS)
-
-
-@receiver(setting_changed)
-def _forget_peppers(**_: object) -> None:
-    _peppers.cache_clear()
 
 
 def _outdated(name_kind: str, snapshot: KeySnapshot | ApiSecretSnapshot, digests: dict[str, bytes]) -> Outdated | None:

@@ -6,9 +6,15 @@ What is handed over are digests: the secret itself stays with the call that pres
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import NamedTuple
 
+from django.conf import settings
+from django.core.signals import setting_changed
 from django.db import Error, close_old_connections
+from django.dispatch import receiver
+
+from keys.secret import digest
 
 MAX_NOTICED = 10_000
 
@@ -22,6 +28,21 @@ class Outdated(NamedTuple):
     secret_id: str
     old: bytes
     new: bytes
+
+
+def candidate_digests(text: str) -> list[bytes]:
+    """What the secret may be stored as, that under the first pepper first: which it is, only finding it tells."""
+    return [digest(text, pepper) for pepper in _peppers()]
+
+
+@lru_cache(maxsize=1)
+def _peppers() -> tuple[bytes, ...]:
+    return tuple(pepper.key for pepper in settings.KEY_PEPPERS)
+
+
+@receiver(setting_changed)
+def _forget_peppers(**_: object) -> None:
+    _peppers.cache_clear()
 
 
 Move = Callable[[Outdated], object]
