@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction
@@ -136,4 +137,38 @@ def record(
         request_id=actor.request_id,
         before=dict(before or {}),
         after=dict(after or {}),
+    )
+
+
+class Owned(Protocol):
+    """Something of an organization's that has a name."""
+
+    public_id: str
+    name: str
+
+    @property
+    def organization(self) -> Organization:
+        """Whose it is."""
+
+
+def record_of(
+    action: AuditAction,
+    subject: Owned | Organization,
+    by: Actor,
+    at: datetime,
+    *,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Append an event about an organization, or about something of its own, as ``record`` does."""
+    organization = subject if isinstance(subject, Organization) else subject.organization
+    record(
+        action,
+        actor=by,
+        at=at,
+        organization_id=organization.public_id,
+        subject_id=subject.public_id,
+        subject_label=subject.name,
+        before=before,
+        after=after,
     )

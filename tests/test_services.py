@@ -60,7 +60,7 @@ ONESELF = {
 }  # fmt: skip
 # Parts of operations: their callers have asked.
 PARTS = {
-    "record_of_key", "revoke_locked", "record_of_client", "record_of_member", "require_grant", "hold_policies_on_new",
+    "revoke_locked", "record_of_member", "require_grant", "hold_policies_on_new",
     "hold_policies_on_edit", "hold_policies_on_client",
 }  # fmt: skip
 MAY: Mapping[str, set[str]] = {

@@ -134,7 +134,7 @@ def _die_once_told() -> None:
 DYING: dict[str, Callable[[], object]] = {
     "nothing is written": _die_at("keys.services.secrets.end_for_roll"),
     "the old secret has its end": _die_at("keys.services.secrets.mint"),
-    "the new secret is made": _die_at("keys.services.secrets.record_of_key"),
+    "the new secret is made": _die_at("keys.services.secrets.record_of"),
     "it is committed": _die_at("portal.outbox._committed"),
     "every process is being told": _die_at("keys.validation.invalidation._wait"),
     "every process has heard": _die_once_told,

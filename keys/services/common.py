@@ -1,6 +1,6 @@
 """What every operation shares: locking in one order, minting a secret, and the names of what it touches."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +14,7 @@ from keys.models import ApiKey, ApiSecret, RevokeReason, Secret, Submission
 from keys.secret import Kind, digest, generate
 from keys.services.errors import AlreadyDone, Invalid, Refused
 from keys.validation import names
-from portal.audit import Actor, record
+from portal.audit import Actor, record_of
 from portal.audit_actions import AuditAction
 from portal.models import User
 
@@ -110,26 +110,4 @@ def revoke_locked(key: ApiKey, reason: RevokeReason, by: Actor, now: datetime) -
     key.revoke_reason = reason
     key.version += 1
     key.save(update_fields=["revoked_at", "revoke_reason", "version"])
-    record_of_key(AuditAction.KEY_REVOKED, key, by, now, after={"reason": reason.value})
-
-
-def record_of_key(
-    action: AuditAction,
-    key: ApiKey,
-    by: Actor,
-    now: datetime,
-    *,
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
-    """Append an audit event about a key to the open transaction."""
-    record(
-        action,
-        actor=by,
-        at=now,
-        organization_id=key.organization.public_id,
-        subject_id=key.public_id,
-        subject_label=key.name,
-        before=before,
-        after=after,
-    )
+    record_of(AuditAction.KEY_REVOKED, key, by, now, after={"reason": reason.value})

@@ -8,9 +8,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from keys.models import ApiKey, RevokeReason
-from keys.services.common import key_names, record_of_key, revoke_locked
+from keys.services.common import key_names, revoke_locked
 from portal import letters
-from portal.audit import Actor, record, require
+from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
 from portal.models import Membership, Organization, ServiceAccount, User
 from portal.outbox import Propagation, change
@@ -62,14 +62,7 @@ def remove_service_account(account: ServiceAccount, *, heir: Heir | None, by: Ac
         keys = _locked(keys_left_by(account, organization))
         if not ServiceAccount.objects.filter(pk=account.pk, removed_at=None).update(removed_at=now):
             raise Refused("This service account is removed already.")
-        record(
-            AuditAction.SERVICE_ACCOUNT_REMOVED,
-            actor=by,
-            at=now,
-            organization_id=organization.public_id,
-            subject_id=account.public_id,
-            subject_label=account.name,
-        )
+        record_of(AuditAction.SERVICE_ACCOUNT_REMOVED, account, by, now)
         _hand_over(keys, organization, heir, by, now)
         pending.touch(*_names(keys))
     return Departure(len(keys), pending.spread)
@@ -97,7 +90,7 @@ def _hand_over(keys: Sequence[ApiKey], organization: Organization, heir: Heir | 
         key.owner = heir if isinstance(heir, User) else None
         key.service_account = heir if isinstance(heir, ServiceAccount) else None
         key.save(update_fields=["owner", "service_account"])
-        record_of_key(AuditAction.KEY_REASSIGNED, key, by, now, before=before, after={"owner": key.owner_name})
+        record_of(AuditAction.KEY_REASSIGNED, key, by, now, before=before, after={"owner": key.owner_name})
 
 
 def _may_own(heir: Heir, organization: Organization) -> bool:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from keys.models import ApiKey, ApiSecret, KeySecret, Notice
-from portal.audit import SYSTEM, record
+from portal.audit import SYSTEM, record, record_of
 from portal.audit_actions import AuditAction
 
 Row = TypeVar("Row", ApiKey, KeySecret, ApiSecret)
@@ -68,23 +68,11 @@ def _record_expiry(key: ApiKey, now: datetime) -> None:
     if key.expires_at is None:
         raise ValueError("a key without an end does not expire")
     ended = key.expires_at.isoformat()
-    _record(AuditAction.KEY_EXPIRED, key, now, after={"expires_at": ended})
+    record_of(AuditAction.KEY_EXPIRED, key, SYSTEM, now, after={"expires_at": ended})
     Notice.objects.get_or_create(key=key, kind=Notice.Kind.EXPIRED, about=ended)
 
 
 def _record_ended_secret(secret: KeySecret, now: datetime) -> None:
-    _record(AuditAction.KEY_SECRET_ENDED, secret.key, now, after={"secret": secret.public_id})
+    record_of(AuditAction.KEY_SECRET_ENDED, secret.key, SYSTEM, now, after={"secret": secret.public_id})
     if secret.key.expires_at is None or now < secret.key.expires_at:  # else the expiry is what there is to tell
         Notice.objects.get_or_create(key=secret.key, kind=Notice.Kind.SECRET_ENDED, about=secret.public_id)
-
-
-def _record(action: AuditAction, key: ApiKey, now: datetime, *, after: dict[str, object]) -> None:
-    record(
-        action,
-        actor=SYSTEM,
-        at=now,
-        organization_id=key.organization.public_id,
-        subject_id=key.public_id,
-        subject_label=key.name,
-        after=after,
-    )

@@ -18,7 +18,6 @@ from keys.services.common import (
     lock_key,
     mint,
     only_once,
-    record_of_key,
     refuse_if_over,
     refuse_if_revoked,
     revoke_locked,
@@ -27,7 +26,7 @@ from keys.services.common import (
 )
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_edit, hold_policies_on_new
-from portal.audit import Actor, ActorKind, require
+from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
 from portal.models import Organization, ServiceAccount
 from portal.outbox import Propagation, change
@@ -125,7 +124,7 @@ def issue_key(
         minted = mint(Kind(environment.value), by=by.user, now=now)
         secret = KeySecret.objects.create(key=key, **minted.columns)
         after = {"api": api.public_id, "environment": environment.value, "secret": secret.public_id}
-        record_of_key(AuditAction.KEY_ISSUED, key, by, now, after={**after, **_shown(key, EDITABLE)})
+        record_of(AuditAction.KEY_ISSUED, key, by, now, after={**after, **_shown(key, EDITABLE)})
         pending.touch(secret_name(secret))  # the digest may be remembered as unknown
     return IssuedKey(key, secret, minted.text, pending.spread)
 
@@ -153,7 +152,7 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
         if changed:
             key.version += 1
             key.save(update_fields=[*changed, "version"])
-            record_of_key(AuditAction.KEY_EDITED, key, by, now, before=before, after=_shown(key, changed))
+            record_of(AuditAction.KEY_EDITED, key, by, now, before=before, after=_shown(key, changed))
         pending.touch(*key_names(key))
     return ChangedKey(key, pending.spread)
 
@@ -169,7 +168,7 @@ def disable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
             key.disabled_at = now
             key.version += 1
             key.save(update_fields=["disabled_at", "version"])
-            record_of_key(AuditAction.KEY_DISABLED, key, by, now)
+            record_of(AuditAction.KEY_DISABLED, key, by, now)
         pending.touch(*key_names(key))
     return ChangedKey(key, pending.spread)
 
@@ -185,7 +184,7 @@ def enable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
             key.disabled_at = None
             key.version += 1
             key.save(update_fields=["disabled_at", "version"])
-            record_of_key(AuditAction.KEY_ENABLED, key, by, now)
+            record_of(AuditAction.KEY_ENABLED, key, by, now)
         pending.touch(*key_names(key))
     return ChangedKey(key, pending.spread)
 

@@ -11,10 +11,10 @@ from keys.limits import MAX_OVERLAP
 from keys.models import ApiKey, KeySecret, Secret
 from keys.rolling import WorkingSecret, plan_roll
 from keys.secret import Kind
-from keys.services.common import key_names, lock_key, mint, only_once, record_of_key, refuse_if_over, secret_name
+from keys.services.common import key_names, lock_key, mint, only_once, refuse_if_over, secret_name
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.keys import ChangedKey, IssuedKey
-from portal.audit import Actor, require
+from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
 from portal.outbox import change
 from portal.permissions import Action
@@ -47,7 +47,7 @@ def roll_key(
         remember(key.public_id)
         minted = mint(Kind(key.environment), by=by.user, now=now)
         secret = KeySecret.objects.create(key=key, **minted.columns)
-        record_of_key(AuditAction.KEY_ROLLED, key, by, now, after={"secret": secret.public_id, "ends": ended})
+        record_of(AuditAction.KEY_ROLLED, key, by, now, after={"secret": secret.public_id, "ends": ended})
         pending.touch(*key_names(key))
     return IssuedKey(key, secret, minted.text, pending.spread)
 
@@ -77,7 +77,7 @@ def _set_end(secret: KeySecret, *, ends_at: datetime | None, by: Actor) -> Chang
         if moved:
             action = AuditAction.KEY_OVERLAP_CHANGED if ends_at else AuditAction.KEY_SECRET_ENDED
             after = {"secret": secret.public_id, "ends_at": moved.after}
-            record_of_key(action, key, by, now, before={"ends_at": moved.before}, after=after)
+            record_of(action, key, by, now, before={"ends_at": moved.before}, after=after)
         pending.touch(secret_name(secret))
     return ChangedKey(key, pending.spread)
 

@@ -17,8 +17,8 @@ from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_client
 from oauth.jwk import clean_jwks
 from oauth.models import Client, ClientSecret, Grant
-from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, record_of_client, refuse_if_revoked
-from portal.audit import Actor, ActorKind, require
+from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, refuse_if_revoked
+from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
 from portal.models import Organization
 from portal.outbox import change
@@ -95,12 +95,12 @@ def create_client(
         after = {"environment": environment.value, "grants": _shown_grants(client), **_shown(client, EDITABLE)}
         pending.touch(name_of(client))
         if client.public_keys:
-            record_of_client(AuditAction.CLIENT_CREATED, client, by, now, after=after)
+            record_of(AuditAction.CLIENT_CREATED, client, by, now, after=after)
             minted = None
         else:
             minted = mint(Kind.CLIENT, by=by.user, now=now)
             secret = ClientSecret.objects.create(client=client, **minted.columns)
-            record_of_client(AuditAction.CLIENT_CREATED, client, by, now, after={**after, "secret": secret.public_id})
+            record_of(AuditAction.CLIENT_CREATED, client, by, now, after={**after, "secret": secret.public_id})
     if minted is None:
         return ChangedClient(client, pending.spread)
     return IssuedClient(client, secret, minted.text, pending.spread)
@@ -131,7 +131,7 @@ def edit_client(client: Client, wanted: ClientSettings, *, by: Actor, seen_versi
         if changed:
             client.version += 1
             client.save(update_fields=[*changed, "version"])
-            record_of_client(AuditAction.CLIENT_EDITED, client, by, now, before=before, after=_shown(client, changed))
+            record_of(AuditAction.CLIENT_EDITED, client, by, now, before=before, after=_shown(client, changed))
         pending.touch(name_of(client))
     return ChangedClient(client, pending.spread)
 
@@ -155,7 +155,7 @@ def set_grants(client: Client, grants: Grants, *, by: Actor, seen_version: int |
             client.version += 1
             client.save(update_fields=["version"])
             told = {"before": {"grants": before}, "after": {"grants": after}}
-            record_of_client(AuditAction.CLIENT_GRANTS_CHANGED, client, by, now, **told)
+            record_of(AuditAction.CLIENT_GRANTS_CHANGED, client, by, now, **told)
         pending.touch(name_of(client))
     return ChangedClient(client, pending.spread)
 
@@ -181,7 +181,7 @@ def revoke_client(client: Client, *, reason: RevokeReason, by: Actor) -> Changed
             client.revoke_reason = reason
             client.version += 1
             client.save(update_fields=["revoked_at", "revoke_reason", "version"])
-            record_of_client(AuditAction.CLIENT_REVOKED, client, by, now, after={"reason": reason.value})
+            record_of(AuditAction.CLIENT_REVOKED, client, by, now, after={"reason": reason.value})
         pending.touch(name_of(client))
     return ChangedClient(client, pending.spread)
 
@@ -197,7 +197,7 @@ def revoke_all_tokens(client: Client, *, by: Actor) -> ChangedClient:
         client.version += 1
         client.save(update_fields=["generation", "version"])
         after = {"generation": client.generation}
-        record_of_client(AuditAction.CLIENT_TOKENS_REVOKED, client, by, now, after=after)
+        record_of(AuditAction.CLIENT_TOKENS_REVOKED, client, by, now, after=after)
         pending.touch(name_of(client))
     return ChangedClient(client, pending.spread)
 
@@ -221,7 +221,7 @@ def _set_disabled(client: Client, *, disabled: bool, by: Actor) -> ChangedClient
             client.version += 1
             client.save(update_fields=["disabled_at", "version"])
             action = AuditAction.CLIENT_DISABLED if disabled else AuditAction.CLIENT_ENABLED
-            record_of_client(action, client, by, now)
+            record_of(action, client, by, now)
         pending.touch(name_of(client))
     return ChangedClient(client, pending.spread)
 

@@ -1,14 +1,10 @@
-"""What operations on clients share: the lock, the snapshot's name, the refusals and the audit event."""
+"""What operations on clients share: the lock, the snapshot's name and the refusals."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from keys.services.errors import Refused
 from keys.validation.names import client_name
 from oauth.models import Client, ClientSecret
-from portal.audit import Actor, record
-from portal.audit_actions import AuditAction
 from portal.outbox import Propagation
 
 
@@ -50,25 +46,3 @@ def refuse_if_revoked(client: Client) -> None:
     """Raise Refused for a client that was revoked."""
     if client.revoked_at is not None:
         raise Refused("This client is revoked; that cannot be undone.")
-
-
-def record_of_client(
-    action: AuditAction,
-    client: Client,
-    by: Actor,
-    now: datetime,
-    *,
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
-    """Append an audit event about a client to the open transaction."""
-    record(
-        action,
-        actor=by,
-        at=now,
-        organization_id=client.organization.public_id,
-        subject_id=client.public_id,
-        subject_label=client.name,
-        before=before,
-        after=after,
-    )

@@ -5,8 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from oauth.models import ClientSecret
-from oauth.services.common import record_of_client
-from portal.audit import SYSTEM
+from portal.audit import SYSTEM, record_of
 from portal.audit_actions import AuditAction
 
 
@@ -21,5 +20,5 @@ def record_ended_client_secrets(*, now: datetime, limit: int) -> int:
             secret.save(update_fields=["end_recorded_at"])
             if secret.client.revoked_at is None:
                 after = {"secret": secret.public_id}
-                record_of_client(AuditAction.CLIENT_SECRET_ENDED, secret.client, SYSTEM, now, after=after)
+                record_of(AuditAction.CLIENT_SECRET_ENDED, secret.client, SYSTEM, now, after=after)
     return len(secrets)

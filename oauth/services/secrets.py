@@ -10,8 +10,8 @@ from keys.services.common import mint, only_once
 from keys.services.errors import Conflict, Refused
 from keys.services.secrets import check_overlap, end_for_roll, move_end
 from oauth.models import Client, ClientSecret
-from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, record_of_client, refuse_if_revoked
-from portal.audit import Actor, require
+from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, refuse_if_revoked
+from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
 from portal.outbox import change
 from portal.permissions import Action
@@ -45,7 +45,7 @@ def roll_client(
         remember(client.public_id)
         minted = mint(Kind.CLIENT, by=by.user, now=now)
         secret = ClientSecret.objects.create(client=client, **minted.columns)
-        record_of_client(AuditAction.CLIENT_ROLLED, client, by, now, after={"secret": secret.public_id, "ends": ended})
+        record_of(AuditAction.CLIENT_ROLLED, client, by, now, after={"secret": secret.public_id, "ends": ended})
         pending.touch(name_of(client))
     return IssuedClient(client, secret, minted.text, pending.spread)
 
@@ -72,6 +72,6 @@ def _set_end(secret: ClientSecret, *, ends_at: datetime | None, by: Actor) -> Ch
         if moved:
             action = AuditAction.CLIENT_OVERLAP_CHANGED if ends_at else AuditAction.CLIENT_SECRET_ENDED
             after = {"secret": secret.public_id, "ends_at": moved.after}
-            record_of_client(action, client, by, now, before={"ends_at": moved.before}, after=after)
+            record_of(action, client, by, now, before={"ends_at": moved.before}, after=after)
         pending.touch(name_of(client))
     return ChangedClient(client, pending.spread)

@@ -8,9 +8,9 @@ from keys.limits import MAX_TOKEN_LIFETIME_S
 from keys.services.errors import Invalid
 from oauth.jti import Place, place_of
 from oauth.models import Client, RevokedToken, StatusBlock, StatusList
-from oauth.services.common import ChangedClient, lock_client, name_of, record_of_client
+from oauth.services.common import ChangedClient, lock_client, name_of
 from oauth.status import LIST_SIZE, slot_of
-from portal.audit import Actor, require
+from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
 from portal.outbox import change
 from portal.permissions import Action
@@ -40,7 +40,7 @@ def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | 
             },
         )
         if is_new:
-            record_of_client(AuditAction.CLIENT_TOKEN_REVOKED, client, by, now, after={"jti": jti})
+            record_of(AuditAction.CLIENT_TOKEN_REVOKED, client, by, now, after={"jti": jti})
         pending.touch(name_of(client))
     return ChangedClient(client, pending.spread)
 

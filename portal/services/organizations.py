@@ -1,15 +1,13 @@
 """Operations on organizations; each is one transaction with its audit event."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from portal import letters
-from portal.audit import Actor, record, require, require_operator
+from portal.audit import Actor, record_of, require, require_operator
 from portal.audit_actions import AuditAction
 from portal.models import MAX_NAME_CHARS, Membership, Organization, User
 from portal.outbox import Propagation, change
@@ -61,7 +59,7 @@ def rename_organization(organization: Organization, name: str, *, by: Actor) -> 
         before, after = {"name": organization.name}, {"name": name}
         organization.name = name
         organization.save(update_fields=["name"])
-        _record(AuditAction.ORGANIZATION_RENAMED, organization, by=by, at=now, before=before, after=after)
+        record_of(AuditAction.ORGANIZATION_RENAMED, organization, by, now, before=before, after=after)
         pending.touch(organization_name(organization))
     return ChangedOrganization(organization, pending.spread)
 
@@ -89,7 +87,7 @@ def close_organization(organization: Organization, *, by: Actor) -> ChangedOrgan
             now = timezone.now()
             organization.closed_at = now
             organization.save(update_fields=["closed_at"])
-            _record(AuditAction.ORGANIZATION_CLOSED, organization, by=by, at=now)
+            record_of(AuditAction.ORGANIZATION_CLOSED, organization, by, now)
             told = list(organization.members.filter(is_active=True).values_list("email", flat=True))
         pending.touch(organization_name(organization))
     letters.send(letters.organization_closed(organization), told)
@@ -99,7 +97,7 @@ def close_organization(organization: Organization, *, by: Actor) -> ChangedOrgan
 def _create(name: str, owner: User, *, by: Actor, is_personal: bool) -> Organization:
     organization = Organization.objects.create(name=name, is_personal=is_personal)
     Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
-    _record(AuditAction.ORGANIZATION_CREATED, organization, by=by, at=timezone.now())
+    record_of(AuditAction.ORGANIZATION_CREATED, organization, by, timezone.now())
     return organization
 
 
@@ -112,27 +110,6 @@ def _set_suspended(organization: Organization, *, suspended: bool, by: Actor) ->
             organization.suspended_at = now if suspended else None
             organization.save(update_fields=["suspended_at"])
             action = AuditAction.ORGANIZATION_SUSPENDED if suspended else AuditAction.ORGANIZATION_RESUMED
-            _record(action, organization, by=by, at=now)
+            record_of(action, organization, by, now)
         pending.touch(organization_name(organization))
     return ChangedOrganization(organization, pending.spread)
-
-
-def _record(
-    action: AuditAction,
-    organization: Organization,
-    *,
-    by: Actor,
-    at: datetime,
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
-    record(
-        action,
-        actor=by,
-        at=at,
-        organization_id=organization.public_id,
-        subject_id=organization.public_id,
-        subject_label=organization.name,
-        before=before,
-        after=after,
-    )

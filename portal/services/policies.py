@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal import letters
-from portal.audit import Actor, record, require
+from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
 from portal.models import Organization, User
 from portal.permissions import ROLES_FOR, Action
@@ -30,13 +30,11 @@ def change_policies(organization: Organization, wanted: Policies, *, by: Actor) 
         for name in changed:
             setattr(organization, name, getattr(wanted, name))
         organization.save(update_fields=changed)
-        record(
+        record_of(
             AuditAction.ORGANIZATION_POLICIES_CHANGED,
-            actor=by,
-            at=timezone.now(),
-            organization_id=organization.public_id,
-            subject_id=organization.public_id,
-            subject_label=organization.name,
+            organization,
+            by,
+            timezone.now(),
             before={name: before[name] for name in changed},
             after={name: after[name] for name in changed},
         )

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from portal.audit import Actor, record, require
+from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
 from portal.models import Organization, ServiceAccount
 from portal.permissions import Action
@@ -26,12 +26,5 @@ def create_service_account(organization: Organization, name: str, *, by: Actor) 
         if present.count() >= settings.MAX_MEMBERS_PER_ORGANIZATION:
             raise Refused(f"An organization has at most {settings.MAX_MEMBERS_PER_ORGANIZATION} service accounts.")
         account = ServiceAccount.objects.create(organization=organization, name=name)
-        record(
-            AuditAction.SERVICE_ACCOUNT_CREATED,
-            actor=by,
-            at=timezone.now(),
-            organization_id=organization.public_id,
-            subject_id=account.public_id,
-            subject_label=name,
-        )
+        record_of(AuditAction.SERVICE_ACCOUNT_CREATED, account, by, timezone.now())
     return account

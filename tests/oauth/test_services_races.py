@@ -11,10 +11,10 @@ from django.db import connection
 from keys.models import Api
 from oauth.jti import Place, new_jti
 from oauth.models import RevokedToken, StatusBlock
-from oauth.services.common import IssuedClient, record_of_client
+from oauth.services.common import IssuedClient
 from oauth.services.status import lease_block
 from oauth.services.tokens import revoke_token
-from portal.audit import Actor
+from portal.audit import Actor, record_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,7 +61,7 @@ def test_leasing_places_and_revoking_a_token_never_wait_for_each_other(
         patch.setattr(StatusBlock.objects, "create", once_before(revoke, StatusBlock.objects.create))
         lease()
     with monkeypatch.context() as patch:
-        patch.setattr("oauth.services.tokens.record_of_client", once_before(lease, record_of_client))
+        patch.setattr("oauth.services.tokens.record_of", once_before(lease, record_of))
         revoke_token(client, jtis[1], by=as_ada)
     assert set(RevokedToken.objects.values_list("jti", flat=True)) == set(jtis)
     assert StatusBlock.objects.count() == 3
