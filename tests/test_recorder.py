@@ -17,6 +17,7 @@ from portal.devservices import start_valkey
 from tests import environment, live
 from tests.canary import Canary
 from tests.keys.validation.recorder import Answer, Change, Place, Recorder, Recording, Subject, Writer, writers
+from tests.oauth.fleet import LISTED_WITHIN_S, OAuthFleet
 from tests.oauth.recorder import TokenRecorder
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
@@ -44,6 +45,11 @@ class Fleet:
         """What is answered in so many seconds."""
         recorder = kind(self.portal.url, self.writers, here=self.here, there=self.there, pause_s=pause_s)
         return recorder.run(for_s, disturb=disturb)
+
+    @property
+    def oauth(self) -> OAuthFleet:
+        """The same, as OAuth clients and offline verifiers meet it."""
+        return OAuthFleet(self.portal.url, WORKERS, self.writers[0], self.here, self.there)
 
     def edit_against_roll(self, *, rounds: int) -> int:
         """Cut or widen a key while it is rolled, again and again; how many answers showed both, in every process."""
@@ -126,6 +132,8 @@ def test_no_answer_shows_what_was_changed_before_it_was_asked_for(fleet: Fleet) 
     assert recording.late == []
     assert set(recording.codes) == {
         "VALID",
+        "ACTIVE",
+        "INACTIVE",
         "REVOKED",
         "DISABLED",
         "INSUFFICIENT_SCOPE",
@@ -139,7 +147,30 @@ def test_no_answer_shows_what_was_changed_before_it_was_asked_for(fleet: Fleet) 
 def test_nor_of_access_tokens(fleet: Fleet) -> None:
     recording = fleet.record(4, kind=TokenRecorder)
     assert recording.late == []
-    assert set(recording.codes) >= {"VALID", "REVOKED", "DISABLED", "ORGANIZATION_SUSPENDED"}
+    wanted = {"VALID", "REVOKED", "EXPIRED", "DISABLED", "ORGANIZATION_SUSPENDED", "ACTIVE", "INACTIVE"}
+    assert set(recording.codes) >= wanted
+
+
+def test_every_process_lists_within_five_seconds_what_is_refused(fleet: Fleet) -> None:
+    assert fleet.oauth.refuse_and_list() < LISTED_WITHIN_S
+
+
+def test_a_client_that_was_disabled_gets_nothing_and_what_it_got_meanwhile_is_inactive(fleet: Fleet) -> None:
+    changed, issues = fleet.oauth.issue_against("disable_client")
+    after = [each for each in issues if each.started > changed["ended"]]
+    assert {each.status for each in after} <= {401, 429}
+    tokens = [each.token for each in issues if each.token]
+    assert len(after) >= 4 <= len(tokens)
+    assert not any(map(fleet.oauth.is_active, tokens))
+
+
+def test_all_tokens_are_revoked_that_were_there_and_none_that_came_after(fleet: Fleet) -> None:
+    changed, issues = fleet.oauth.issue_against("revoke_tokens")
+    before = [each.token for each in issues if each.ended < changed["started"]]
+    after = [each.token for each in issues if each.started > changed["ended"]]
+    assert len(after) >= 4 <= len(before)
+    assert not any(map(fleet.oauth.is_active, before))
+    assert all(map(fleet.oauth.is_active, after))
 
 
 def test_nor_while_valkey_evicts_is_emptied_and_cuts_its_subscribers_off(fleet: Fleet) -> None:
@@ -162,6 +193,8 @@ def test_of_an_edit_and_a_roll_at_once_neither_is_lost(fleet: Fleet) -> None:
         (Answer(2.6, 2.7, "VALID"), True),
         (Answer(1.0, 1.9, "REVOKED"), True),  # answered before the change began
         (Answer(2.6, 2.7, "NOT_FOUND"), True),
+        (Answer(2.6, 2.7, "ACTIVE"), True),
+        (Answer(2.6, 2.7, "INACTIVE"), False),
         (Answer(2.6, 2.7, "503"), False),
     ],
 )

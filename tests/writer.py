@@ -32,7 +32,9 @@ from oauth.services.clients import (  # noqa: E402
     disable_client,
     enable_client,
     revoke_all_tokens,
+    revoke_client,
 )
+from oauth.services.common import IssuedClient  # noqa: E402
 from oauth.services.tokens import revoke_token  # noqa: E402
 from portal import outbox  # noqa: E402  # after Django
 from portal.audit import COMMAND  # noqa: E402
@@ -79,7 +81,7 @@ def end_oldest(key: str) -> Any:
 
 
 def make_client(organization: str, api: str) -> Any:
-    """A client with one scope; what it made is its id."""
+    """A client with one scope; what it made is its id and its secret."""
     made = create_client(
         Organization.objects.get(public_id=organization),
         ClientSettings("recorded"),
@@ -87,17 +89,18 @@ def make_client(organization: str, api: str) -> Any:
         environment=Environment.LIVE,
         by=COMMAND,
     )
-    return made.propagation, made.client.public_id
+    assert isinstance(made, IssuedClient)
+    return made.propagation, [made.client.public_id, made.secret_text]
 
 
 def _client(public_id: str) -> Client:
     return Client.objects.select_related("organization").get(public_id=public_id)
 
 
-def mint(client: str) -> Any:
+def mint(client: str, lifetime_s: int = 900) -> Any:
     """A token of the client's; what it made is its id and the token. Nobody has to hear of it."""
     row = _client(client)
-    claims = claims_for(row, row.grants.get().api, "orders:read")
+    claims = claims_for(row, row.grants.get().api, "orders:read", lifetime_s=lifetime_s)
     return outbox.Propagation(0), [claims.jti, sign(claims)]
 
 
@@ -153,6 +156,10 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "revoke_tokens": lambda client: (revoke_all_tokens(_client(client), by=COMMAND).propagation, None),
     "disable_client": lambda client: (disable_client(_client(client), by=COMMAND).propagation, None),
     "enable_client": lambda client: (enable_client(_client(client), by=COMMAND).propagation, None),
+    "revoke_client": lambda client: (
+        revoke_client(_client(client), reason=RevokeReason.OTHER, by=COMMAND).propagation,
+        None,
+    ),
     "revoke": lambda key: (revoke_key(_key(key), reason=RevokeReason.OTHER, by=COMMAND).propagation, None),
     "disable": lambda key: (disable_key(_key(key), by=COMMAND).propagation, None),
     "enable": lambda key: (enable_key(_key(key), by=COMMAND).propagation, None),

@@ -1,29 +1,36 @@
-"""The recorder with access tokens: one revoked, all revoked, their client paused, its organization suspended."""
+"""The recorder with access tokens: revoked, outlived, of a paused client, of a suspended organization."""
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import jwt
+
 from tests.keys.validation.recorder import Change, Place, Recorder, Subject
+
+LIFETIME_S = 2
+CLOCKS_AGREE_S = 0.01  # the one that tokens expire by, and the one that answers are recorded by
 
 
 class TokenRecorder(Recorder):
     """Records what is answered about tokens."""
 
     def _changes(self) -> list[Callable[[], Iterator[None]]]:
-        one, all_of_it, paused = (self._client(self._here.organization, self._here) for _ in range(3))
+        one, all_of_it, short, paused = (self._client(self._here.organization, self._here) for _ in range(4))
         return [
             self._suspend(),
             partial(self._revoke_token, one),
             partial(self._revoke_tokens, all_of_it),
+            partial(self._expire, short),
             self._disable_client(paused),
         ]
 
     def _client(self, organization: str, place: Place) -> str:
-        client: str = self._do("create_client", organization, place.api)["made"]
-        return client
+        client, _ = self._do("create_client", organization, place.api)["made"]
+        return str(client)
 
-    def _token(self, kind: str, client: str) -> tuple[str, Subject]:
-        done = self._do("mint", client)
+    def _token(self, kind: str, client: str, *lifetime_s: int) -> tuple[str, Subject]:
+        done = self._do("mint", client, *lifetime_s)
         jti, token = done["made"]
         issued = Change(done["started"], done["ended"], "VALID")
         return jti, self._add(Subject(kind, self._here.api_secret, token, [issued], ("orders:read",)))
@@ -37,6 +44,15 @@ class TokenRecorder(Recorder):
         _, subject = self._token("revoke all tokens", client)
         yield
         yield from self._alternate_once(subject, "revoke_tokens", client)
+
+    def _expire(self, client: str) -> Iterator[None]:
+        _, subject = self._token("expire", client, LIFETIME_S)
+        claims = jwt.decode(subject.credential, options={"verify_signature": False})
+        over_in_s = claims["exp"] - time.time()
+        at = time.monotonic() + over_in_s
+        subject.changes.append(Change(at - CLOCKS_AGREE_S, at + CLOCKS_AGREE_S, "EXPIRED"))
+        self._ask_on(subject, for_s=over_in_s + 1)
+        yield
 
     def _alternate_once(self, subject: Subject, operation: str, *arguments: str) -> Iterator[None]:
         done = self._do(operation, *arguments)

@@ -1,9 +1,7 @@
-"""What an offline verifier reads of our tokens, decoded here by the letter of the Token Status List draft alone."""
+"""What an offline verifier reads of our tokens, and when it is built anew."""
 
-import base64
 import gzip
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -27,6 +25,7 @@ from portal.audit import COMMAND
 from portal.services.organizations import resume_organization, suspend_organization
 from tests.asgi import Reply, ask
 from tests.oauth.minting import claims_for, ring
+from tests.oauth.offline import status_at
 
 REFUSED, LATER = Status.INVALID, Status.SUSPENDED
 
@@ -38,14 +37,6 @@ def decoded(token: str) -> dict[str, Any]:
     (key,) = (key for key in ring().published(now=time.time()) if key["kid"] == header["kid"])
     claims: dict[str, Any] = jwt.decode(token, jwt.PyJWK(key), algorithms=["ES256"], options={"verify_aud": False})
     return claims
-
-
-def status_at(claims: Mapping[str, Any], idx: int) -> int:
-    """The draft's sections 4.1 and 4.2: base64url, ZLIB, and statuses from the lowest bits of each byte up."""
-    assert claims["status_list"]["bits"] == 2
-    lst = claims["status_list"]["lst"]
-    array = zlib.decompress(base64.urlsafe_b64decode(lst + "=" * (-len(lst) % 4)))
-    return array[idx * 2 // 8] >> idx * 2 % 8 & 0b11
 
 
 def get(number: int | str, *headers: tuple[str, str], method: str = "GET", query: bytes = b"") -> Reply:

@@ -21,6 +21,7 @@ FOR_S = 60.0
 DISTURBED_EVERY_S = 1.5
 RACED = 100_000
 ROUNDS = 200
+LISTED_ROUNDS, RACED_ROUNDS = 10, 30
 
 
 @contextmanager
@@ -60,6 +61,22 @@ def test_warm_tokens(fleet: Fleet, prove: Callable[[str], None]) -> None:
     prove(f"recorder, tokens, {FOR_S:.0f} s: {recording.figures()}")
     assert recording.late == []
     assert {code for code in recording.codes if code.startswith("5")} <= {"503"}
+
+
+def test_every_process_lists_what_is_refused(fleet: Fleet, prove: Callable[[str], None]) -> None:
+    longest_s = max(fleet.oauth.refuse_and_list() for _ in range(LISTED_ROUNDS))
+    prove(f"refused in five ways, {LISTED_ROUNDS} times: in the list of every process after at most {longest_s:.1f} s")
+
+
+def test_nothing_that_a_client_got_before_it_was_disabled_is_active(fleet: Fleet, prove: Callable[[str], None]) -> None:
+    tokens = 0
+    for _ in range(RACED_ROUNDS):
+        changed, issues = fleet.oauth.issue_against("disable_client")
+        assert {each.status for each in issues if each.started > changed["ended"]} <= {401, 429}
+        active = [fleet.oauth.is_active(each.token) for each in issues if each.token]
+        assert not any(active)
+        tokens += len(active)
+    prove(f"issuing against disabling, {RACED_ROUNDS} times: {tokens:,} tokens, none of them active afterwards")
 
 
 def test_short_of_memory(fleet: Fleet, prove: Callable[[str], None]) -> None:

@@ -1,10 +1,11 @@
 """Record what a live portal answers while credentials change, and find answers that came too late to be right.
 
-Eight clients validate over new and kept connections; processes of their own (tests.writer) make the changes. Every
-answer and every change carries its start and end on CLOCK_MONOTONIC, which all processes of a machine share. One thing
-changes about each subject, by one change after the other, so its history is a list of states. A state may be seen from
-the start of the change that brought it until the *return* of the next that is no 202: an answer that starts later and
-still shows it breaks the promise, and so does one that shows a state whose change had not begun when it ended.
+Eight clients validate and introspect over new and kept connections; processes of their own (tests.writer) make the
+changes. Every answer and every change carries its start and end on CLOCK_MONOTONIC, which all processes of a machine
+share. One thing changes about each subject, by one change after the other, so its history is a list of states. A state
+may be seen from the start of the change that brought it until the *return* of the next that is no 202: an answer that
+starts later and still shows it breaks the promise, and so does one that shows a state whose change had not begun when
+it ended.
 """
 
 import http.client
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 from math import inf
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from portal import processes
 from portal.env import BASE_DIR
@@ -31,6 +32,7 @@ CLIENTS = 8
 NEW_CONNECTION = 0.2  # the share of questions asked over a connection of their own
 SUBJECTS_ASKED = 12  # the newest; older ones are settled
 GIVE_UP_S = 10.0
+OVERLAP_S = 1.0
 _random = Random()  # noqa: S311  # nothing secret: who is asked about next
 
 
@@ -51,6 +53,36 @@ class Answer:
     started: float
     ended: float
     code: str
+
+    def tells_of(self, state: str) -> bool:
+        """Whether it is what is to be answered in that state; introspection gives no reasons."""
+        return self.code in {state, "ACTIVE" if state == "VALID" else "INACTIVE"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A form or JSON object to post, and how what comes back is read."""
+
+    path: str
+    media_type: str
+    body: str = field(repr=False)
+    read: Callable[[Any], str]
+
+
+def validation(subject: "Subject") -> Question:
+    """What a backend asks on each call."""
+    body = json.dumps({"credential": subject.credential, "scopes": subject.scopes})
+    return Question("/v1/validate", "application/json", body, lambda answer: str(answer["code"]))
+
+
+def introspection(subject: "Subject") -> Question:
+    """The same in OAuth's words."""
+
+    def read(answer: Mapping[str, Any]) -> str:
+        return "ACTIVE" if answer["active"] and {*subject.scopes} <= {*answer["scope"].split()} else "INACTIVE"
+
+    form = urlencode({"token": subject.credential})
+    return Question("/oauth/introspect", "application/x-www-form-urlencoded", form, read)
 
 
 @dataclass(eq=False)
@@ -77,7 +109,8 @@ class Subject:
             for answer in self.answers
             if not answer.code.startswith("5")
             and not any(
-                code == answer.code and begun <= answer.ended and answer.started <= over for code, begun, over in spans
+                answer.tells_of(code) and begun <= answer.ended and answer.started <= over
+                for code, begun, over in spans
             )
         ]
 
@@ -185,7 +218,7 @@ class Recorder:
     # --- changes -------------------------------------------------------------------------------------------------
 
     def _changes(self) -> list[Callable[[], Iterator[None]]]:
-        return [self._revoke, self._disable, self._cut, self._roll, self._suspend(), self._disable_api()]
+        return [self._revoke, self._disable, self._cut, self._roll, self._outlive, self._suspend(), self._disable_api()]
 
     def _repeat(self, once: Callable[[], Iterator[None]]) -> None:
         while not self._stop.is_set():
@@ -257,6 +290,21 @@ class Recorder:
         old.changes.append(_change(self._do("end_oldest", key), "SUPERSEDED"))
         yield
 
+    def _outlive(self) -> Iterator[None]:
+        """A secret whose overlap ends by the clock."""
+        key, old = self._issue("outlived", self._here.organization, self._here)
+        yield
+        done = self._do("roll", key, OVERLAP_S)
+        old.changes.append(Change(done["started"] + OVERLAP_S, done["ended"] + OVERLAP_S, "SUPERSEDED"))
+        self._ask_on(old, for_s=2 * OVERLAP_S)
+        yield
+
+    def _ask_on(self, subject: Subject, *, for_s: float) -> None:
+        """Have it asked about for as long, however many newer ones there are."""
+        self._lasting.append(subject)
+        self._stop.wait(for_s)
+        self._lasting.remove(subject)
+
     # --- questions -----------------------------------------------------------------------------------------------
 
     def _ask_all(self) -> None:
@@ -274,14 +322,14 @@ class Recorder:
 
     def _ask(self, connection: http.client.HTTPConnection) -> None:
         subject = _random.choice(self._lasting + self._recording.subjects[-SUBJECTS_ASKED:])
-        body = json.dumps({"credential": subject.credential, "scopes": subject.scopes}).encode()
-        headers = {"Authorization": f"Bearer {subject.api_secret}", "Content-Type": "application/json"}
+        question = _random.choice((validation, introspection))(subject)
+        headers = {"Authorization": f"Bearer {subject.api_secret}", "Content-Type": question.media_type}
         started = time.monotonic()
-        connection.request("POST", "/v1/validate", body, headers)
+        connection.request("POST", question.path, question.body, headers)
         with connection.getresponse() as response:
             status, text = response.status, response.read()
         ended = time.monotonic()
-        code = json.loads(text)["code"] if status == http.client.OK else str(status)
+        code = question.read(json.loads(text)) if status == http.client.OK else str(status)
         subject.answers.append(Answer(started, ended, code))
 
 
