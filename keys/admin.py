@@ -10,14 +10,12 @@ from django.utils import timezone
 from keys import activity, admin_apis  # noqa: F401  # registering is the effect
 from keys.admin_forms import ReasonForm, spell_rate_limit
 from keys.key_list import Wanted, matching
-from keys.models import ApiKey, KeySecret, RevokeReason
+from keys.models import ApiKey, KeySecret
 from keys.presenters import key_view
 from keys.services.errors import Refused
 from keys.services.keys import disable_key, enable_key, revoke_key
 from keys.states import Status
 from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
-from portal.audit import Actor
-from portal.outbox import Propagation
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -53,18 +51,6 @@ class KeySecretInline(ShownInline):
     )
 
 
-def _pause(key: ApiKey, *, by: Actor) -> Propagation:
-    return disable_key(key, by=by).propagation
-
-
-def _resume(key: ApiKey, *, by: Actor) -> Propagation:
-    return enable_key(key, by=by).propagation
-
-
-def _revoke(key: ApiKey, *, by: Actor, reason: RevokeReason) -> Propagation:
-    return revoke_key(key, reason=reason, by=by).propagation
-
-
 @admin.register(ApiKey)
 class ApiKeyAdmin(OperatedAdmin[ApiKey]):
     """Consumers' keys: read, and stopped where need be. Making and editing them is the consumers' own affair."""
@@ -91,7 +77,7 @@ class ApiKeyAdmin(OperatedAdmin[ApiKey]):
             consequence="Every request with the key is refused at once (DISABLED), until it is resumed,"
             " which its organization can do, too.",
             permission="keys.change_apikey",
-            run=_pause,
+            run=disable_key,
             offered=lambda key: key.revoked_at is None and key.disabled_at is None,
             is_danger=True,
         ),
@@ -101,7 +87,7 @@ class ApiKeyAdmin(OperatedAdmin[ApiKey]):
             done="Resumed",
             consequence="Requests with the key are answered again, within its own dates, limits and networks.",
             permission="keys.change_apikey",
-            run=_resume,
+            run=enable_key,
             offered=lambda key: key.revoked_at is None and key.disabled_at is not None,
         ),
         StaffAction(
@@ -111,7 +97,7 @@ class ApiKeyAdmin(OperatedAdmin[ApiKey]):
             consequence="Every request with the key is refused at once (REVOKED), for good."
             " Its organization has to issue a new one.",
             permission="keys.change_apikey",
-            run=_revoke,
+            run=revoke_key,
             form=ReasonForm,
             offered=lambda key: key.revoked_at is None,
             is_danger=True,

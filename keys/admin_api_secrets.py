@@ -20,7 +20,6 @@ from keys.services.errors import Refused
 from keys.states import Status
 from portal.admin_actions import OperatedAdmin, Reveal, StaffAction
 from portal.audit import Actor
-from portal.outbox import Propagation
 
 
 def _roll(secret: ApiSecret, *, by: Actor, overlap: timedelta, submission: UUID) -> Reveal:
@@ -32,22 +31,6 @@ def shown_once(issued: IssuedApiSecret) -> Reveal:
     """The page that shows a new secret, the only time."""
     context = {"title": "Copy the new secret now", "secret": issued.secret, "secret_text": issued.secret_text}
     return Reveal("admin/latchkey/secret_once.html", {**context, "propagation": issued.propagation})
-
-
-def _end(secret: ApiSecret, *, by: Actor) -> Propagation:
-    return end_api_secret(secret, by=by).propagation
-
-
-def _disable_secret(secret: ApiSecret, *, by: Actor) -> Propagation:
-    return disable_api_secret(secret, by=by).propagation
-
-
-def _enable_secret(secret: ApiSecret, *, by: Actor) -> Propagation:
-    return enable_api_secret(secret, by=by).propagation
-
-
-def _revoke_secret(secret: ApiSecret, *, by: Actor, reason: RevokeReason) -> Propagation:
-    return revoke_api_secret(secret, reason=reason, by=by).propagation
 
 
 def status_of(secret: ApiSecret) -> str:
@@ -99,7 +82,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             done="Ended",
             consequence="Backends that still present this old secret get 401 at once.",
             permission="keys.change_apisecret",
-            run=_end,
+            run=end_api_secret,
             offered=lambda secret: _can_work(secret) and secret.ends_at is not None,
             is_danger=True,
         ),
@@ -109,7 +92,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             done="Disabled",
             consequence="Backends that present the secret get 401 at once, until it is enabled again.",
             permission="keys.change_apisecret",
-            run=_disable_secret,
+            run=disable_api_secret,
             offered=lambda secret: _can_work(secret) and secret.disabled_at is None,
             is_danger=True,
         ),
@@ -119,7 +102,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             done="Enabled",
             consequence="Backends that present the secret are answered again.",
             permission="keys.change_apisecret",
-            run=_enable_secret,
+            run=enable_api_secret,
             offered=lambda secret: _can_work(secret) and secret.disabled_at is not None,
         ),
         StaffAction(
@@ -128,7 +111,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             done="Revoked",
             consequence="Backends that present the secret get 401 at once, for good.",
             permission="keys.change_apisecret",
-            run=_revoke_secret,
+            run=revoke_api_secret,
             form=ReasonForm,
             offered=lambda secret: secret.revoked_at is None,
             is_danger=True,

@@ -29,7 +29,6 @@ from keys.services.errors import Invalid, Refused
 from portal.admin_actions import OperatedAdmin, Reveal, ShownInline, StaffAction
 from portal.audit import Actor, ActorKind
 from portal.http import actor_of
-from portal.outbox import Propagation
 
 
 class ScopeInline(ShownInline):
@@ -51,14 +50,6 @@ class ApiSecretInline(ShownInline):
     def status(self, secret: ApiSecret) -> str:
         """In a word."""
         return status_of(secret)
-
-
-def _disable_api(api: Api, *, by: Actor) -> Propagation:
-    return disable_api(api, by=by).propagation
-
-
-def _enable_api(api: Api, *, by: Actor) -> Propagation:
-    return enable_api(api, by=by).propagation
 
 
 def _issue(api: Api, *, by: Actor, name: str, environment: Environment, submission: UUID) -> Reveal:
@@ -97,7 +88,7 @@ class ApiAdmin(OperatedAdmin[Api]):
             consequence="Every credential of the API is refused at once (DISABLED), and backends get 401,"
             " until it is enabled again.",
             permission="keys.change_api",
-            run=_disable_api,
+            run=disable_api,
             offered=lambda api: api.disabled_at is None,
             is_danger=True,
         ),
@@ -107,7 +98,7 @@ class ApiAdmin(OperatedAdmin[Api]):
             done="Enabled",
             consequence="Credentials of the API and its backends' secrets work again at once.",
             permission="keys.change_api",
-            run=_enable_api,
+            run=enable_api,
             offered=lambda api: api.disabled_at is not None,
         ),
     )

@@ -6,16 +6,14 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from keys.admin_forms import ReasonForm, spell_rate_limit
-from keys.models import RevokeReason
 from keys.services.errors import Refused
 from oauth.models import Client, ClientSecret, Grant, SigningKey
 from oauth.presenters import client_view
 from oauth.rotation import Span, state
 from oauth.services.clients import disable_client, enable_client, revoke_all_tokens, revoke_client
-from oauth.services.signing_keys import drop_signing_keys
+from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys
 from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
 from portal.audit import Actor
-from portal.outbox import Propagation
 
 
 class ClientSecretInline(ShownInline):
@@ -45,24 +43,8 @@ class GrantInline(ShownInline):
         return ", ".join(grant.scopes) or "none"
 
 
-def _pause(client: Client, *, by: Actor) -> Propagation:
-    return disable_client(client, by=by).propagation
-
-
-def _resume(client: Client, *, by: Actor) -> Propagation:
-    return enable_client(client, by=by).propagation
-
-
-def _revoke(client: Client, *, by: Actor, reason: RevokeReason) -> Propagation:
-    return revoke_client(client, reason=reason, by=by).propagation
-
-
-def _revoke_tokens(client: Client, *, by: Actor) -> Propagation:
-    return revoke_all_tokens(client, by=by).propagation
-
-
-def _drop(key: SigningKey, *, by: Actor) -> Propagation:
-    return drop_signing_keys(by=by, algorithms=[key.algorithm]).propagation
+def _drop(key: SigningKey, *, by: Actor) -> ChangedSigningKeys:
+    return drop_signing_keys(by=by, algorithms=[key.algorithm])
 
 
 @admin.register(Client)
@@ -89,7 +71,7 @@ class ClientAdmin(OperatedAdmin[Client]):
             consequence="It gets no tokens, and those it has are refused at once (DISABLED), until it is resumed,"
             " which its organization can do, too.",
             permission="oauth.change_client",
-            run=_pause,
+            run=disable_client,
             offered=lambda client: client.revoked_at is None and client.disabled_at is None,
             is_danger=True,
         ),
@@ -99,7 +81,7 @@ class ClientAdmin(OperatedAdmin[Client]):
             done="Resumed",
             consequence="It gets tokens again, and those that have not expired are accepted.",
             permission="oauth.change_client",
-            run=_resume,
+            run=enable_client,
             offered=lambda client: client.revoked_at is None and client.disabled_at is not None,
         ),
         StaffAction(
@@ -109,7 +91,7 @@ class ClientAdmin(OperatedAdmin[Client]):
             consequence="Every token that was issued so far is refused at once (REVOKED). The client goes on and gets"
             " new ones.",
             permission="oauth.change_client",
-            run=_revoke_tokens,
+            run=revoke_all_tokens,
             offered=lambda client: client.revoked_at is None,
             is_danger=True,
         ),
@@ -120,7 +102,7 @@ class ClientAdmin(OperatedAdmin[Client]):
             consequence="It gets no tokens, and those it has are refused at once (REVOKED), for good."
             " Its organization has to make a new client.",
             permission="oauth.change_client",
-            run=_revoke,
+            run=revoke_client,
             form=ReasonForm,
             offered=lambda client: client.revoked_at is None,
             is_danger=True,

@@ -11,9 +11,7 @@ from django.utils.safestring import SafeString
 
 from portal import admin_people  # noqa: F401  # registering is the effect
 from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
-from portal.audit import Actor
 from portal.models import AuditEvent, Invitation, Membership, Organization, ServiceAccount
-from portal.outbox import Propagation
 from portal.services.organizations import resume_organization, suspend_organization
 
 
@@ -41,14 +39,6 @@ class InvitationInline(ShownInline):
 
     model = Invitation
     fields = readonly_fields = ("email", "role", "sent_at", "expires_at", "outcome", "ended_at")
-
-
-def _suspend(organization: Organization, *, by: Actor) -> Propagation:
-    return suspend_organization(organization, by=by).propagation
-
-
-def _resume(organization: Organization, *, by: Actor) -> Propagation:
-    return resume_organization(organization, by=by).propagation
 
 
 class SuspendedFilter(admin.SimpleListFilter):
@@ -87,7 +77,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             consequence="Every request with the organization's keys is refused at once (ORGANIZATION_SUSPENDED), and no"
             " key can be issued, until it is resumed. Members can still sign in.",
             permission="portal.change_organization",
-            run=_suspend,
+            run=suspend_organization,
             offered=lambda organization: organization.suspended_at is None,
             is_danger=True,
         ),
@@ -97,7 +87,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             done="Resumed",
             consequence="Keys work again at once, but for those that are paused, expired or revoked themselves.",
             permission="portal.change_organization",
-            run=_resume,
+            run=resume_organization,
             offered=lambda organization: organization.suspended_at is not None,
         ),
     )

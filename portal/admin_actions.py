@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -41,6 +41,14 @@ class Declined(Exception):
     """The action makes no sense for this object, in words for staff; nothing was changed."""
 
 
+class Changed(Protocol):
+    """What a service answers with where its change spreads to the caches."""
+
+    @property
+    def propagation(self) -> Propagation:
+        """How far it has."""
+
+
 @dataclass(frozen=True)
 class Reveal:
     """What a POST answers with where it made a secret: a page that is shown once and kept nowhere."""
@@ -58,7 +66,7 @@ class StaffAction:
     done: str
     consequence: str  # said before the button
     permission: str  # Django's, such as "keys.change_apikey"
-    run: Callable[..., Propagation | Reveal | None]
+    run: Callable[..., Changed | Reveal | None]
     form: type[forms.Form] = forms.Form
     offered: Callable[[Any], bool] = lambda _: True  # whether an object's page shows it; the service decides
     is_bulk: bool = True
