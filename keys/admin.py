@@ -1,6 +1,6 @@
-"""Consumers' keys, for staff; ``admin_apis`` and ``admin_api_secrets`` stand beside it."""
+"""Consumers' keys, for staff, and what all credentials share; ``admin_apis``, ``admin_api_secrets`` stand beside it."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
@@ -10,12 +10,14 @@ from django.utils import timezone
 from keys import activity, admin_apis  # noqa: F401  # registering is the effect
 from keys.admin_forms import ReasonForm, spell_rate_limit
 from keys.key_list import Wanted, matching
-from keys.models import ApiKey, KeySecret
+from keys.models import ApiKey, Credential, KeySecret
 from keys.presenters import key_view
 from keys.services.errors import Refused
 from keys.services.keys import disable_key, enable_key, revoke_key
 from keys.states import Status
 from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
+
+Kind = TypeVar("Kind", bound=Credential)
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -36,10 +38,9 @@ class StatusFilter(admin.SimpleListFilter):
         return matching(queryset, Wanted(status=Status(word)), now=timezone.now())
 
 
-class KeySecretInline(ShownInline):
-    """A key's secrets, by their hints."""
+class SecretInline(ShownInline):
+    """A credential's secrets, by their hints."""
 
-    model = KeySecret
     fields = readonly_fields = (
         "hint",
         "public_id",
@@ -51,18 +52,39 @@ class KeySecretInline(ShownInline):
     )
 
 
-@admin.register(ApiKey)
-class ApiKeyAdmin(OperatedAdmin[ApiKey]):
-    """Consumers' keys: read, and stopped where need be. Making and editing them is the consumers' own affair."""
+class CredentialAdmin(OperatedAdmin[Kind]):
+    """Consumers' credentials: read, and stopped where need be. Making and editing them is the consumers' own affair."""
 
     declines = (Refused,)
+    ordering = ("-created_at", "-pk")
+
+    @admin.display(description="networks")
+    def from_where(self, credential: Kind) -> str:
+        """Where its calls may come from."""
+        return ", ".join(credential.networks) or "any"
+
+    @admin.display(description="rate limits")
+    def limits(self, credential: Kind) -> str:
+        """As one types them."""
+        return ", ".join(map(spell_rate_limit, credential.rate_limits)) or "the API's"
+
+
+class KeySecretInline(SecretInline):
+    """A key's secrets."""
+
+    model = KeySecret
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(CredentialAdmin[ApiKey]):
+    """Keys, found by the words of their own pages."""
+
     list_display = ("name", "hint", "organization", "api", "environment", "status", "last_used_at")
     list_filter = (StatusFilter, "environment", "api", "created_at")
     list_select_related = ("organization", "api")
     search_fields = (
         "name", "public_id", "secrets__hint", "secrets__public_id", "organization__name", "organization__public_id",
     )  # fmt: skip
-    ordering = ("-created_at", "-pk")
     fields = (
         "public_id", "name", "note", "organization", "api", "environment", "owner", "status", "granted", "from_where",
         "limits", "uses", "metadata", "not_before", "expires_at", "disabled_at", "revoked_at", "revoke_reason",
@@ -130,16 +152,6 @@ class ApiKeyAdmin(OperatedAdmin[ApiKey]):
     def granted(self, key: ApiKey) -> str:
         """What it may do."""
         return ", ".join(key.scopes) or "none"
-
-    @admin.display(description="networks")
-    def from_where(self, key: ApiKey) -> str:
-        """Where its calls may come from."""
-        return ", ".join(key.networks) or "any"
-
-    @admin.display(description="rate limits")
-    def limits(self, key: ApiKey) -> str:
-        """As one types them."""
-        return ", ".join(map(spell_rate_limit, key.rate_limits)) or "the API's"
 
     @admin.display(description="quota")
     def uses(self, key: ApiKey) -> str:

@@ -56,6 +56,11 @@ class RevokeReason(models.TextChoices):
     OTHER = "other", "Another reason"
 
 
+REVOKED_WITH_A_REASON = Q(revoked_at=None, revoke_reason="") | Q(
+    revoked_at__isnull=False, revoke_reason__in=RevokeReason.values
+)
+
+
 class Api(models.Model):
     """A protected resource server, run by the operator."""
 
@@ -163,39 +168,47 @@ class ApiSecret(Secret):
             models.CheckConstraint(
                 condition=Q(environment__in=Environment.values), name="api_secret_environment_known"
             ),
-            models.CheckConstraint(
-                condition=Q(revoked_at=None, revoke_reason="")
-                | Q(revoked_at__isnull=False, revoke_reason__in=RevokeReason.values),
-                name="api_secret_revoked_with_a_reason",
-            ),
+            models.CheckConstraint(condition=REVOKED_WITH_A_REASON, name="api_secret_revoked_with_a_reason"),
         ]
 
 
-class ApiKey(models.Model):
+class Credential(models.Model):
+    """What API keys and OAuth clients have alike."""
+
+    public_id: "models.CharField[str, str]"  # each kind spells its own
+    environment = models.CharField(max_length=8, choices=Environment.choices)
+    name = models.CharField(max_length=MAX_NAME_CHARS)
+    note = models.CharField(max_length=MAX_NOTE_CHARS, blank=True)
+    networks: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
+    rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, blank=True)
+    metadata: "models.JSONField[dict[str, object]]" = models.JSONField(default=dict, blank=True)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoke_reason = models.CharField(max_length=16, choices=RevokeReason.choices, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(Credential):
     """A logical credential of one organization for one API; its secrets come and go, it stays."""
 
     public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=key_id, editable=False)
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="api_keys")
     api = models.ForeignKey(Api, models.PROTECT, related_name="api_keys")
-    environment = models.CharField(max_length=8, choices=Environment.choices)
-    name = models.CharField(max_length=MAX_NAME_CHARS)
-    note = models.CharField(max_length=MAX_NOTE_CHARS, blank=True)
     owner = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="api_keys")
     service_account = models.ForeignKey(ServiceAccount, models.PROTECT, null=True, blank=True, related_name="api_keys")
     scopes: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
-    networks: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
-    rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, blank=True)
     quota: "models.JSONField[Quota | None]" = models.JSONField(null=True, blank=True)
-    metadata: "models.JSONField[dict[str, object]]" = models.JSONField(default=dict, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    disabled_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-    revoke_reason = models.CharField(max_length=16, choices=RevokeReason.choices, blank=True)
     expiry_recorded_at = models.DateTimeField(null=True, blank=True, editable=False)
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(editable=False)
-    version = models.PositiveIntegerField(default=1)
 
     class Meta:
         verbose_name = "API key"
@@ -212,20 +225,13 @@ class ApiKey(models.Model):
                 condition=Q(not_before=None) | Q(expires_at=None) | Q(not_before__lt=F("expires_at")),
                 name="key_begins_before_it_ends",
             ),
-            models.CheckConstraint(
-                condition=Q(revoked_at=None, revoke_reason="")
-                | Q(revoked_at__isnull=False, revoke_reason__in=RevokeReason.values),
-                name="key_revoked_with_a_reason",
-            ),
+            models.CheckConstraint(condition=REVOKED_WITH_A_REASON, name="key_revoked_with_a_reason"),
             models.CheckConstraint(
                 condition=Q(quota__isnull=True)
                 | Q(quota__limit__gte=1, quota__limit__lte=MAX_QUOTA, quota__refill__in=REFILLS),
                 name="key_quota_known",
             ),
         ]
-
-    def __str__(self) -> str:
-        return self.name
 
     @property
     def owner_name(self) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from django.urls import reverse
 
 from keys.activity import quota_words
-from keys.models import ApiKey, QuotaUse, RevokeReason, Secret
+from keys.models import ApiKey, Credential, QuotaUse, RevokeReason, Secret
 from keys.states import Facts, Status, status
 from keys.usage import Calls
 from keys.validation.periods import next_period, period_of
@@ -22,8 +22,6 @@ from portal.times import exact_words
 
 _OVER = frozenset({Status.LEAKED, Status.REVOKED, Status.EXPIRED})
 _FINAL = frozenset({Status.LEAKED, Status.REVOKED})
-
-
 _EXPLANATIONS = {
     Status.LEAKED: "This key leaked and was revoked. Requests with it are refused.",
     Status.REVOKED: "This key is revoked. Requests with it are refused, and that cannot be undone.",
@@ -31,18 +29,6 @@ _EXPLANATIONS = {
     Status.PAUSED: "This key is paused. Requests with it are refused until somebody resumes it.",
     Status.SUSPENDED: "The organization is suspended. Requests with any of its keys are refused.",
 }
-
-
-class Credential(Protocol):
-    """What pages show of keys and clients alike."""
-
-    public_id: str
-    name: str
-    note: str
-    environment: str
-    created_at: datetime
-    disabled_at: datetime | None
-    last_used_at: datetime | None
 
 
 @dataclass(frozen=True)

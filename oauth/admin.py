@@ -5,8 +5,8 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from keys.admin_forms import ReasonForm, spell_rate_limit
-from keys.services.errors import Refused
+from keys.admin import CredentialAdmin, SecretInline
+from keys.admin_forms import ReasonForm
 from oauth.models import Client, ClientSecret, Grant, SigningKey
 from oauth.presenters import client_view
 from oauth.rotation import Span, state
@@ -16,19 +16,10 @@ from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
 from portal.audit import Actor
 
 
-class ClientSecretInline(ShownInline):
-    """A client's secrets, by their hints."""
+class ClientSecretInline(SecretInline):
+    """A client's secrets."""
 
     model = ClientSecret
-    fields = readonly_fields = (
-        "hint",
-        "public_id",
-        "created_at",
-        "last_used_at",
-        "last_used_from",
-        "last_used_agent",
-        "ends_at",
-    )
 
 
 class GrantInline(ShownInline):
@@ -48,15 +39,13 @@ def _drop(key: SigningKey, *, by: Actor) -> ChangedSigningKeys:
 
 
 @admin.register(Client)
-class ClientAdmin(OperatedAdmin[Client]):
-    """Consumers' clients. Making and editing them is the consumers' own affair."""
+class ClientAdmin(CredentialAdmin[Client]):
+    """Clients, with what they may have at each API."""
 
-    declines = (Refused,)
     list_display = ("name", "public_id", "organization", "environment", "status", "last_used_at")
     list_filter = ("environment", "created_at")
     list_select_related = ("organization",)
     search_fields = ("name", "public_id", "secrets__hint", "secrets__public_id", "organization__name")
-    ordering = ("-created_at", "-pk")
     fields = (
         "public_id", "name", "note", "organization", "environment", "owner", "status", "own_keys", "token_lifetime_s",
         "from_where", "limits", "metadata", "generation", "disabled_at", "revoked_at", "revoke_reason",
@@ -129,16 +118,6 @@ class ClientAdmin(OperatedAdmin[Client]):
     def own_keys(self, client: Client) -> str:
         """Their ids."""
         return ", ".join(key["kid"] for key in client.public_keys) or "none: it has secrets"
-
-    @admin.display(description="networks")
-    def from_where(self, client: Client) -> str:
-        """Where it may come from."""
-        return ", ".join(client.networks) or "any"
-
-    @admin.display(description="rate limits")
-    def limits(self, client: Client) -> str:
-        """As one types them."""
-        return ", ".join(map(spell_rate_limit, client.rate_limits)) or "the API's"
 
     @admin.display(description="status")
     def status(self, client: Client) -> str:

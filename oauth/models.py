@@ -4,26 +4,23 @@ Rows are facts, changed by ``oauth.services`` alone. Issuing a token writes none
 in its client's row (``generation``), in ``RevokedToken``, and in the block that its place in a status list came from.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
 
-from keys.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
-from keys.models import Api, Environment, RevokeReason, Secret, SigningAlgorithm
+from keys.limits import MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
+from keys.models import REVOKED_WITH_A_REASON, Api, Credential, Environment, Secret, SigningAlgorithm
 from oauth.ids import client_id
 from oauth.jti import MAX_JTI_CHARS
 from oauth.status import LIST_SIZE, new_seed
 from portal.ids import MAX_PUBLIC_ID_CHARS
 from portal.models import Organization, User
 
-if TYPE_CHECKING:
-    from keys.limits import RateLimit
-
 MAX_KID_CHARS = 43  # an RFC 7638 thumbprint
 
 
-class Client(models.Model):
+class Client(Credential):
     """An OAuth 2.0 client of one organization: by its secrets, or by a key of its own, it gets access tokens.
 
     ``public_keys`` is an inline JWKS's list; with any in it the client authenticates by ``private_key_jwt`` alone.
@@ -31,22 +28,10 @@ class Client(models.Model):
 
     public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=client_id, editable=False)
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="clients")
-    environment = models.CharField(max_length=8, choices=Environment.choices)
-    name = models.CharField(max_length=MAX_NAME_CHARS)
-    note = models.CharField(max_length=MAX_NOTE_CHARS, blank=True)
     owner = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="clients")
     public_keys: "models.JSONField[list[dict[str, str]]]" = models.JSONField(default=list, blank=True)
     token_lifetime_s = models.PositiveIntegerField(null=True, blank=True)
-    networks: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
-    rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, blank=True)
-    metadata: "models.JSONField[dict[str, object]]" = models.JSONField(default=dict, blank=True)
     generation = models.PositiveIntegerField(default=1)
-    disabled_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-    revoke_reason = models.CharField(max_length=16, choices=RevokeReason.choices, blank=True)
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(editable=False)
-    version = models.PositiveIntegerField(default=1)
 
     class Meta:
         verbose_name = "OAuth client"
@@ -63,15 +48,8 @@ class Client(models.Model):
                 name="client_token_lifetime_within_bounds",
             ),
             models.CheckConstraint(condition=Q(generation__gte=1), name="client_generation_begins_at_one"),
-            models.CheckConstraint(
-                condition=Q(revoked_at=None, revoke_reason="")
-                | Q(revoked_at__isnull=False, revoke_reason__in=RevokeReason.values),
-                name="client_revoked_with_a_reason",
-            ),
+            models.CheckConstraint(condition=REVOKED_WITH_A_REASON, name="client_revoked_with_a_reason"),
         ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class ClientSecret(Secret):

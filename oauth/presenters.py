@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keys.models import RevokeReason, Secret
-from keys.presenters import Credential, CredentialView, Words
+from keys.models import Credential, RevokeReason, Secret
+from keys.presenters import CredentialView, Words
 from keys.states import Facts, Status, status
 from keys.usage import Calls
 from oauth.models import Client, Grant
