@@ -43,6 +43,7 @@ TELLINGS: Mapping[str, Telling] = {
     AuditAction.CLIENT_ROLLED: Telling("rolled the OAuth client", "arrow-path", "info"),
     AuditAction.CLIENT_OVERLAP_CHANGED: Telling("moved the end of the old secret of", "clock"),
     AuditAction.CLIENT_SECRET_ENDED: Telling("ended the old secret of", "stop", "warn"),
+    AuditAction.CLIENT_REASSIGNED: Telling("handed over the OAuth client", "arrow-right"),
     AuditAction.CLIENT_REVOKED: Telling("revoked the OAuth client", "no-symbol", "bad"),
     AuditAction.CLIENT_TOKEN_REVOKED: Telling("revoked a token of", "no-symbol", "warn"),
     AuditAction.CLIENT_TOKENS_REVOKED: Telling("revoked all tokens of", "no-symbol", "bad"),

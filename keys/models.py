@@ -173,9 +173,12 @@ class ApiSecret(Secret):
 
 
 class Credential(models.Model):
-    """What API keys and OAuth clients have alike."""
+    """What API keys and OAuth clients have alike; each kind spells the first four."""
 
-    public_id: "models.CharField[str, str]"  # each kind spells its own
+    public_id: "models.CharField[str, str]"
+    organization: "models.ForeignKey[Organization, Organization]"
+    owner: "models.ForeignKey[User | None, User | None]"
+    service_account: "models.ForeignKey[ServiceAccount | None, ServiceAccount | None]"
     environment = models.CharField(max_length=8, choices=Environment.choices)
     name = models.CharField(max_length=MAX_NAME_CHARS)
     note = models.CharField(max_length=MAX_NOTE_CHARS, blank=True)
@@ -194,6 +197,12 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def owner_name(self) -> str:
+        """The person or service account that answers for it; empty where its person's account is gone."""
+        owner = self.service_account or self.owner
+        return owner.display_name if owner else ""
 
 
 class ApiKey(Credential):
@@ -232,13 +241,6 @@ class ApiKey(Credential):
                 name="key_quota_known",
             ),
         ]
-
-    @property
-    def owner_name(self) -> str:
-        """The person or service account that answers for the key; empty where its person's account is gone."""
-        if self.service_account is not None:
-            return self.service_account.name
-        return self.owner.display_name if self.owner is not None else ""
 
 
 class KeySecret(Secret):

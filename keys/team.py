@@ -1,17 +1,19 @@
 """Who belongs to an organization, and what pages know of them. Reading only; services change it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from allauth.mfa.models import Authenticator
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from keys.models import ApiKey
+from keys.models import ApiKey, Credential
+from keys.services.departures import Heir, left_by
 from portal.models import Invitation, Membership, Organization, ServiceAccount, User
 from portal.permissions import ROLES_FOR, Action, Role, may_grant
 
 PAGE_SIZE = 50
+LEFT_SHOWN = 10
 MAX_SEARCH_CHARS = 100
 
 
@@ -38,6 +40,20 @@ class MemberPage:
     rows: Sequence[MemberRow]
     total: int
     next_after: str
+
+
+@dataclass(frozen=True)
+class LeftView:
+    """The credentials of whoever goes: how many of each kind in words, and those in use first, as far as shown."""
+
+    count: int
+    words: str
+    shown: Sequence[Credential]
+
+    @property
+    def more(self) -> int:
+        """How many are not shown."""
+        return self.count - len(self.shown)
 
 
 def visible_members(organization: Organization) -> QuerySet[Membership]:
@@ -90,13 +106,32 @@ def open_invitations(organization: Organization) -> QuerySet[Invitation]:
     return waiting.select_related("invited_by").order_by("-sent_at", "-pk")
 
 
-def possible_heirs(organization: Organization, *, instead_of: User | ServiceAccount) -> list[User | ServiceAccount]:
-    """Who could take over keys: service accounts first, since they outlive people."""
+def left_view(owner: Heir, organization: Organization) -> LeftView:
+    """The credentials that whoever goes leaves behind."""
+    kinds = left_by(owner, organization)
+    counts = {rows.model: rows.count() for rows in kinds}
+    in_use = F("last_used_at").desc(nulls_last=True)
+    latest = [row for rows in kinds for row in rows.order_by(in_use, "pk")[:LEFT_SHOWN]]
+    latest.sort(key=lambda row: row.last_used_at.timestamp() if row.last_used_at else 0, reverse=True)
+    return LeftView(sum(counts.values()), count_words(counts), latest[:LEFT_SHOWN])
+
+
+def count_words(counts: Mapping[type[Credential], int]) -> str:
+    """``2 API keys and 1 OAuth client``; empty for nothing."""
+    return " and ".join(
+        f"{n:,} {model._meta.verbose_name if n == 1 else model._meta.verbose_name_plural}"  # noqa: SLF001  # Django's public name
+        for model, n in counts.items()
+        if n
+    )
+
+
+def possible_heirs(organization: Organization, *, instead_of: Heir) -> list[Heir]:
+    """Who could take over credentials: service accounts first, since they outlive people."""
     accounts = ServiceAccount.objects.filter(organization=organization, removed_at=None).order_by("name")
     people = User.objects.filter(
         memberships__organization=organization, memberships__role__in=ROLES_FOR[Action.MANAGE_KEYS], is_active=True
     ).order_by("email")
-    heirs: list[User | ServiceAccount] = [*accounts, *people]
+    heirs: list[Heir] = [*accounts, *people]
     return [heir for heir in heirs if heir != instead_of]
 
 

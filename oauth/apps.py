@@ -14,21 +14,30 @@ class OAuthConfig(AppConfig):
     verbose_name = "OAuth"
 
     def ready(self) -> None:
-        """Make access tokens a kind of credential, say how snapshots are read, and have keys to sign with."""
+        """Make tokens and clients kinds of credential, say how snapshots are read, and have keys to sign with."""
         from keys import activity
-        from keys.services import redigest
+        from keys.services import departures, redigest
         from keys.validation import database, folding, kinds
         from oauth import access_tokens, loaders, revocation, status_leases, status_serving
-        from oauth.models import ClientSecret
-        from oauth.services.common import name_of_secret
+        from oauth.models import Client, ClientSecret
+        from oauth.services import common
         from portal import lifespan
+        from portal.audit_actions import AuditAction
 
         activity.register_page("client", "clients:detail")
         kinds.register_kind(access_tokens.recognise_access_token)
         database.register_loader("client", loaders.load_clients)
         database.register_loader("signing-keys", loaders.load_signing_keys)
         folding.register_tables("client", folding.Tables("oauth_clientsecret", "oauth_client"))
-        redigest.register("client", ClientSecret, name_of_secret)
+        redigest.register("client", ClientSecret, common.name_of_secret)
+        departures.register(
+            departures.Kind(
+                Client,
+                lambda client: [common.name_of(client)],
+                AuditAction.CLIENT_REVOKED,
+                AuditAction.CLIENT_REASSIGNED,
+            )
+        )
         lifespan.at_stop(status_leases.LEASES.stop)
         lifespan.at_stop(status_serving.LISTS.stop)
         lifespan.at_stop(revocation.REVOKER.stop)

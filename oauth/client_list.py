@@ -22,7 +22,7 @@ class Page:
 
 def visible_clients(organization: Organization) -> QuerySet[Client]:
     """The clients that members of the organization may see."""
-    return Client.objects.filter(organization=organization).select_related("organization", "owner")
+    return Client.objects.filter(organization=organization).select_related("organization", "owner", "service_account")
 
 
 def as_shown(clients: QuerySet[Client], *, now: datetime) -> QuerySet[Client]:

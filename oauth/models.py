@@ -15,7 +15,7 @@ from oauth.ids import client_id
 from oauth.jti import MAX_JTI_CHARS
 from oauth.status import LIST_SIZE, new_seed
 from portal.ids import MAX_PUBLIC_ID_CHARS
-from portal.models import Organization, User
+from portal.models import Organization, ServiceAccount, User
 
 MAX_KID_CHARS = 43  # an RFC 7638 thumbprint
 
@@ -29,6 +29,7 @@ class Client(Credential):
     public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=client_id, editable=False)
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="clients")
     owner = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="clients")
+    service_account = models.ForeignKey(ServiceAccount, models.PROTECT, null=True, blank=True, related_name="clients")
     public_keys: "models.JSONField[list[dict[str, str]]]" = models.JSONField(default=list, blank=True)
     token_lifetime_s = models.PositiveIntegerField(null=True, blank=True)
     generation = models.PositiveIntegerField(default=1)
@@ -42,6 +43,9 @@ class Client(Credential):
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(name=""), name="client_has_a_name"),
             models.CheckConstraint(condition=Q(environment__in=Environment.values), name="client_environment_known"),
+            models.CheckConstraint(
+                condition=Q(owner=None) | Q(service_account=None), name="client_has_one_owner_at_most"
+            ),
             models.CheckConstraint(
                 condition=Q(token_lifetime_s=None)
                 | Q(token_lifetime_s__range=(MIN_TOKEN_LIFETIME_S, MAX_TOKEN_LIFETIME_S)),

@@ -66,6 +66,7 @@ class AuditAction(StrEnum):
     CLIENT_ROLLED = "client.rolled"
     CLIENT_OVERLAP_CHANGED = "client.overlap_changed"
     CLIENT_SECRET_ENDED = "client.secret_ended"
+    CLIENT_REASSIGNED = "client.reassigned"
     CLIENT_REVOKED = "client.revoked"
     CLIENT_TOKEN_REVOKED = "client.token_revoked"
     CLIENT_TOKENS_REVOKED = "client.tokens_revoked"

@@ -86,7 +86,8 @@ def member_removed(organization: Organization) -> Letter:
     return Letter(
         f"You are no longer a member of {organization.name}",
         [
-            f"You can no longer open {organization.name}. Keys of yours there have another owner now, or are revoked.",
+            f"You can no longer open {organization.name}. Your keys and OAuth clients there have another owner "
+            "now, or are revoked.",
             "If this surprises you, ask whoever administers it.",
         ],
         "Open Latchkey",

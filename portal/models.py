@@ -193,6 +193,11 @@ class ServiceAccount(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def display_name(self) -> str:
+        """What pages call it, as they call a person."""
+        return self.name
+
 
 class Session(AbstractBaseSession):
     """A browser that came with a cookie; the key is a digest of it, the data encrypted (``portal.sessions``)."""

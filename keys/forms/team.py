@@ -90,22 +90,27 @@ class InviteForm(forms.Form):
 
 
 class DepartureForm(forms.Form):
-    """What becomes of the keys of whoever leaves; asked only where there are any."""
+    """What becomes of the credentials of whoever leaves; asked only where there are any."""
 
-    keys = forms.ChoiceField(label="Their keys")
+    fate = forms.ChoiceField(label="What becomes of them")
 
-    def __init__(self, *args: Any, heirs: Sequence[Heir], has_keys: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, heirs: Sequence[Heir], leaves_any: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._heirs = {heir.public_id: heir for heir in heirs}
-        if not has_keys:
-            del self.fields["keys"]
-            return
-        named = [(public_id, f"Hand them to {_name(heir)}") for public_id, heir in self._heirs.items()]
-        choose(self, "keys", [("", "Choose…"), *named, (REVOKE, "Revoke them: requests are refused at once")])
+        if leaves_any:
+            choose(self, "fate", fates(heirs))
+        else:
+            del self.fields["fate"]
 
     def heir(self) -> Heir | None:
-        """Who takes the keys over; None where they are to be revoked, or there are none."""
-        return self._heirs.get(self.cleaned_data.get("keys", REVOKE))
+        """Who takes the credentials over; None where they are to be revoked, or there are none."""
+        return self._heirs.get(self.cleaned_data.get("fate", REVOKE))
+
+
+def fates(heirs: Sequence[Heir]) -> list[tuple[str, str]]:
+    """What can become of credentials that lose their owner, as choices."""
+    named = [(heir.public_id, f"Hand them to {_name(heir)}") for heir in heirs]
+    return [("", "Choose…"), *named, (REVOKE, "Revoke them: requests are refused at once")]
 
 
 class NameForm(forms.Form):

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from keys.models import ApiKey, ApiSecret, RevokeReason, Secret, Submission
+from keys.models import ApiKey, ApiSecret, Credential, RevokeReason, Secret, Submission
 from keys.secret import Kind, digest, generate
 from keys.services.errors import AlreadyDone, Invalid, Refused
 from keys.validation import names
@@ -104,10 +104,10 @@ def refuse_if_over(key: ApiKey, now: datetime) -> None:
         raise Refused("This key has expired. Create a new one.")
 
 
-def revoke_locked(key: ApiKey, reason: RevokeReason, by: Actor, now: datetime) -> None:
-    """Revoke a key that the open transaction has locked and found unrevoked; the caller names its snapshots."""
-    key.revoked_at = now
-    key.revoke_reason = reason
-    key.version += 1
-    key.save(update_fields=["revoked_at", "revoke_reason", "version"])
-    record_of(AuditAction.KEY_REVOKED, key, by, now, after={"reason": reason.value})
+def revoke_locked(credential: Credential, action: AuditAction, reason: RevokeReason, by: Actor, now: datetime) -> None:
+    """Revoke a key or client that is locked and was found unrevoked; the caller names its snapshots."""
+    credential.revoked_at = now
+    credential.revoke_reason = reason
+    credential.version += 1
+    credential.save(update_fields=["revoked_at", "revoke_reason", "version"])
+    record_of(action, credential, by, now, after={"reason": reason.value})

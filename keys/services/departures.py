@@ -1,19 +1,23 @@
-"""Whoever leaves an organization leaves their keys behind: handed to somebody else, or revoked, in the same step."""
+"""Whoever leaves an organization leaves credentials behind: handed to somebody else, or revoked, in the same step.
 
-from collections.abc import Sequence
+API keys are one kind of them; ``oauth`` registers its clients, which have the same columns.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from keys.models import ApiKey, RevokeReason
+from keys.models import ApiKey, Credential, RevokeReason
 from keys.services.common import key_names, revoke_locked
 from portal import letters
 from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
 from portal.models import Membership, Organization, ServiceAccount, User
-from portal.outbox import Propagation, change
+from portal.outbox import Change, Propagation, change
 from portal.permissions import Action, Role, can
 from portal.refusals import Refused
 from portal.services.members import lock_member, take_out
@@ -23,74 +27,104 @@ Heir = User | ServiceAccount
 
 
 @dataclass(frozen=True)
-class Departure:
-    """How many keys went on with another owner or were revoked, and how far that has spread."""
+class Kind:
+    """A kind of credential that people own: its rows, the snapshots of one, and what is told of its end and heir."""
 
-    keys: int
+    model: type[Credential]
+    names: Callable[[Any], Iterable[str]]
+    revoked: AuditAction
+    reassigned: AuditAction
+
+
+_kinds = [Kind(ApiKey, key_names, AuditAction.KEY_REVOKED, AuditAction.KEY_REASSIGNED)]
+
+
+def register(kind: Kind) -> None:
+    """Add a kind of credential that somebody has to take over."""
+    _kinds.append(kind)
+
+
+@dataclass(frozen=True)
+class Departure:
+    """How many credentials of each kind went on with another owner or were revoked, and how far that has spread."""
+
+    counts: dict[type[Credential], int]
     propagation: Propagation
 
 
-def keys_left_by(owner: Heir, organization: Organization) -> QuerySet[ApiKey]:
-    """The keys that somebody has to take over: those of the owner that were not revoked."""
-    keys = ApiKey.objects.filter(organization=organization, revoked_at=None)
-    return keys.filter(owner=owner) if isinstance(owner, User) else keys.filter(service_account=owner)
+def left_by(owner: Heir, organization: Organization) -> list[QuerySet[Any]]:
+    """What somebody has to take over, kind by kind: the owner's credentials that were not revoked."""
+    column = "owner" if isinstance(owner, User) else "service_account"
+    ours = {"organization": organization, "revoked_at": None, column: owner}
+    return [kind.model._default_manager.filter(**ours) for kind in _kinds]  # noqa: SLF001  # a manager's public name
 
 
 def remove_member(membership: Membership, *, heir: Heir | None, by: Actor) -> Departure:
-    """End a membership; its person's keys go on under the heir or, without one, are revoked.
+    """End a membership; its person's credentials go on under the heir or, without one, are revoked.
 
     Members may leave by themselves; removing others takes an admin, and removing owners an owner.
-    Raises NotAllowed, or Refused for the last owner and for an heir who cannot own keys here.
+    Raises NotAllowed, or Refused for the last owner and for an heir who cannot own credentials here.
     """
     with change() as pending:
         membership = lock_member(membership)
-        keys = _locked(keys_left_by(membership.user, membership.organization))
+        left = _locked(membership.user, membership.organization)
         take_out(membership, by=by)
-        _hand_over(keys, membership.organization, heir, by, timezone.now())
-        pending.touch(*_names(keys))
+        _hand_over(left, membership.organization, heir, by, pending)
     if by.user != membership.user:
         letters.send(letters.member_removed(membership.organization), [membership.user.email])
-    return Departure(len(keys), pending.spread)
+    return Departure(_counts(left), pending.spread)
 
 
 def remove_service_account(account: ServiceAccount, *, heir: Heir | None, by: Actor) -> Departure:
-    """End a service account; its keys go on under the heir or, without one, are revoked. A repeat is refused."""
+    """End a service account; its credentials go on under the heir or, without one, are revoked. A repeat is refused."""
     with change() as pending:
         organization = lock_organization(account.organization)
         require(by, organization, Action.MANAGE_ORGANIZATION)
         now = timezone.now()
-        keys = _locked(keys_left_by(account, organization))
+        left = _locked(account, organization)
         if not ServiceAccount.objects.filter(pk=account.pk, removed_at=None).update(removed_at=now):
             raise Refused("This service account is removed already.")
         record_of(AuditAction.SERVICE_ACCOUNT_REMOVED, account, by, now)
-        _hand_over(keys, organization, heir, by, now)
-        pending.touch(*_names(keys))
-    return Departure(len(keys), pending.spread)
+        _hand_over(left, organization, heir, by, pending)
+    return Departure(_counts(left), pending.spread)
 
 
-def _locked(keys: QuerySet[ApiKey]) -> list[ApiKey]:
-    # Counts refer to these keys in an order of their own: a full lock would have the two wait for each other.
-    locked = keys.select_for_update(of=("self",), no_key=True).prefetch_related("secrets").order_by("pk")
-    return list(locked.select_related("organization", "owner", "service_account"))
+Left = list[tuple[Kind, list[Credential]]]
 
 
-def _names(keys: Sequence[ApiKey]) -> list[str]:
-    return [name for key in keys for name in key_names(key)]
+def _locked(owner: Heir, organization: Organization) -> Left:
+    # Counts refer to these rows in an order of their own: a full lock would have the two wait for each other.
+    found = [rows.select_for_update(of=("self",), no_key=True).order_by("pk") for rows in left_by(owner, organization)]
+    related = ("organization", "owner", "service_account")
+    return [
+        (kind, list(rows.select_related(*related).prefetch_related("secrets")))
+        for kind, rows in zip(_kinds, found, strict=True)
+    ]
 
 
-def _hand_over(keys: Sequence[ApiKey], organization: Organization, heir: Heir | None, by: Actor, now: datetime) -> None:
-    if heir is None:
-        for key in keys:
-            revoke_locked(key, RevokeReason.OTHER, by, now)
-        return
-    if not _may_own(heir, organization):
+def _counts(left: Left) -> dict[type[Credential], int]:
+    return {kind.model: len(rows) for kind, rows in left}
+
+
+def _hand_over(left: Left, organization: Organization, heir: Heir | None, by: Actor, pending: Change) -> None:
+    if heir is not None and not _may_own(heir, organization):
         raise Refused("Choose a member who may manage keys, or a service account.")
-    for key in keys:
-        before = {"owner": key.owner_name}
-        key.owner = heir if isinstance(heir, User) else None
-        key.service_account = heir if isinstance(heir, ServiceAccount) else None
-        key.save(update_fields=["owner", "service_account"])
-        record_of(AuditAction.KEY_REASSIGNED, key, by, now, before=before, after={"owner": key.owner_name})
+    now = timezone.now()
+    for kind, rows in left:
+        for row in rows:
+            if heir is None:
+                revoke_locked(row, kind.revoked, RevokeReason.OTHER, by, now)
+            else:
+                _reassign(kind, row, heir, by, now)
+            pending.touch(*kind.names(row))
+
+
+def _reassign(kind: Kind, row: Any, heir: Heir, by: Actor, now: datetime) -> None:
+    before = {"owner": row.owner_name}
+    row.owner = heir if isinstance(heir, User) else None
+    row.service_account = heir if isinstance(heir, ServiceAccount) else None
+    row.save(update_fields=["owner", "service_account"])
+    record_of(kind.reassigned, row, by, now, before=before, after={"owner": row.owner_name})
 
 
 def _may_own(heir: Heir, organization: Organization) -> bool:

@@ -196,7 +196,7 @@ def revoke_key(key: ApiKey, *, reason: RevokeReason, by: Actor) -> ChangedKey:
         key = lock_key(key.public_id)
         now = timezone.now()
         if key.revoked_at is None:
-            revoke_locked(key, reason, by, now)
+            revoke_locked(key, AuditAction.KEY_REVOKED, reason, by, now)
         pending.touch(*key_names(key))
     return ChangedKey(key, pending.spread)
 

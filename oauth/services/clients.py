@@ -12,7 +12,7 @@ from keys import limits
 from keys.limits import RateLimit
 from keys.models import Api, Environment, RevokeReason
 from keys.secret import Kind
-from keys.services.common import mint, only_once, valid
+from keys.services.common import mint, only_once, revoke_locked, valid
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_client
 from oauth.jwk import clean_jwks
@@ -177,11 +177,7 @@ def revoke_client(client: Client, *, reason: RevokeReason, by: Actor) -> Changed
         client = lock_client(client.public_id)
         now = timezone.now()
         if client.revoked_at is None:
-            client.revoked_at = now
-            client.revoke_reason = reason
-            client.version += 1
-            client.save(update_fields=["revoked_at", "revoke_reason", "version"])
-            record_of(AuditAction.CLIENT_REVOKED, client, by, now, after={"reason": reason.value})
+            revoke_locked(client, AuditAction.CLIENT_REVOKED, reason, by, now)
         pending.touch(name_of(client))
     return ChangedClient(client, pending.spread)
 

@@ -100,7 +100,7 @@ def remove(page: Page, inspector: Inspector) -> None:
     dialog.get_by_label("What becomes of them").select_option(label=f"Hand them to {ADA}")
     inspector.look(page, "team-removal")
     dialog.get_by_role("button", name="Remove member").click()
-    expect(page.get_by_text("now owns 1 key")).to_be_visible()
+    expect(page.get_by_text("now owns 1 API key")).to_be_visible()
 
 
 def tighten_policies(page: Page, inspector: Inspector, api_id: str) -> None:

@@ -16,6 +16,7 @@ from keys.limits import RateLimit
 from keys.models import Api, Environment, RevokeReason
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
+from keys.services.departures import remove_member
 from keys.validation.http import validate, whoami
 from oauth import access_tokens, jwk
 from oauth.models import Client
@@ -30,7 +31,8 @@ from oauth.services.clients import (
 from oauth.services.signing_keys import drop_signing_keys
 from oauth.services.tokens import revoke_token
 from oauth.tokens import Claims
-from portal.audit import COMMAND
+from portal.audit import COMMAND, Actor
+from portal.models import Membership, User
 from portal.services.organizations import suspend_organization
 from tests.asgi import Reply, ask
 from tests.oauth.minting import claims_for, ring, sign
@@ -149,6 +151,15 @@ def test_a_token_that_was_good_is_refused_on_the_next_call(
     assert ("credential" in told) is (code not in {"NOT_FOUND", "SIGNATURE_INVALID"})
     if code == "INSUFFICIENT_SCOPE":
         assert told["missing_scopes"] == ["orders:write"]
+
+
+@pytest.mark.parametrize("code", ["VALID", "REVOKED"])
+def test_a_token_outlives_the_membership_of_its_clients_owner_where_somebody_inherits(
+    code: str, api_secret: IssuedApiSecret, token: str, ben: User, as_ada: Actor
+) -> None:
+    Client.objects.update(owner=ben)
+    remove_member(Membership.objects.get(user=ben), heir=as_ada.user if code == "VALID" else None, by=as_ada)
+    assert ask_validate(api_secret, token)["code"] == code
 
 
 def test_revoking_one_token_leaves_the_next_alone(api_secret: IssuedApiSecret, client_row: Client, api: Api) -> None:

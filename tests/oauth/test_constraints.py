@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from keys.models import Api
 from oauth.models import Client, ClientSecret, Grant, RevokedToken, SigningKey, StatusBlock, StatusList
 from oauth.services.common import IssuedClient
+from portal.models import ServiceAccount
 from tests.keys.test_constraints import breaks
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -22,6 +23,8 @@ def test_each_rule_on_clients_is_held(issued: IssuedClient, api: Api, now: datet
     for lifetime_s in (59, 86_401):
         assert breaks("client_token_lifetime_within_bounds", partial(rows.update, token_lifetime_s=lifetime_s))
     assert breaks("client_generation_begins_at_one", lambda: rows.update(generation=0))
+    account = ServiceAccount.objects.create(organization=client.organization, name="deploys")
+    assert breaks("client_has_one_owner_at_most", lambda: rows.update(service_account=account))
     assert breaks("client_revoked_with_a_reason", lambda: rows.update(revoked_at=now))
     another = {"client": client, "pepper_version": "1", "hint": "x", "created_at": now}
     assert breaks("client_secret_one_without_end", lambda: ClientSecret.objects.create(digest=b"a", **another))

@@ -8,6 +8,7 @@ from django.test import Client
 from keys.models import Api, ApiKey, Environment
 from keys.services.departures import remove_member, remove_service_account
 from keys.services.keys import KeySettings, issue_key
+from oauth.models import Client as OAuthClient
 from portal.audit import Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Membership, Organization, ServiceAccount, User
 from portal.permissions import Role
@@ -80,19 +81,39 @@ def test_keys_of_who_is_removed_go_on_under_another_owner(
     ApiKey.objects.filter(pk=key.pk).update(owner=ben)
     departure = remove_member(of(ben, acme), heir=account, by=acting(ada))
     key.refresh_from_db()
-    assert (departure.keys, key.owner, key.service_account, key.revoked_at) == (1, None, account, None)
+    assert (departure.counts[ApiKey], key.owner, key.service_account, key.revoked_at) == (1, None, account, None)
     event = AuditEvent.objects.get(action="key.reassigned")
     assert (event.before, event.after) == ({"owner": "Ben"}, {"owner": "deploys"})
 
 
-def test_keys_of_who_is_removed_are_revoked_where_nobody_takes_them(
-    acme: Organization, ada: User, ben: User, key: ApiKey
+def test_keys_and_clients_of_who_is_removed_are_revoked_where_nobody_takes_them(
+    acme: Organization, ada: User, ben: User, key: ApiKey, oauth_client: OAuthClient
 ) -> None:
-    ApiKey.objects.filter(pk=key.pk).update(owner=ben)
+    for row in (key, oauth_client):
+        type(row).objects.filter(pk=row.pk).update(owner=ben)
     remove_member(of(ben, acme), heir=None, by=acting(ada))
-    key.refresh_from_db()
-    assert key.revoked_at is not None
-    assert AuditEvent.objects.filter(action__in=["key.revoked", "member.removed"]).count() == 2
+    for row in (key, oauth_client):
+        row.refresh_from_db()
+        assert row.revoked_at is not None
+    told = ["key.revoked", "client.revoked", "member.removed"]
+    assert AuditEvent.objects.filter(action__in=told).count() == 3
+
+
+def test_the_page_lists_keys_and_clients_and_one_choice_is_for_both(
+    ada_client: Client, ben: User, key: ApiKey, oauth_client: OAuthClient, account: ServiceAccount
+) -> None:
+    for row in (key, oauth_client):
+        type(row).objects.filter(pk=row.pk).update(owner=ben)
+    removal = f"/app/team/{ben.public_id}/removal/"
+    page = ada_client.get(removal).text
+    for words in ("1 API key and 1 OAuth client to see to", "billing worker", "nightly sync"):
+        assert words in page
+    assert ada_client.post(removal, {"fate": ""}).status_code == 422
+    answer = ada_client.post(removal, {"fate": account.public_id}, follow=True)
+    assert "deploys now owns 1 API key and 1 OAuth client; requests go on as before." in answer.text
+    assert (ApiKey.objects.get().service_account, OAuthClient.objects.get().service_account) == (account, account)
+    event = AuditEvent.objects.get(action="client.reassigned")
+    assert (event.before, event.after) == ({"owner": "Ben"}, {"owner": "deploys"})
 
 
 def test_only_who_may_own_keys_here_inherits_and_else_nothing_happens(
@@ -116,11 +137,14 @@ def test_a_viewer_may_leave_and_remove_nobody_else(acme: Organization, ben: User
 
 
 def test_a_service_account_is_removed_once_and_its_keys_with_it(
-    acme: Organization, ada: User, key: ApiKey, account: ServiceAccount
+    acme: Organization, ada: User, key: ApiKey, oauth_client: OAuthClient, account: ServiceAccount
 ) -> None:
-    ApiKey.objects.filter(pk=key.pk).update(owner=None, service_account=account)
+    for row in (key, oauth_client):
+        type(row).objects.filter(pk=row.pk).update(owner=None, service_account=account)
     remove_service_account(account, heir=ada, by=acting(ada))
-    assert ApiKey.objects.get(pk=key.pk).owner == ada
+    for row in (key, oauth_client):
+        row.refresh_from_db()
+        assert (row.owner, row.service_account) == (ada, None)
     with pytest.raises(Refused, match="already"):
         remove_service_account(account, heir=ada, by=acting(ada))
 

@@ -8,10 +8,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from keys.forms.team import DepartureForm, NameForm
 from keys.services.departures import remove_service_account
-from keys.team import possible_heirs, visible_service_accounts
+from keys.team import left_view, possible_heirs, visible_service_accounts
 from keys.views.access import go_to
 from keys.views.team.access import may_manage_team
-from keys.views.team.departures import facts_of_keys, told
+from keys.views.team.departures import told
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
 from portal.refusals import Invalid, Refused
@@ -49,13 +49,13 @@ def new_service_account(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_ORGANIZATION)
 def remove(request: MemberRequest, account_id: str) -> HttpResponse:
-    """Remove one; what becomes of its keys is decided in the same step."""
+    """Remove one; what becomes of its credentials is decided in the same step."""
     account = visible_service_accounts(request.organization).filter(public_id=account_id).first()
     if account is None:
         raise Http404
-    keys = facts_of_keys(account, request.organization)
+    left = left_view(account, request.organization)
     heirs = possible_heirs(request.organization, instead_of=account)
-    form = DepartureForm(request.POST or None, heirs=heirs, has_keys=bool(keys["count"]))
+    form = DepartureForm(request.POST or None, heirs=heirs, leaves_any=bool(left.count))
     if request.method == "POST" and form.is_valid():
         try:
             departure = remove_service_account(account, heir=form.heir(), by=actor_of(request))
@@ -64,7 +64,7 @@ def remove(request: MemberRequest, account_id: str) -> HttpResponse:
         else:
             messages.success(request, f"{account.name} is removed. {told(departure, form.heir())}".strip())
             return go_to(request, reverse("team:service_accounts"))
-    context = {"form": form, "account": account, "keys": keys}
+    context = {"form": form, "account": account, "left": left}
     status = 422 if form.is_bound else 200
     return fragment_or_page(
         request, "team/_service_account_removal.html", "team/service_account_removal.html", context, status=status
