@@ -7,8 +7,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
@@ -161,10 +161,7 @@ class ApiAdmin(OperatedAdmin[Api]):
         """Edit an API and its scopes."""
         if not request.user.has_perm("keys.change_api"):
             raise PermissionDenied
-        api = Api.objects.filter(pk=pk).first()
-        if api is None:
-            raise Http404
-        return self._form_page(request, api)
+        return self._form_page(request, get_object_or_404(Api, pk=pk))
 
     def _form_page(self, request: HttpRequest, api: Api | None) -> HttpResponse:
         data = request.POST if request.method == "POST" else None

@@ -1,32 +1,33 @@
 """What every page about one key begins with: the key, if it is the organization's, as it is now."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
 from keys.key_list import visible_keys, with_working_secrets
 from keys.models import ApiKey
 from keys.presenters import KeyView, key_view
+from keys.services.errors import Refused
 from portal.http import HttpRequest, MemberRequest
 from portal.permissions import Action
 
 
 def get_key(request: MemberRequest, public_id: str) -> ApiKey:
     """The organization's key; another's is as unknown as one that never was."""
-    key = visible_keys(request.organization).filter(public_id=public_id).first()
-    if key is None:
-        raise Http404
-    return key
+    return get_object_or_404(visible_keys(request.organization), public_id=public_id)
 
 
 def get_view(request: MemberRequest, public_id: str, *, now: datetime | None = None) -> KeyView:
     """The key as pages show it to this member."""
     now = now or timezone.now()
-    key = with_working_secrets(visible_keys(request.organization), now=now).filter(public_id=public_id).first()
-    if key is None:
-        raise Http404
+    key = get_object_or_404(with_working_secrets(visible_keys(request.organization), now=now), public_id=public_id)
     return as_view(request, key, now=now)
 
 
@@ -40,6 +41,11 @@ def may_manage(request: MemberRequest) -> bool:
     return request.membership.can(Action.MANAGE_KEYS)
 
 
+def back(request: MemberRequest, public_id: str) -> HttpResponse:
+    """After a change: the key's page."""
+    return go_to(request, reverse("keys:detail", args=[public_id]))
+
+
 def go_to(request: HttpRequest, url: str) -> HttpResponse:
     """After a change: the page that shows it, loaded whole, also where htmx asked."""
     if request.htmx:
@@ -47,3 +53,12 @@ def go_to(request: HttpRequest, url: str) -> HttpResponse:
     response = HttpResponseRedirect(url)
     response.status_code = 303  # "see other": whoever posted goes on with GET (RFC 9110 §15.4.4)
     return response
+
+
+@contextmanager
+def refusals_told(request: HttpRequest) -> Iterator[None]:
+    """Tell what is refused inside on the page that comes next."""
+    try:
+        yield
+    except Refused as refusal:
+        messages.error(request, str(refusal))

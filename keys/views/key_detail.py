@@ -1,6 +1,7 @@
 """One key: what it is, what it did, what happened to it, what it is set to."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from keys import activity, usage
 from keys.forms.actions import ExtensionForm
-from keys.presenters import KeyView, quota_view, secret_rows
+from keys.presenters import CredentialView, KeyView, quota_view, secret_rows
 from keys.snippets import with_variable
 from keys.views.access import get_view
 from keys.views.welcome import first_use_of
@@ -30,7 +31,7 @@ TABS = {"keys:detail": "Overview", "keys:key_activity": "Activity", "keys:settin
 
 @dataclass(frozen=True)
 class Tab:
-    """One of the pages about a key."""
+    """One of the pages about a key or client."""
 
     label: str
     href: str
@@ -71,19 +72,23 @@ def overview(request: MemberRequest, public_id: str) -> HttpResponse:
 def key_activity(request: MemberRequest, public_id: str) -> HttpResponse:
     """What was done to the key, with the values before and after."""
     view = get_view(request, public_id)
-    events = activity.visible_events(request.organization).filter(subject_id=public_id)
+    return show_activity(request, view, _tabs(view, "keys:key_activity"))
+
+
+def show_activity(request: MemberRequest, view: CredentialView, tabs: Sequence[Tab]) -> HttpResponse:
+    """The events about one key or client, a page of them at a time."""
+    events = activity.visible_events(request.organization).filter(subject_id=view.subject.public_id)
     after = request.GET.get("after", "")
     page = activity.page(events, after=after)
-    here = reverse("keys:key_activity", args=[public_id])
     context = {
         "view": view,
-        "tabs": _tabs(view, "keys:key_activity"),
+        "tabs": tabs,
         "days": page.days,
         "is_continued": bool(after),
-        "first_href": here,
-        "more_href": f"{here}?after={page.next_after}" if page.next_after else "",
+        "first_href": request.path,
+        "more_href": f"{request.path}?after={page.next_after}" if page.next_after else "",
     }
-    return fragment_or_page(request, "keys/_events_more.html", "keys/key_activity.html", context)
+    return fragment_or_page(request, "keys/_events_more.html", "keys/credential_activity.html", context)
 
 
 @require_safe
@@ -102,4 +107,10 @@ def key_settings(request: MemberRequest, public_id: str) -> HttpResponse:
 
 
 def _tabs(view: KeyView, current: str) -> list[Tab]:
-    return [Tab(label, reverse(name, args=[view.key.public_id]), name == current) for name, label in TABS.items()]
+    return tabs_of(view, TABS, current)
+
+
+def tabs_of(view: CredentialView, labels: Mapping[str, str], current: str) -> list[Tab]:
+    """The pages about a key or client, by the names of their addresses."""
+    arguments = [view.subject.public_id]
+    return [Tab(label, reverse(name, args=arguments), name == current) for name, label in labels.items()]

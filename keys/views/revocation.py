@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
@@ -13,7 +12,7 @@ from keys.presenters import CredentialView, spread_words, use_words
 from keys.services.errors import Refused
 from keys.services.keys import revoke_key
 from keys.usage import callers_of_key, calls_of_key
-from keys.views.access import get_view, go_to
+from keys.views.access import back, get_view
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
 
@@ -36,7 +35,7 @@ def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
             form.add_error(None, str(refusal))
         else:
             messages.success(request, f"{key.name} is revoked. {spread_words('Refused', changed.propagation)}")
-            return go_to(request, reverse("keys:detail", args=[public_id]))
+            return back(request, public_id)
     used = use_words(calls_of_key(key, now=now), callers_of_key(key, since=now - FACTS_OVER).count())
     return show_revocation(request, view, form, used=used)
 

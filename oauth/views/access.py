@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
@@ -15,18 +16,13 @@ from portal.http import MemberRequest
 
 def get_client(request: MemberRequest, public_id: str) -> Client:
     """The organization's client; another's is as unknown as one that never was."""
-    client = visible_clients(request.organization).filter(public_id=public_id).first()
-    if client is None:
-        raise Http404
-    return client
+    return get_object_or_404(visible_clients(request.organization), public_id=public_id)
 
 
 def get_view(request: MemberRequest, public_id: str, *, now: datetime | None = None) -> ClientView:
     """The client as pages show it to this member."""
     now = now or timezone.now()
-    client = as_shown(visible_clients(request.organization), now=now).filter(public_id=public_id).first()
-    if client is None:
-        raise Http404
+    client = get_object_or_404(as_shown(visible_clients(request.organization), now=now), public_id=public_id)
     return as_view(request, client, now=now)
 
 

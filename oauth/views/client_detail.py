@@ -5,21 +5,20 @@ from datetime import datetime
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from keys import activity
 from keys.forms.actions import ExtensionForm
 from keys.presenters import secret_rows
-from keys.views.key_detail import CHART_DAYS, SECRETS_SHOWN, Tab
+from keys.views.key_detail import CHART_DAYS, SECRETS_SHOWN, Tab, show_activity, tabs_of
 from oauth import client_usage
 from oauth.client_forms import TokenForm
 from oauth.presenters import ClientView
 from oauth.snippets import with_variable
 from oauth.views.access import get_view
 from portal.charts import Bar
-from portal.http import MemberRequest, fragment_or_page, member_required
+from portal.http import MemberRequest, member_required
 from portal.permissions import Action
 
 TABS = {"clients:detail": "Overview", "clients:activity": "Activity", "clients:settings": "Settings"}
@@ -59,19 +58,7 @@ def show_overview(request: MemberRequest, view: ClientView, form: TokenForm, *, 
 def client_activity(request: MemberRequest, public_id: str) -> HttpResponse:
     """What was done to the client, with the values before and after."""
     view = get_view(request, public_id)
-    events = activity.visible_events(request.organization).filter(subject_id=public_id)
-    after = request.GET.get("after", "")
-    page = activity.page(events, after=after)
-    here = reverse("clients:activity", args=[public_id])
-    context = {
-        "view": view,
-        "tabs": _tabs(view, "clients:activity"),
-        "days": page.days,
-        "is_continued": bool(after),
-        "first_href": here,
-        "more_href": f"{here}?after={page.next_after}" if page.next_after else "",
-    }
-    return fragment_or_page(request, "keys/_events_more.html", "oauth/client_activity.html", context)
+    return show_activity(request, view, _tabs(view, "clients:activity"))
 
 
 @require_safe
@@ -90,4 +77,4 @@ def client_settings(request: MemberRequest, public_id: str) -> HttpResponse:
 
 
 def _tabs(view: ClientView, current: str) -> list[Tab]:
-    return [Tab(label, reverse(name, args=[view.client.public_id]), name == current) for name, label in TABS.items()]
+    return tabs_of(view, TABS, current)

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from keys.presenters import spread_words
 from keys.services.errors import Invalid, Refused
+from keys.views.access import refusals_told
 from keys.views.revocation import ask_for_reason, show_revocation
 from oauth.client_forms import TokenForm
 from oauth.client_usage import tokens_of_client
@@ -46,11 +47,8 @@ def revoke_tokens(request: MemberRequest, public_id: str) -> HttpResponse:
     now = timezone.now()
     view = get_view(request, public_id, now=now)
     if request.method == "POST":
-        try:
+        with refusals_told(request):
             changed = revoke_all_tokens(view.client, by=actor_of(request))
-        except Refused as refusal:
-            messages.error(request, str(refusal))
-        else:
             words = spread_words("They are refused", changed.propagation)
             messages.success(request, f"All tokens of {view.client.name} are revoked. {words}")
         return back(request, public_id)

@@ -1,6 +1,6 @@
 """What pages about people begin with: one of the organization's own, and who may change them."""
 
-from django.http import Http404
+from django.shortcuts import get_object_or_404
 
 from keys.team import MemberRow, member_row, visible_members
 from portal.http import MemberRequest
@@ -9,9 +9,7 @@ from portal.permissions import Action
 
 def get_member(request: MemberRequest, user_id: str) -> MemberRow:
     """The member of that id; somebody else is as unknown as nobody."""
-    membership = visible_members(request.organization).filter(user__public_id=user_id).first()
-    if membership is None:
-        raise Http404
+    membership = get_object_or_404(visible_members(request.organization), user__public_id=user_id)
     return member_row(membership, request.membership)
 
 

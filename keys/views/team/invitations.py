@@ -1,15 +1,15 @@
 """Who was invited and has not come yet."""
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from keys.forms.team import InviteForm
 from keys.team import open_invitations
-from keys.views.access import go_to
+from keys.views.access import go_to, refusals_told
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.models import Invitation
 from portal.permissions import MEANINGS, Action, Role
@@ -49,11 +49,8 @@ def invite(request: MemberRequest) -> HttpResponse:
 @member_required(Action.MANAGE_ORGANIZATION)
 def resend(request: MemberRequest, invitation_id: str) -> HttpResponse:
     """Another link; the old one is void."""
-    try:
+    with refusals_told(request):
         sent = invitations.resend_invitation(_get(request, invitation_id), by=actor_of(request))
-    except Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
         messages.success(request, f"A new link is on its way to {sent.email}. The old one no longer works.")
     return go_to(request, reverse("team:invitations"))
 
@@ -71,8 +68,5 @@ def revoke(request: MemberRequest, invitation_id: str) -> HttpResponse:
 
 
 def _get(request: MemberRequest, invitation_id: str) -> Invitation:
-    found = request.organization.invitations.filter(public_id=invitation_id)
-    invitation = found.select_related("organization").first()
-    if invitation is None:
-        raise Http404
-    return invitation
+    found = request.organization.invitations.select_related("organization")
+    return get_object_or_404(found, public_id=invitation_id)
