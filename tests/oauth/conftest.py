@@ -1,25 +1,21 @@
 """A client of Acme, and what tokens it gets are made of."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 
 import pytest
 
 from keys.models import Api, Environment
-from keys.validation import database
-from keys.validation.http import ENGINE
-from keys.validation.shapes import Snapshot
 from keys.validation.usage import UsageRecorder
 from oauth.client_auth import CLIENTS
 from oauth.failures import Failures
 from oauth.issuing import ISSUER
 from oauth.models import Client
-from oauth.revocation import REVOKER
 from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
 from portal.audit import Actor
 from portal.models import Organization
 from tests.oauth.memory import Memory, world
+from tests.oauth.reading import reading_here
 
 
 @pytest.fixture
@@ -43,24 +39,11 @@ def other(acme: Organization, api: Api, as_ada: Actor) -> IssuedClient:
     return made
 
 
-class ReadsHere:
-    """Reads the database in the test's own thread and transaction, so that no table is to be emptied after it."""
-
-    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
-        """Those of the named snapshots that exist."""
-        loop = asyncio.get_running_loop()
-        asyncio._set_running_loop(None)  # Django gives whatever runs on a loop a connection of its own
-        try:
-            return database.load(names)
-        finally:
-            asyncio._set_running_loop(loop)
-
-
 @pytest.fixture
-def reads_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def reads_here() -> Iterator[None]:
     """The engine reads what the test has not committed."""
-    for part in (ENGINE, CLIENTS, REVOKER):
-        monkeypatch.setattr(part, "_snapshots", ReadsHere())
+    with reading_here():
+        yield
 
 
 @pytest.fixture

@@ -162,8 +162,10 @@ def test_whatever_is_not_active_for_the_caller_is_inactive_and_no_more(
     elsewhere = issue_api_secret(another, name="B", environment=Environment.LIVE, by=COMMAND)
     for_tests = issue_api_secret(api, name="T", environment=Environment.TEST, by=COMMAND)
     expired = sign(claims_for(client_row, api, at=now - timedelta(seconds=901)))
+    tomorrow = KeySettings("k", not_before=now + timedelta(days=1))
+    not_yet = issue_key(client_row.organization, api, tomorrow, environment=Environment.LIVE, by=COMMAND).secret_text
     unknown = (
-        "x", "eyJ.eyJ.x", "\x00", "€", expired, generate("lk", Kind.LIVE).text, bearer[7:],
+        not_yet, "x", "eyJ.eyJ.x", "\x00", "€", expired, generate("lk", Kind.LIVE).text, bearer[7:],
         forged(claims, {"kid": "unknown"}), forged(claims, {"alg": "none"}), forged(claims, None, exp="1"),
     )  # fmt: skip
     for token in unknown:
