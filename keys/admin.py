@@ -8,8 +8,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from keys import activity, admin_apis  # noqa: F401  # registering is the effect
-from keys.admin_forms import ReasonForm, spell_rate_limit
+from keys.admin_forms import ReasonForm
 from keys.key_list import Wanted, matching
+from keys.limits import spell_rate_limit
 from keys.models import ApiKey, Credential, KeySecret
 from keys.presenters import key_view
 from keys.services.errors import Refused

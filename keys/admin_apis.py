@@ -20,8 +20,8 @@ from keys.admin_forms import (
     initial_of,
     initial_scopes_of,
     settings_of,
-    spell_rate_limit,
 )
+from keys.limits import spell_rate_limit
 from keys.models import Api, ApiSecret, Environment, Scope
 from keys.services.api_secrets import issue_api_secret
 from keys.services.apis import create_api, disable_api, edit_api, enable_api

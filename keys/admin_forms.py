@@ -104,9 +104,8 @@ class ApiForm(forms.Form):
 
     def clean_default_rate_limits(self) -> list[RateLimit]:
         """The limits, one from each line."""
-        lines = [line for line in self.cleaned_data["default_rate_limits"].splitlines() if line.strip()]
         try:
-            return limits.clean_rate_limits([limits.parse_rate_limit(line) for line in lines])
+            return limits.parse_rate_limits(self.cleaned_data["default_rate_limits"])
         except ValueError as exc:
             raise forms.ValidationError(str(exc)) from None
 
@@ -152,7 +151,7 @@ def initial_of(api: Api) -> dict[str, object]:
     return {
         "name": api.name,
         "description": api.description,
-        "default_rate_limits": "\n".join(map(spell_rate_limit, api.default_rate_limits)),
+        "default_rate_limits": "\n".join(map(limits.spell_rate_limit, api.default_rate_limits)),
         "signing_algorithm": api.signing_algorithm,
         "token_lifetime_s": api.token_lifetime_s,
         "seen_version": api.version,
@@ -176,9 +175,3 @@ def settings_of(form: ApiForm, scopes: "forms.BaseFormSet[ScopeForm]") -> ApiSet
         signing_algorithm=form.cleaned_data["signing_algorithm"],
         token_lifetime_s=form.cleaned_data["token_lifetime_s"],
     )
-
-
-def spell_rate_limit(limit: RateLimit) -> str:
-    """As ``limits.parse_rate_limit`` reads it."""
-    spelled = f"{limit['limit']}/{limit['window_s']}"
-    return spelled if limit["name"] == "default" else f"{limit['name']}={spelled}"

@@ -110,6 +110,17 @@ def parse_rate_limit(text: str) -> RateLimit:
     return RateLimit(name=match["name"] or "default", limit=int(match["limit"]), window_s=int(match["window_s"]))
 
 
+def parse_rate_limits(text: str) -> list[RateLimit]:
+    """One limit a line, checked."""
+    return clean_rate_limits([parse_rate_limit(line) for line in text.splitlines() if line.strip()])
+
+
+def spell_rate_limit(limit: RateLimit) -> str:
+    """The limit as ``parse_rate_limit`` reads it."""
+    spelled = f"{limit['limit']}/{limit['window_s']}"
+    return spelled if limit["name"] == "default" else f"{limit['name']}={spelled}"
+
+
 def clean_rate_limits(limits: Sequence[RateLimit]) -> list[RateLimit]:
     """The limits, checked: at most 4, names differ, at least one request, at least a second, at most 31 days."""
     if len(limits) > MAX_RATE_LIMITS:

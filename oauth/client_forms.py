@@ -4,16 +4,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
-from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from keys import limits, scope_choice
-from keys.forms.credential import CredentialForm, json_of, lines_of, rate_limit_line, texts_of
+from keys.forms.credential import CredentialForm, NewCredentialForm, initial_of, json_of, lines_of, texts_of
 from keys.forms.fields import valid
-from keys.models import Api, Environment
+from keys.models import Api
 from oauth.jwk import clean_jwks
 from oauth.models import Client
 from oauth.pasted import MAX_PASTED_CHARS, jti_in
@@ -116,17 +115,8 @@ class ClientForm(CredentialForm):
         return [*self.fields, "api", *of_scopes]
 
 
-class NewClientForm(ClientForm):
-    """A new client; ``submission`` tells a repeated POST."""
-
-    submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
-    environment = forms.ChoiceField(
-        label="Environment", widget=forms.RadioSelect, choices=[("live", "Live"), ("test", "Test")], initial="live"
-    )
-
-    def wanted_environment(self) -> Environment:
-        """Live or test."""
-        return Environment(self.cleaned_data["environment"])
+class NewClientForm(NewCredentialForm, ClientForm):
+    """A new client."""
 
 
 class EditClientForm(ClientForm):
@@ -179,12 +169,7 @@ def _prefix(api: Api) -> str:
 
 def _initial(client: Client) -> dict[str, object]:
     return {
-        "name": client.name,
-        "note": client.note,
+        **initial_of(client),
         "public_keys": json.dumps({"keys": client.public_keys}, indent=2) if client.public_keys else "",
         "token_lifetime_s": client.token_lifetime_s,
-        "networks": "\n".join(client.networks),
-        "rate_limits": "\n".join(map(rate_limit_line, client.rate_limits)),
-        "metadata": json.dumps(client.metadata, indent=2, ensure_ascii=False) if client.metadata else "",
-        "version": client.version,
     }

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from keys import limits
 from keys.forms.fields import valid
+from keys.models import Credential, Environment
 
 MAX_LIST_CHARS = 20_000
 MAX_METADATA_CHARS = 2 * limits.MAX_METADATA_BYTES
@@ -64,7 +66,7 @@ class CredentialForm(forms.Form):
 
     def clean_rate_limits(self) -> list[limits.RateLimit]:
         """One limit a line."""
-        return valid(rate_limits_of, self.cleaned_data["rate_limits"])
+        return valid(limits.parse_rate_limits, self.cleaned_data["rate_limits"])
 
     def clean_metadata(self) -> dict[str, object]:
         """The JSON object."""
@@ -76,15 +78,29 @@ class CredentialForm(forms.Form):
         return valid(limits.clean_note, self.cleaned_data["note"])
 
 
-def rate_limits_of(text: str) -> list[limits.RateLimit]:
-    """One limit a line; raises ValueError."""
-    return limits.clean_rate_limits([limits.parse_rate_limit(line) for line in text.splitlines() if line.strip()])
+class NewCredentialForm(forms.Form):
+    """What only a new one is asked; ``submission`` tells a repeated POST."""
+
+    submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+    environment = forms.ChoiceField(
+        label="Environment", widget=forms.RadioSelect, choices=[("live", "Live"), ("test", "Test")], initial="live"
+    )
+
+    def wanted_environment(self) -> Environment:
+        """Live or test."""
+        return Environment(self.cleaned_data["environment"])
 
 
-def rate_limit_line(limit: limits.RateLimit) -> str:
-    """The limit as it is typed."""
-    name = "" if limit["name"] == "default" else f"{limit['name']}="
-    return f"{name}{limit['limit']}/{limit['window_s']}"
+def initial_of(credential: Credential) -> dict[str, object]:
+    """What the form shows of a credential as it is."""
+    return {
+        "name": credential.name,
+        "networks": "\n".join(credential.networks),
+        "rate_limits": "\n".join(map(limits.spell_rate_limit, credential.rate_limits)),
+        "metadata": json.dumps(credential.metadata, indent=2, ensure_ascii=False) if credential.metadata else "",
+        "note": credential.note,
+        "version": credential.version,
+    }
 
 
 def json_of(text: str) -> object:

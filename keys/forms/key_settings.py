@@ -1,18 +1,16 @@
 """What a key is to be: a new one, or one that exists."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from uuid import uuid4
 
 from django import forms
 from django.http import QueryDict
 
 from keys import limits, scope_choice
-from keys.forms.credential import CredentialForm, rate_limit_line, texts_of
+from keys.forms.credential import CredentialForm, NewCredentialForm, initial_of, texts_of
 from keys.forms.fields import DATE, MomentField, choose, valid
-from keys.models import Api, ApiKey, Environment
+from keys.models import Api, ApiKey
 from keys.services.keys import KeySettings
 from portal.models import ServiceAccount
 
@@ -112,13 +110,9 @@ def offered_lifetime(max_days: int | None) -> str:
     return days[-1] if days else DATE
 
 
-class NewKeyForm(KeyForm):
-    """A new key of one API; ``submission`` tells a repeated POST."""
+class NewKeyForm(NewCredentialForm, KeyForm):
+    """A new key of one API."""
 
-    submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
-    environment = forms.ChoiceField(
-        label="Environment", widget=forms.RadioSelect, choices=[("live", "Live"), ("test", "Test")], initial="live"
-    )
     owner = forms.ChoiceField(label="Owner", required=False)
     template = forms.ChoiceField(label="Access", widget=forms.RadioSelect)
 
@@ -157,10 +151,6 @@ class NewKeyForm(KeyForm):
         """The service account; None for oneself."""
         return self._accounts.get(self.cleaned_data.get("owner", ""))
 
-    def wanted_environment(self) -> Environment:
-        """Live or test."""
-        return Environment(self.cleaned_data["environment"])
-
 
 class EditKeyForm(KeyForm):
     """The settings of a key that exists; ``version`` is the one that the person was shown."""
@@ -188,13 +178,8 @@ class EditKeyForm(KeyForm):
 
 def _initial(key: ApiKey) -> dict[str, object]:
     return {
-        "name": key.name,
+        **initial_of(key),
         "lifetime": KEEP,
-        "networks": "\n".join(key.networks),
-        "rate_limits": "\n".join(map(rate_limit_line, key.rate_limits)),
         "quota": limits.spell_quota(key.quota),
         "not_before": key.not_before,
-        "metadata": json.dumps(key.metadata, indent=2, ensure_ascii=False) if key.metadata else "",
-        "note": key.note,
-        "version": key.version,
     }
