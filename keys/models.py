@@ -1,11 +1,10 @@
 """APIs, their scopes and secrets; API keys and theirs; and how they were used.
 
-Rows are facts. What they mean at an instant is decided by ``keys.states`` for pages and by ``keys.validation.verdict``
-for calls. They are changed by ``keys.services`` alone.
+Rows are facts, changed by ``keys.services`` alone; ``keys.states`` and ``keys.validation.verdict`` say what they mean.
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -21,13 +20,12 @@ from keys.limits import (
     MAX_TOKEN_LIFETIME_S,
     MIN_TOKEN_LIFETIME_S,
     REFILLS,
+    Quota,
+    RateLimit,
 )
 from keys.secret import MAX_HINT_CHARS
 from portal.ids import MAX_PUBLIC_ID_CHARS
 from portal.models import Organization, ServiceAccount, User
-
-if TYPE_CHECKING:
-    from keys.limits import Quota, RateLimit
 
 MAX_PEPPER_VERSION_CHARS = 16
 
@@ -178,7 +176,9 @@ class Credential(models.Model):
     public_id: "models.CharField[str, str]"
     organization: "models.ForeignKey[Organization, Organization]"
     owner: "models.ForeignKey[User | None, User | None]"
+    owner_id: int | None
     service_account: "models.ForeignKey[ServiceAccount | None, ServiceAccount | None]"
+    service_account_id: int | None
     environment = models.CharField(max_length=8, choices=Environment.choices)
     name = models.CharField(max_length=MAX_NAME_CHARS)
     note = models.CharField(max_length=MAX_NOTE_CHARS, blank=True)

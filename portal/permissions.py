@@ -21,7 +21,8 @@ class Action(StrEnum):
     """What a role can be asked for."""
 
     VIEW = "view"
-    MANAGE_KEYS = "manage_keys"
+    MANAGE_KEYS = "manage_keys"  # to make credentials, and change one's own and those of service accounts
+    MANAGE_ALL_KEYS = "manage_all_keys"  # to change anybody's
     MANAGE_ORGANIZATION = "manage_organization"  # its name, people and policies
     CLOSE_ORGANIZATION = "close_organization"
 
@@ -29,6 +30,7 @@ class Action(StrEnum):
 ROLES_FOR: dict[Action, frozenset[Role]] = {
     Action.VIEW: frozenset(Role),
     Action.MANAGE_KEYS: frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
+    Action.MANAGE_ALL_KEYS: frozenset({Role.OWNER, Role.ADMIN}),
     Action.MANAGE_ORGANIZATION: frozenset({Role.OWNER, Role.ADMIN}),
     Action.CLOSE_ORGANIZATION: frozenset({Role.OWNER}),
 }
@@ -36,8 +38,8 @@ ROLES_FOR: dict[Action, frozenset[Role]] = {
 
 MEANINGS: dict[Role, str] = {
     Role.OWNER: "Everything, and may close the organization.",
-    Role.ADMIN: "People, policies and all keys.",
-    Role.DEVELOPER: "Creates and changes keys.",
+    Role.ADMIN: "People, policies, all keys and OAuth clients.",
+    Role.DEVELOPER: "Creates keys and OAuth clients; changes their own and those of service accounts.",
     Role.VIEWER: "Looks at everything but secrets, and changes nothing.",
 }
 

@@ -14,9 +14,10 @@ from keys.models import ApiKey, ApiSecret, Credential, RevokeReason, Secret, Sub
 from keys.secret import Kind, digest, generate
 from keys.services.errors import AlreadyDone, Invalid, Refused
 from keys.validation import names
-from portal.audit import Actor, record_of
+from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
 from portal.models import User
+from portal.permissions import Action
 
 Value = TypeVar("Value")
 
@@ -45,9 +46,23 @@ def mint(kind: Kind, *, by: User | None, now: datetime) -> Minted:
     )
 
 
-def lock_key(public_id: str) -> ApiKey:
-    """The key, locked, with its organization and API at hand."""
-    return ApiKey.objects.select_for_update(of=("self",)).select_related("organization", "api").get(public_id=public_id)
+def lock_key(public_id: str, *, by: Actor) -> ApiKey:
+    """The key, locked, with its organization and API at hand, for who may change it now; raises NotAllowed."""
+    keys = ApiKey.objects.select_for_update(of=("self",)).select_related("organization", "api")
+    key = keys.get(public_id=public_id)
+    require_change(key, by=by)
+    return key
+
+
+def require_change(credential: Credential, *, by: Actor) -> None:
+    """Raise NotAllowed unless the actor may change this very credential."""
+    require(by, credential.organization, change_takes(credential, by.user))
+
+
+def change_takes(credential: Credential, user: User | None) -> Action:
+    """What the person has to be allowed to do to change it: less for their own, and for a service account's."""
+    is_theirs = user is not None and credential.owner_id == user.pk
+    return Action.MANAGE_KEYS if is_theirs or credential.service_account_id else Action.MANAGE_ALL_KEYS
 
 
 def secret_name(secret: Secret) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from keys.models import ApiKey, Environment
+from keys.models import ApiKey, Credential, Environment
 from keys.policies import KeyFacts, network_violations, violations
 from keys.services.errors import Invalid
 from portal.audit import Actor, ActorKind, role_of
@@ -51,6 +51,12 @@ def hold_policies_on_edit(key: ApiKey, columns: Mapping[str, Any], changed: Sequ
     for violation in violations(key.organization.policies, facts):
         if violation.field in changed:
             raise broken(key.organization, violation.field, violation.rule)
+
+
+def hold_policies_on_roll(credential: Credential, *, by: Actor) -> None:
+    """Raise Invalid for who may make no live credential: rolling shows the secret of one, as making it does."""
+    if by.kind in BOUND and credential.environment == Environment.LIVE:
+        _require_maker(credential.organization, by)
 
 
 def _require_maker(organization: Organization, by: Actor) -> None:

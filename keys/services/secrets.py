@@ -14,10 +14,10 @@ from keys.secret import Kind
 from keys.services.common import key_names, lock_key, mint, only_once, refuse_if_over, secret_name
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.keys import ChangedKey, IssuedKey
-from portal.audit import Actor, record_of, require
+from keys.services.policies import hold_policies_on_roll
+from portal.audit import Actor, record_of
 from portal.audit_actions import AuditAction
 from portal.outbox import change
-from portal.permissions import Action
 
 
 def roll_key(
@@ -32,14 +32,15 @@ def roll_key(
 
     ``seen_secret_id`` is the newest secret the caller knew of: where it no longer is the newest, somebody else has
     just rolled, and Conflict is raised instead of ending the secret they were shown.
-    Raises NotAllowed, Invalid, Refused (revoked or expired key), Conflict or AlreadyDone.
+    Raises NotAllowed, Invalid (also for who may make no live keys), Refused (revoked or expired key), Conflict or
+    AlreadyDone.
     """
-    require(by, key.organization, Action.MANAGE_KEYS)
     check_overlap(overlap)
     with change() as pending, only_once(submission) as remember:
-        key = lock_key(key.public_id)
+        key = lock_key(key.public_id, by=by)
         now = timezone.now()
         refuse_if_over(key, now)
+        hold_policies_on_roll(key, by=by)
         secrets = list(key.secrets.select_for_update().order_by("pk"))
         if seen_secret_id is not None and secrets[-1].public_id != seen_secret_id:
             raise Conflict("Somebody else has just rolled this key.")
@@ -66,9 +67,8 @@ def extend_overlap(secret: KeySecret, *, ends_at: datetime, by: Actor) -> Change
 
 
 def _set_end(secret: KeySecret, *, ends_at: datetime | None, by: Actor) -> ChangedKey:
-    require(by, secret.key.organization, Action.MANAGE_KEYS)
     with change() as pending:
-        key = lock_key(secret.key.public_id)
+        key = lock_key(secret.key.public_id, by=by)
         now = timezone.now()
         secret = key.secrets.select_for_update().get(pk=secret.pk)
         if secret.works(now):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TypeVar
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
@@ -12,10 +13,11 @@ from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
 from keys.key_list import visible_keys, with_working_secrets
-from keys.models import ApiKey
-from keys.presenters import KeyView, key_view
+from keys.models import ApiKey, Credential
+from keys.presenters import CredentialView, KeyView, key_view
+from keys.services.common import change_takes, require_change
 from keys.services.errors import Refused
-from portal.http import HttpRequest, MemberRequest
+from portal.http import HttpRequest, MemberRequest, actor_of
 from portal.permissions import Action
 
 
@@ -33,12 +35,26 @@ def get_view(request: MemberRequest, public_id: str, *, now: datetime | None = N
 
 def as_view(request: MemberRequest, key: ApiKey, *, now: datetime) -> KeyView:
     """A key read with its working secrets, as pages show it to this member."""
-    return key_view(key, key.working_secrets, may_manage=may_manage(request), now=now)  # type: ignore[attr-defined]  # prefetched
+    return key_view(key, key.working_secrets, may_manage=may_change(request, key), now=now)  # type: ignore[attr-defined]  # prefetched
 
 
-def may_manage(request: MemberRequest) -> bool:
-    """Whether this member may change keys; a control one may not use is not drawn."""
+View = TypeVar("View", bound=CredentialView)
+
+
+def to_change(request: MemberRequest, view: View) -> View:
+    """The credential, for a page that changes it; raises NotAllowed for who may not."""
+    require_change(view.subject, by=actor_of(request))
+    return view
+
+
+def may_make(request: MemberRequest) -> bool:
+    """Whether this member may make keys; a control one may not use is not drawn."""
     return request.membership.can(Action.MANAGE_KEYS)
+
+
+def may_change(request: MemberRequest, credential: Credential) -> bool:
+    """Whether this member may change this very credential."""
+    return request.membership.can(change_takes(credential, request.user))
 
 
 def back(request: MemberRequest, public_id: str) -> HttpResponse:

@@ -19,7 +19,7 @@ from keys.models import Api, ApiKey
 from keys.presenters import spread_words
 from keys.services.errors import Conflict, Refused
 from keys.services.keys import EDITABLE, edit_key
-from keys.views.access import get_view, go_to
+from keys.views.access import get_view, go_to, to_change
 from portal import reauthentication
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
@@ -50,7 +50,7 @@ class EditForm(Protocol):
 def edit(request: MemberRequest, public_id: str) -> HttpResponse:
     """The three steps at one address; ``step`` says which was sent."""
     now = timezone.now()
-    view = get_view(request, public_id, now=now)
+    view = to_change(request, get_view(request, public_id, now=now))
     form = EditKeyForm(request.POST or None, key=view.key, now=now)
     context = {"view": view, "form": form, "expiry": _expiry_words(view.key)}
     step = request.POST.get("step", "")

@@ -16,7 +16,7 @@ from keys import key_list
 from keys.forms.filters import KeyFilterForm
 from keys.presenters import KeyView, key_view
 from keys.usage import totals_by_day
-from keys.views.access import go_to, may_manage
+from keys.views.access import go_to, may_change, may_make
 from portal.http import MemberRequest, fragment_or_page, member_required
 from portal.permissions import Action
 
@@ -70,7 +70,7 @@ def _show(request: MemberRequest, form: KeyFilterForm, wanted: key_list.Wanted, 
         "first_href": reverse("keys:list") + query,
         "more_href": _more_href(wanted, page.next_cursor),
         "more_id": MORE_ID,
-        "may_manage": may_manage(request),
+        "may_make": may_make(request),
     }
     fragment = "keys/_key_rows.html" if request.htmx.target == MORE_ID else "keys/_key_table.html"
     return fragment_or_page(request, fragment, "keys/key_list.html", context)
@@ -78,9 +78,8 @@ def _show(request: MemberRequest, form: KeyFilterForm, wanted: key_list.Wanted, 
 
 def _rows(request: MemberRequest, page: key_list.Page, now: datetime) -> list[KeyView]:
     days = totals_by_day(page.keys, days=DAYS, now=now)
-    manages = may_manage(request)
     return [
-        key_view(key, key.working_secrets, may_manage=manages, now=now, days=days[key.pk])  # type: ignore[attr-defined]  # prefetched
+        key_view(key, key.working_secrets, may_manage=may_change(request, key), now=now, days=days[key.pk])  # type: ignore[attr-defined]  # prefetched
         for key in page.keys
     ]
 

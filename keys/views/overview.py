@@ -13,7 +13,7 @@ from keys import activity, key_list, usage
 from keys.models import ApiKey
 from keys.presenters import KeyView
 from keys.states import Status
-from keys.views.access import as_view, may_manage
+from keys.views.access import as_view, may_make
 from keys.views.welcome import show_steps
 from portal.charts import Bar
 from portal.http import MemberRequest, member_required
@@ -55,7 +55,7 @@ def overview(request: MemberRequest) -> HttpResponse:
         ],
         "attention": attention,
         "events": [activity.tell(event) for event in activity.visible_events(request.organization)[:EVENTS_SHOWN]],
-        "may_manage": may_manage(request),
+        "may_make": may_make(request),
     }
     return render(request, "keys/overview.html", context)
 

@@ -12,7 +12,7 @@ from keys.presenters import CredentialView, spread_words, use_words
 from keys.services.errors import Refused
 from keys.services.keys import revoke_key
 from keys.usage import callers_of_key, calls_of_key
-from keys.views.access import back, get_view
+from keys.views.access import back, get_view, to_change
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
 
@@ -25,7 +25,7 @@ FACTS_OVER = timedelta(hours=24)
 def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
     """Ask, and refuse the key for good. A key in use has its name typed, so that no habit revokes it."""
     now = timezone.now()
-    view = get_view(request, public_id, now=now)
+    view = to_change(request, get_view(request, public_id, now=now))
     key = view.key
     form = ask_for_reason(request, view, now=now)
     if request.method == "POST" and form.is_valid():

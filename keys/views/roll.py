@@ -15,7 +15,7 @@ from keys.rolling import WorkingSecret, plan_roll
 from keys.services.errors import AlreadyDone, Refused
 from keys.services.secrets import roll_key
 from keys.usage import callers_of_key, calls_of_key
-from keys.views.access import get_view
+from keys.views.access import get_view, to_change
 from keys.views.issuance import show_already_done, show_secret
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
@@ -28,7 +28,7 @@ from portal.times import exact_words
 def roll(request: MemberRequest, public_id: str) -> HttpResponse:
     """Ask when the old secret ends, add the new one, and show it in the answer to that very POST."""
     now = timezone.now()
-    view = get_view(request, public_id, now=now)
+    view = to_change(request, get_view(request, public_id, now=now))
     form = RollForm(request.POST or None, now=now, initial={"seen": view.secrets[0].public_id})
     if request.method == "POST" and form.is_valid():
         try:

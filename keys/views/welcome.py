@@ -13,7 +13,7 @@ from keys import key_list, usage
 from keys.forms.actions import OrganizationNameForm
 from keys.models import ApiKey
 from keys.snippets import with_variable
-from keys.views.access import get_key, go_to, may_manage
+from keys.views.access import get_key, go_to, may_make
 from portal.audit_actions import AuditAction
 from portal.http import MemberRequest, actor_of, forbidden, member_required
 from portal.models import AuditEvent
@@ -51,7 +51,7 @@ def show_steps(request: MemberRequest, form: OrganizationNameForm | None = None)
         "key": key,
         "is_named": is_named or key is not None,
         "may_name": request.membership.can(Action.MANAGE_ORGANIZATION),
-        "may_manage": may_manage(request),
+        "may_make": may_make(request),
         "snippets": with_variable(),
         **(first_use_of(key, now=timezone.now()) if key else {}),
     }

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from keys.services.common import require_change
 from keys.services.errors import Refused
 from keys.validation.names import client_name
 from oauth.models import Client, ClientSecret
+from portal.audit import Actor
 from portal.outbox import Propagation
 
 
@@ -26,10 +28,15 @@ class ChangedClient:
     propagation: Propagation
 
 
-def lock_client(public_id: str) -> Client:
-    """The client, locked, with its organization at hand; rows that only refer to it may be written meanwhile."""
+def lock_client(public_id: str, *, by: Actor) -> Client:
+    """The client, locked, with its organization at hand, for who may change it now; raises NotAllowed.
+
+    Rows that only refer to it may be written meanwhile.
+    """
     clients = Client.objects.select_for_update(of=("self",), no_key=True)
-    return clients.select_related("organization").get(public_id=public_id)
+    client = clients.select_related("organization").get(public_id=public_id)
+    require_change(client, by=by)
+    return client
 
 
 def name_of(client: Client) -> str:

@@ -8,13 +8,13 @@ from django.utils import timezone
 from keys.secret import Kind
 from keys.services.common import mint, only_once
 from keys.services.errors import Conflict, Refused
+from keys.services.policies import hold_policies_on_roll
 from keys.services.secrets import check_overlap, end_for_roll, move_end
 from oauth.models import Client, ClientSecret
 from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, refuse_if_revoked
-from portal.audit import Actor, record_of, require
+from portal.audit import Actor, record_of
 from portal.audit_actions import AuditAction
 from portal.outbox import change
-from portal.permissions import Action
 
 
 def roll_client(
@@ -30,12 +30,12 @@ def roll_client(
     Raises NotAllowed, Invalid, Refused (revoked, or authenticates by keys), AlreadyDone, or Conflict where the client
     has a secret newer than the one the caller knew.
     """
-    require(by, client.organization, Action.MANAGE_KEYS)
     check_overlap(overlap)
     with change() as pending, only_once(submission) as remember:
-        client = lock_client(client.public_id)
+        client = lock_client(client.public_id, by=by)
         now = timezone.now()
         refuse_if_revoked(client)
+        hold_policies_on_roll(client, by=by)
         if client.public_keys:
             raise Refused("This client authenticates by keys of its own; it has no secret to roll.")
         secrets = list(client.secrets.select_for_update().order_by("pk"))
@@ -61,9 +61,8 @@ def extend_client_overlap(secret: ClientSecret, *, ends_at: datetime, by: Actor)
 
 
 def _set_end(secret: ClientSecret, *, ends_at: datetime | None, by: Actor) -> ChangedClient:
-    require(by, secret.client.organization, Action.MANAGE_KEYS)
     with change() as pending:
-        client = lock_client(secret.client.public_id)
+        client = lock_client(secret.client.public_id, by=by)
         now = timezone.now()
         secret = client.secrets.select_for_update().get(pk=secret.pk)
         if secret.works(now):

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.views.access import go_to, may_manage
+from keys.views.access import go_to, may_change
 from oauth.client_list import as_shown, visible_clients
 from oauth.models import Client
 from oauth.presenters import ClientView, client_view
@@ -28,7 +28,7 @@ def get_view(request: MemberRequest, public_id: str, *, now: datetime | None = N
 
 def as_view(request: MemberRequest, client: Client, *, now: datetime) -> ClientView:
     """A client read with its working secrets, as pages show it to this member."""
-    return client_view(client, client.working_secrets, may_manage=may_manage(request), now=now)  # type: ignore[attr-defined]  # prefetched
+    return client_view(client, client.working_secrets, may_manage=may_change(request, client), now=now)  # type: ignore[attr-defined]  # prefetched
 
 
 def back(request: MemberRequest, public_id: str) -> HttpResponse:

@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from keys.views.access import may_manage
+from keys.views.access import may_make
 from oauth import client_list
 from oauth.views.access import as_view
 from portal.http import MemberRequest, member_required
@@ -29,6 +29,6 @@ def show_list(request: MemberRequest) -> HttpResponse:
         "total": total,
         "first_href": here if after else "",
         "more_href": f"{here}?after={page.next_after}" if page.next_after else "",
-        "may_manage": may_manage(request),
+        "may_make": may_make(request),
     }
     return render(request, "oauth/client_list.html", context)

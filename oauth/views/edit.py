@@ -15,7 +15,7 @@ from keys.forms.fields import refuse
 from keys.models import Api
 from keys.presenters import spread_words
 from keys.services.errors import Conflict, Refused
-from keys.views.access import go_to
+from keys.views.access import go_to, to_change
 from keys.views.edit import Difference, difference, show_review
 from oauth.client_forms import EditClientForm
 from oauth.models import Client
@@ -31,7 +31,7 @@ from portal.permissions import Action
 @member_required(Action.MANAGE_KEYS)
 def edit(request: MemberRequest, public_id: str) -> HttpResponse:
     """The three steps at one address; ``step`` says which was sent."""
-    view = get_view(request, public_id)
+    view = to_change(request, get_view(request, public_id))
     client = view.client
     form = EditClientForm(request.POST or None, apis=_apis(client), granted=_granted(client), client=client)
     context = {"view": view, "form": form}

@@ -8,14 +8,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from keys.presenters import spread_words
 from keys.services.errors import Invalid, Refused
-from keys.views.access import refusals_told
+from keys.views.access import refusals_told, to_change
 from keys.views.revocation import ask_for_reason, show_revocation
 from oauth.client_forms import TokenForm
 from oauth.client_usage import tokens_of_client
 from oauth.presenters import issue_words
 from oauth.services.clients import revoke_all_tokens, revoke_client
 from oauth.services.tokens import revoke_token
-from oauth.views.access import back, get_client, get_view
+from oauth.views.access import back, get_view
 from oauth.views.client_detail import show_overview
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
@@ -26,7 +26,7 @@ from portal.permissions import Action
 def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
     """Ask, and refuse the client for good. A client in use has its name typed, so that no habit revokes it."""
     now = timezone.now()
-    view = get_view(request, public_id, now=now)
+    view = to_change(request, get_view(request, public_id, now=now))
     form = ask_for_reason(request, view, now=now)
     if request.method == "POST" and form.is_valid():
         try:
@@ -45,7 +45,7 @@ def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
 def revoke_tokens(request: MemberRequest, public_id: str) -> HttpResponse:
     """Ask, and refuse every token that the client was given so far."""
     now = timezone.now()
-    view = get_view(request, public_id, now=now)
+    view = to_change(request, get_view(request, public_id, now=now))
     if request.method == "POST":
         with refusals_told(request):
             changed = revoke_all_tokens(view.client, by=actor_of(request))
@@ -62,7 +62,7 @@ def revoke_tokens(request: MemberRequest, public_id: str) -> HttpResponse:
 @member_required(Action.MANAGE_KEYS)
 def revoke_one_token(request: MemberRequest, public_id: str) -> HttpResponse:
     """Refuse one token, named by all of it or by its id; what was pasted goes nowhere, not even back."""
-    client = get_client(request, public_id)
+    client = to_change(request, get_view(request, public_id)).client
     form = TokenForm(request.POST)
     if form.is_valid():
         try:

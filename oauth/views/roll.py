@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods
 from keys.forms.actions import RollForm
 from keys.forms.fields import refuse
 from keys.services.errors import AlreadyDone, Refused
+from keys.views.access import to_change
 from keys.views.issuance import show_already_done
 from keys.views.roll import show_roll
 from oauth.client_usage import tokens_of_client
@@ -25,7 +26,7 @@ from portal.permissions import Action
 def roll(request: MemberRequest, public_id: str) -> HttpResponse:
     """Ask when the old secret ends, add the new one, and show it in the answer to that very POST."""
     now = timezone.now()
-    view = get_view(request, public_id, now=now)
+    view = to_change(request, get_view(request, public_id, now=now))
     seen = view.secrets[0].public_id if view.secrets else ""
     form = RollForm(request.POST or None, now=now, initial={"seen": seen})
     if request.method == "POST" and form.is_valid():

@@ -96,6 +96,20 @@ def test_who_may_make_live_keys_is_held(acme: Organization, api: Api, as_ada: Ac
 
 
 @pytest.mark.django_db
+def test_who_may_make_no_live_keys_rolls_none_though_it_be_their_own(
+    acme: Organization, api: Api, as_ada: Actor, ben: User
+) -> None:
+    as_ben = Actor(ActorKind.USER, ben)
+    live, test = (issue_key(acme, api, KeySettings("k"), environment=each, by=as_ben).key for each in (LIVE, TEST))
+    change_policies(acme, Policies(live_keys_by=Role.ADMIN), by=as_ada)
+    with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
+        roll_key(live, overlap=DAY, by=as_ben)
+    assert live.secrets.count() == 1
+    roll_key(test, overlap=DAY, by=as_ben)
+    roll_key(live, overlap=DAY, by=as_ada)
+
+
+@pytest.mark.django_db
 def test_only_admins_and_owners_change_policies_and_each_change_is_told_once(
     acme: Organization, as_ada: Actor, ben: User
 ) -> None:

@@ -332,7 +332,10 @@ def test_who_may_make_live_keys_makes_live_clients(acme: Organization, api: Api,
     with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
         create_client(acme, WANTED, grants=grants, environment=Environment.LIVE, by=as_ben)
     create_client(acme, WANTED, grants=grants, environment=Environment.TEST, by=as_ben)
-    create_client(acme, WANTED, grants=grants, environment=Environment.LIVE, by=as_ada)
+    live = create_client(acme, WANTED, grants=grants, environment=Environment.LIVE, by=as_ada).client
+    Client.objects.update(owner=ben)
+    with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
+        roll_client(live, overlap=timedelta(0), by=as_ben)
 
 
 def test_where_live_keys_need_networks_live_clients_need_them(issued: IssuedClient, api: Api, as_ada: Actor) -> None:

@@ -1,6 +1,7 @@
 """People come and go, and roles change; never without an owner."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -8,6 +9,7 @@ from django.test import Client
 from keys.models import Api, ApiKey, Environment
 from keys.services.departures import remove_member, remove_service_account
 from keys.services.keys import KeySettings, issue_key
+from keys.services.secrets import roll_key
 from oauth.models import Client as OAuthClient
 from portal.audit import Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Membership, Organization, ServiceAccount, User
@@ -84,6 +86,17 @@ def test_keys_of_who_is_removed_go_on_under_another_owner(
     assert (departure.counts[ApiKey], key.owner, key.service_account, key.revoked_at) == (1, None, account, None)
     event = AuditEvent.objects.get(action="key.reassigned")
     assert (event.before, event.after) == ({"owner": "Ben"}, {"owner": "deploys"})
+
+
+def test_a_key_is_changed_by_whom_it_belongs_to_by_the_time_its_row_is_locked(
+    acme: Organization, ada: User, ben: User, key: ApiKey
+) -> None:
+    ApiKey.objects.filter(pk=key.pk).update(owner=ben)
+    read_before = ApiKey.objects.get()
+    ApiKey.objects.filter(pk=key.pk).update(owner=ada)
+    with pytest.raises(NotAllowed):
+        roll_key(read_before, overlap=timedelta(0), by=acting(ben))
+    assert key.secrets.count() == 1
 
 
 def test_keys_and_clients_of_who_is_removed_are_revoked_where_nobody_takes_them(
