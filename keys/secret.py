@@ -10,19 +10,18 @@ import zlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from hashlib import sha256
-from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from portal.ids import ALPHABET, base62, number
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 RANDOM_CHARS = 32
 CHECKSUM_CHARS = 6
 HINT_HEAD_CHARS = 4
 HINT_TAIL_CHARS = 4
 MAX_HINT_CHARS = 32
+MAX_SECRET_CHARS = 12 + 1 + 4 + 1 + RANDOM_CHARS + CHECKSUM_CHARS  # brand, kind
 PATTERN = r"[a-z0-9]{2,12}_(live|test|cs|api)_[0-9A-Za-z]{38}"
 _SECRET = re.compile(r"[a-z0-9]{2,12}_(live|test|cs|api)_[0-9A-Za-z]{38}", re.ASCII)
 _RANDOM = re.compile(r"[0-9A-Za-z]{32}", re.ASCII)
@@ -95,16 +94,11 @@ def digest(text: str, pepper: bytes) -> bytes:
 
     A slow hash would add nothing to 190 random bits and would hand a stranger a way to burn the CPU with wrong guesses.
     """
-    keyed_inner, keyed_outer = _keyed(pepper)
-    inner = keyed_inner.copy()
-    inner.update(text.encode())
-    outer = keyed_outer.copy()
-    outer.update(inner.digest())
-    return outer.digest()
+    keyed = _keyed(pepper).copy()
+    keyed.update(text.encode())
+    return keyed.finalize()
 
 
 @lru_cache(maxsize=8)
-def _keyed(pepper: bytes) -> tuple["_Hash", "_Hash"]:
-    # Both halves of the HMAC with the key taken in already: a third of the time of ``hmac.digest``, twice a validation.
-    block = pepper.ljust(sha256().block_size, b"\0")
-    return sha256(bytes(byte ^ 0x36 for byte in block)), sha256(bytes(byte ^ 0x5C for byte in block))
+def _keyed(pepper: bytes) -> HMAC:
+    return HMAC(pepper, SHA256())  # with the key taken in already: a third of the time of ``hmac.digest``

@@ -103,7 +103,5 @@ async def _read(receive: Receive, max_bytes: int) -> bytes:
 
 
 def _declared_bytes(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value[:20])
-    return 0
+    value: bytes = dict(scope["headers"]).get(b"content-length", b"")
+    return int(value[:20]) if value.isdigit() else 0

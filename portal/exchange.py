@@ -101,7 +101,7 @@ class Exchange:
 
     def is_of(self, media_type: str) -> bool:
         """Whether the body is said to be of this type, in UTF-8 and not compressed."""
-        if self.header(b"content-type") == media_type and not self.headers(b"content-encoding"):
+        if self.headers(b"content-type") == [media_type] and b"content-encoding" not in self._by_name:
             return True
         content_type, *parameters = (self.header(b"content-type") or "").lower().split(";")
         pairs = (parameter.partition("=") for parameter in parameters)

@@ -1,13 +1,20 @@
-"""API keys as a kind of credential, and API secrets as what a caller presents: from text to snapshot."""
+"""API keys as a kind of credential, and API secrets as what a caller presents: from text to snapshot.
+
+A text that was right once is known again by its digest, which tells it from every other: its form is not looked at
+twice. What is remembered holds no secret, and no verdict.
+"""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TypeVar
 
-from keys.secret import Kind, kind_of
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+from keys.secret import MAX_SECRET_CHARS, Kind, kind_of
 from keys.validation.kinds import Snapshots
 from keys.validation.names import api_name, api_secret_name, organization_name, secret_name
-from keys.validation.peppers import Outdated, candidate_digests
+from keys.validation.peppers import Outdated, candidate_digests, newest_digest
 from keys.validation.shapes import (
     ApiSecretSnapshot,
     ApiSnapshot,
@@ -19,16 +26,19 @@ from keys.validation.shapes import (
 )
 from keys.validation.verdict import NOT_FOUND, decide, is_for
 
+MAX_REMEMBERED = 20_000
+
 SecretSnapshot = TypeVar("SecretSnapshot", KeySnapshot, ApiSecretSnapshot)
 
 
 class ApiKeyCredential:
     """An API key whose text is well formed."""
 
-    __slots__ = ("_digests", "names")
+    __slots__ = ("_digests", "_known", "names")
 
-    def __init__(self, text: str) -> None:
-        self._digests = _digests(text, secret_name)
+    def __init__(self, digests: Sequence[bytes]) -> None:
+        self._digests = {secret_name(digest): digest for digest in digests}
+        self._known: KnownApiKey | None = None
         self.names = tuple(self._digests)
 
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownApiKey | Verdict":  # noqa: ARG002  # of all kinds
@@ -36,16 +46,20 @@ class ApiKeyCredential:
         key = _right(KeySnapshot, self._digests, found)
         if key is None or not is_for(key, audience):
             return NOT_FOUND
-        return KnownApiKey(key, _outdated("secret", key, self._digests))
+        known = self._known
+        if known is None or known.key is not key:
+            known = self._known = KnownApiKey(key, _outdated("secret", key, self._digests))
+            _remember(self._digests, self)
+        return known
 
 
 class KnownApiKey:
     """An API key that was found."""
 
-    __slots__ = ("_key", "names", "outdated")
+    __slots__ = ("key", "names", "outdated")
 
     def __init__(self, key: KeySnapshot, outdated: Outdated | None) -> None:
-        self._key = key
+        self.key = key
         self.names = (api_name(key.api_id), organization_name(key.organization_id))
         self.outdated = outdated  # the key's secret, where it stands under an older pepper
 
@@ -54,7 +68,7 @@ class KnownApiKey:
         api_at, organization_at = self.names
         api, organization = found.get(api_at), found.get(organization_at)
         return decide(
-            self._key,
+            self.key,
             api if isinstance(api, ApiSnapshot) else None,
             organization if isinstance(organization, OrganizationSnapshot) else None,
             call,
@@ -66,40 +80,78 @@ class KnownApiKey:
 class Caller:
     """An API secret whose text is well formed."""
 
-    __slots__ = ("_digests", "names")
+    __slots__ = ("_digests", "_known", "names")
 
-    def __init__(self, text: str) -> None:
-        self._digests = _digests(text, api_secret_name)
+    def __init__(self, digests: Sequence[bytes]) -> None:
+        self._digests = {api_secret_name(digest): digest for digest in digests}
+        self._known: KnownCaller | None = None
         self.names = tuple(self._digests)
 
-    def find(self, found: Snapshots) -> ApiSecretSnapshot | None:
-        """Its snapshot, where it is known."""
-        return _right(ApiSecretSnapshot, self._digests, found)
+    def find(self, found: Snapshots) -> "KnownCaller | None":
+        """The API secret, where it is known."""
+        secret = _right(ApiSecretSnapshot, self._digests, found)
+        if secret is None:
+            return None
+        known = self._known
+        if known is None or known.secret is not secret:
+            known = self._known = KnownCaller(secret, _outdated("apisecret", secret, self._digests))
+            _remember(self._digests, self)
+        return known
 
-    def outdated(self, secret: ApiSecretSnapshot) -> Outdated | None:
-        """The API secret that was found, where it stands under an older pepper."""
-        return _outdated("apisecret", secret, self._digests)
+
+class KnownCaller:
+    """An API secret that was found."""
+
+    __slots__ = ("api_at", "audience", "outdated", "secret")
+
+    def __init__(self, secret: ApiSecretSnapshot, outdated: Outdated | None) -> None:
+        self.secret = secret
+        self.audience = Audience(secret.api_id, secret.environment)
+        self.api_at = api_name(secret.api_id)
+        self.outdated = outdated  # where it stands under an older pepper
+
+
+_remembered: dict[bytes, ApiKeyCredential | Caller] = {}  # by the digest under the first pepper
 
 
 def recognise_api_key(text: str) -> ApiKeyCredential | Verdict | None:
     """The API key that the text spells; an API or client secret is well formed and opens nothing here."""
-    kind = kind_of(text)
-    if kind is None:
-        return None
-    return ApiKeyCredential(text) if kind is Kind.LIVE or kind is Kind.TEST else NOT_FOUND
+    recognised = _recognise(text)
+    return NOT_FOUND if isinstance(recognised, Caller) else recognised
 
 
 def recognise_caller(text: str) -> Caller | None:
     """The API secret that the text spells."""
-    return Caller(text) if kind_of(text) is Kind.API else None
+    recognised = _recognise(text)
+    return recognised if isinstance(recognised, Caller) else None
 
 
-def _digests(text: str, name: Callable[[bytes], str]) -> dict[str, bytes]:
-    """The digests that the secret may be stored as, by snapshot, that of the first pepper first."""
-    digests: dict[str, bytes] = {}
-    for candidate in candidate_digests(text):
-        digests[name(candidate)] = candidate
-    return digests
+def _recognise(text: str) -> ApiKeyCredential | Caller | Verdict | None:
+    if len(text) > MAX_SECRET_CHARS or not text.isascii():
+        return None
+    known = _remembered.get(newest_digest(text))
+    if known is not None:
+        return known
+    match kind_of(text):
+        case None:
+            return None
+        case Kind.API:
+            return Caller(candidate_digests(text))
+        case Kind.LIVE | Kind.TEST:
+            return ApiKeyCredential(candidate_digests(text))
+    return NOT_FOUND
+
+
+def _remember(digests: dict[str, bytes], found: ApiKeyCredential | Caller) -> None:
+    """Know the text again by its newest digest; only what exists is remembered, whatever strangers make up."""
+    if len(_remembered) >= MAX_REMEMBERED:
+        _remembered.clear()
+    _remembered[next(iter(digests.values()))] = found
+
+
+@receiver(setting_changed)
+def _forget(**_: object) -> None:
+    _remembered.clear()
 
 
 def _outdated(name_kind: str, snapshot: KeySnapshot | ApiSecretSnapshot, digests: dict[str, bytes]) -> Outdated | None:

@@ -7,14 +7,13 @@ from msgspec import Struct
 
 from keys.validation import metrics
 from keys.validation.allowances import Allowance, Allowances
-from keys.validation.api_keys import Caller, recognise_caller
+from keys.validation.api_keys import Caller, KnownCaller, recognise_caller
 from keys.validation.database import DEADLINE_S, Snapshots
 from keys.validation.gcra import Standing
 from keys.validation.kinds import recognise
-from keys.validation.names import api_name
 from keys.validation.peppers import Mover
 from keys.validation.quotas import QuotaStanding
-from keys.validation.shapes import ApiSecretSnapshot, ApiSnapshot, Audience, Call, Code, Principal, Snapshot, Verdict
+from keys.validation.shapes import ApiSnapshot, Audience, Call, Code, Principal, Snapshot, Verdict
 from keys.validation.usage import UsageRecorder
 from keys.validation.verdict import works
 
@@ -45,10 +44,10 @@ class Engine:
     async def know(self, api_secret: str) -> Audience:
         """What the API secret lets its bearer ask about; raises UnknownCaller or Unavailable."""
         caller, deadline = _caller(api_secret), _deadline()
-        secret = _known(caller, await self._snapshots.read(caller.names, deadline=deadline))
-        found = await self._snapshots.read((api_name(secret.api_id),), deadline=deadline)
-        _require_working(secret, found.get(api_name(secret.api_id)), now=time.time())
-        return Audience(secret.api_id, secret.environment)
+        asker = _known(caller, await self._snapshots.read(caller.names, deadline=deadline))
+        found = await self._snapshots.read((asker.api_at,), deadline=deadline)
+        _require_working(asker, found, now=time.time())
+        return asker.audience
 
     async def ask(
         self,
@@ -63,23 +62,24 @@ class Engine:
         caller, presented, deadline = _caller(api_secret), recognise(credential), _deadline()
         names = caller.names if isinstance(presented, Verdict) else caller.names + presented.names
         found = await self._snapshots.read(names, deadline=deadline)
-        secret = _known(caller, found)
-        audience = Audience(secret.api_id, secret.environment)
+        asker = _known(caller, found)
+        audience = asker.audience
         known = presented if isinstance(presented, Verdict) else presented.find(found, audience, now=time.time())
 
-        api = api_name(secret.api_id)
-        names = (api,) if isinstance(known, Verdict) else (api, *known.names)
+        names = (asker.api_at,) if isinstance(known, Verdict) else known.names
+        if asker.api_at not in names:
+            names = (asker.api_at, *names)
         found = await self._snapshots.read(names, deadline=deadline)
         now = time.time()
-        _require_working(secret, found.get(api), now=now)
+        _require_working(asker, found, now=now)
         verdict = known if isinstance(known, Verdict) else known.decide(found, call, audience, now=now)
 
         allowance = self._allowances.take_now(verdict, call)
         if allowance is None:
             allowance = await self._allowances.take(verdict, call, now=now, deadline=deadline)
         outcome = self._outcome(verdict, allowance, call, now=now)
-        self._usage.count_caller(secret.secret_id, address=caller_address, agent=caller_agent, now=now)
-        self._mover.notice(caller.outdated(secret))
+        self._usage.count_caller(asker.secret.secret_id, address=caller_address, agent=caller_agent, now=now)
+        self._mover.notice(asker.outdated)
         if not isinstance(known, Verdict):
             self._mover.notice(known.outdated)
         return outcome
@@ -121,15 +121,16 @@ def _caller(api_secret: str) -> Caller:
     return caller
 
 
-def _known(caller: Caller, found: Mapping[str, Snapshot]) -> ApiSecretSnapshot:
-    secret = caller.find(found)
-    if secret is None:
+def _known(caller: Caller, found: Mapping[str, Snapshot]) -> KnownCaller:
+    known = caller.find(found)
+    if known is None:
         raise UnknownCaller
-    return secret
+    return known
 
 
-def _require_working(secret: ApiSecretSnapshot, api: Snapshot | None, *, now: float) -> None:
-    if not works(secret, api if isinstance(api, ApiSnapshot) else None, now=now):
+def _require_working(asker: KnownCaller, found: Mapping[str, Snapshot], *, now: float) -> None:
+    api = found.get(asker.api_at)
+    if not works(asker.secret, api if isinstance(api, ApiSnapshot) else None, now=now):
         raise UnknownCaller
 
 

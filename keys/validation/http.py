@@ -75,12 +75,10 @@ def _api_secret(exchange: Exchange) -> str:
         raise Problem(
             ProblemType.CREDENTIAL_MISSING, "Send the API secret as Authorization: Bearer.", headers=_CHALLENGE
         )
-    if len(lines) != 1:
+    scheme, _, text = lines[0].partition(" ")
+    if len(lines) != 1 or scheme.lower() != "bearer":
         raise UnknownCaller
-    match = _BEARER.fullmatch(lines[0])
-    if match is None:
-        raise UnknownCaller
-    return match[1]
+    return text.strip(" ")
 
 
 def _own_credential(exchange: Exchange) -> str:
