@@ -31,7 +31,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keys.validation import metrics, wire
@@ -44,6 +44,7 @@ from keys.validation.shapes import Snapshot
 
 TAKE_WITHIN_S = 0.05
 TOKEN_MS = 2_000
+MAX_NAMES_A_LOAD = 64
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,9 @@ class Running:
     result: "asyncio.Future[Copy | None]"
 
 
+Found = Copy | Unavailable | None  # None for what does not exist
+
+
 class CachedSnapshots:
     """Reads through both caches; one a process, on its event loop."""
 
@@ -79,6 +83,7 @@ class CachedSnapshots:
         self._breaker = Breaker()
         self._running: dict[str, Running] = {}
         self._next: dict[str, asyncio.Future[Copy | None]] = {}
+        self._gathered: dict[str, Running] = {}  # what departs in one load, once the loop comes round
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def read(self, names: Sequence[str], *, deadline: float) -> dict[str, Snapshot]:
@@ -132,38 +137,52 @@ class CachedSnapshots:
     ) -> "dict[str, asyncio.Future[Copy | None]]":
         batch = {name: Running(self._local.begin_load(name, now), result) for name, result in results.items()}
         self._running |= batch
-        task = asyncio.create_task(self._load(batch))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._depart)
+        self._gathered |= batch
         return results
 
+    def _depart(self) -> None:
+        """Load what the calls that came meanwhile lack: one question to Redis costs as much as several verdicts."""
+        gathered, self._gathered = list(self._gathered.items()), {}
+        for begin in range(0, len(gathered), MAX_NAMES_A_LOAD):
+            task = asyncio.create_task(self._load(dict(gathered[begin : begin + MAX_NAMES_A_LOAD])))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
     async def _load(self, batch: dict[str, Running]) -> None:
-        copies: dict[str, Copy] = {}
-        error: Unavailable | None
         try:
             before = boottime()
-            copies, error = await self._fetch(list(batch), await self._take(list(batch)), before)
+            taken = await self._take(list(batch))
+            batch = self._end(self._fresh(taken, before) if taken is not None else {}, batch)
+            found = await self._fetch(list(batch), taken, before) if batch else {}
         except Exception:  # whatever it is, nobody may be left waiting
             log.exception("snapshots.load_failed")
-            error = Unavailable("error")
-        for name, running in batch.items():
-            if error is not None and name not in copies:
+            found = dict.fromkeys(batch, Unavailable("error"))
+        self._end(found, batch)
+
+    def _fresh(self, taken: Taken, before: float) -> dict[str, Copy]:
+        """The shared copies that may be used, whatever becomes of the other names."""
+        return {name: self._copy(*copy, before) for name, copy in taken.copies.items() if copy[1] < self._fresh_s}
+
+    def _end(self, found: Mapping[str, Found], batch: dict[str, Running]) -> dict[str, Running]:
+        """End the loads of these names; the others are left."""
+        for name, copy in found.items():
+            running = batch[name]
+            if isinstance(copy, Unavailable):
                 self._local.abandon(running.load)
-                running.result.set_exception(error)
+                running.result.set_exception(copy)
                 running.result.exception()  # it may be that nobody waits any more
             else:
-                self._local.finish(running.load, copies.get(name))
-                running.result.set_result(copies.get(name))
-        self._begin_next(batch)
+                self._local.finish(running.load, copy)
+                running.result.set_result(copy)
+            self._begin_next(name)
+        return {name: running for name, running in batch.items() if name not in found}
 
-    def _begin_next(self, batch: Iterable[str]) -> None:
-        waiting = {}
-        for name in batch:
-            del self._running[name]
-            if name in self._next:
-                waiting[name] = self._next.pop(name)
-        if waiting:
-            self._begin(waiting, boottime())
+    def _begin_next(self, name: str) -> None:
+        del self._running[name]
+        if name in self._next:
+            self._begin({name: self._next.pop(name)}, boottime())
 
     async def _take(self, names: list[str]) -> Taken | None:
         """Ask Redis for the copies, and for the tokens of those that are not fresh; None while it cannot be asked."""
@@ -195,31 +214,22 @@ class CachedSnapshots:
                 taken.tokens.append(name)
         return taken
 
-    async def _fetch(
-        self, names: list[str], taken: Taken | None, before: float
-    ) -> tuple[dict[str, Copy], Unavailable | None]:
-        """The copies of the names that exist, from Redis where fresh, else from the database.
-
-        Where the database does not answer: the copies that are kept, and why the others are missing.
-        """
-        shared = taken.copies if taken is not None else {}
-        fresh = [name for name in names if name in shared and shared[name][1] < self._fresh_s]
-        copies = {name: self._copy(*shared[name], before) for name in fresh}
-        rest = [name for name in names if name not in copies]
-        if not rest:
-            return copies, None
+    async def _fetch(self, names: Sequence[str], taken: Taken | None, before: float) -> dict[str, Found]:
+        """What the database has; where it does not answer, the copies that are kept, or why there are none."""
         try:
             deadline = asyncio.get_running_loop().time() + DEADLINE_S
-            read = await self._database.read(rest, deadline=deadline)
+            read = await self._database.read(names, deadline=deadline)
         except Unavailable as exc:
-            now = boottime()
-            kept = {name: self._copy(*shared[name], before) for name in rest if name in shared}
-            kept = {name: copy for name, copy in kept.items() if now < copy.kept_until}
-            kept |= {name: copy for name in rest if (copy := self._local.get_kept(name, now)) is not None}
-            return copies | kept, exc
+            return {name: self._kept(name, taken, before) or exc for name in names}
         if taken is not None and taken.tokens:
             await self._fill(taken, read)
-        return copies | {name: self._copy(snapshot, 0.0, before) for name, snapshot in read.items()}, None
+        return {name: self._copy(read[name], 0.0, before) if name in read else None for name in names}
+
+    def _kept(self, name: str, taken: Taken | None, before: float) -> Copy | None:
+        """A copy for the time when the database does not answer, fresh or not."""
+        now = boottime()
+        shared = self._copy(*taken.copies[name], before) if taken is not None and name in taken.copies else None
+        return self._local.get_kept(name, now) or (shared if shared is not None and now < shared.kept_until else None)
 
     async def _fill(self, taken: Taken, read: Mapping[str, Snapshot]) -> None:
         entries = [

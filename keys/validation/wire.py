@@ -10,6 +10,8 @@ from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from django.conf import settings
 
 from keys.validation.shapes import Snapshot
@@ -42,9 +44,11 @@ def decode(name: str, entry: bytes, *, run: bytes) -> tuple[Snapshot, int] | Non
 
 
 def _mac(name: str, run: bytes, stamp: bytes, body: bytes) -> bytes:
-    return hmac.digest(_key(settings.SECRET_KEY), b"\0".join((name.encode(), run, stamp, body)), "sha256")
+    keyed = _keyed(settings.SECRET_KEY).copy()
+    keyed.update(b"\0".join((name.encode(), run, stamp, body)))
+    return keyed.finalize()
 
 
 @lru_cache(maxsize=2)
-def _key(secret_key: str) -> bytes:
-    return hmac.digest(secret_key.encode(), b"latchkey snapshots", sha256)
+def _keyed(secret_key: str) -> HMAC:
+    return HMAC(hmac.digest(secret_key.encode(), b"latchkey snapshots", sha256), SHA256())
