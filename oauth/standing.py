@@ -1,10 +1,10 @@
 """Decide whether a client that has proved who it is may be used. No clock, no database, no Redis."""
 
 from keys.validation.shapes import ClientSnapshot, Code, OrganizationSnapshot
-from keys.validation.verdict import is_within
+from keys.validation.verdict import last_refusal
 
 
-def standing(  # one guard a check, in the order of the contract
+def standing(
     client: ClientSnapshot,
     organization: OrganizationSnapshot,
     *,
@@ -21,8 +21,4 @@ def standing(  # one guard a check, in the order of the contract
         return Code.DISABLED
     if proof_ends_at is not None and proof_ends_at <= now:
         return Code.SUPERSEDED
-    if organization.is_suspended:
-        return Code.ORGANIZATION_SUSPENDED
-    if client.networks and not is_within(address, client.networks):
-        return Code.IP_DENIED
-    return Code.VALID
+    return last_refusal(organization, client.networks, address)

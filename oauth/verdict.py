@@ -19,7 +19,7 @@ from keys.validation.shapes import (
     Principal,
     Verdict,
 )
-from keys.validation.verdict import is_within
+from keys.validation.verdict import last_refusal
 from oauth.tokens import Claims
 
 
@@ -115,10 +115,4 @@ def _first_refusal(
         return Code.DISABLED
     if token.is_over(now):
         return Code.EXPIRED
-    if organization.is_suspended:
-        return Code.ORGANIZATION_SUSPENDED
-    if client.networks and not is_within(call.address, client.networks):
-        return Code.IP_DENIED
-    if is_missing_scope:
-        return Code.INSUFFICIENT_SCOPE
-    return Code.VALID
+    return last_refusal(organization, client.networks, call.address, is_missing_scope=is_missing_scope)

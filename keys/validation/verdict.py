@@ -57,14 +57,22 @@ def is_for(key: KeySnapshot, audience: Audience | None) -> bool:
     return audience is None or (key.api_id == audience.api_id and key.environment == audience.environment)
 
 
-def is_within(address: str | None, networks: tuple[str, ...]) -> bool:
-    """Whether a call from the address is let in by the networks."""
-    # A call that does not say where it comes from is refused: a backend that forgets `ip` must not open the key.
-    parsed = None if address is None else parse_address(address)
-    return parsed is not None and any(parsed in network for network in _parsed(networks))
+def last_refusal(
+    organization: OrganizationSnapshot,
+    networks: tuple[str, ...],
+    address: str | None,
+    *,
+    is_missing_scope: bool = False,
+) -> Code:
+    """What every kind of credential is asked last: its organization, where the call comes from, its scopes."""
+    if organization.is_suspended:
+        return Code.ORGANIZATION_SUSPENDED
+    if networks and not _is_within(address, networks):
+        return Code.IP_DENIED
+    return Code.INSUFFICIENT_SCOPE if is_missing_scope else Code.VALID
 
 
-def _first_refusal(  # noqa: PLR0911  # one guard a check, in the order of the contract
+def _first_refusal(
     key: KeySnapshot,
     api: ApiSnapshot,
     organization: OrganizationSnapshot,
@@ -85,13 +93,14 @@ def _first_refusal(  # noqa: PLR0911  # one guard a check, in the order of the c
         return Code.EXPIRED
     if _is_over(key.secret_ends_at, now):
         return Code.SUPERSEDED
-    if organization.is_suspended:
-        return Code.ORGANIZATION_SUSPENDED
-    if key.networks and not is_within(call.address, key.networks):
-        return Code.IP_DENIED
-    if is_missing_scope:
-        return Code.INSUFFICIENT_SCOPE
-    return Code.VALID
+    return last_refusal(organization, key.networks, call.address, is_missing_scope=is_missing_scope)
+
+
+def _is_within(address: str | None, networks: tuple[str, ...]) -> bool:
+    """Whether a call from the address is let in by the networks."""
+    # A call that does not say where it comes from is refused: a backend that forgets `ip` must not open the key.
+    parsed = None if address is None else parse_address(address)
+    return parsed is not None and any(parsed in network for network in _parsed(networks))
 
 
 def _is_over(end: float | None, now: float) -> bool:
