@@ -53,7 +53,6 @@ def _report_api_secret(found: ApiSecret, spread: Propagation | None = None, **mo
         is_revoked=secret.revoked_at is not None,
         is_disabled=secret.disabled_at is not None or secret.api.disabled_at is not None,
         is_suspended=False,
-        not_before=None,
         expires_at=secret.ends_at,
     )
     return {"id": secret.public_id, "state": state(facts, now=timezone.now()).value, **spread_report(spread), **more}

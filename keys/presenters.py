@@ -208,14 +208,18 @@ def key_view(
     key: ApiKey, secrets: Sequence[Secret], *, may_manage: bool, now: datetime, days: Sequence[int] = ()
 ) -> KeyView:
     """The key as it is now; ``secrets`` are those that have not ended, newest first."""
-    word = status(
-        facts_of(key),
+    return KeyView(secrets, status_of(key, facts_of(key), secrets, now=now), may_manage, key, days)
+
+
+def status_of(credential: Credential, facts: Facts, secrets: Sequence[Secret], *, now: datetime) -> Status:
+    """The word for a credential; ``secrets`` are those that have not ended."""
+    return status(
+        facts,
         secret_ends=[secret.ends_at for secret in secrets],
-        created_at=key.created_at,
-        last_used_at=key.last_used_at,
+        created_at=credential.created_at,
+        last_used_at=credential.last_used_at,
         now=now,
     )
-    return KeyView(secrets, word, may_manage, key, days)
 
 
 def facts_of(key: ApiKey) -> Facts:

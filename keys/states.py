@@ -62,8 +62,8 @@ class Facts:
     is_revoked: bool
     is_disabled: bool
     is_suspended: bool
-    not_before: datetime | None
-    expires_at: datetime | None
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
 
 
 def state(facts: Facts, *, now: datetime) -> State:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keys.models import Credential, RevokeReason, Secret
-from keys.presenters import CredentialView, Words
-from keys.states import Facts, Status, status
+from keys.presenters import CredentialView, Words, status_of
+from keys.states import Facts, Status
 from keys.usage import Calls
 from oauth.models import Client, Grant
 
@@ -53,13 +53,7 @@ class ClientView(CredentialView):
 
 def client_view(client: Client, secrets: Sequence[Secret], *, may_manage: bool, now: datetime) -> ClientView:
     """The client as it is now; ``secrets`` are those that have not ended, newest first."""
-    word = status(
-        facts_of_client(client),
-        secret_ends=[secret.ends_at for secret in secrets],
-        created_at=client.created_at,
-        last_used_at=client.last_used_at,
-        now=now,
-    )
+    word = status_of(client, facts_of_client(client), secrets, now=now)
     return ClientView(secrets, word, may_manage, client, list(client.grants.all()))
 
 
@@ -70,8 +64,6 @@ def facts_of_client(client: Client) -> Facts:
         is_revoked=client.revoked_at is not None,
         is_disabled=client.disabled_at is not None,
         is_suspended=client.organization.suspended_at is not None,
-        not_before=None,
-        expires_at=None,
     )
 
 

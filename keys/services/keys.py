@@ -158,32 +158,12 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
 
 def disable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
     """Pause the key: its requests are refused until it is enabled. Pausing a paused key only tells the caches again."""
-    with change() as pending:
-        key = lock_key(key.public_id, by=by)
-        now = timezone.now()
-        refuse_if_revoked(key)
-        if key.disabled_at is None:
-            key.disabled_at = now
-            key.version += 1
-            key.save(update_fields=["disabled_at", "version"])
-            record_of(AuditAction.KEY_DISABLED, key, by, now)
-        pending.touch(*key_names(key))
-    return ChangedKey(key, pending.spread)
+    return _set_disabled(key, disabled=True, by=by)
 
 
 def enable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
     """Resume a paused key; raises Refused once it is revoked."""
-    with change() as pending:
-        key = lock_key(key.public_id, by=by)
-        now = timezone.now()
-        refuse_if_revoked(key)
-        if key.disabled_at is not None:
-            key.disabled_at = None
-            key.version += 1
-            key.save(update_fields=["disabled_at", "version"])
-            record_of(AuditAction.KEY_ENABLED, key, by, now)
-        pending.touch(*key_names(key))
-    return ChangedKey(key, pending.spread)
+    return _set_disabled(key, disabled=False, by=by)
 
 
 def revoke_key(key: ApiKey, *, reason: RevokeReason, by: Actor) -> ChangedKey:
@@ -193,6 +173,20 @@ def revoke_key(key: ApiKey, *, reason: RevokeReason, by: Actor) -> ChangedKey:
         now = timezone.now()
         if key.revoked_at is None:
             revoke_locked(key, AuditAction.KEY_REVOKED, reason, by, now)
+        pending.touch(*key_names(key))
+    return ChangedKey(key, pending.spread)
+
+
+def _set_disabled(key: ApiKey, *, disabled: bool, by: Actor) -> ChangedKey:
+    with change() as pending:
+        key = lock_key(key.public_id, by=by)
+        now = timezone.now()
+        refuse_if_revoked(key)
+        if (key.disabled_at is not None) != disabled:
+            key.disabled_at = now if disabled else None
+            key.version += 1
+            key.save(update_fields=["disabled_at", "version"])
+            record_of(AuditAction.KEY_DISABLED if disabled else AuditAction.KEY_ENABLED, key, by, now)
         pending.touch(*key_names(key))
     return ChangedKey(key, pending.spread)
 
