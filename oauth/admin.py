@@ -10,8 +10,9 @@ from keys.admin_forms import ReasonForm
 from oauth.models import Client, ClientSecret, Grant, SigningKey
 from oauth.presenters import client_view
 from oauth.rotation import Span, state
-from oauth.services.clients import disable_client, enable_client, revoke_all_tokens, revoke_client
+from oauth.services.clients import disable_client, enable_client, revoke_client
 from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys
+from oauth.services.tokens import revoke_all_tokens
 from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
 from portal.audit import Actor
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
@@ -20,9 +20,7 @@ from keys.validation.shapes import (
     SigningKeysSnapshot,
     Snapshot,
 )
-from oauth.models import Client, ClientSecret, Grant, RevokedToken, SigningKey
-
-LONG_OVER = timedelta(hours=1)  # what has ended by then, by whichever clock, is left out
+from oauth.models import CLOCKS_DIFFER, Client, ClientSecret, Grant, RevokedToken, SigningKey
 
 
 class JsonList(Subquery):
@@ -50,11 +48,11 @@ class Hex(Func):
 
 def load_clients(ids: Sequence[str]) -> Mapping[str, Snapshot]:
     """``client:<id>``, with secrets, grants and revoked tokens."""
-    since = timezone.now() - LONG_OVER
+    now = timezone.now()
     of_client = Q(client=OuterRef("pk"))
-    working = Q(ends_at=None) | Q(ends_at__gt=since)
+    working = Q(ends_at=None) | Q(ends_at__gt=now - CLOCKS_DIFFER)
     secrets = ClientSecret.objects.filter(of_client & working).order_by("pk")
-    revoked = RevokedToken.objects.filter(of_client, expires_at__gt=since)
+    revoked = RevokedToken.objects.remembered(now).filter(of_client)
     rows = (
         Client.objects.filter(public_id__in=ids)
         .annotate(
@@ -93,7 +91,7 @@ def load_clients(ids: Sequence[str]) -> Mapping[str, Snapshot]:
 
 def load_signing_keys(ids: Sequence[str]) -> Mapping[str, Snapshot]:
     """``signing-keys:all``: there is one such snapshot."""
-    kept = Q(kept_until=None) | Q(kept_until__gt=timezone.now() - LONG_OVER)
+    kept = Q(kept_until=None) | Q(kept_until__gt=timezone.now() - CLOCKS_DIFFER)
     rows = (
         SigningKey.objects.filter(kept)
         .order_by("pk")

@@ -4,6 +4,7 @@ Rows are facts, changed by ``oauth.services`` alone. Issuing a token writes none
 in its client's row (``generation``), in ``RevokedToken``, and in the block that its place in a status list came from.
 """
 
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -17,6 +18,7 @@ from oauth.status import LIST_SIZE, new_seed
 from portal.ids import MAX_PUBLIC_ID_CHARS
 from portal.models import Organization, ServiceAccount, User
 
+CLOCKS_DIFFER = timedelta(hours=1)  # what has ended longer ago is over by every clock
 MAX_KID_CHARS = 43  # an RFC 7638 thumbprint
 
 
@@ -131,6 +133,14 @@ class StatusBlock(models.Model):
         return f"slots {self.first} to {self.first + self.count - 1} of list {self.status_list_id}"
 
 
+class RevokedTokenQuerySet(models.QuerySet["RevokedToken"]):
+    """Tokens that were revoked by themselves."""
+
+    def remembered(self, now: datetime) -> "RevokedTokenQuerySet":
+        """Those that may be alive but for that, by whichever clock."""
+        return self.filter(expires_at__gt=now - CLOCKS_DIFFER)
+
+
 class RevokedToken(models.Model):
     """An access token that was revoked by itself; kept until it would have expired at the latest."""
 
@@ -140,6 +150,8 @@ class RevokedToken(models.Model):
     index = models.PositiveIntegerField()
     revoked_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
+
+    objects = RevokedTokenQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

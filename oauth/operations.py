@@ -15,6 +15,7 @@ from oauth.presenters import facts_of_client
 from oauth.services import clients
 from oauth.services.clients import ClientSettings
 from oauth.services.secrets import roll_client
+from oauth.services.tokens import revoke_all_tokens
 from portal.audit import COMMAND
 from portal.outbox import Propagation, together
 
@@ -86,7 +87,7 @@ ACTIONS: dict[str, dict[str, Operation]] = {
         "disable": lambda client, _: _report(client, clients.disable_client(client, by=COMMAND).propagation),
         "enable": lambda client, _: _report(client, clients.enable_client(client, by=COMMAND).propagation),
         "roll": _roll,
-        "revoke-tokens": lambda client, _: _report(client, clients.revoke_all_tokens(client, by=COMMAND).propagation),
+        "revoke-tokens": lambda client, _: _report(client, revoke_all_tokens(client, by=COMMAND).propagation),
         "set": _set,
     },
 }

@@ -31,11 +31,10 @@ from oauth.services.clients import (  # noqa: E402
     create_client,
     disable_client,
     enable_client,
-    revoke_all_tokens,
     revoke_client,
 )
 from oauth.services.common import IssuedClient  # noqa: E402
-from oauth.services.tokens import revoke_token  # noqa: E402
+from oauth.services.tokens import revoke_all_tokens, revoke_token  # noqa: E402
 from portal import outbox  # noqa: E402  # after Django
 from portal.audit import COMMAND  # noqa: E402
 from portal.models import Organization  # noqa: E402

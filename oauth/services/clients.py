@@ -1,4 +1,4 @@
-"""Operations on OAuth clients: create, edit, grant, pause, resume, revoke, revoke all tokens."""
+"""Operations on OAuth clients: create, edit, grant, pause, resume, revoke."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -175,21 +175,6 @@ def revoke_client(client: Client, *, reason: RevokeReason, by: Actor) -> Changed
         now = timezone.now()
         if client.revoked_at is None:
             revoke_locked(client, AuditAction.CLIENT_REVOKED, reason, by, now)
-        pending.touch(name_of(client))
-    return ChangedClient(client, pending.spread)
-
-
-def revoke_all_tokens(client: Client, *, by: Actor) -> ChangedClient:
-    """Refuse every token that was issued so far; the client goes on and gets new ones."""
-    with change() as pending:
-        client = lock_client(client.public_id, by=by)
-        now = timezone.now()
-        refuse_if_revoked(client)
-        client.generation += 1
-        client.version += 1
-        client.save(update_fields=["generation", "version"])
-        after = {"generation": client.generation}
-        record_of(AuditAction.CLIENT_TOKENS_REVOKED, client, by, now, after=after)
         pending.touch(name_of(client))
     return ChangedClient(client, pending.spread)
 

@@ -15,6 +15,7 @@ from keys.views.key_detail import CHART_DAYS, SECRETS_SHOWN, Tab, show_activity,
 from oauth import client_usage
 from oauth.client_forms import TokenForm
 from oauth.presenters import ClientView
+from oauth.services.tokens import MAX_REVOKED_TOKENS
 from oauth.snippets import with_variable
 from oauth.views.access import get_view
 from portal.charts import Bar
@@ -48,7 +49,7 @@ def show_overview(request: MemberRequest, view: ClientView, form: TokenForm, *, 
         "extension": ExtensionForm(),
         "snippets": with_variable(client),
         "token_form": form,
-        "revoked_tokens": client.revoked_tokens.filter(expires_at__gt=now).count(),
+        "revoked_words": _revoked_words(client.revoked_tokens.filter(expires_at__gt=now).count()),
     }
     return render(request, "oauth/client_overview.html", context, status=422 if form.is_bound else 200)
 
@@ -74,6 +75,12 @@ def client_settings(request: MemberRequest, public_id: str) -> HttpResponse:
         "metadata": json.dumps(client.metadata, indent=2, ensure_ascii=False) if client.metadata else "",
     }
     return render(request, "oauth/client_settings.html", context)
+
+
+def _revoked_words(number: int) -> str:
+    if not number:
+        return "None was revoked by itself"
+    return f"{number:,} revoked one by one and not yet expired; past {MAX_REVOKED_TOKENS:,}, one more revokes all"
 
 
 def _tabs(view: ClientView, current: str) -> list[Tab]:

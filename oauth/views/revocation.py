@@ -13,8 +13,8 @@ from keys.views.revocation import ask_for_reason, show_revocation
 from oauth.client_forms import TokenForm
 from oauth.client_usage import tokens_of_client
 from oauth.presenters import issue_words
-from oauth.services.clients import revoke_all_tokens, revoke_client
-from oauth.services.tokens import revoke_token
+from oauth.services.clients import revoke_client
+from oauth.services.tokens import MAX_REVOKED_TOKENS, revoke_all_tokens, revoke_token
 from oauth.views.access import back, get_view
 from oauth.views.client_detail import show_overview
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
@@ -70,8 +70,10 @@ def revoke_one_token(request: MemberRequest, public_id: str) -> HttpResponse:
         except Invalid as refusal:
             form.add_error("token", str(refusal))
         else:
-            words = spread_words("Refused", changed.propagation)
-            messages.success(request, f"The token {form.cleaned_data['token']} is revoked. {words}")
+            done = f"The token {form.cleaned_data['token']} is revoked."
+            if changed.client.generation > client.generation:
+                done = f"All tokens are revoked: {MAX_REVOKED_TOKENS:,} already were, the most there can be one by one."
+            messages.success(request, f"{done} {spread_words('Refused', changed.propagation)}")
             return back(request, public_id)
     now = timezone.now()
     return show_overview(request, get_view(request, public_id, now=now), form.without_token(), now=now)

@@ -22,12 +22,11 @@ from oauth.services.clients import (
     ClientSettings,
     disable_client,
     edit_client,
-    revoke_all_tokens,
     set_grants,
 )
 from oauth.services.common import IssuedClient
 from oauth.services.signing_keys import drop_signing_keys
-from oauth.services.tokens import revoke_token
+from oauth.services.tokens import revoke_all_tokens, revoke_token
 from oauth.tokens import Claims
 from portal.audit import COMMAND, Actor
 from portal.models import Organization

@@ -11,9 +11,10 @@ from keys.services.apis import disable_api
 from keys.validation import folding
 from keys.validation.usage import UsageRecorder
 from oauth.models import ClientSecret, RevokedToken, SigningKey, StatusBlock
-from oauth.services.clients import disable_client, revoke_all_tokens
+from oauth.services.clients import disable_client
 from oauth.services.common import IssuedClient
 from oauth.services.secrets import roll_client
+from oauth.services.tokens import revoke_all_tokens
 from portal.audit import COMMAND, Actor
 from portal.passwords import BoundedArgon2Hasher
 from portal.services.organizations import suspend_organization

@@ -21,20 +21,25 @@ from oauth.jti import Place, new_jti
 from oauth.jwk import generate
 from oauth.loaders import load_clients
 from oauth.models import Client, ClientSecret, RevokedToken, StatusBlock
+from oauth.services import tokens
 from oauth.services.clients import (
     ClientSettings,
     create_client,
     disable_client,
     edit_client,
     enable_client,
-    revoke_all_tokens,
     revoke_client,
     set_grants,
 )
 from oauth.services.common import ChangedClient, IssuedClient
 from oauth.services.secrets import end_client_secret, extend_client_overlap, roll_client
 from oauth.services.status import lease_block
-from oauth.services.tokens import prune_revoked_tokens, prune_status_blocks, revoke_token
+from oauth.services.tokens import (
+    prune_revoked_tokens,
+    prune_status_blocks,
+    revoke_all_tokens,
+    revoke_token,
+)
 from oauth.sweeps import record_endings
 from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
@@ -305,6 +310,32 @@ def test_a_token_is_revoked_by_its_id_alone_and_only_by_its_own_client(
     assert prune_revoked_tokens(now=now + DAY, limit=9) == 0
     assert prune_revoked_tokens(now=now + DAY + 2 * HOUR, limit=9) == 1
     assert not RevokedToken.objects.exists()
+
+
+def test_past_a_bound_one_more_revoked_token_is_all_of_them_and_the_next_are_single_again(
+    issued: IssuedClient, as_ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MAX_REVOKED_TOKENS", 2)
+    first, *others = (a_jti(issued.client) for _ in range(4))
+    for jti in (first, first, *others):
+        client = revoke_token(issued.client, jti, by=as_ada).client
+    assert (client.generation, snapshot(client).revoked_tokens) == (2, frozenset())
+    event = AuditEvent.objects.get(action="client.tokens_revoked")
+    assert event.after == {"generation": 2, "jti": others[1]}
+    revoke_token(client, first, by=as_ada)  # which is of the first generation, and refused with it
+    new = a_jti(client)
+    assert revoke_token(client, new, by=as_ada).client.generation == 2
+    assert snapshot(client).revoked_tokens == {new}
+    assert told().count("client.token_revoked") == 3
+
+
+def test_revocations_of_what_has_expired_do_not_count_for_the_bound(
+    issued: IssuedClient, as_ada: Actor, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MAX_REVOKED_TOKENS", 1)
+    for _ in range(2):
+        revoke_token(issued.client, a_jti(issued.client), by=as_ada, expires_at=now - 2 * HOUR)
+    assert revoke_token(issued.client, a_jti(issued.client), by=as_ada).client.generation == 1
 
 
 def test_places_are_leased_once_and_forgotten_when_no_token_can_hold_them(

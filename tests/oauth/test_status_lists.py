@@ -14,8 +14,8 @@ from keys.services.apis import disable_api
 from keys.validation.database import DatabaseSnapshots
 from oauth import status_http
 from oauth.models import Client, StatusBlock
-from oauth.services.clients import disable_client, enable_client, revoke_all_tokens, revoke_client
-from oauth.services.tokens import revoke_token
+from oauth.services.clients import disable_client, enable_client, revoke_client
+from oauth.services.tokens import revoke_all_tokens, revoke_token
 from oauth.status import LIST_SIZE, Span, Status, new_seed, packed, slot_of
 from oauth.status_http import aggregation, status_list
 from oauth.status_lists import Content, Facts, build, read_facts

@@ -15,6 +15,7 @@ from keys.secret import parse
 from keys.services.apis import ApiSettings, create_api
 from oauth.jti import Place, new_jti
 from oauth.models import Client, RevokedToken
+from oauth.services import tokens
 from oauth.services.common import IssuedClient
 from oauth.services.secrets import roll_client
 from oauth.services.status import lease_block
@@ -177,6 +178,14 @@ def test_one_token_is_revoked_by_its_id_or_by_all_of_it_and_what_was_pasted_is_n
     told = ada_client.post(where("token_revocation", oauth_client), {"token": f" {jti}\n"}, follow=True)
     assert f"The token {jti} is revoked" in told.text
     assert RevokedToken.objects.get().jti == jti
+
+
+def test_who_revokes_one_token_too_many_is_told_that_all_are_revoked(
+    oauth_client: Client, jti: str, ada_client: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MAX_REVOKED_TOKENS", 0)
+    told = ada_client.post(where("token_revocation", oauth_client), {"token": jti}, follow=True)
+    assert "All tokens are revoked" in told.text
 
 
 def test_a_token_of_another_client_cannot_be_revoked(
