@@ -3,7 +3,16 @@
 from django.urls import include, path
 
 from keys import converters  # noqa: F401  # registering <id:…> is the effect
-from keys.views.team import departures, invitations, joining, members, organization, policies, service_accounts
+from keys.views.team import (
+    closures,
+    departures,
+    invitations,
+    joining,
+    members,
+    organization,
+    policies,
+    service_accounts,
+)
 
 app_name = "team"
 team = [
@@ -29,4 +38,5 @@ urlpatterns = [
     path("app/settings/", organization.organization_settings, name="settings"),
     path("app/settings/policies/", policies.edit_policies, name="policies"),
     path("app/settings/closing/", organization.close, name="closing"),
+    path("accounts/closure/", closures.close, name="account_closure"),
 ]

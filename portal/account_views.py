@@ -3,25 +3,21 @@
 from dataclasses import dataclass
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from allauth.account.views import PasswordSetView
 from allauth.mfa.base import views as base_views
 from django.contrib import messages
-from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from portal import reauthentication
 from portal.browsers import browser_words
-from portal.forms import ClosureForm
 from portal.http import HttpRequest, actor_of
 from portal.models import Session
-from portal.refusals import Refused
-from portal.services import closures, people
+from portal.services import people
 from portal.sessions import row_key
 
 
@@ -72,24 +68,3 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
     where = "one other browser" if ended == 1 else f"{ended} other browsers"
     messages.success(request, f"You are signed out of {where}." if ended else "You were signed in nowhere else.")
     return redirect("mfa_index")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-def close_account(request: HttpRequest) -> HttpResponse:
-    """What becomes of one's organizations, then the end."""
-    reauthentication.require_recent(request)
-    user = request.user
-    form = ClosureForm(request.POST if request.method == "POST" else None, user=user)
-    if request.method == "POST" and form.is_valid():
-        address, by = user.email, actor_of(request)
-        try:
-            closures.close_account(user, form.heirs(), by=by)
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            logout(request)
-            get_adapter().send_notification_mail("account/email/account_closed", user, email=address)
-            messages.success(request, "Your account is closed. We told your address, and forgot the rest.")
-            return redirect("account_login")
-    return render(request, "portal/account_closure.html", {"form": form}, status=422 if form.errors else 200)

@@ -17,8 +17,8 @@ from portal.account_forms import Labelled
 from portal.accounts import check_address
 from portal.audit import Actor, ActorKind
 from portal.context import THEMES
-from portal.models import Membership, Organization, User
-from portal.services import closures, people
+from portal.models import User
+from portal.services import people
 
 
 class SignupForm(Labelled, account_forms.SignupForm):
@@ -72,52 +72,6 @@ class AddEmailForm(Labelled, account_forms.AddEmailForm):
     def clean_email(self) -> str:
         """The address, if ``SIGNUP`` lets it in: else one could sign up at work and move away."""
         return check_address(str(super().clean_email()))
-
-
-class ClosureForm(forms.Form):
-    """What becomes of each organization that nobody else owns, and one's address, typed."""
-
-    email = forms.CharField(max_length=254, widget=forms.TextInput({"autocomplete": "off"}))
-    CLOSE = "close"
-
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._user = user
-        self.fields["email"].label = f"Type your address {user.email} to confirm"
-        self._heirs: dict[str, dict[str, Membership]] = {}
-        self.lost: list[Organization] = []
-        for membership in closures.memberships_to_settle(user):
-            self._ask_about(membership)
-
-    def _ask_about(self, membership: Membership) -> None:
-        organization = membership.organization
-        heirs = {heir.user.public_id: heir for heir in closures.heirs_of(membership)}
-        if not heirs:
-            self.lost.append(organization)
-            return
-        people = [(public_id, f"{heir.user.display_name} owns it next") for public_id, heir in heirs.items()]
-        close = (self.CLOSE, "Close it: every request with its keys is refused at once, for good")
-        self.fields[organization.public_id] = forms.ChoiceField(
-            label=f"What becomes of {organization.name}", choices=[("", "Choose…"), *people, close]
-        )
-        self._heirs[organization.public_id] = heirs
-
-    @property
-    def questions(self) -> list[forms.BoundField]:
-        """One for each organization that could be handed over."""
-        return [self[name] for name in self._heirs]
-
-    def heirs(self) -> dict[str, Membership]:
-        """Who owns which organization next."""
-        chosen = {name: self.cleaned_data[name] for name in self._heirs}
-        return {name: self._heirs[name][heir] for name, heir in chosen.items() if heir != self.CLOSE}
-
-    def clean_email(self) -> str:
-        """Letter by letter, but for case."""
-        email: str = self.cleaned_data["email"]
-        if email.lower() != self._user.email.lower():
-            raise forms.ValidationError("The address is another one.")
-        return email
 
 
 class ThemeForm(forms.Form):

@@ -7,12 +7,13 @@ from django.core import mail
 from django.test import Client
 
 from keys.models import ApiKey
+from keys.services import closures
+from oauth.models import Client as OAuthClient
 from portal.audit import Actor, ActorKind
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Membership, Organization, User
 from portal.permissions import Role
 from portal.refusals import Refused
-from portal.services import closures
 
 pytestmark = pytest.mark.django_db
 CLOSE = "/accounts/closure/"
@@ -36,7 +37,7 @@ def test_an_organization_is_handed_over_and_its_keys_go_on(
     assert role_in(acme, ben) == Role.OWNER
     key.refresh_from_db()
     acme.refresh_from_db()
-    assert (key.owner, key.revoked_at, acme.closed_at) == (None, None, None)
+    assert (key.owner, key.revoked_at, acme.closed_at) == (ben, None, None)
     assert ada_client.get("/app/").status_code == 302
     event = AuditEvent.objects.get(action=AuditAction.USER_ACCOUNT_CLOSED)
     assert (event.subject_id, event.actor_id) == (ada.public_id, ada.public_id)
@@ -60,6 +61,22 @@ def test_an_organization_that_has_another_owner_is_left(acme: Organization, ada:
     acme.refresh_from_db()
     assert acme.closed_at is None
     assert AuditEvent.objects.filter(action=AuditAction.MEMBER_LEFT).count() == 1
+
+
+@pytest.mark.parametrize("fate", ["heir", "revoke"])
+def test_what_one_owns_in_an_organization_of_others_is_handed_over_or_revoked_and_never_left(
+    fate: str, ada: User, ben: User, ben_client: Client, key: ApiKey, oauth_client: OAuthClient
+) -> None:
+    for row in (key, oauth_client):
+        type(row).objects.filter(pk=row.pk).update(owner=ben)
+    name, sent = key.organization.public_id, {"email": "ben@example.com"}
+    assert "What becomes of your 1 API key and 1 OAuth client in Acme" in ben_client.get(CLOSE).text
+    assert ben_client.post(CLOSE, sent).status_code == 422
+    assert ben_client.post(CLOSE, sent | {name: ada.public_id if fate == "heir" else fate}).status_code == 302
+    assert not User.objects.filter(pk=ben.pk).exists()
+    for row in (key, oauth_client):
+        row.refresh_from_db()
+        assert (row.owner, row.revoked_at is None) == ((ada, True) if fate == "heir" else (None, False))
 
 
 @pytest.mark.parametrize(
@@ -94,10 +111,9 @@ def test_an_heir_who_has_left_meanwhile_stops_it_before_anything_is_closed(
     ada: User, ben: User, acme: Organization, initech: Organization
 ) -> None:
     Membership.objects.create(organization=initech, user=ada, role=Role.OWNER)
-    heir = Membership.objects.get(user=ben)
-    Membership.objects.filter(pk=heir.pk).delete()
+    Membership.objects.filter(user=ben).delete()
     with pytest.raises(Refused):
-        closures.close_account(ada, {acme.public_id: heir}, by=as_person(ada))
+        closures.close_account(ada, {acme.public_id: ben}, by=as_person(ada))
     initech.refresh_from_db()
     assert initech.closed_at is None
     assert User.objects.filter(pk=ada.pk).exists()

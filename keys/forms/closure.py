@@ -1,0 +1,75 @@
+"""What is asked of whoever closes their account."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+
+from keys.forms.team import fates
+from keys.services import closures
+from keys.services.departures import Heir
+from keys.team import LeftView, left_view, possible_heirs
+from portal.models import Membership, Organization, User
+
+
+class ClosureForm(forms.Form):
+    """What becomes of each organization that nobody else owns, of credentials elsewhere, and one's address, typed."""
+
+    email = forms.CharField(max_length=254, widget=forms.TextInput({"autocomplete": "off"}))
+    CLOSE = "close"
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._user = user
+        self.fields["email"].label = f"Type your address {user.email} to confirm"
+        self._heirs: dict[str, Sequence[Heir]] = {}
+        self.lost: list[Organization] = []
+        unsettled = closures.memberships_to_settle(user)
+        for membership in closures.memberships_of(user):
+            left = left_view(user, membership.organization)
+            if membership in unsettled:
+                self._ask_who_owns(membership, left)
+            elif left.count:
+                self._ask_who_inherits(membership.organization, left)
+
+    def _ask_who_owns(self, membership: Membership, left: LeftView) -> None:
+        heirs = closures.heirs_of(membership)
+        if not heirs:
+            self.lost.append(membership.organization)
+            return
+        besides = f", and your {left.words}" if left.count else ""
+        people = [(heir.public_id, f"{heir.display_name} owns it next{besides}") for heir in heirs]
+        close = (self.CLOSE, "Close it: every request with its keys is refused at once, for good")
+        label = f"What becomes of {membership.organization.name}"
+        self._ask(membership.organization, label, [("", "Choose…"), *people, close], heirs)
+
+    def _ask_who_inherits(self, organization: Organization, left: LeftView) -> None:
+        heirs = possible_heirs(organization, instead_of=self._user)
+        self._ask(organization, f"What becomes of your {left.words} in {organization.name}", fates(heirs), heirs)
+
+    def _ask(
+        self, organization: Organization, label: str, choices: list[tuple[str, str]], heirs: Sequence[Heir]
+    ) -> None:
+        self.fields[organization.public_id] = forms.ChoiceField(label=label, choices=choices)
+        self._heirs[organization.public_id] = heirs
+
+    @property
+    def questions(self) -> list[forms.BoundField]:
+        """One for each organization where something is left."""
+        return [self[name] for name in self._heirs]
+
+    def heirs(self) -> dict[str, Heir]:
+        """Who goes on with what is left, by organization; none where it is closed, or all there revoked."""
+        return {
+            name: heir
+            for name, heirs in self._heirs.items()
+            for heir in heirs
+            if heir.public_id == self.cleaned_data[name]
+        }
+
+    def clean_email(self) -> str:
+        """Letter by letter, but for case."""
+        email: str = self.cleaned_data["email"]
+        if email.lower() != self._user.email.lower():
+            raise forms.ValidationError("The address is another one.")
+        return email
