@@ -60,12 +60,8 @@ class ClosureForm(forms.Form):
 
     def heirs(self) -> dict[str, Heir]:
         """Who goes on with what is left, by organization; none where it is closed, or all there revoked."""
-        return {
-            name: heir
-            for name, heirs in self._heirs.items()
-            for heir in heirs
-            if heir.public_id == self.cleaned_data[name]
-        }
+        chosen = self.cleaned_data
+        return {name: heir for name, heirs in self._heirs.items() for heir in heirs if heir.public_id == chosen[name]}
 
     def clean_email(self) -> str:
         """Letter by letter, but for case."""
