@@ -12,6 +12,7 @@ second for all of a list, and can be run backwards to find the block of an index
 """
 
 import secrets
+from array import array
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from functools import lru_cache, reduce
@@ -25,7 +26,7 @@ SEED_BYTES = 32
 BITS = 2  # a status takes
 _HALF = (1 << HALF_BITS) - 1
 _ROUNDS = 4
-_AT_ONCE = 1 << 16  # slots are scattered, so that no list of a million numbers is held
+_AT_ONCE = 1 << 14  # slots are scattered, in about 10 ms, so that other threads get their turn
 
 
 class Status(IntEnum):
@@ -70,15 +71,24 @@ def packed(spans: Iterable[Span], invalid: Iterable[int], *, seed: bytes) -> byt
 
     ``invalid`` are indexes of single tokens; whatever is named neither way is valid.
     """
-    statuses = bytearray(LIST_SIZE)
+    by_slot, by_index = bytearray(LIST_SIZE), bytearray(LIST_SIZE)
     for first, size, status in spans:
-        for begin in range(first, first + size, _AT_ONCE):
-            for index in indexes_of(range(begin, min(begin + _AT_ONCE, first + size)), seed):
-                statuses[index] = status
+        by_slot[first : first + size] = bytes((status,)) * size
+    for first in range(0, LIST_SIZE, _AT_ONCE):
+        statuses = by_slot[first : first + _AT_ONCE]
+        if any(statuses):
+            for index, status in zip(_scattered(first, seed), statuses, strict=True):
+                by_index[index] = status
     for index in invalid:
-        statuses[index] = Status.INVALID
-    quarters = (int.from_bytes(statuses[at::4], "little") << BITS * at for at in range(4))
+        by_index[index] = Status.INVALID
+    quarters = (int.from_bytes(by_index[at::4], "little") << BITS * at for at in range(4))
     return reduce(or_, quarters).to_bytes(LIST_SIZE // 4, "little")
+
+
+@lru_cache(maxsize=4 * LIST_SIZE // _AT_ONCE)  # 16 MB
+def _scattered(first: int, seed: bytes) -> "array[int]":
+    """The indexes of slots that follow one another; they cost most of a list, and never change."""
+    return array("I", indexes_of(range(first, first + _AT_ONCE), seed))
 
 
 @lru_cache(maxsize=16)

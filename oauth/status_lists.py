@@ -98,7 +98,7 @@ def read_facts(number: int) -> Facts:
 
 
 def build(facts: Facts) -> Content:
-    """The list that says so; about a second of one core where all of a million tokens are refused."""
+    """The list that says so; where all of a million tokens are refused 0.6 s of one core at first, then 0.05 s."""
     compressed = zlib.compress(packed(facts.spans, facts.revoked, seed=facts.seed), 9)
     lst = base64.urlsafe_b64encode(compressed).rstrip(b"=").decode()
     return Content(facts, lst, sha256(compressed).hexdigest()[:32])

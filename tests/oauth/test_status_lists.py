@@ -16,7 +16,7 @@ from oauth import status_http
 from oauth.models import Client, StatusBlock
 from oauth.services.clients import disable_client, enable_client, revoke_client
 from oauth.services.tokens import revoke_all_tokens, revoke_token
-from oauth.status import LIST_SIZE, Span, Status, new_seed, packed, slot_of
+from oauth.status import LIST_SIZE, Span, Status, indexes_of, new_seed, packed, slot_of
 from oauth.status_http import aggregation, status_list
 from oauth.status_lists import Content, Facts, build, read_facts
 from oauth.status_serving import Lists, Rebuilt
@@ -61,6 +61,24 @@ def test_statuses_are_packed_as_in_the_drafts_example() -> None:
     seed = new_seed()
     spans = [Span(slot_of(index, seed), 1, status) for index, status in enumerate(wanted)]
     assert packed(spans, (), seed=seed)[:4].hex() == "c944f900"
+
+
+def test_what_is_said_of_a_slot_stands_at_its_index_alone() -> None:
+    seed = new_seed()
+    spans = [Span(5, 3, REFUSED), Span(16_000, 40_000, LATER), Span(LIST_SIZE - 2, 2, REFUSED)]
+    said = {slot: span.status for span in spans for slot in range(span.first, span.first + span.size)}
+    for _ in range(2):  # the second time from what was kept
+        array = packed(spans, [7], seed=seed)
+        for index in (
+            *range(2000),
+            *(index_of(slot, seed) for slot in (4, 5, 8, 15_999, 55_999, 56_000, LIST_SIZE - 1)),
+        ):
+            wanted = REFUSED if index == 7 else said.get(slot_of(index, seed), Status.VALID)
+            assert array[index // 4] >> index % 4 * 2 & 0b11 == wanted
+
+
+def index_of(slot: int, seed: bytes) -> int:
+    return indexes_of([slot], seed)[0]
 
 
 def test_a_million_refused_tokens_fit_into_a_list() -> None:
