@@ -12,9 +12,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from portal.devservices import start_postgres, start_valkey
 from portal.embedded import ensure_secrets
 from portal.env import PRODUCTION_SETTINGS
+from tests.devservices import start_postgres, start_valkey
 
 ON_SQLITE = os.environ.get("LATCHKEY_TEST_DB") == "sqlite"
 FOLDER = Path(tempfile.mkdtemp(prefix="latchkey-tests-"))

@@ -20,9 +20,9 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from portal import processes
-from portal.devservices import free_port
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
 from tests import environment
+from tests.devservices import free_port
 
 READY_WITHIN_S = 60
 

@@ -17,10 +17,10 @@ import redis
 from keys.validation.usage import FLUSH_EVERY_S
 from keys.validation.usage_queue import AT_WORK, QUEUE
 from portal import processes
-from portal.devservices import Service, start_valkey
 from portal.env import BASE_DIR
 from tests import environment, live
 from tests.canary import Canary
+from tests.devservices import Service, start_valkey
 from tests.test_faults import children_of
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="there is no worker to do without")

@@ -19,9 +19,9 @@ import psycopg
 import pytest
 import redis
 
-from portal.devservices import Service, start_postgres, start_valkey
 from tests import environment, live
 from tests.canary import Canary
+from tests.devservices import Service, start_postgres, start_valkey
 from tests.keys.validation.recorder import Place, Recorder, Recording, Writer, writers
 from tests.test_recorder import place
 from tests.writer import DYING

@@ -20,10 +20,11 @@ import psycopg
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from portal import devservices, processes
-from portal.devservices import Service, free_port, start_postgres, start_valkey
+from portal import processes
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
+from tests import devservices
 from tests.canary import Canary
+from tests.devservices import Service, free_port, start_postgres, start_valkey
 from tests.environment import production
 from tests.live import manage
 

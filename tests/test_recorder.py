@@ -13,9 +13,9 @@ import httpx
 import pytest
 import redis
 
-from portal.devservices import start_valkey
 from tests import environment, live
 from tests.canary import Canary
+from tests.devservices import start_valkey
 from tests.keys.validation.recorder import Answer, Change, Place, Recorder, Recording, Subject, Writer, writers
 from tests.oauth.fleet import LISTED_WITHIN_S, OAuthFleet
 from tests.oauth.recorder import TokenRecorder

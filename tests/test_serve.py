@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from portal.devservices import free_port
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
 from tests.canary import Canary
+from tests.devservices import free_port
 
 PATIENCE_S = 60
 

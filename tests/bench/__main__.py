@@ -27,12 +27,12 @@ from tests import environment
 environment.prepare()
 
 from portal import processes  # noqa: E402  # after the environment
-from portal.devservices import free_port, start_valkey  # noqa: E402
 from portal.env import BASE_DIR  # noqa: E402
 from tests import live  # noqa: E402
 from tests.bench import load  # noqa: E402
 from tests.bench.oauth import Costs, ask_for_a_token, costs_of_tokens  # noqa: E402
 from tests.bench.writer import Writer  # noqa: E402
+from tests.devservices import free_port, start_valkey  # noqa: E402
 
 ROUNDS = 5
 CALLS = {1: 1500, 16: 4000}

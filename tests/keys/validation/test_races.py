@@ -27,8 +27,8 @@ from keys.validation.redis_link import CHANNEL, MAX_CONNECTIONS, REGISTER, Link,
 from keys.validation.shapes import OrganizationSnapshot, Snapshot
 from keys.validation.snapshots import CachedSnapshots
 from portal import processes
-from portal.devservices import Service, start_valkey
 from tests import environment
+from tests.devservices import Service, start_valkey
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
 NAME = "race:acme"

@@ -18,8 +18,8 @@ from keys.validation.gcra import Standing
 from keys.validation.ratelimit import RateLimiter, WithoutRedis
 from keys.validation.redis_link import Link, Script
 from keys.validation.shapes import Limit
-from portal.devservices import Service, start_valkey
 from tests import environment
+from tests.devservices import Service, start_valkey
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="without a Redis there is one process")
 FAST, SLOW = Limit("default", 1000, 1), Limit("daily", 10, 86_400)

@@ -20,8 +20,8 @@ from keys.validation import folding
 from keys.validation.batches import Batch, Count, Use, decode, encode
 from keys.validation.folding import FOLDED_WITHIN, IDS_KEPT, fold
 from keys.validation.usage_queue import AT_WORK, MAX_QUEUED, QUEUE, hand_on
-from portal.devservices import free_port
 from tests import environment
+from tests.devservices import free_port
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
