@@ -16,7 +16,6 @@ from tests import environment, live
 from tests.canary import Canary
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL")
-REQUIRED = [name for name in PRODUCTION_SETTINGS if name not in {"TRUSTED_PROXIES", "EMAIL_URL"}]
 
 
 def validate_demo_keys(folder: Path, canary: Canary, *, count: int) -> list[str]:

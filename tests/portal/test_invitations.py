@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -24,7 +23,6 @@ from portal.services.invitations import (
 )
 
 pytestmark = pytest.mark.django_db
-WEEK = timedelta(days=7)
 
 
 @pytest.fixture
