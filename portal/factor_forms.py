@@ -1,6 +1,7 @@
 """Forms of second factors: what a browser sends of a passkey is checked here, whatever it holds."""
 
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.core import context
@@ -10,7 +11,10 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn import forms as webauthn_forms
 from allauth.mfa.webauthn.internal import auth as webauthn_auth
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from fido2.utils import websafe_decode
+from fido2.webauthn import CollectedClientData
 
 from portal import throttle
 from portal.account_forms import Labelled
@@ -35,7 +39,23 @@ class _CredentialField(forms.JSONField):
             raise ValidationError(REFUSED, code="invalid") from None
         if found is not None and not isinstance(found, dict):
             raise ValidationError(REFUSED, code="invalid")
+        if found and not _is_from_our_pages(found):
+            raise ValidationError(REFUSED, code="strange_origin")
         return found
+
+
+def _is_from_our_pages(credential: Any) -> bool:
+    """Whether the browser says that a page at ``PUBLIC_URL`` asked; the library takes pages of any subdomain, too."""
+    try:
+        asked_by = CollectedClientData(websafe_decode(credential["response"]["clientDataJSON"])).origin
+        return _origin(asked_by) == _origin(settings.PUBLIC_URL)
+    except Exception:  # noqa: BLE001  # the parsers raise what they like
+        return False
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 class AddPasskeyForm(webauthn_forms.SignupWebAuthnForm):

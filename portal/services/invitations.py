@@ -28,13 +28,15 @@ SENT = (AuditAction.INVITATION_SENT, AuditAction.INVITATION_RESENT)
 def invite(organization: Organization, emails: Sequence[str], role: Role, *, by: Actor) -> list[Invitation]:
     """Mail each address a link; one that has an open invitation gets a new link in place of the old.
 
-    ``emails`` are lower-case and checked by the form. Raises NotAllowed, or Refused (members, caps) before anything is
-    sent.
+    ``emails`` are lower-case and checked by the form. Raises NotAllowed, also where an open invitation gives more than
+    the actor could, or Refused (members, caps), before anything is sent.
     """
     with transaction.atomic(durable=True):
         organization = lock_organization(organization)
         require(by, organization, Action.MANAGE_ORGANIZATION)
-        require_grant(by, organization, role)
+        open_ones = organization.invitations.filter(email__in=emails, ended_at=None)
+        for given in {role, *map(Role, open_ones.values_list("role", flat=True))}:
+            require_grant(by, organization, given)
         now = timezone.now()
         _refuse_members(organization, emails)
         _refuse_above_caps(organization, len(emails), by, now)
@@ -57,10 +59,11 @@ def resend_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
 
 
 def revoke_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
-    """Take it back; one that has ended stays as it is."""
+    """Take it back; one that has ended stays as it is. Raises NotAllowed, also for a role the actor could not give."""
     with transaction.atomic(durable=True):
         invitation = lock_invitation(invitation)
         require(by, invitation.organization, Action.MANAGE_ORGANIZATION)
+        require_grant(by, invitation.organization, Role(invitation.role))
         if invitation.ended_at is None:
             _end(invitation, Invitation.Outcome.REVOKED)
             _record(AuditAction.INVITATION_REVOKED, invitation, by)

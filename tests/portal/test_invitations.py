@@ -152,6 +152,22 @@ def test_who_may_not_give_a_role_may_not_invite_to_it(acme: Organization, ada: U
     assert mail.outbox == []
 
 
+def test_an_admin_neither_takes_back_nor_overwrites_what_gives_more_than_an_admin_could(
+    acme: Organization, as_ada: Actor, ben: User, ben_client: Client
+) -> None:
+    to_owner, to_admin = (invite(acme, [f"{role}@x.example"], role, by=as_ada)[0] for role in (Role.OWNER, Role.ADMIN))
+    Membership.objects.filter(user=ben).update(role=Role.ADMIN)
+    with pytest.raises(NotAllowed):
+        revoke_invitation(to_owner, by=acting(ben))
+    with pytest.raises(NotAllowed):
+        invite(acme, ["new@x.example", to_owner.email], Role.VIEWER, by=acting(ben))
+    to_owner.refresh_from_db()
+    assert (to_owner.role, to_owner.ended_at) == (Role.OWNER, None)
+    page = ben_client.get("/app/team/invitations/").text
+    assert (to_owner.public_id in page, to_admin.public_id in page) == (False, True)
+    revoke_invitation(to_admin, by=acting(ben))
+
+
 def test_caps_hold_and_then_nobody_is_mailed(acme: Organization, as_ada: Actor, settings: Settings) -> None:
     settings.MAX_INVITATIONS_PER_DAY = 2
     with pytest.raises(Refused, match="2 invitations a day"):

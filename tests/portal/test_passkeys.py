@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.test import Client
+from fido2.utils import websafe_encode
 from pytest_django.fixtures import Settings
 from selectolax.lexbor import LexborHTMLParser
 
+from portal.factor_forms import AddPasskeyForm, PasskeyAgainForm, PasskeySecondStepForm, PasskeySignInForm
 from portal.models import User
 from tests.portal.test_accounts import CODE, code_in, is_signed_in, person, sign_in
 
@@ -63,6 +67,28 @@ def test_a_passkey_is_made_for_our_public_address_and_proves_two_factors(
     asked = Client().get(LOGIN, headers={"Accept": "application/json"}).json()["request_options"]["publicKey"]
     assert (asked["rpId"], asked["userVerification"]) == ("keys.example.com", "required")
     assert asked["allowCredentials"] == []  # nobody learns whose passkeys there are
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_ours"),
+    [
+        ("https://keys.example.com", True),
+        ("https://evil.keys.example.com", False),
+        ("https://keys.example.com.evil.example", False),
+        ("https://keys.example.com:8443", False),
+        ("http://keys.example.com", False),
+        ("null", False),
+    ],
+)
+def test_a_passkey_counts_on_our_own_pages_and_on_no_others_below_or_beside_them(
+    origin: str, is_ours: bool, settings: Settings
+) -> None:
+    settings.PUBLIC_URL = "https://keys.example.com"
+    told = json.dumps({"type": "webauthn.get", "challenge": "AA", "origin": origin}).encode()
+    credential = json.dumps({"response": {"clientDataJSON": websafe_encode(told)}})
+    for form in (AddPasskeyForm, PasskeySecondStepForm, PasskeySignInForm, PasskeyAgainForm):
+        with nullcontext() if is_ours else pytest.raises(ValidationError):
+            form.base_fields["credential"].clean(credential)
 
 
 @pytest.mark.parametrize("credential", NONSENSE)

@@ -12,7 +12,7 @@ from keys.team import open_invitations
 from keys.views.access import go_to, refusals_told
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.models import Invitation
-from portal.permissions import MEANINGS, Action, Role
+from portal.permissions import MEANINGS, Action, Role, may_grant
 from portal.refusals import Refused
 from portal.services import invitations
 
@@ -22,7 +22,9 @@ from portal.services import invitations
 def show_invitations(request: MemberRequest) -> HttpResponse:
     """Those that wait for an answer, and those that were too late."""
     rows = open_invitations(request.organization)
-    return render(request, "team/invitations.html", {"rows": rows, "now": timezone.now()})
+    granter = Role(request.membership.role)
+    grantable = [role.value for role in Role if may_grant(granter, role)]
+    return render(request, "team/invitations.html", {"rows": rows, "grantable": grantable, "now": timezone.now()})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
