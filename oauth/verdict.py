@@ -48,6 +48,7 @@ def principal_of(
         type=credential.type,
         credential_id=client.client_id,
         secret_id=client.client_id,
+        limited_as=client.limited_as(api.api_id),
         environment=client.environment,
         organization_id=organization.organization_id,
         scopes=scopes,

@@ -39,7 +39,7 @@ class Allowances:
             return None
         if not principal.rate_limits:
             return _UNLIMITED
-        standing = self._limiter.take_now(principal.credential_id, principal.rate_limits, cost=call.cost)
+        standing = self._limiter.take_now(principal.limited_as, principal.rate_limits, cost=call.cost)
         return None if standing is None else _within(standing)
 
     async def take(self, verdict: Verdict, call: Call, *, now: float, deadline: float) -> Allowance:
@@ -65,13 +65,13 @@ class Allowances:
         return Allowance(Code.QUOTA_EXCEEDED, quota=quota)
 
     async def _take_from_limits(self, principal: Principal, call: Call) -> Standing | None:
-        credential_id, limits = principal.credential_id, principal.rate_limits
-        standing = self._limiter.take_now(credential_id, limits, cost=call.cost)
-        return standing or await self._limiter.take(credential_id, limits, cost=call.cost)
+        limited_as, limits = principal.limited_as, principal.rate_limits
+        standing = self._limiter.take_now(limited_as, limits, cost=call.cost)
+        return standing or await self._limiter.take(limited_as, limits, cost=call.cost)
 
     def _give_back(self, principal: Principal, standing: Standing | None, call: Call) -> None:
         if standing is not None:
-            self._limiter.give_back(principal.credential_id, principal.rate_limits, standing, cost=call.cost)
+            self._limiter.give_back(principal.limited_as, principal.rate_limits, standing, cost=call.cost)
 
 
 def _within(standing: Standing) -> Allowance:

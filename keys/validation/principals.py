@@ -67,6 +67,7 @@ def _principal(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSna
         type=credential.type,
         credential_id=key.key_id,
         secret_id=key.secret_id,
+        limited_as=key.key_id,
         environment=key.environment,
         organization_id=organization.organization_id,
         scopes=scopes,

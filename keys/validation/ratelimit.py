@@ -23,7 +23,7 @@ from keys.validation.breaker import Breaker
 from keys.validation.clock import boottime
 from keys.validation.gcra import Buckets, Standing, token_ns
 from keys.validation.redis_link import Link, RedisDown, bucket_keys, script
-from keys.validation.shapes import KeySnapshot, Limit, Snapshot
+from keys.validation.shapes import ClientSnapshot, KeySnapshot, Limit, Snapshot
 
 ASK_WITHIN_S, ASK_AGAIN_WITHIN_S = 0.05, 0.25
 TEND_EVERY_S = 0.1
@@ -106,6 +106,9 @@ class RateLimiter:
         """The snapshot is no longer what it was: what is held for its credential goes back."""
         if isinstance(snapshot, KeySnapshot):
             self._drop(snapshot.key_id)
+        elif isinstance(snapshot, ClientSnapshot):
+            for limited_as in {snapshot.limited_as(grant.api_id) for grant in snapshot.grants}:
+                self._drop(limited_as)
 
     async def tend(self) -> None:
         """Give back what nobody spends, for as long as the process serves, and the rest at the end."""

@@ -157,6 +157,10 @@ class ClientSnapshot(Struct, frozen=True, kw_only=True, tag="client"):
     is_revoked: bool
     is_compromised: bool
 
+    def limited_as(self, api_id: str) -> str:
+        """What its calls to an API are counted under: by limits of its own all alike, by those of APIs each apart."""
+        return self.client_id if self.rate_limits else f"{self.client_id}@{api_id}"
+
 
 class SigningKeyFacts(Struct, frozen=True, kw_only=True):
     """A key that signs access tokens between two instants, and is published until a third."""
@@ -201,11 +205,13 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     """Who a credential stands for, told only to whoever presented the right secret.
 
     ``secret_id`` is what usage is counted under: a token has no secret, and counts for its client as a whole.
+    ``limited_as`` is what rate limits are counted under.
     """
 
     type: str
     credential_id: str
     secret_id: str
+    limited_as: str
     environment: str
     organization_id: str
     scopes: tuple[str, ...]

@@ -207,6 +207,21 @@ def test_a_clients_limit_holds_for_all_its_tokens_together(
     assert [each["rate_limit"]["remaining"] for each in told] == [1, 0, 0]
 
 
+def test_without_limits_of_its_own_a_client_is_under_those_of_each_api_by_themselves(
+    api_secret: IssuedApiSecret, client_row: Client, api: Api
+) -> None:
+    scopes = {name: ScopeSettings("") for name in ("orders:read", "orders:write", "refunds:write")}
+    limited = ApiSettings("Limited", scopes, default_rate_limits=[RateLimit(name="default", limit=1, window_s=3600)])
+    other = create_api("https://limited.example.com", limited, by=COMMAND).api
+    edit_api(api, limited, by=COMMAND)
+    set_grants(client_row, {each.public_id: ["orders:read"] for each in (api, other)}, by=COMMAND)
+    others = issue_api_secret(other, name="B", environment=Environment.LIVE, by=COMMAND)
+    here, there = (sign(claims_for(client_row, each)) for each in (api, other))
+    asked = [(api_secret, here), (others, there), (api_secret, here), (others, there)]
+    told = [ask_validate(secret, token)["code"] for secret, token in asked]
+    assert told == ["VALID", "VALID", "RATE_LIMITED", "RATE_LIMITED"]
+
+
 def encode(value: object) -> str:
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

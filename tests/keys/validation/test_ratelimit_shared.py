@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 from hypothesis import HealthCheck, example, given, settings
@@ -20,6 +21,7 @@ from keys.validation.redis_link import Link, Script
 from keys.validation.shapes import Limit
 from tests import environment
 from tests.devservices import Service, start_valkey
+from tests.oauth.memory import world
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="without a Redis there is one process")
 FAST, SLOW = Limit("default", 1000, 1), Limit("daily", 10, 86_400)
@@ -118,6 +120,20 @@ def test_a_burst_is_a_burst_over_all_processes_and_refills_at_the_rate(clock: Cl
         assert [(await processes.take(process, SLOW)).is_admitted for process in (2, 0)] == [True, False]
 
     play(3, scene)
+
+
+@pytest.mark.parametrize("limits", [(), (FAST,)])
+def test_what_is_held_for_a_client_goes_back_when_it_changes(clock: Clock, limits: tuple[Limit, ...]) -> None:
+    client = msgspec.structs.replace(world().client, rate_limits=limits)
+
+    async def scene(processes: Processes) -> None:
+        limiter, limited_as = processes.limiters[0], client.limited_as("api_1")
+        await limiter.take(limited_as, (FAST,), cost=1)
+        assert limiter.take_now(limited_as, (FAST,), cost=1)
+        limiter.forget(client)
+        assert limiter.take_now(limited_as, (FAST,), cost=1) is None
+
+    play(1, scene)
 
 
 def test_tokens_in_hand_and_refusals_that_hold_cost_no_request(clock: Clock, valkey: "redis.Redis") -> None:
