@@ -17,7 +17,7 @@ from oauth.services.clients import ClientSettings
 from oauth.services.secrets import roll_client
 from oauth.services.tokens import revoke_all_tokens
 from portal.audit import COMMAND
-from portal.outbox import Propagation, together
+from portal.outbox import Propagation
 
 
 def _find(public_id: str) -> Client:
@@ -65,11 +65,9 @@ def _set(client: Client, options: Mapping[str, Any]) -> Report:
     scopes = wanted.pop("scopes", None)
     grants = None if scopes is None else {_only_api(client): scopes}
     now_set = ClientSettings(**{name: getattr(client, name) for name in clients.EDITABLE})
-    with together() as pending:
-        edited = clients.edit_client(client, replace(now_set, **wanted), by=COMMAND, seen_version=client.version)
-        if grants is not None:
-            clients.set_grants(client, grants, by=COMMAND, seen_version=edited.client.version)
-    return _report(client, pending.spread)
+    wanted_set, version = replace(now_set, **wanted), client.version
+    edited = clients.edit_client(client, wanted_set, grants=grants, by=COMMAND, seen_version=version)
+    return _report(client, edited.propagation)
 
 
 def _only_api(client: Client) -> str:

@@ -51,7 +51,7 @@ ADMINS = {
 MAKERS = {"issue_key", "create_client"}
 KEEPERS = {  # whose credential it is, who owns one for a service account, and admins
     "edit_key", "disable_key", "enable_key", "revoke_key", "roll_key", "end_key_secret", "extend_overlap",
-    "edit_client", "set_grants", "disable_client", "enable_client", "revoke_client",
+    "edit_client", "disable_client", "enable_client", "revoke_client",
     "revoke_all_tokens", "roll_client", "end_client_secret", "extend_client_overlap",
 }  # fmt: skip
 # No role lets anybody do these: each is about oneself, or rests on a link, a password or a token that the edge checks.

@@ -1,4 +1,4 @@
-"""Operations on OAuth clients: create, edit, grant, pause, resume, revoke."""
+"""Operations on OAuth clients: create, edit, pause, resume, revoke."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -106,53 +106,37 @@ def create_client(
     return IssuedClient(client, secret, minted.text, pending.spread)
 
 
-def edit_client(client: Client, wanted: ClientSettings, *, by: Actor, seen_version: int | None = None) -> ChangedClient:
-    """Give the client other settings; what does not change is left alone.
+def edit_client(
+    client: Client,
+    wanted: ClientSettings,
+    *,
+    grants: Grants | None = None,
+    by: Actor,
+    seen_version: int | None = None,
+) -> ChangedClient:
+    """Give the client other settings and, where ``grants`` are given, those and no other, all in one step.
 
-    Keys can be replaced by keys; whether a client has keys or secrets stays as it was made.
-    Raises NotAllowed, Invalid, Refused (revoked) or Conflict where ``seen_version`` is not the current one.
+    What does not change is left alone; grants hold for tokens that are out, too. Keys can be replaced by keys; whether
+    a client has keys or secrets stays as it was made. Raises NotAllowed, Invalid, Refused (revoked client, a disabled
+    API among the new ones) or Conflict where ``seen_version`` is not the current one.
     """
     with change() as pending:
         client = _lock_as_seen(client, seen_version, by)
         now = timezone.now()
-        columns = wanted.cleaned()
-        if bool(columns["public_keys"]) != bool(client.public_keys):
-            raise Invalid("public_keys", "A client keeps to keys, or to secrets. Create another.")
-        changed = [name for name in EDITABLE if getattr(client, name) != columns[name]]
-        if "networks" in changed:
-            is_live, has_networks = client.environment == Environment.LIVE, bool(columns["networks"])
-            hold_policies_on_client(
-                client.organization, is_live=is_live, has_networks=has_networks, is_new=False, by=by
-            )
-        before = _shown(client, changed)
-        for name in changed:
-            setattr(client, name, columns[name])
-        if changed:
+        columns = _other_columns(client, wanted, by)
+        before, grants_before = _shown(client, columns), _shown_grants(client)
+        for name, value in columns.items():
+            setattr(client, name, value)
+        if grants is not None:
+            _set_grants(client, _granted(grants, before=grants_before))
+        grants_after = _shown_grants(client)
+        if columns or grants_before != grants_after:
             client.version += 1
-            client.save(update_fields=[*changed, "version"])
-            record_of(AuditAction.CLIENT_EDITED, client, by, now, before=before, after=_shown(client, changed))
-        pending.touch(name_of(client))
-    return ChangedClient(client, pending.spread)
-
-
-def set_grants(client: Client, grants: Grants, *, by: Actor, seen_version: int | None = None) -> ChangedClient:
-    """Let the client have these scopes at these APIs, and nothing else; it holds for tokens that are out, too.
-
-    Raises NotAllowed, Invalid, Refused (revoked client, a disabled API among the new ones) or Conflict.
-    """
-    with change() as pending:
-        client = _lock_as_seen(client, seen_version, by)
-        now = timezone.now()
-        before = _shown_grants(client)
-        granted = _granted(grants, before=before)
-        client.grants.exclude(api__in=granted).delete()
-        for api, scopes in granted.items():
-            client.grants.update_or_create(api=api, defaults={"scopes": scopes})
-        after = _shown_grants(client)
-        if before != after:
-            client.version += 1
-            client.save(update_fields=["version"])
-            told = {"before": {"grants": before}, "after": {"grants": after}}
+            client.save(update_fields=[*columns, "version"])
+        if columns:
+            record_of(AuditAction.CLIENT_EDITED, client, by, now, before=before, after=_shown(client, columns))
+        if grants_before != grants_after:
+            told = {"before": {"grants": grants_before}, "after": {"grants": grants_after}}
             record_of(AuditAction.CLIENT_GRANTS_CHANGED, client, by, now, **told)
         pending.touch(name_of(client))
     return ChangedClient(client, pending.spread)
@@ -185,6 +169,24 @@ def _lock_as_seen(client: Client, seen_version: int | None, by: Actor) -> Client
     if seen_version is not None and seen_version != client.version:
         raise Conflict("Somebody else changed this client in the meantime.")
     return client
+
+
+def _other_columns(client: Client, wanted: ClientSettings, by: Actor) -> dict[str, object]:
+    """What would be different, as columns; raises Invalid for what may not be."""
+    wanted_columns = wanted.cleaned()
+    if bool(wanted_columns["public_keys"]) != bool(client.public_keys):
+        raise Invalid("public_keys", "A client keeps to keys, or to secrets. Create another.")
+    columns = {name: value for name, value in wanted_columns.items() if getattr(client, name) != value}
+    if "networks" in columns:
+        is_live, has_networks = client.environment == Environment.LIVE, bool(columns["networks"])
+        hold_policies_on_client(client.organization, is_live=is_live, has_networks=has_networks, is_new=False, by=by)
+    return columns
+
+
+def _set_grants(client: Client, granted: Mapping[Api, list[str]]) -> None:
+    client.grants.exclude(api__in=granted).delete()
+    for api, scopes in granted.items():
+        client.grants.update_or_create(api=api, defaults={"scopes": scopes})
 
 
 def _set_disabled(client: Client, *, disabled: bool, by: Actor) -> ChangedClient:

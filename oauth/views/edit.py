@@ -19,11 +19,10 @@ from keys.views.access import go_to, to_change
 from keys.views.edit import Difference, difference, show_review
 from oauth.client_forms import EditClientForm
 from oauth.models import Client
-from oauth.services.clients import EDITABLE, edit_client, set_grants
+from oauth.services.clients import EDITABLE, edit_client
 from oauth.views.access import get_view
 from portal import reauthentication
 from portal.http import MemberRequest, actor_of, member_required
-from portal.outbox import together
 from portal.permissions import Action
 
 
@@ -48,17 +47,16 @@ def edit(request: MemberRequest, public_id: str) -> HttpResponse:
 def _save(request: MemberRequest, form: EditClientForm, client: Client, context: Mapping[str, object]) -> HttpResponse:
     if any(each.widens for each in _differences(client, form)):
         reauthentication.require_recent(request)
-    by = actor_of(request)
+    wanted, grants, version = form.settings(), form.chosen_grants(), form.cleaned_data["version"]
     try:
-        with together() as pending:
-            edited = edit_client(client, form.settings(), by=by, seen_version=form.cleaned_data["version"]).client
-            changed = set_grants(edited, form.chosen_grants(), by=by, seen_version=edited.version).client
+        changed = edit_client(client, wanted, grants=grants, by=actor_of(request), seen_version=version)
     except Conflict:
         return _review(request, form, get_view(request, client.public_id).client, context)
-    if changed.version == client.version:
-        messages.info(request, f"Nothing about {changed.name} was different.")
+    if changed.client.version == client.version:
+        messages.info(request, f"Nothing about {client.name} was different.")
     else:
-        messages.success(request, f"{changed.name} is changed. {spread_words('In force', pending.spread)}")
+        words = spread_words("In force", changed.propagation)
+        messages.success(request, f"{changed.client.name} is changed. {words}")
     return go_to(request, reverse("clients:settings", args=[client.public_id]))
 
 

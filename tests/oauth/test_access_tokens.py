@@ -25,7 +25,6 @@ from oauth.services.clients import (
     disable_client,
     edit_client,
     revoke_client,
-    set_grants,
 )
 from oauth.services.signing_keys import drop_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
@@ -116,7 +115,9 @@ CHANGES: Mapping[str, tuple[str, Callable[[Client, Claims], object]]] = {
     ),
     "grant cut": (
         "INSUFFICIENT_SCOPE",
-        lambda client, _: set_grants(client, {client.grants.get().api.public_id: ["orders:read"]}, by=COMMAND),
+        lambda client, _: edit_client(
+            client, ClientSettings("n"), grants={client.grants.get().api.public_id: ["orders:read"]}, by=COMMAND
+        ),
     ),
     "API without the scope": (
         "INSUFFICIENT_SCOPE",
@@ -126,9 +127,10 @@ CHANGES: Mapping[str, tuple[str, Callable[[Client, Claims], object]]] = {
     ),
     "grant given for another API instead": (
         "NOT_FOUND",
-        lambda client, _: set_grants(
+        lambda client, _: edit_client(
             client,
-            {create_api("https://b.example.com", ApiSettings("B", {}), by=COMMAND).api.public_id: []},
+            ClientSettings("n"),
+            grants={create_api("https://b.example.com", ApiSettings("B", {}), by=COMMAND).api.public_id: []},
             by=COMMAND,
         ),
     ),
@@ -183,7 +185,9 @@ def test_a_token_for_another_api_or_environment_is_not_found(
     api: Api, client_row: Client, token: str, api_secret: IssuedApiSecret
 ) -> None:
     other = another_api()
-    set_grants(client_row, {api.public_id: ["orders:read"], other.public_id: []}, by=COMMAND)
+    edit_client(
+        client_row, ClientSettings("n"), grants={api.public_id: ["orders:read"], other.public_id: []}, by=COMMAND
+    )
     others = issue_api_secret(other, name="B", environment=Environment.LIVE, by=COMMAND)
     for_tests = issue_api_secret(api, name="T", environment=Environment.TEST, by=COMMAND)
     told = [ask_validate(each, token) for each in (others, for_tests, api_secret)]
@@ -214,7 +218,9 @@ def test_without_limits_of_its_own_a_client_is_under_those_of_each_api_by_themse
     limited = ApiSettings("Limited", scopes, default_rate_limits=[RateLimit(name="default", limit=1, window_s=3600)])
     other = create_api("https://limited.example.com", limited, by=COMMAND).api
     edit_api(api, limited, by=COMMAND)
-    set_grants(client_row, {each.public_id: ["orders:read"] for each in (api, other)}, by=COMMAND)
+    edit_client(
+        client_row, ClientSettings("n"), grants={each.public_id: ["orders:read"] for each in (api, other)}, by=COMMAND
+    )
     others = issue_api_secret(other, name="B", environment=Environment.LIVE, by=COMMAND)
     here, there = (sign(claims_for(client_row, each)) for each in (api, other))
     asked = [(api_secret, here), (others, there), (api_secret, here), (others, there)]

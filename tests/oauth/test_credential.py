@@ -11,7 +11,7 @@ from keys.models import Api
 from keys.secret import digest
 from keys.services.apis import ApiSettings, create_api
 from oauth.models import Client
-from oauth.services.clients import set_grants
+from oauth.services.clients import ClientSettings, edit_client
 from portal.audit import COMMAND
 from portal.models import AuditEvent
 
@@ -74,6 +74,6 @@ def test_a_client_is_not_set_to_what_it_does_not_have(client_row: Client, option
 
 def test_scopes_of_a_client_with_several_apis_are_not_guessed(client_row: Client, api: Api) -> None:
     other_api = create_api("https://billing.example.com", ApiSettings("Billing", {}), by=COMMAND).api
-    set_grants(client_row, {api.public_id: [], other_api.public_id: []}, by=COMMAND)
+    edit_client(client_row, ClientSettings("n"), grants={api.public_id: [], other_api.public_id: []}, by=COMMAND)
     with pytest.raises(CommandError, match="several APIs"):
         _credential(client_row.public_id, "set", "--scopes", "")

@@ -22,7 +22,6 @@ from oauth.services.clients import (
     ClientSettings,
     disable_client,
     edit_client,
-    set_grants,
 )
 from oauth.services.common import IssuedClient
 from oauth.services.signing_keys import drop_signing_keys
@@ -176,7 +175,7 @@ def test_whatever_is_not_active_for_the_caller_is_inactive_and_no_more(
 def test_scopes_are_those_that_grant_and_api_have_left(
     bearer: str, api: Api, client_row: Client, claims: Claims
 ) -> None:
-    set_grants(client_row, {api.public_id: ["orders:read"]}, by=COMMAND)
+    edit_client(client_row, ClientSettings("n"), grants={api.public_id: ["orders:read"]}, by=COMMAND)
     assert post(bearer, {"token": sign(claims)}).json["scope"] == "orders:read"
 
 

@@ -29,7 +29,6 @@ from oauth.services.clients import (
     edit_client,
     enable_client,
     revoke_client,
-    set_grants,
 )
 from oauth.services.common import ChangedClient, IssuedClient
 from oauth.services.secrets import end_client_secret, extend_client_overlap, roll_client
@@ -54,7 +53,9 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WANTED = ClientSettings("nightly sync")
 OPERATIONS: Mapping[str, Callable[[IssuedClient, Actor], object]] = {
     "edit": lambda made, by: edit_client(made.client, WANTED, by=by),
-    "grant": lambda made, by: set_grants(made.client, {made.client.grants.get().api.public_id: []}, by=by),
+    "grant": lambda made, by: edit_client(
+        made.client, WANTED, grants={made.client.grants.get().api.public_id: []}, by=by
+    ),
     "disable": lambda made, by: disable_client(made.client, by=by),
     "enable": lambda made, by: enable_client(made.client, by=by),
     "roll": lambda made, by: roll_client(made.client, overlap=HOUR, by=by),
@@ -275,18 +276,27 @@ def test_grants_are_of_apis_and_scopes_that_exist(issued: IssuedClient, api: Api
     unusable: list[dict[str, list[str]]] = [{}, {"api_unknown": []}, {api.public_id: ["made:up"]}]
     for grants in unusable:
         with pytest.raises(Invalid) as refused:
-            set_grants(issued.client, grants, by=as_ada)
+            edit_client(issued.client, WANTED, grants=grants, by=as_ada)
         assert refused.value.field == "grants"
-    set_grants(issued.client, {api.public_id: ["refunds:write"]}, by=as_ada, seen_version=1)
+    edit_client(issued.client, WANTED, grants={api.public_id: ["refunds:write"]}, by=as_ada, seen_version=1)
     assert snapshot(issued.client).grants[0].scopes == ("refunds:write",)
     with pytest.raises(Conflict):
-        set_grants(issued.client, {api.public_id: []}, by=as_ada, seen_version=1)
+        edit_client(issued.client, WANTED, grants={api.public_id: []}, by=as_ada, seen_version=1)
     disable_api(api, by=COMMAND)
-    set_grants(issued.client, {api.public_id: []}, by=as_ada)  # it may stay
+    edit_client(issued.client, WANTED, grants={api.public_id: []}, by=as_ada)  # it may stay
     with pytest.raises(Refused, match="disabled"):
         create_client(
             issued.client.organization, WANTED, grants={api.public_id: []}, environment=Environment.LIVE, by=as_ada
         )
+
+
+def test_of_an_edit_either_all_is_changed_or_nothing(issued: IssuedClient, api: Api, as_ada: Actor) -> None:
+    with pytest.raises(Invalid):
+        edit_client(issued.client, replace(WANTED, name="other"), grants={api.public_id: ["made:up"]}, by=as_ada)
+    assert Client.objects.get().name == WANTED.name
+    edited = edit_client(issued.client, replace(WANTED, name="other"), grants={api.public_id: []}, by=as_ada).client
+    assert (edited.version, snapshot(edited).grants[0].scopes) == (2, ())
+    assert told()[-2:] == ["client.edited", "client.grants_changed"]
 
 
 def test_a_token_is_revoked_by_its_id_alone_and_only_by_its_own_client(
