@@ -66,16 +66,15 @@ def _items(value: object) -> object:
     return tuple(item for raw in value.split(",") if (item := raw.strip())) if isinstance(value, str) else value
 
 
-def _keys(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def versioned_keys(text: str) -> tuple[VersionedKey, ...]:
+    """The keys of ``<version>:<base64url of 32 bytes>``, comma-separated; raises ValueError."""
     keys: list[VersionedKey] = []
-    for item in filter(None, (part.strip() for part in value.split(","))):
-        version, colon, text = item.partition(":")
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        version, colon, encoded = item.partition(":")
         if not colon or not _VERSION.fullmatch(version):
             raise ValueError("each entry is <version>:<base64url of 32 bytes>")
         try:
-            key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise ValueError(f"version {version}: not base64url") from None
         if len(key) != 32:
@@ -86,6 +85,10 @@ def _keys(value: object) -> object:
     if len({key.version for key in keys}) != len(keys):
         raise ValueError("two entries have the same version")
     return tuple(keys)
+
+
+def _keys(value: object) -> object:
+    return versioned_keys(value) if isinstance(value, str) else value
 
 
 def _peppers(keys: tuple[VersionedKey, ...]) -> tuple[VersionedKey, ...]:

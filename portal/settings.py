@@ -1,7 +1,7 @@
 """Every setting of the Django project, from the environment (``portal.env``); nothing is read anywhere else."""
 
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -13,11 +13,10 @@ from portal.env import (
     BadEnvironment,
     Env,
     Production,
-    VersionedKey,
-    _keys,
     database_from_url,
     email_from_url,
     load,
+    versioned_keys,
 )
 
 try:
@@ -38,8 +37,8 @@ if production is not None:
 else:
     embedded = read_secrets()
     SECRET_KEY = embedded.get("SECRET_KEY", "")
-    KEY_PEPPERS = cast("tuple[VersionedKey, ...]", _keys(embedded.get("KEY_PEPPERS", ())))
-    ENCRYPTION_KEYS = cast("tuple[VersionedKey, ...]", _keys(embedded.get("ENCRYPTION_KEYS", ())))
+    KEY_PEPPERS = versioned_keys(embedded["KEY_PEPPERS"]) if embedded else ()
+    ENCRYPTION_KEYS = versioned_keys(embedded["ENCRYPTION_KEYS"]) if embedded else ()
 
 # --- Where we are ------------------------------------------------------------------------------------------------
 PORT = ENV.port
@@ -142,7 +141,6 @@ TEMPLATES = [
 ]
 APPEND_SLASH = False  # machine endpoints redirect nothing; pages link to their real address
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-SILENCED_SYSTEM_CHECKS: list[str] = []
 
 # --- Stores ------------------------------------------------------------------------------------------------------
 if production is not None:
