@@ -25,6 +25,20 @@ class Telling:
 
 
 TELLINGS: Mapping[str, Telling] = {
+    AuditAction.USER_SIGNED_UP: Telling("signed up as", "user-plus", "ok"),
+    AuditAction.USER_PASSWORD_CHANGED: Telling("changed the password of", "lock-closed"),
+    AuditAction.USER_PASSWORD_RESET: Telling("reset the password of", "lock-closed", "warn"),
+    AuditAction.USER_EMAIL_CHANGED: Telling("changed the address of", "envelope", "warn"),
+    AuditAction.USER_SECOND_FACTOR_ADDED: Telling("added a second factor to", "shield-check", "ok"),
+    AuditAction.USER_SECOND_FACTOR_REMOVED: Telling("removed a second factor from", "shield-exclamation", "bad"),
+    AuditAction.USER_RECOVERY_CODE_USED: Telling("used a recovery code of", "shield-exclamation", "warn"),
+    AuditAction.USER_SIGNED_IN: Telling("signed in as", "arrow-right"),
+    AuditAction.USER_SESSIONS_ENDED: Telling("signed out all other browsers of", "no-symbol"),
+    AuditAction.USER_ACCOUNT_CLOSED: Telling("closed the account", "user-minus", "bad"),
+    AuditAction.USER_DEACTIVATED: Telling("shut out", "no-symbol", "bad"),
+    AuditAction.USER_REACTIVATED: Telling("let in again", "play", "ok"),
+    AuditAction.USER_PASSWORD_RESET_SENT: Telling("had a password reset mailed to", "envelope"),
+    AuditAction.USER_ACCESS_CHANGED: Telling("changed the access to admin of", "shield-check", "warn"),
     AuditAction.KEY_ISSUED: Telling("created the key", "key", "ok"),
     AuditAction.KEY_EDITED: Telling("edited the key", "pencil-square"),
     AuditAction.KEY_DISABLED: Telling("paused the key", "pause", "warn"),

@@ -1,7 +1,7 @@
 """How people get in and prove who they are: our answers to what allauth asks."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -26,6 +26,7 @@ from portal.services import people
 from portal.sessions import row_key
 
 MAX_EMAIL_CHARS = 254
+WRONG_CODE = "This code is wrong, or no longer the newest one."
 PASSKEY = "mfa_reauthenticate:webauthn"
 ASK_FOR = {
     "reauthenticate": "Use your password",
@@ -53,7 +54,18 @@ def public_url(url: str) -> str:
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """E-mail and password, with our sign-up modes, our addresses and our audit."""
+    """E-mail and password, with our sign-up modes, our addresses, our words and our audit."""
+
+    error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
+        "duplicate_email": "This is an address of yours already.",
+        "email_password_mismatch": "The address or the password is wrong. Capital letters count in passwords.",
+        "email_taken": "Another account has this address.",
+        "enter_current_password": "This is not your present password.",
+        "incorrect_code": WRONG_CODE,
+        "incorrect_password": "This is not your password.",
+        "same_as_current": "This is what it is already.",
+        "too_many_login_attempts": "Too many tries. Wait five minutes, then try again.",
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Nobody signs up uninvited where ``SIGNUP`` is ``invite``."""
@@ -156,6 +168,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
 class MFAAdapter(DefaultMFAAdapter):
     """Second factors whose seeds only this installation can read, and passkeys of our public address."""
+
+    error_messages: ClassVar = DefaultMFAAdapter.error_messages | {"incorrect_code": WRONG_CODE}
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         """Whom passkeys are made for: the host of ``PUBLIC_URL``, whatever the request says."""

@@ -1,6 +1,6 @@
 """Forms of second factors: what a browser sends of a passkey is checked here, whatever it holds."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import get_adapter as get_account_adapter
@@ -8,6 +8,7 @@ from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base import forms as base_forms
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp import forms as totp_forms
 from allauth.mfa.webauthn import forms as webauthn_forms
 from allauth.mfa.webauthn.internal import auth as webauthn_auth
 from django import forms
@@ -126,9 +127,19 @@ class _Code(Labelled, base_forms.BaseAuthenticateForm):
         raise get_adapter().validation_error("incorrect_code")
 
 
+class ActivateTotpForm(Labelled, totp_forms.ActivateTOTPForm):
+    """The first code of an authenticator app."""
+
+    labels: ClassVar = {"code": "6\u2011digit code"}
+
+
 class SecondStepForm(_Code, base_forms.AuthenticateForm):
     """A code after the password."""
+
+    labels: ClassVar = {"code": "Code or recovery code"}
 
 
 class CodeAgainForm(_Code, base_forms.ReauthenticateForm):
     """A code, once more."""
+
+    labels: ClassVar = {"code": "Code from your authenticator, or a recovery code"}

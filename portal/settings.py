@@ -235,6 +235,7 @@ MFA_PASSKEY_LOGIN_ENABLED = MFA_PASSKEY_SIGNUP_ENABLED = True
 MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey stands for both factors
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_FORMS = {
+    "activate_totp": "portal.factor_forms.ActivateTotpForm",
     "authenticate": "portal.factor_forms.SecondStepForm",
     "reauthenticate": "portal.factor_forms.CodeAgainForm",
     "authenticate_webauthn": "portal.factor_forms.PasskeySecondStepForm",

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from keys import limits
-from keys.forms.fields import DATE, MomentField, valid
+from keys.forms.fields import DATE, MomentField
 from keys.models import RevokeReason
 
 DAY_S = 24 * 3600
@@ -92,13 +92,3 @@ class RevocationForm(forms.Form):
     def wanted_reason(self) -> RevokeReason:
         """The reason."""
         return RevokeReason(self.cleaned_data["reason"])
-
-
-class OrganizationNameForm(forms.Form):
-    """What the organization is called."""
-
-    name = forms.CharField(label="Organization name", max_length=limits.MAX_NAME_CHARS)
-
-    def clean_name(self) -> str:
-        """By the rules of every name."""
-        return valid(limits.clean_name, self.cleaned_data["name"])

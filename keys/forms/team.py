@@ -123,6 +123,12 @@ class NameForm(forms.Form):
         return valid(limits.clean_name, self.cleaned_data["name"])
 
 
+class OrganizationNameForm(NameForm):
+    """What the organization is called."""
+
+    name = forms.CharField(label="Organization name", max_length=MAX_NAME_CHARS)
+
+
 class PoliciesForm(forms.Form):
     """What the organization asks of its people and their keys."""
 

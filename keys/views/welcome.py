@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from keys import key_list, usage
-from keys.forms.actions import OrganizationNameForm
+from keys.forms.team import OrganizationNameForm
 from keys.models import ApiKey
 from keys.snippets import with_variable
 from keys.views.access import get_key, go_to, may_make

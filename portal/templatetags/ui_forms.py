@@ -13,23 +13,23 @@ register = template.Library()
 
 
 @register.simple_tag
-def field(
-    bound: BoundField, *, label: str = "", hint: str = "", optional: bool = False, style: str = "", **attrs: object
-) -> SafeString:
+def field(bound: BoundField, *, hint: str = "", optional: bool = False, style: str = "", **attrs: object) -> SafeString:
     """{% field form.email hint="…" %}: the field, its label, hint and errors, tied by ``aria-describedby``.
+
+    The label is the form's own, as the error summary has it.
 
     Styles: ``mono``, ``code``. Other arguments become attributes of the control (``placeholder=""`` removes one).
     """
     widget = bound.field.widget
     if isinstance(widget, forms.RadioSelect | forms.CheckboxSelectMultiple):
-        return choices(bound, label=label, hint=hint)
+        return choices(bound, hint=hint)
     hint = hint or str(bound.help_text)
     if isinstance(widget, forms.CheckboxInput):
-        return _check(bound, label or str(bound.label), hint, attrs)
+        return _check(bound, hint, attrs)
     control = bound.as_widget(attrs=_control_attributes(bound, hint, style, attrs))
     return format_html(
         '<div class="field"><label class="field__label" for="{}">{}{}</label>{}{}{}</div>',
-        bound.id_for_label, label or bound.label, _optional(optional=optional),
+        bound.id_for_label, bound.label, _optional(optional=optional),
         _with_reveal(bound, control) if isinstance(widget, forms.PasswordInput) else control,
         _hint(bound, hint), _errors(bound),
     )  # fmt: skip
@@ -128,13 +128,13 @@ def _with_reveal(bound: BoundField, control: SafeString) -> SafeString:
     )  # fmt: skip
 
 
-def _check(bound: BoundField, label: str, hint: str, attrs: dict[str, object]) -> SafeString:
+def _check(bound: BoundField, hint: str, attrs: dict[str, object]) -> SafeString:
     given = {name.replace("_", "-"): value for name, value in attrs.items()}
     ours = {"aria-describedby": _described_by(bound, hint), "aria-invalid": "true" if bound.errors else None}
     control = bound.as_widget(attrs=_present(ours | given))
     return format_html(
         '<div class="field"><div class="check">{}<div><label class="strong" for="{}">{}</label>{}</div></div>{}</div>',
-        control, bound.id_for_label, label, _hint(bound, hint), _errors(bound),
+        control, bound.id_for_label, bound.label, _hint(bound, hint), _errors(bound),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from keys import key_list, usage
-from keys.forms.team import ClosingForm, NameForm
+from keys.forms.team import ClosingForm, OrganizationNameForm
 from keys.policy_list import breaking_keys, policy_words
 from keys.presenters import spread_words
 from keys.states import Status
@@ -28,7 +28,7 @@ WORKING = (Status.RETIRING, Status.EXPIRES_SOON, Status.NEVER_USED, Status.IDLE,
 @login_required
 def new_organization(request: HttpRequest) -> HttpResponse:
     """One more organization, which the person then works in; open to those who belong to none, too."""
-    form = NameForm(request.POST or None)
+    form = OrganizationNameForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             made = create_organization(form.cleaned_data["name"], owner=request.user, by=actor_of(request))
@@ -51,7 +51,7 @@ def organization_settings(request: MemberRequest) -> HttpResponse:
     organization = request.organization
     if request.method == "POST" and not may_manage_team(request):
         return forbidden(request, Action.MANAGE_ORGANIZATION)
-    form = NameForm(request.POST or None, initial={"name": organization.name})
+    form = OrganizationNameForm(request.POST or None, initial={"name": organization.name})
     if request.method == "POST" and form.is_valid():
         renamed = rename_organization(organization, form.cleaned_data["name"], by=actor_of(request))
         messages.success(request, f"The organization is called {renamed.organization.name}.")
