@@ -1,4 +1,4 @@
-"""Events as files: CSV for spreadsheets, JSON for programs. Rows are read and written as they go, however many."""
+"""Events as files: CSV for spreadsheets, JSON for programs."""
 
 import csv
 import json
@@ -12,6 +12,16 @@ FIELDS = (
 )  # fmt: skip
 # What a spreadsheet takes for a formula where a cell begins with it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def file_of(lines: Iterable[str], *, max_bytes: int) -> bytes | None:
+    """The whole file, or None where it would be larger: then no more lines are asked for."""
+    file = bytearray()
+    for line in lines:
+        file += line.encode()
+        if len(file) > max_bytes:
+            return None
+    return bytes(file)
 
 
 class _Line:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from keys import activity
-from keys.activity_export import as_csv, as_json
+from keys.activity_export import as_csv, as_json, file_of
 from keys.forms.filters import ActivityFilterForm
 from portal.http import MemberRequest, fragment_or_page, member_required
 from portal.models import AuditEvent
@@ -16,6 +18,7 @@ from portal.permissions import Action
 
 MORE_ID = "events-more"
 CHUNK = 500
+MAX_FILE_BYTES = 16 * 2**20
 FORMATS: dict[str, tuple[Callable[[Iterable[AuditEvent]], Iterator[str]], str]] = {
     "csv": (as_csv, "text/csv; charset=utf-8"),
     "json": (as_json, "application/json"),
@@ -48,15 +51,20 @@ def show_activity(request: MemberRequest) -> HttpResponse:
 
 @require_safe
 @member_required(Action.VIEW)
-def export_activity(request: MemberRequest, kind: str) -> HttpResponseBase:
-    """The same events, all of them, as a file."""
+def export_activity(request: MemberRequest, kind: str) -> HttpResponse:
+    """The same events, all of them, as a file; made whole first, so that a slow reader holds no thread."""
     if kind not in FORMATS:
         raise Http404
     write, content_type = FORMATS[kind]
     events = activity.visible_events(request.organization)
     wanted = ActivityFilterForm(request.GET, events=events).wanted()
     lines = write(activity.matching(events, wanted).iterator(chunk_size=CHUNK))
-    response = StreamingHttpResponse(lines, content_type=content_type)
+    file = file_of(lines, max_bytes=MAX_FILE_BYTES)
+    if file is None:
+        limit = f"{MAX_FILE_BYTES // 2**20} MB"
+        messages.warning(request, f"A file holds at most {limit}, and this would be more. Choose a shorter time.")
+        return redirect(f"{reverse('keys:activity')}?{request.GET.urlencode()}")
+    response = HttpResponse(file, content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="activity.{kind}"'
     response["Cache-Control"] = "no-store"
     return response

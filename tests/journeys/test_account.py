@@ -79,7 +79,7 @@ def sets_up_a_second_step(page: Page) -> tuple[str, list[str]]:
     page.goto("/accounts/2fa/totp/activate/")
     page.get_by_text("Enter it by hand instead").click()
     seed = page.locator("#setup-key").inner_text().strip()
-    page.get_by_label("6-digit code").fill(code_of(seed))
+    page.get_by_label("6\u2011digit code").fill(code_of(seed))
     page.get_by_role("button", name="Turn on").click()
     codes = [line.strip() for line in page.locator("#recovery-codes li").all_inner_texts()]
     page.get_by_role("button", name="Copy the recovery codes").click()

@@ -57,10 +57,10 @@ def sets_up_a_second_factor(page: Page, inspector: Inspector) -> str:
     page.get_by_text("Enter it by hand instead").click()
     seed = page.locator("#setup-key").inner_text().strip()
     inspector.look(page, "second-factor")
-    page.get_by_label("6-digit code").fill("12345")
+    page.get_by_label("6\u2011digit code").fill("12345")
     page.get_by_role("button", name="Turn on").click()
     inspector.look(page, "second-factor-refused")
-    page.get_by_label("6-digit code").fill(code_of(seed))
+    page.get_by_label("6\u2011digit code").fill(code_of(seed))
     page.get_by_role("button", name="Turn on").click()
     return seed
 

@@ -129,7 +129,7 @@ def sets_up_an_app(page: Page) -> tuple[str, list[str]]:
     page.goto("/accounts/2fa/totp/activate/")
     page.get_by_text("Enter it by hand instead").click()
     seed = page.locator("#setup-key").inner_text().strip()
-    page.get_by_label("6-digit code").fill(code_of(seed))
+    page.get_by_label("6\u2011digit code").fill(code_of(seed))
     page.get_by_role("button", name="Turn on").click()
     expect(page.get_by_role("heading", name="Your authenticator app is on")).to_be_visible()
     return seed, [line.strip() for line in page.locator("#recovery-codes li").all_inner_texts()]
