@@ -56,6 +56,11 @@ def test_going_on_works_with_and_without_a_script(
         assert "Back to the newest" in rest
 
 
+def test_exports_are_offered_only_where_there_are_some(key: ApiKey, ada_client: Client) -> None:
+    assert "Export what fits the filters" in ada_client.get(ACTIVITY).text
+    assert "Export" not in ada_client.get(f"/app/keys/{key.public_id}/activity/").text
+
+
 def test_more_events_cost_no_more_queries(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
     few = queries_of(ada_client, ACTIVITY)
     for _ in range(15):
