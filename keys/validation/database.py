@@ -1,4 +1,4 @@
-"""Where the engine reads snapshots, by name. For now straight from the database, on every call.
+"""Read snapshots, by name, from the database, within a deadline and off the event loop.
 
 ``secret:<digest>`` and the like: the part before the colon names a kind, and each kind registers a loader. Reading
 answers within its deadline or says that it cannot: a server that hangs never times out by itself, so the waiting is

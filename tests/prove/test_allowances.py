@@ -20,7 +20,9 @@ pytestmark = [
 FOR_S, QUOTAS = 5, 20
 
 
-def test_limits_and_quotas(tmp_path: Path, canary: Canary, prove: Callable[[str], None]) -> None:
+def test_four_processes_admit_what_a_limit_allows_and_a_quota_exactly(
+    tmp_path: Path, canary: Canary, prove: Callable[[str], None]
+) -> None:
     with fleet_in(tmp_path, canary) as fleet:
         warm_up(fleet)
         where = (fleet.portal.url, fleet.here.api_secret)

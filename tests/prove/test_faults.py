@@ -55,7 +55,9 @@ def test_nothing_is_late_and_nothing_breaks(faulty: Faulty, name: str, prove: Ca
     assert {code for code in recording.codes if code.startswith("5")} <= {"503"}
 
 
-def test_two_hundred_deaths_over_a_roll(faulty: Faulty, prove: Callable[[str], None]) -> None:
+def test_two_hundred_deaths_over_a_roll_always_leave_a_working_secret(
+    faulty: Faulty, prove: Callable[[str], None]
+) -> None:
     faulty.recovers()
     random = Random()  # noqa: S311  # nothing secret: when it dies
     codes = Counter(
