@@ -67,6 +67,7 @@ TELLINGS: Mapping[str, Telling] = {
     AuditAction.MEMBER_LEFT: Telling("left the organization:", "user-minus", "warn"),
     AuditAction.INVITATION_SENT: Telling("invited", "envelope", "info"),
     AuditAction.INVITATION_RESENT: Telling("invited again", "envelope"),
+    AuditAction.INVITATION_REMINDED: Telling("reminded of the invitation", "envelope"),
     AuditAction.INVITATION_REVOKED: Telling("took back the invitation of", "no-symbol", "warn"),
     AuditAction.INVITATION_DECLINED: Telling("declined the invitation of", "x-mark"),
     AuditAction.SERVICE_ACCOUNT_CREATED: Telling("created the service account", "cpu-chip", "ok"),

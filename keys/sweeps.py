@@ -13,6 +13,7 @@ from keys.services.endings import record_ended_api_secrets, record_ended_key_sec
 from keys.validation.folding import IDS_KEPT
 from portal.jobs import enqueue_after_commit
 from portal.models import Session
+from portal.services import invitations
 from portal.sweep_runs import note_sweep
 
 Row = TypeVar("Row", bound=Model)
@@ -52,6 +53,11 @@ def write_notices(*, now: datetime) -> None:
                 ],
                 ignore_conflicts=True,  # another sweep was first
             )
+
+
+def remind_invited(*, now: datetime) -> None:
+    """Mail those whose invitations are about to end, each once."""
+    in_batches(partial(invitations.remind_invited, now=now))
 
 
 def prune_usage(*, now: datetime) -> None:

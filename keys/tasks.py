@@ -27,6 +27,12 @@ def send_notices() -> None:
 
 
 @shared_task
+def remind_invited() -> None:
+    """Mail those whose invitations are about to end."""
+    sweeps.remind_invited(now=timezone.now())
+
+
+@shared_task
 def flush_outbox() -> None:
     """Tell the caches of changes whose own process could not."""
     outbox.flush_outbox()

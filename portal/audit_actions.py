@@ -33,6 +33,7 @@ class AuditAction(StrEnum):
     MEMBER_LEFT = "member.left"
     INVITATION_SENT = "invitation.sent"
     INVITATION_RESENT = "invitation.resent"
+    INVITATION_REMINDED = "invitation.reminded"
     INVITATION_REVOKED = "invitation.revoked"
     INVITATION_DECLINED = "invitation.declined"
     SERVICE_ACCOUNT_CREATED = "service_account.created"

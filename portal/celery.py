@@ -24,6 +24,7 @@ SCHEDULE = {
     "keys.tasks.record_endings": MINUTE_S,
     "keys.tasks.write_notices": 5 * MINUTE_S,
     "keys.tasks.send_notices": MINUTE_S,
+    "keys.tasks.remind_invited": HOUR_S,
     "keys.tasks.prune_usage": HOUR_S,
     "keys.tasks.prune_leftovers": HOUR_S,
     "oauth.tasks.rotate_signing_keys": HOUR_S,

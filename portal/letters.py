@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from portal.models import Invitation, Organization, User
 from portal.permissions import MEANINGS, Role
-from portal.times import exact_words
+from portal.times import day_words, exact_words
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,21 @@ def invitation(invited: Invitation, token: str) -> Letter:
         [
             f"{inviter} invites you to work in {invited.organization.name} as {role}. {MEANINGS[role]}",
             f"The invitation is for {invited.email}, works once, and ends on {exact_words(invited.expires_at)}.",
+            "If you do not know them, do nothing.",
+        ],
+        "Look at the invitation",
+        reverse("team:invited_link", args=[token]),
+    )
+
+
+def reminder(invited: Invitation, token: str) -> Letter:
+    """To whom an invitation is for that is about to end."""
+    inviter = invited.invited_by.display_name if invited.invited_by else "Somebody"
+    return Letter(
+        f"Your invitation to {invited.organization.name} ends on {day_words(invited.expires_at)}",
+        [
+            f"{inviter} invited you to work in {invited.organization.name} as {Role(invited.role)}.",
+            f"It ends on {exact_words(invited.expires_at)}. The link in our first mail works no longer; this one does.",
             "If you do not know them, do nothing.",
         ],
         "Look at the invitation",

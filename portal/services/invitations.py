@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from portal import letters
-from portal.audit import Actor, record, require
+from portal.audit import SYSTEM, Actor, record, require
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Invitation, Membership, Organization, User
 from portal.permissions import Action, Role, may_grant
@@ -21,6 +21,7 @@ from portal.services.members import record_of_member, require_grant
 from portal.services.organizations import lock_organization
 
 LIFETIME = timedelta(days=7)
+REMIND_AHEAD = timedelta(days=2)
 MAX_AT_ONCE = 20
 SENT = (AuditAction.INVITATION_SENT, AuditAction.INVITATION_RESENT)
 
@@ -106,6 +107,24 @@ def decline_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
     return invitation
 
 
+def remind_invited(*, now: datetime, limit: int) -> int:
+    """Mail up to ``limit`` people whose invitation ends within two days, each once; returns how many were seen to.
+
+    Of a link only the digest is kept, so they get a new one, and the old one is void. Whoever could not be invited
+    today is not reminded.
+    """
+    with transaction.atomic(durable=True):
+        open_ones = Invitation.objects.filter(ended_at=None, reminded_at=None, organization__closed_at=None)
+        due = open_ones.filter(expires_at__gt=now, expires_at__lte=now + REMIND_AHEAD).order_by("expires_at")
+        found = due.select_for_update(of=("self",), skip_locked=True).select_related("organization", "invited_by")
+        invitations = list(found[:limit])
+        reminded = [(each, _renew(each)) for each in invitations if _still_stands(each)]
+        Invitation.objects.filter(pk__in=[each.pk for each in invitations]).update(reminded_at=now)
+    for invitation, token in reminded:
+        letters.send(letters.reminder(invitation, token), [invitation.email])
+    return len(invitations)
+
+
 def find_by_token(token: str) -> Invitation | None:
     """The invitation whose newest link has this one-time part, whatever became of it."""
     found = Invitation.objects.select_related("organization", "invited_by")
@@ -175,6 +194,7 @@ def _write(organization: Organization, email: str, role: Role, by: Actor, now: d
         "invited_by": by.user,
         "sent_at": now,
         "expires_at": now + LIFETIME,
+        "reminded_at": None,
     }
     invitation, is_new = Invitation.objects.update_or_create(
         organization=organization, email=email, ended_at=None, defaults=values
@@ -182,6 +202,14 @@ def _write(organization: Organization, email: str, role: Role, by: Actor, now: d
     action = AuditAction.INVITATION_SENT if is_new else AuditAction.INVITATION_RESENT
     _record(action, invitation, by, after={"role": role.value})
     return invitation, token
+
+
+def _renew(invitation: Invitation) -> str:
+    token = secrets.token_urlsafe(32)
+    invitation.digest = _digest(token)
+    invitation.save(update_fields=["digest"])
+    _record(AuditAction.INVITATION_REMINDED, invitation, SYSTEM)
+    return token
 
 
 def _mailed(made: Sequence[tuple[Invitation, str]]) -> list[Invitation]:

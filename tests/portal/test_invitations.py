@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -9,6 +10,7 @@ from django.core import mail
 from django.test import Client
 from pytest_django import Settings
 
+from keys.sweeps import remind_invited
 from portal.audit import Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Invitation, Membership, Organization, User
 from portal.permissions import Role
@@ -166,6 +168,37 @@ def test_an_admin_neither_takes_back_nor_overwrites_what_gives_more_than_an_admi
     page = ben_client.get("/app/team/invitations/").text
     assert (to_owner.public_id in page, to_admin.public_id in page) == (False, True)
     revoke_invitation(to_admin, by=acting(ben))
+
+
+def test_who_has_not_answered_is_reminded_once_two_days_before_the_end_with_a_link_that_works(
+    invited: Invitation, dov_client: Client
+) -> None:
+    first, ends = link(), invited.expires_at
+    remind_invited(now=ends - timedelta(days=2, seconds=1))
+    assert len(mail.outbox) == 1
+    for hours in (48, 24, 1):
+        remind_invited(now=ends - timedelta(hours=hours))
+    reminder = mail.outbox[-1]
+    assert (len(mail.outbox), reminder.to) == (2, ["dov@example.com"])
+    assert reminder.subject.startswith("Your invitation to Acme ends on ")
+    invited.refresh_from_db()
+    assert invited.expires_at == ends
+    assert "Join Acme" in dov_client.get(link(), follow=True).text
+    assert "Join Acme" not in Client().get(first, follow=True).text
+    assert AuditEvent.objects.get(action="invitation.reminded").actor_label == "system"
+
+
+def test_nobody_is_reminded_of_an_invitation_that_could_not_be_accepted(
+    invited: Invitation, acme: Organization, as_ada: Actor
+) -> None:
+    almost = invited.expires_at - timedelta(hours=1)
+    acme.memberships.filter(user=as_ada.user).update(role=Role.VIEWER)
+    remind_invited(now=almost)
+    acme.memberships.filter(user=as_ada.user).update(role=Role.OWNER)
+    revoke_invitation(invite(acme, ["gus@example.com"], Role.VIEWER, by=as_ada)[0], by=as_ada)
+    remind_invited(now=almost)
+    remind_invited(now=invited.expires_at)
+    assert [message.subject for message in mail.outbox if "ends on" in message.subject] == []
 
 
 def test_caps_hold_and_then_nobody_is_mailed(acme: Organization, as_ada: Actor, settings: Settings) -> None:
