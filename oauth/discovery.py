@@ -13,8 +13,8 @@ from keys.validation.shapes import SigningKeysSnapshot
 from oauth.keyring import keyring
 from oauth.metadata import document
 from oauth.rotation import JWKS_MAX_AGE_S
-from portal.exchange import Answer, Exchange, endpoint, unavailable
-from portal.problems import JSON, Problem, ProblemType
+from portal.exchange import Answer, Exchange, endpoint, require_get, unavailable
+from portal.problems import JSON
 
 JWK_SET = "application/jwk-set+json"
 CACHE_CONTROL = f"public, max-age={JWKS_MAX_AGE_S}"
@@ -44,7 +44,7 @@ PUBLISHED = Published(snapshots())
 
 
 async def _jwks(exchange: Exchange) -> Answer:
-    _require_get(exchange)
+    require_get(exchange)
     try:
         return _kept(exchange, await PUBLISHED.jwks(), JWK_SET)
     except Unavailable:
@@ -52,13 +52,8 @@ async def _jwks(exchange: Exchange) -> Answer:
 
 
 async def _metadata(exchange: Exchange) -> Answer:
-    _require_get(exchange)
+    require_get(exchange)
     return _kept(exchange, document(settings.PUBLIC_URL), JSON)
-
-
-def _require_get(exchange: Exchange) -> None:
-    if exchange.method not in {"GET", "HEAD"}:
-        raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use GET or HEAD.", headers=(("allow", "GET, HEAD"),))
 
 
 def _kept(exchange: Exchange, body: bytes, content_type: str) -> Answer:

@@ -11,7 +11,7 @@ from oauth.exchange import oauth_endpoint
 from oauth.keyring import NoSigningKey
 from oauth.status_lists import AGGREGATION_PATH, TYPE, address_of
 from oauth.status_serving import LISTS
-from portal.exchange import Answer, Exchange, unavailable
+from portal.exchange import Answer, Exchange, require_get, unavailable
 from portal.problems import Problem, ProblemType
 
 # Caches may keep it, and ask each time whether it still holds: a revocation is not to wait for them.
@@ -21,7 +21,7 @@ _FOR_ANYBODY = (("access-control-allow-origin", "*"),)
 
 
 async def _status_list(exchange: Exchange) -> Answer:
-    _require_get(exchange)
+    require_get(exchange)
     match = _PATH.fullmatch(exchange.path)
     if match is None or b"time=" in exchange.query:  # no history is kept (Token Status List, "Historical Resolution")
         raise _nothing_here()
@@ -41,15 +41,10 @@ async def _status_list(exchange: Exchange) -> Answer:
 
 
 async def _aggregation(exchange: Exchange) -> Answer:
-    _require_get(exchange)
+    require_get(exchange)
     numbers = await LISTS.numbers(deadline=asyncio.get_running_loop().time() + DEADLINE_S)
     body = msgspec.json.encode({"status_lists": [address_of(number) for number in sorted(numbers)]})
     return Answer(body, headers=_FOR_ANYBODY, cache_control=CACHE_CONTROL)
-
-
-def _require_get(exchange: Exchange) -> None:
-    if exchange.method not in {"GET", "HEAD"}:
-        raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use GET or HEAD.", headers=(("allow", "GET, HEAD"),))
 
 
 def _nothing_here() -> Problem:

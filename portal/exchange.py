@@ -153,6 +153,12 @@ def _require_https(exchange: Exchange) -> None:
         raise Problem(ProblemType.HTTPS_REQUIRED, "Use https; a credential sent without it is to be replaced.")
 
 
+def require_get(exchange: Exchange) -> None:
+    """Raise the 405 of an endpoint that only reads, for any other method."""
+    if exchange.method not in {"GET", "HEAD"}:
+        raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use GET or HEAD.", headers=(("allow", "GET, HEAD"),))
+
+
 def unavailable() -> Problem:
     """The 503 that asks to come back in a second."""
     return Problem(ProblemType.UNAVAILABLE, "Try again in a second.", headers=(("retry-after", "1"),))

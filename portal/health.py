@@ -19,8 +19,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from msgspec import Struct
 
-from portal.exchange import Answer, Exchange, endpoint
-from portal.problems import Problem, ProblemType
+from portal.exchange import Answer, Exchange, endpoint, require_get
 from portal.sweep_runs import last_sweep
 
 DEADLINE_S = 1.5
@@ -158,20 +157,15 @@ CHECKS = Checks(
 
 
 async def _healthz(exchange: Exchange) -> Answer:
-    _read_only(exchange)
+    require_get(exchange)
     return Answer(b'{"status":"ok"}\n')
 
 
 async def _readyz(exchange: Exchange) -> Answer:
-    _read_only(exchange)
+    require_get(exchange)
     lines = await CHECKS.run()
     body = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
     return Answer(body, 200 if all(line.ok or line.check in INFORMING for line in lines) else 503, LINES)
-
-
-def _read_only(exchange: Exchange) -> None:
-    if exchange.method not in {"GET", "HEAD"}:
-        raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use GET.", headers=(("allow", "GET, HEAD"),))
 
 
 # Probes come from inside, over plain http.

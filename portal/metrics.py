@@ -11,14 +11,13 @@ from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from portal.exchange import Answer, Exchange, endpoint
+from portal.exchange import Answer, Exchange, endpoint, require_get
 from portal.problems import Problem, ProblemType
 
 
 async def _metrics(exchange: Exchange) -> Answer:
     _let_in(exchange)
-    if exchange.method not in {"GET", "HEAD"}:
-        raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use GET.", headers=(("allow", "GET, HEAD"),))
+    require_get(exchange)
     return Answer(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
 
 
