@@ -172,3 +172,25 @@ def record_of(
         before=before,
         after=after,
     )
+
+
+def record_of_person(
+    action: AuditAction,
+    user: User,
+    by: Actor,
+    *,
+    within: Organization | None = None,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Append an event about a person, now: about their account, or their part in one organization."""
+    record(
+        action,
+        actor=by,
+        at=timezone.now(),
+        organization_id=within.public_id if within else "",
+        subject_id=user.public_id,
+        subject_label=user.email,
+        before=before,
+        after=after,
+    )

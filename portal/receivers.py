@@ -1,5 +1,6 @@
 """Write down what happens to accounts, in the transaction in which it happens."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +15,14 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
-from django.utils import timezone
 
-from portal.audit import COMMAND, Actor, record
+from portal.audit import COMMAND, Actor, record_of_person
 from portal.audit_actions import AuditAction
 from portal.http import actor_of
 from portal.models import User
 from portal.services.organizations import create_personal_organization
+
+Values = Mapping[str, object] | None
 
 
 @receiver(post_save, sender=User)
@@ -41,7 +43,7 @@ def record_email_change(
         _record(
             AuditAction.USER_EMAIL_CHANGED,
             user,
-            by=actor_of(request),
+            actor_of(request),
             before={"email": from_email_address.email},
             after={"email": to_email_address.email},
         )
@@ -55,13 +57,13 @@ def record_email_change(
 def record_factor_added(instance: Authenticator, *, created: bool, **_: Any) -> None:
     """A second factor, or the recovery codes that come with the first."""
     if created:
-        _record(AuditAction.USER_SECOND_FACTOR_ADDED, instance.user, by=_actor(), after={"type": str(instance.type)})
+        _record(AuditAction.USER_SECOND_FACTOR_ADDED, instance.user, _actor(), after={"type": str(instance.type)})
 
 
 @receiver(post_delete, sender=Authenticator)
 def record_factor_removed(instance: Authenticator, **_: Any) -> None:
     """A second factor that counts no more."""
-    _record(AuditAction.USER_SECOND_FACTOR_REMOVED, instance.user, by=_actor(), before={"type": str(instance.type)})
+    _record(AuditAction.USER_SECOND_FACTOR_REMOVED, instance.user, _actor(), before={"type": str(instance.type)})
 
 
 @receiver(authenticator_used)
@@ -70,7 +72,7 @@ def tell_recovery_code(request: HttpRequest, user: User, authenticator: Authenti
     if authenticator.type == Authenticator.Type.RECOVERY_CODES:
         codes = Authenticator.objects.get(pk=authenticator.pk)  # as the use has left them
         left = len(codes.wrap().get_unused_codes())
-        _record(AuditAction.USER_RECOVERY_CODE_USED, user, by=_by(request, user), after={"left": left})
+        _record(AuditAction.USER_RECOVERY_CODE_USED, user, _by(request, user), after={"left": left})
         get_adapter().send_notification_mail("mfa/email/recovery_code_used", user, {"left": left})
 
 
@@ -78,7 +80,7 @@ def tell_recovery_code(request: HttpRequest, user: User, authenticator: Authenti
 def record_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
     """Somebody is in, and by what."""
     ways = [record.get("type") or record["method"] for record in get_authentication_records(request, user)]
-    _record(AuditAction.USER_SIGNED_IN, user, by=_by(request, user), after={"by": ways})
+    _record(AuditAction.USER_SIGNED_IN, user, _by(request, user), after={"by": ways})
 
 
 def _by(request: HttpRequest, user: User) -> Actor:
@@ -90,21 +92,6 @@ def _actor() -> Actor:
     return actor_of(context.request) if context.request is not None else COMMAND
 
 
-def _record(
-    action: AuditAction,
-    user: User,
-    *,
-    by: Actor,
-    before: dict[str, object] | None = None,
-    after: dict[str, object] | None = None,
-) -> None:
-    with transaction.atomic():
-        record(
-            action,
-            actor=by,
-            at=timezone.now(),
-            subject_id=user.public_id,
-            subject_label=user.email,
-            before=before,
-            after=after,
-        )
+def _record(action: AuditAction, user: User, by: Actor, *, before: Values = None, after: Values = None) -> None:
+    with transaction.atomic():  # what allauth does has none around it
+        record_of_person(action, user, by, before=before, after=after)

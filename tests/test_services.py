@@ -61,7 +61,7 @@ ONESELF = {
 }  # fmt: skip
 # Parts of operations: their callers have asked.
 PARTS = {
-    "revoke_locked", "record_of_member", "require_grant", "hold_policies_on_new",
+    "revoke_locked", "require_grant", "hold_policies_on_new",
     "hold_policies_on_edit", "hold_policies_on_roll", "hold_policies_on_client", "require_change", "lock_key",
     "lock_client",
 }  # fmt: skip

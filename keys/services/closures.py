@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from keys.services.departures import Heir, remove_member
-from portal.audit import Actor, record
+from portal.audit import Actor, record_of_person
 from portal.audit_actions import AuditAction
 from portal.models import Membership, User
 from portal.permissions import Role
@@ -62,11 +61,5 @@ def close_account(user: User, heirs: Mapping[str, Heir], *, by: Actor) -> None:
     with transaction.atomic(durable=True):
         if memberships_of(user).exists():
             raise Refused(CHANGED)
-        record(
-            AuditAction.USER_ACCOUNT_CLOSED,
-            actor=by,
-            at=timezone.now(),
-            subject_id=user.public_id,
-            subject_label=user.email,
-        )
+        record_of_person(AuditAction.USER_ACCOUNT_CLOSED, user, by)
         user.delete()

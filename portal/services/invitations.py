@@ -12,12 +12,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from portal import letters
-from portal.audit import SYSTEM, Actor, record, require
+from portal.audit import SYSTEM, Actor, record, record_of_person, require
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Invitation, Membership, Organization, User
 from portal.permissions import Action, Role, may_grant
 from portal.refusals import Refused
-from portal.services.members import record_of_member, require_grant
+from portal.services.members import require_grant
 from portal.services.organizations import lock_organization
 
 LIFETIME = timedelta(days=7)
@@ -90,7 +90,7 @@ def accept_invitation(invitation: Invitation, *, user: User, by: Actor) -> Membe
         if present is not None:
             return present
         membership = Membership.objects.create(organization=organization, user=user, role=invitation.role)
-        record_of_member(AuditAction.MEMBER_JOINED, membership, by=by, after={"role": invitation.role})
+        record_of_person(AuditAction.MEMBER_JOINED, user, by, within=organization, after={"role": invitation.role})
     if invitation.invited_by is not None:
         letter = letters.invitation_accepted(organization, user, Role(invitation.role))
         letters.send(letter, [invitation.invited_by.email])

@@ -1,12 +1,9 @@
 """Operations on the people of an organization. Each locks the organization, so that two at once come one by one."""
 
-from collections.abc import Mapping
-
 from django.db import transaction
-from django.utils import timezone
 
 from portal import letters
-from portal.audit import Actor, ActorKind, NotAllowed, record, require, role_of
+from portal.audit import Actor, ActorKind, NotAllowed, record_of_person, require, role_of
 from portal.audit_actions import AuditAction
 from portal.models import Membership, Organization
 from portal.permissions import Action, Role, may_grant
@@ -33,8 +30,13 @@ def change_role(membership: Membership, role: Role, *, by: Actor) -> Membership:
             refuse_last_owner(membership)
         membership.role = role
         membership.save(update_fields=["role"])
-        record_of_member(
-            AuditAction.MEMBER_ROLE_CHANGED, membership, by=by, before={"role": before}, after={"role": role}
+        record_of_person(
+            AuditAction.MEMBER_ROLE_CHANGED,
+            membership.user,
+            by,
+            within=membership.organization,
+            before={"role": before},
+            after={"role": role},
         )
     letters.send(letters.role_changed(membership.organization, role), [membership.user.email])
     return membership
@@ -52,7 +54,7 @@ def take_out(membership: Membership, *, by: Actor) -> None:
     if membership.role == Role.OWNER:
         refuse_last_owner(membership)
     action = AuditAction.MEMBER_LEFT if is_leaving else AuditAction.MEMBER_REMOVED
-    record_of_member(action, membership, by=by, before={"role": membership.role})
+    record_of_person(action, membership.user, by, within=membership.organization, before={"role": membership.role})
     Membership.objects.filter(pk=membership.pk).delete()
 
 
@@ -80,24 +82,3 @@ def require_grant(by: Actor, organization: Organization, role: Role) -> None:
     granter = role_of(by, organization)
     if by.kind is ActorKind.USER and (granter is None or not may_grant(granter, role)):
         raise NotAllowed(Action.CLOSE_ORGANIZATION, granter)  # what owners alone may do
-
-
-def record_of_member(
-    action: AuditAction,
-    membership: Membership,
-    *,
-    by: Actor,
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
-    """Append an audit event about a member to the open transaction."""
-    record(
-        action,
-        actor=by,
-        at=timezone.now(),
-        organization_id=membership.organization.public_id,
-        subject_id=membership.user.public_id,
-        subject_label=membership.user.email,
-        before=before,
-        after=after,
-    )

@@ -3,9 +3,8 @@
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.utils import timezone
 
-from portal.audit import Actor, record, require_operator
+from portal.audit import Actor, record_of_person, require_operator
 from portal.audit_actions import AuditAction
 from portal.models import Session, User
 from portal.services.organizations import create_personal_organization
@@ -20,7 +19,7 @@ def sign_up(user: User, *, by: Actor) -> User:
     with transaction.atomic(durable=True):
         user.save(force_insert=True)
         EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=False)
-        _record_of(user, AuditAction.USER_SIGNED_UP, by=by)
+        record_of_person(AuditAction.USER_SIGNED_UP, user, by)
         create_personal_organization(user, by=by)
     return user
 
@@ -35,7 +34,7 @@ def set_password(user: User, password: str, *, action: AuditAction, by: Actor, k
         if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
             return False
         _end_sessions(user, keep=keep)
-        _record_of(user, action, by=by)
+        record_of_person(action, user, by)
     user.password = hashed
     return True
 
@@ -45,7 +44,7 @@ def deactivate_user(user: User, *, by: Actor) -> None:
     require_operator(by)
     with transaction.atomic(durable=True):
         if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
-            _record_of(user, AuditAction.USER_DEACTIVATED, by=by)
+            record_of_person(AuditAction.USER_DEACTIVATED, user, by)
         _end_sessions(user)  # else they would work again with the account
 
 
@@ -54,7 +53,7 @@ def reactivate_user(user: User, *, by: Actor) -> None:
     require_operator(by)
     with transaction.atomic(durable=True):
         if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
-            _record_of(user, AuditAction.USER_REACTIVATED, by=by)
+            record_of_person(AuditAction.USER_REACTIVATED, user, by)
 
 
 def end_other_sessions(user: User, *, keep: str, by: Actor) -> int:
@@ -62,7 +61,7 @@ def end_other_sessions(user: User, *, keep: str, by: Actor) -> int:
     with transaction.atomic(durable=True):
         ended = _end_sessions(user, keep=keep)
         if ended:
-            _record_of(user, AuditAction.USER_SESSIONS_ENDED, by=by)
+            record_of_person(AuditAction.USER_SESSIONS_ENDED, user, by)
     return ended
 
 
@@ -70,12 +69,8 @@ def _end_sessions(user: User, *, keep: str | None = None) -> int:
     return Session.objects.filter(user=user).exclude(pk=keep).delete()[0]
 
 
-def _record_of(user: User, action: AuditAction, *, by: Actor) -> None:
-    record(action, actor=by, at=timezone.now(), subject_id=user.public_id, subject_label=user.email)
-
-
 def record_password_reset_sent(user: User, *, by: Actor) -> None:
     """Write down that staff had a reset mail sent; the mail is the caller's, and no password is seen."""
     require_operator(by)
     with transaction.atomic(durable=True):
-        _record_of(user, AuditAction.USER_PASSWORD_RESET_SENT, by=by)
+        record_of_person(AuditAction.USER_PASSWORD_RESET_SENT, user, by)
