@@ -33,6 +33,7 @@ TELLINGS: Mapping[str, Telling] = {
     AuditAction.USER_SECOND_FACTOR_REMOVED: Telling("removed a second factor from", "shield-exclamation", "bad"),
     AuditAction.USER_RECOVERY_CODE_USED: Telling("used a recovery code of", "shield-exclamation", "warn"),
     AuditAction.USER_SIGNED_IN: Telling("signed in as", "arrow-right"),
+    AuditAction.USER_MAILS_CHOSEN: Telling("chose the mails of", "envelope"),
     AuditAction.USER_SESSIONS_ENDED: Telling("signed out all other browsers of", "no-symbol"),
     AuditAction.USER_ACCOUNT_CLOSED: Telling("closed the account", "user-minus", "bad"),
     AuditAction.USER_DEACTIVATED: Telling("shut out", "no-symbol", "bad"),

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from keys.models import ApiKey, KeySecret, Notice
-from portal.models import Membership
+from portal.models import MailKind, Membership
 from portal.permissions import Role
 from portal.times import day_words, exact_words
 
@@ -45,10 +45,11 @@ def _send_or_give_back(notice: Notice) -> None:
 
 
 def _recipients(key: ApiKey) -> list[str]:
-    """The key's owner while still a member, else the organization's owners."""
+    """The key's owner while still a member, else the organization's owners; but for those who want no such mails."""
     members = Membership.objects.filter(organization=key.organization, user__is_active=True)
     chosen = members.filter(user=key.owner_id) or members.filter(role=Role.OWNER)
-    return [membership.user.email for membership in chosen.select_related("user")]
+    people = [membership.user for membership in chosen.select_related("user")]
+    return [person.email for person in people if MailKind.KEYS not in person.unwanted_mails]
 
 
 def _is_moot(notice: Notice) -> bool:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("reauthenticate/", factor_views.PasswordAgainView.as_view(), name="account_reauthenticate"),
     path("password/set/", account_views.SetPasswordView.as_view(), name="account_set_password"),
     path("sessions/others/", account_views.end_other_sessions, name="account_end_other_sessions"),
+    path("notifications/", account_views.choose_mails, name="account_mails"),
     path("2fa/", account_views.SecurityView.as_view(), name="mfa_index"),
     path("2fa/authenticate/", factor_views.SecondStepView.as_view(), name="mfa_authenticate"),
     path("2fa/reauthenticate/", factor_views.CodeAgainView.as_view(), name="mfa_reauthenticate"),

@@ -8,15 +8,16 @@ from allauth.mfa.base import views as base_views
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import reauthentication
 from portal.browsers import browser_words
+from portal.forms import MailsForm
 from portal.http import HttpRequest, actor_of
-from portal.models import Session
+from portal.models import MailKind, Session
 from portal.services import people
 from portal.sessions import row_key
 
@@ -68,3 +69,17 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
     where = "one other browser" if ended == 1 else f"{ended} other browsers"
     messages.success(request, f"You are signed out of {where}." if ended else "You were signed in nowhere else.")
     return redirect("mfa_index")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def choose_mails(request: HttpRequest) -> HttpResponse:
+    """Which mails one wants, of those one may go without."""
+    user = request.user
+    initial = {"wanted": [kind.value for kind in MailKind if kind not in user.unwanted_mails]}
+    form = MailsForm(request.POST if request.method == "POST" else None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        people.choose_mails(user, form.kinds(), by=actor_of(request))
+        messages.success(request, "Your choice is saved.")
+        return redirect("account_mails")
+    return render(request, "portal/account_mails.html", {"form": form}, status=422 if form.errors else 200)

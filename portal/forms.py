@@ -17,7 +17,7 @@ from portal.account_forms import Labelled
 from portal.accounts import check_address
 from portal.audit import Actor, ActorKind
 from portal.context import THEMES
-from portal.models import User
+from portal.models import MailKind, User
 from portal.services import people
 
 
@@ -72,6 +72,18 @@ class AddEmailForm(Labelled, account_forms.AddEmailForm):
     def clean_email(self) -> str:
         """The address, if ``SIGNUP`` lets it in: else one could sign up at work and move away."""
         return check_address(str(super().clean_email()))
+
+
+class MailsForm(forms.Form):
+    """Which mails a person wants, of those they may go without."""
+
+    wanted = forms.MultipleChoiceField(
+        label="Mail me when", required=False, widget=forms.CheckboxSelectMultiple, choices=MailKind.choices
+    )
+
+    def kinds(self) -> list[MailKind]:
+        """Those that are wanted."""
+        return [MailKind(name) for name in self.cleaned_data["wanted"]]
 
 
 class ThemeForm(forms.Form):

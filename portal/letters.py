@@ -11,7 +11,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from portal.models import Invitation, Organization, User
+from portal.models import Invitation, MailKind, Organization, User
 from portal.permissions import MEANINGS, Role
 from portal.times import day_words, exact_words
 
@@ -37,9 +37,17 @@ class Letter:
         return render_to_string(f"emails/letter.{kind}", context)
 
 
-def send(letter: Letter, recipients: Iterable[str]) -> None:
-    """Mail it to each of them alone, outside the request; nobody sees who else got it."""
-    for recipient in recipients:
+def send(letter: Letter, recipients: Iterable[str], *, kind: MailKind | None = None) -> None:
+    """Mail it to each of them alone, outside the request; nobody sees who else got it.
+
+    Whoever does not want mails of the ``kind`` gets none; what has no kind is for everybody.
+    """
+    addresses = list(recipients)
+    people = User.objects.filter(email__in=addresses) if kind else []
+    without = {person.email for person in people if kind in person.unwanted_mails}
+    for recipient in addresses:
+        if recipient in without:
+            continue
         mail = EmailMultiAlternatives(letter.subject, letter.rendered("txt"), to=[recipient])
         mail.attach_alternative(letter.rendered("html"), "text/html")
         mail.send()

@@ -36,6 +36,14 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
+class MailKind(models.TextChoices):
+    """The mails that a person may go without. What tells of their way in or of their place in a team is always sent."""
+
+    KEYS = "keys", "Keys of mine expire, or an old secret of one ends"
+    TEAM = "team", "Somebody accepts an invitation of mine"
+    POLICIES = "policies", "The policies of an organization that I administer change"
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A person, who signs in with an e-mail address."""
 
@@ -44,6 +52,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(max_length=MAX_NAME_CHARS, blank=True)
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
+    unwanted_mails: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
     date_joined = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()

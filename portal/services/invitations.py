@@ -14,7 +14,7 @@ from django.utils import timezone
 from portal import letters
 from portal.audit import SYSTEM, Actor, record, record_of_person, require
 from portal.audit_actions import AuditAction
-from portal.models import AuditEvent, Invitation, Membership, Organization, User
+from portal.models import AuditEvent, Invitation, MailKind, Membership, Organization, User
 from portal.permissions import Action, Role, may_grant
 from portal.refusals import Refused
 from portal.services.members import require_grant
@@ -93,7 +93,7 @@ def accept_invitation(invitation: Invitation, *, user: User, by: Actor) -> Membe
         record_of_person(AuditAction.MEMBER_JOINED, user, by, within=organization, after={"role": invitation.role})
     if invitation.invited_by is not None:
         letter = letters.invitation_accepted(organization, user, Role(invitation.role))
-        letters.send(letter, [invitation.invited_by.email])
+        letters.send(letter, [invitation.invited_by.email], kind=MailKind.TEAM)
     return membership
 
 

@@ -1,12 +1,14 @@
 """Operations on people; each is one transaction with its audit event."""
 
+from collections.abc import Collection
+
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from portal.audit import Actor, record_of_person, require_operator
 from portal.audit_actions import AuditAction
-from portal.models import Session, User
+from portal.models import MailKind, Session, User
 from portal.services.organizations import create_personal_organization
 
 
@@ -63,6 +65,18 @@ def end_other_sessions(user: User, *, keep: str, by: Actor) -> int:
         if ended:
             record_of_person(AuditAction.USER_SESSIONS_ENDED, user, by)
     return ended
+
+
+def choose_mails(user: User, wanted: Collection[MailKind], *, by: Actor) -> None:
+    """Mail the person these of what they may go without, and no others. The same again changes nothing."""
+    unwanted = [kind.value for kind in MailKind if kind not in wanted]
+    with transaction.atomic(durable=True):
+        before = User.objects.select_for_update().get(pk=user.pk).unwanted_mails
+        if before == unwanted:
+            return
+        User.objects.filter(pk=user.pk).update(unwanted_mails=unwanted)
+        was, is_now = {"unwanted_mails": before}, {"unwanted_mails": unwanted}
+        record_of_person(AuditAction.USER_MAILS_CHOSEN, user, by, before=was, after=is_now)
 
 
 def _end_sessions(user: User, *, keep: str | None = None) -> int:

@@ -58,6 +58,7 @@ def test_signing_up_and_in_by_a_passkey_alone(
         ("2fa/passkeys/add/", "passkey-add"),
         ("2fa/passkeys/again/", "ask-again"),
         ("closure/", "closure"),
+        ("notifications/", "notifications"),
     ):
         page.goto(f"/accounts/{path}")
         inspector.look(page, name)
