@@ -24,7 +24,7 @@ from oauth.assertions import Assertion
 from oauth.errors import FailedTooOften, InvalidClient, UnauthorizedClient
 from oauth.failures import Failures
 from oauth.ids import is_client_id
-from oauth.presented import Presented, PresentedSecret
+from oauth.presented import Presented, PresentedAssertion, PresentedDigests
 from oauth.replays import Replays, replays
 from oauth.standing import standing
 from portal.exchange import Exchange
@@ -90,7 +90,7 @@ class ClientAuthenticator:
     async def _authenticate(self, presented: Presented, caller: Caller, deadline: float) -> AuthenticatedClient:
         if not is_client_id(presented.client_id):
             raise InvalidClient
-        digests = _digests(presented)
+        digests = digests_of(presented)
         name = client_name(presented.client_id)
         client = (await self._snapshots.read((name,), deadline=deadline)).get(name)
         now = time.time()
@@ -115,10 +115,12 @@ class ClientAuthenticator:
 _ELSEWHERE = "This client may not be used from this network address."
 
 
-def _digests(presented: Presented) -> list[bytes]:
+def digests_of(presented: Presented) -> Sequence[bytes]:
     """What the secret may be stored as, that under the first pepper first; raises InvalidClient for what is none."""
-    if not isinstance(presented, PresentedSecret):
-        return []
+    if isinstance(presented, PresentedDigests):
+        return presented.digests
+    if isinstance(presented, PresentedAssertion):
+        return ()
     if len(presented.secret) > MAX_SECRET_CHARS or not presented.secret.isascii():
         raise InvalidClient
     return candidate_digests(presented.secret)
@@ -126,7 +128,7 @@ def _digests(presented: Presented) -> list[bytes]:
 
 def _proof(presented: Presented, digests: Sequence[bytes], client: ClientSnapshot | None, now: float) -> Proof | None:
     """What the client proved itself by. A secret is digested for an unknown client, too."""
-    if isinstance(presented, PresentedSecret):
+    if not isinstance(presented, PresentedAssertion):
         for facts in client.secrets if client else ():
             for each in digests:
                 if hmac.compare_digest(facts.digest, each):

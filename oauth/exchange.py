@@ -27,10 +27,15 @@ def oauth_endpoint(handler: Handler) -> AsgiApp:
 
 async def read_post(exchange: Exchange) -> Form:
     """The form that was posted; raises InvalidRequest, or Problem for another method or too large a body."""
+    return read_form(await read_form_body(exchange))
+
+
+async def read_form_body(exchange: Exchange) -> bytes:
+    """The body of a form that was posted, unread; raises as ``read_post`` does."""
     if exchange.method != "POST":
         raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use POST.", headers=(("allow", "POST"),))
     if exchange.query:
         raise InvalidRequest("Send everything in the form, nothing in the address: credentials above all.")
     if not exchange.is_of(MEDIA_TYPE):
         raise InvalidRequest("Send application/x-www-form-urlencoded in UTF-8, not compressed.")
-    return read_form(await exchange.body())
+    return await exchange.body()

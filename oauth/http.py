@@ -6,20 +6,21 @@ import msgspec
 
 from keys.validation.database import DEADLINE_S
 from oauth.client_auth import CLIENTS, caller_of
-from oauth.exchange import PRAGMA, oauth_endpoint, read_post
+from oauth.exchange import PRAGMA, oauth_endpoint, read_form_body, read_post
 from oauth.introspection import INTROSPECTOR, token_of
 from oauth.issuing import ISSUER
 from oauth.presented import read_presented
 from oauth.revocation import REVOKER
+from oauth.token_requests import read_token_request, remember
 from portal.exchange import Answer, Exchange
 
 _encoder = msgspec.json.Encoder()
 
 
 async def _token(exchange: Exchange) -> Answer:
-    form = await read_post(exchange)
-    presented = read_presented(exchange.headers(b"authorization"), form)
-    issued = await ISSUER.issue(presented, form, caller_of(exchange))
+    request = read_token_request(exchange.headers(b"authorization"), await read_form_body(exchange))
+    issued = await ISSUER.issue(request.presented, request.form, caller_of(exchange))
+    remember(request)
     return Answer(_encoder.encode(issued), headers=PRAGMA)
 
 

@@ -23,6 +23,14 @@ class PresentedSecret:
 
 
 @dataclass(frozen=True)
+class PresentedDigests:
+    """A secret that was right once, as the digests that it may be stored as, that under the first pepper first."""
+
+    client_id: str
+    digests: Sequence[bytes]
+
+
+@dataclass(frozen=True)
 class PresentedAssertion:
     """A JWT of the client's own, and whose it says it is (``private_key_jwt``)."""
 
@@ -30,7 +38,7 @@ class PresentedAssertion:
     assertion: str = field(repr=False)
 
 
-Presented = PresentedSecret | PresentedAssertion
+Presented = PresentedSecret | PresentedDigests | PresentedAssertion
 
 
 def read_presented(authorization: Sequence[str], form: Form) -> Presented:
