@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ from portal import processes  # noqa: E402  # after the environment
 from portal.env import BASE_DIR  # noqa: E402
 from tests import live  # noqa: E402
 from tests.bench import load  # noqa: E402
-from tests.bench.oauth import Costs, ask_for_a_token, costs_of_tokens  # noqa: E402
+from tests.bench.oauth import Costs, ask_about, ask_for_a_token, costs_of_tokens, some_tokens  # noqa: E402
 from tests.bench.writer import Writer  # noqa: E402
 from tests.devservices import free_port, start_valkey  # noqa: E402
 
@@ -41,6 +41,7 @@ CYCLED_KEYS, LIMITED_KEYS, REVOKED_KEYS, KEPT_COPIES = 10_000, 8, 20, 100_000
 WARM_UP = 50
 ANSWER_BYTES = 440
 WARM, LIMITED, FOUR, SHARED = "warm validate", "warm, 1,000/s limits", "warm, 4 workers", "from Redis"
+TOKEN, INTROSPECTION = "warm, a token", "introspection"
 
 
 @dataclass
@@ -146,6 +147,12 @@ def main() -> None:
     conclude(medians[max(CALLS)], tokens, took_ms, weight)
 
 
+def ask(demo: dict[str, Any], credential: str) -> bytes:
+    """The bytes of a validation."""
+    body = json.dumps({"credential": credential, "scopes": ["orders:read"], "ip": "203.0.113.9"})
+    return load.post("/v1/validate", body.encode(), bearer=demo["api"]["secret"])
+
+
 def _targets(
     serve: Callable[..., live.Live],
     one: live.Live,
@@ -153,18 +160,14 @@ def _targets(
     demo: dict[str, Any],
     bare_server: tuple[int, int],
 ) -> list[Target]:
-    def ask(credential: str) -> bytes:
-        body = json.dumps({"credential": credential, "scopes": ["orders:read"], "ip": "203.0.113.9"})
-        return load.post("/v1/validate", body.encode(), bearer=demo["api"]["secret"])
-
     def at(name: str, portal: live.Live, requests: list[bytes], calls: dict[int, int] = CALLS) -> Target:
-        return Target(name, int(portal.url.rsplit(":", 1)[1]), portal.process.pid, requests, calls)
+        return Target(name, _port(portal), portal.process.pid, requests, calls)
 
     keys: list[str] = demo["api_keys"]
-    limited, others = keys[:LIMITED_KEYS], [ask(key) for key in keys[LIMITED_KEYS:]]
+    limited, others = keys[:LIMITED_KEYS], [ask(demo, key) for key in keys[LIMITED_KEYS:]]
     for key in limited:
         one.manage("credential", _key_id(one, key), "set", "--rate-limit", "1000/1")
-    warm = [ask(demo["api_key"])]
+    warm = [ask(demo, demo["api_key"])]
     shared = serve("shared", SNAPSHOT_COPIES="50")  # too few to keep keys; API and organization stay
     gone = start_valkey()
     alone = serve("alone", REDIS_URL=gone.url)
@@ -172,30 +175,42 @@ def _targets(
     fewer = {connections: calls // 4 for connections, calls in CALLS.items()}
     all_of_them = dict.fromkeys(CALLS, len(others))
     some = others[: fewer[max(CALLS)]]
+    [token] = some_tokens(_port(one), demo["client"], 1)
     return [
         Target("bare", *bare_server, warm, CALLS),
         at(WARM, one, warm),
-        at(LIMITED, one, [ask(key) for key in limited]),
+        at(LIMITED, one, [ask(demo, key) for key in limited]),
         at(f"warm, {CYCLED_KEYS:,} keys", one, others, all_of_them),
         at(FOUR, four, warm),
+        at(TOKEN, one, [ask(demo, token)]),
+        at(INTROSPECTION, one, [ask_about(token, bearer=demo["api"]["secret"])]),
         at(SHARED, shared, some, fewer),
         at("from the database", alone, warm, fewer),
     ]
 
 
 def _tokens(targets: list[Target], demo: dict[str, Any]) -> Costs:
-    """What a token costs on the server that is asked for warm validations."""
-    bare, one, *_ = targets
-    tokens = Target("token", one.port, one.pid, [ask_for_a_token(demo["client"])], CALLS)
+    """What tokens cost on the server that is asked for warm validations."""
+    bare, one = targets[0], targets[1]
+    warm = next(target for target in targets if target.name == TOKEN)
+    issued = Target("token", one.port, one.pid, [ask_for_a_token(demo["client"])], CALLS)
     connections = max(CALLS)
-    costs = costs_of_tokens(
-        lambda: measure(bare, connections).cpu_us,
-        lambda: measure(tokens, connections).cpu_us,
+
+    def first_us(tokens: Sequence[str]) -> float:
+        requests = [ask(demo, token) for token in tokens]
+        before = cpu_seconds(one.pid)
+        asyncio.run(load.run(one.port, requests, connections=connections, total=len(requests)))
+        return (cpu_seconds(one.pid) - before) / len(requests) * 1e6
+
+    return costs_of_tokens(
+        bare_us=lambda: measure(bare, connections).cpu_us,
+        issue_us=lambda: measure(issued, connections).cpu_us,
+        warm_us=lambda: measure(warm, connections).cpu_us,
+        first_us=first_us,
+        tokens=lambda count: some_tokens(one.port, demo["client"], count),
         core=SERVER_CORE,
         rounds=ROUNDS,
     )
-    say(f"a token {costs.token_us:.1f} µs, a bare answer {costs.bare_us:.1f}, a signature {costs.signature_us:.1f}\n")
-    return costs
 
 
 def report(targets: list[Target], connections: int) -> dict[str, Figures]:
@@ -251,13 +266,21 @@ def conclude(medians: dict[str, Figures], tokens: Costs, took_ms: list[int], wei
         ("with a limit of 1,000/s, CPU", medians[LIMITED].cpu_ratio, 2.0, "x bare"),
         ("from Redis, CPU", medians[SHARED].cpu_ratio, 4.0, "x bare"),
         ("4 workers, CPU", medians[FOUR].cpu_us / medians[WARM].cpu_us, 1.1, "x one worker"),
-        ("token, ES256 by secret, CPU", tokens.ratio, 2.0, "x bare and a signature"),
+        ("a token issued, CPU", tokens.issued, 2.0, "x bare and a signature"),
+        ("a warm token, CPU", medians[TOKEN].cpu_ratio, 2.0, "x bare"),
+        ("a token first seen, CPU", tokens.first_seen, 1.5, "x warm and a signature checked"),
+        ("introspection, CPU", medians[INTROSPECTION].cpu_ratio, 2.5, "x bare"),
+        ("a list of 1,048,576 tokens", tokens.list_s, 2.0, "s"),
         ("warm validate, p99", medians[WARM].p99_ratio, 3.0, "x bare"),
         (f"{KEPT_COPIES:,} own copies", weight / 1e6, 120, "MB"),
         (f"revoke, 4 processes, of {len(took_ms)}", statistics.median(took_ms), 50, f"ms (longest {max(took_ms)})"),
     ]
     for name, found, bound, unit in bounds:
         say(f"{name:32}{found:7.2f} of {bound:g} {unit}: {'reached' if found <= bound else 'MISSED'}")
+
+
+def _port(portal: live.Live) -> int:
+    return int(portal.url.rsplit(":", 1)[1])
 
 
 def _key_id(portal: live.Live, key: str) -> str:

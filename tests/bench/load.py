@@ -13,23 +13,27 @@ class Load:
 
     took_s: list[float]
     wall_s: float
+    bodies: list[bytes]  # none where they are not kept
 
     def percentile(self, share: float) -> float:
         """The latency that this share of requests stayed under, in seconds."""
         return sorted(self.took_s)[min(int(len(self.took_s) * share), len(self.took_s) - 1)]
 
 
-async def run(port: int, requests: list[bytes], *, connections: int, total: int) -> Load:
+async def run(port: int, requests: list[bytes], *, connections: int, total: int, keeps_bodies: bool = False) -> Load:
     """Send ``total`` requests, cycling through those given; every answer must be a 200."""
     took_s: list[float] = []
+    bodies: list[bytes] | None = [] if keeps_bodies else None
     todo = iter(range(total))
     feed = cycle(requests)
     started = time.perf_counter()
-    await asyncio.gather(*(_connection(port, todo, feed, took_s) for _ in range(connections)))
-    return Load(took_s, time.perf_counter() - started)
+    await asyncio.gather(*(_connection(port, todo, feed, took_s, bodies) for _ in range(connections)))
+    return Load(took_s, time.perf_counter() - started, bodies or [])
 
 
-async def _connection(port: int, todo: Iterator[int], feed: Iterator[bytes], took_s: list[float]) -> None:
+async def _connection(
+    port: int, todo: Iterator[int], feed: Iterator[bytes], took_s: list[float], bodies: list[bytes] | None
+) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for _ in todo:
@@ -39,6 +43,8 @@ async def _connection(port: int, todo: Iterator[int], feed: Iterator[bytes], too
             length = int(head.lower().split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
             body = await reader.readexactly(length)
             took_s.append(time.perf_counter() - started)
+            if bodies is not None:
+                bodies.append(body)
             if not head.startswith(b"HTTP/1.1 200"):
                 raise AssertionError(f"{head[:40]!r} {body[:200]!r}")
     finally:
@@ -46,8 +52,17 @@ async def _connection(port: int, todo: Iterator[int], feed: Iterator[bytes], too
 
 
 def post(path: str, body: bytes, *, bearer: str) -> bytes:
-    """The bytes of a request."""
+    """The bytes of a request with a JSON body."""
+    return _request(path, body, "application/json", f"Bearer {bearer}")
+
+
+def form(path: str, body: bytes, *, authorization: str) -> bytes:
+    """The bytes of a request with a form."""
+    return _request(path, body, "application/x-www-form-urlencoded", authorization)
+
+
+def _request(path: str, body: bytes, content_type: str, authorization: str) -> bytes:
     return (
-        f"POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {bearer}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: {authorization}\r\n"
+        f"content-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n"
     ).encode() + body
