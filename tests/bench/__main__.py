@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,81 +29,25 @@ from portal import processes  # noqa: E402  # after the environment
 from portal.env import BASE_DIR  # noqa: E402
 from tests import live  # noqa: E402
 from tests.bench import load  # noqa: E402
+from tests.bench.measure import SERVER_CORE, Figures, Target, cpu_seconds, measure, pin, report, say  # noqa: E402
 from tests.bench.oauth import Costs, ask_about, ask_for_a_token, costs_of_tokens, some_tokens  # noqa: E402
 from tests.bench.writer import Writer  # noqa: E402
 from tests.devservices import free_port, start_valkey  # noqa: E402
 
 ROUNDS = 5
 CALLS = {1: 1500, 16: 4000}
-SERVER_CORE, OTHER_CORES = {0}, {1}
+OTHER_CORES = {1}
 CYCLED_KEYS, LIMITED_KEYS, REVOKED_KEYS, KEPT_COPIES = 10_000, 8, 20, 100_000
-WARM_UP = 50
 ANSWER_BYTES = 440
-WARM, LIMITED, FOUR, SHARED = "warm validate", "warm, 1,000/s limits", "warm, 4 workers", "from Redis"
+WARM, LIMITED, FOUR, SHARED = "warm validate", "warm, 1,000/s limits", "warm, 4 workers, each", "from Redis"
 TOKEN, INTROSPECTION = "warm, a token", "introspection"
 
 
-@dataclass
-class Target:
-    """A server, and what it is asked."""
-
-    name: str
-    port: int
-    pid: int
-    requests: list[bytes]
-    calls: dict[int, int]
-
-
-@dataclass
-class Figures:
-    """One round of one target, or the medians of all."""
-
-    cpu_us: float
-    per_second: float
-    p50_ms: float
-    p99_ms: float
-    cpu_ratio: float = 1.0
-    p99_ratio: float = 1.0
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time that a server's processes have used."""
-    return sum(_cpu_of(each) for each in [pid, *_children(pid)])
-
-
-def _cpu_of(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in tasks]
-
-
-def pin(pid: int) -> None:
-    """Keep a server and its workers on the servers' core, all their threads with them."""
-    for each in [pid, *_children(pid)]:
-        for thread in Path(f"/proc/{each}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), SERVER_CORE)
-
-
-def measure(target: Target, connections: int) -> Figures:
-    """Ask one target, which has been asked the same a moment before: what is warm must not have aged meanwhile."""
-    calls = target.calls[connections]
-    warm_up = max(len(target.requests), WARM_UP)
-    asyncio.run(load.run(target.port, target.requests, connections=1, total=warm_up))
-    before = cpu_seconds(target.pid)
-    came = asyncio.run(load.run(target.port, target.requests, connections=connections, total=calls))
-    cpu_us = (cpu_seconds(target.pid) - before) / calls * 1e6
-    return Figures(cpu_us, calls / came.wall_s, came.percentile(0.5) * 1e3, came.percentile(0.99) * 1e3)
-
-
 @contextmanager
-def bare() -> Iterator[tuple[int, int]]:
+def bare(workers: int) -> Iterator[tuple[int, int]]:
     """The bare server: its port and its process."""
     port = free_port()
-    command = f"granian --interface asgi --runtime-mode st --workers 1 --no-ws --host 127.0.0.1 --port {port}"
+    command = f"granian --interface asgi --runtime-mode st --workers {workers} --no-ws --host 127.0.0.1 --port {port}"
     process = processes.start(
         [sys.executable, "-m", *command.split(), "tests.bench.bare:application"],
         environ=os.environ | {"BARE_BYTES": str(ANSWER_BYTES)},
@@ -137,10 +80,10 @@ def main() -> None:
         first = serve("one")
         demo = json.loads(first.manage("demo", "--json", "--force", "--keys", str(CYCLED_KEYS), within_s=600))
         four = serve("four", workers=4)
-        targets = _targets(serve, first, four, demo, stack.enter_context(bare()))
+        targets = _targets(serve, first, four, demo, [stack.enter_context(bare(workers)) for workers in (1, 4)])
         for target in targets:
             pin(target.pid)
-        medians = {connections: report(targets, connections) for connections in CALLS}
+        medians = {connections: report(targets, connections, rounds=ROUNDS) for connections in CALLS}
         tokens = _tokens(targets, demo)
         took_ms = revocations(four, demo, stack)
     weight = copies_weigh()
@@ -158,7 +101,7 @@ def _targets(
     one: live.Live,
     four: live.Live,
     demo: dict[str, Any],
-    bare_server: tuple[int, int],
+    bare_servers: Sequence[tuple[int, int]],
 ) -> list[Target]:
     def at(name: str, portal: live.Live, requests: list[bytes], calls: dict[int, int] = CALLS) -> Target:
         return Target(name, _port(portal), portal.process.pid, requests, calls)
@@ -177,11 +120,13 @@ def _targets(
     some = others[: fewer[max(CALLS)]]
     [token] = some_tokens(_port(one), demo["client"], 1)
     return [
-        Target("bare", *bare_server, warm, CALLS),
+        Target("bare", *bare_servers[0], warm, CALLS),
         at(WARM, one, warm),
         at(LIMITED, one, [ask(demo, key) for key in limited]),
         at(f"warm, {CYCLED_KEYS:,} keys", one, others, all_of_them),
-        at(FOUR, four, warm),
+        Target("bare, 4 workers", *bare_servers[1], warm, CALLS),
+        at("warm, 4 workers", four, warm),
+        Target(FOUR, _port(four), four.process.pid, warm, CALLS, times=4),
         at(TOKEN, one, [ask(demo, token)]),
         at(INTROSPECTION, one, [ask_about(token, bearer=demo["api"]["secret"])]),
         at(SHARED, shared, some, fewer),
@@ -213,31 +158,6 @@ def _tokens(targets: list[Target], demo: dict[str, Any]) -> Costs:
     )
 
 
-def report(targets: list[Target], connections: int) -> dict[str, Figures]:
-    """Ask every target in turn, round by round; print and return the medians, with their ratios to the first."""
-    rounds = [[measure(target, connections) for target in targets] for _ in range(ROUNDS)]
-    say(f"{connections} connection{'s' if connections > 1 else ''}")
-    say(f"  {'':22}{'CPU µs/call':>12}{'x bare':>8}{'calls/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'x bare':>8}")
-    medians: dict[str, Figures] = {}
-    for index, target in enumerate(targets):
-        pairs = [(each[index], each[0]) for each in rounds]
-        found = Figures(
-            cpu_us=statistics.median(mine.cpu_us for mine, _ in pairs),
-            per_second=statistics.median(mine.per_second for mine, _ in pairs),
-            p50_ms=statistics.median(mine.p50_ms for mine, _ in pairs),
-            p99_ms=statistics.median(mine.p99_ms for mine, _ in pairs),
-            cpu_ratio=statistics.median(mine.cpu_us / bare.cpu_us for mine, bare in pairs),
-            p99_ratio=statistics.median(mine.p99_ms / bare.p99_ms for mine, bare in pairs),
-        )
-        medians[target.name] = found
-        say(
-            f"  {target.name:22}{found.cpu_us:12.1f}{found.cpu_ratio:8.2f}{found.per_second:10.0f}"
-            f"{found.p50_ms:9.2f}{found.p99_ms:9.2f}{found.p99_ratio:8.2f}"
-        )
-    say("")
-    return medians
-
-
 def revocations(four: live.Live, demo: dict[str, Any], stack: ExitStack) -> list[int]:
     """How long revocations take to answer with four web processes that know the keys; each is refused at once after."""
     writer = stack.enter_context(Writer(four.environ))
@@ -265,7 +185,7 @@ def conclude(medians: dict[str, Figures], tokens: Costs, took_ms: list[int], wei
         ("warm validate, CPU", medians[WARM].cpu_ratio, 1.8, "x bare"),
         ("with a limit of 1,000/s, CPU", medians[LIMITED].cpu_ratio, 2.0, "x bare"),
         ("from Redis, CPU", medians[SHARED].cpu_ratio, 4.0, "x bare"),
-        ("4 workers, CPU", medians[FOUR].cpu_us / medians[WARM].cpu_us, 1.1, "x one worker"),
+        ("4 workers, as busy each, CPU", medians[FOUR].cpu_us / medians[WARM].cpu_us, 1.1, "x one worker"),
         ("a token issued, CPU", tokens.issued, 2.0, "x bare and a signature"),
         ("a warm token, CPU", medians[TOKEN].cpu_ratio, 2.0, "x bare"),
         ("a token first seen, CPU", tokens.first_seen, 1.5, "x warm and a signature checked"),
@@ -296,12 +216,6 @@ def _whoami(portal: live.Live, key: str) -> bytes:
 def _cpu_model() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def say(line: str) -> None:
-    """Print at once."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
