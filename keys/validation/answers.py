@@ -3,21 +3,12 @@
 from datetime import UTC, datetime
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from keys.validation.engine import Outcome
 from keys.validation.gcra import Standing
 from keys.validation.quotas import QuotaStanding
 from keys.validation.shapes import Code
-
-
-class RateLimitMember(Struct, frozen=True):
-    """Where it stands with its tightest limit."""
-
-    limit: int
-    window_s: int
-    remaining: int
-    reset_s: float
 
 
 class QuotaMember(Struct, frozen=True):
@@ -29,24 +20,8 @@ class QuotaMember(Struct, frozen=True):
     resets_at: datetime | None
 
 
-class ValidMembers(Struct, frozen=True):
-    """What an answer says of this call alone, where it is let through."""
-
-    rate_limit: RateLimitMember | None = None
-    quota: QuotaMember | None = None
-
-
-class RefusalMembers(Struct, frozen=True):
-    """The same where it is refused; members that an answer has not are left out."""
-
-    rate_limit: RateLimitMember | UnsetType = UNSET
-    quota: QuotaMember | UnsetType = UNSET
-    missing_scopes: tuple[str, ...] | UnsetType = UNSET
-    retry_after_s: float | UnsetType = UNSET
-
-
 _encoder = msgspec.json.Encoder()
-_UNLIMITED = _encoder.encode(ValidMembers())[1:-1]
+_UNLIMITED = b'"rate_limit":null,"quota":null'
 _HEADS = {
     code: b'{"valid":%s,"code":"%s","request_id":"' % (b"true" if code is Code.VALID else b"false", code.encode())
     for code in Code
@@ -65,33 +40,37 @@ def encode(outcome: Outcome, request_id: str) -> bytes:
 
 
 def _valid_members(outcome: Outcome) -> bytes:
+    """What is said of this call alone, where it is let through."""
     standing, quota = outcome.standing, outcome.quota
     if standing is None and quota is None:
         return _UNLIMITED
-    members = ValidMembers(
-        None if standing is None else _rate_limit(standing), None if quota is None else _quota(quota)
+    return b'"rate_limit":%s,"quota":%s' % (
+        b"null" if standing is None else _rate_limit(standing),
+        b"null" if quota is None else _quota(quota),
     )
-    return _encoder.encode(members)[1:-1]
 
 
 def _refusal_members(outcome: Outcome) -> bytes:
-    standing, quota = outcome.standing, outcome.quota
-    members = _encoder.encode(
-        RefusalMembers(
-            UNSET if standing is None else _rate_limit(standing),
-            UNSET if quota is None else _quota(quota),
-            outcome.missing_scopes or UNSET,
-            UNSET if standing is None else round(standing.retry_after_s, 3),
-        )
-    )
-    return b"" if members == b"{}" else b"," + members[1:-1]
+    """The same where it is refused: members that it has not are left out."""
+    members = b""
+    if outcome.standing is not None:
+        members += b',"rate_limit":' + _rate_limit(outcome.standing)
+    if outcome.quota is not None:
+        members += b',"quota":' + _quota(outcome.quota)
+    if outcome.missing_scopes:
+        members += b',"missing_scopes":' + _encoder.encode(outcome.missing_scopes)
+    if outcome.standing is not None:
+        members += b',"retry_after_s":%.3f' % outcome.standing.retry_after_s
+    return members
 
 
-def _rate_limit(standing: Standing) -> RateLimitMember:
+def _rate_limit(standing: Standing) -> bytes:
+    """Where it stands with its tightest limit."""
     limit = standing.limit
-    return RateLimitMember(limit.limit, limit.window_s, standing.remaining, round(standing.reset_s, 3))
+    numbers = limit.limit, limit.window_s, standing.remaining, standing.reset_s
+    return b'{"limit":%d,"window_s":%d,"remaining":%d,"reset_s":%.3f}' % numbers
 
 
-def _quota(standing: QuotaStanding) -> QuotaMember:
+def _quota(standing: QuotaStanding) -> bytes:
     resets_at = None if standing.resets_at is None else datetime.fromtimestamp(standing.resets_at, UTC)
-    return QuotaMember(standing.limit, standing.remaining, standing.refill, resets_at)
+    return _encoder.encode(QuotaMember(standing.limit, standing.remaining, standing.refill, resets_at))
