@@ -1,7 +1,5 @@
 """What account pages say: our words, each thing once, and a field by one name."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.core import mail
 from django.core.cache import cache
@@ -11,22 +9,9 @@ from selectolax.lexbor import LexborHTMLParser
 from keys.activity import TELLINGS
 from portal.audit_actions import AuditAction
 from portal.models import User
-from tests.portal.test_accounts import CODE, LOGIN, OTHER_PASSWORD, RESET, link_in, path_of, person, sign_in, sign_up
+from tests.portal.visitors import CODE, LOGIN, OTHER_PASSWORD, RESET, link_in, path_of, sign_in, sign_up
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _no_throttles_left() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
-
-
-@pytest.fixture
-def eve() -> User:
-    """Someone with an account and a password."""
-    return person("eve@example.com")
 
 
 def words_of(page: str) -> str:

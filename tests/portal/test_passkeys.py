@@ -1,13 +1,11 @@
 """Passkeys: what the server asks for, and what it makes of nonsense. The journeys drive a real browser."""
 
 import json
-from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.core import mail
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.test import Client
 from fido2.utils import websafe_encode
@@ -16,7 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from portal.factor_forms import AddPasskeyForm, PasskeyAgainForm, PasskeySecondStepForm, PasskeySignInForm
 from portal.models import User
-from tests.portal.test_accounts import CODE, code_in, is_signed_in, person, sign_in
+from tests.portal.visitors import CODE, code_in, is_signed_in, sign_in
 
 pytestmark = pytest.mark.django_db
 ADD, LOGIN, SIGNUP = "/accounts/2fa/passkeys/add/", "/accounts/2fa/passkeys/login/", "/accounts/2fa/passkeys/signup/"
@@ -31,17 +29,8 @@ NONSENSE = [
 
 
 @pytest.fixture(autouse=True)
-def _no_throttles_left(settings: Settings) -> Iterator[None]:
+def _no_limits(settings: Settings) -> None:
     settings.MFA_RATE_LIMITS = False
-    cache.clear()
-    yield
-    cache.clear()
-
-
-@pytest.fixture
-def eve() -> User:
-    """Someone with an account and a password."""
-    return person("eve@example.com")
 
 
 def options_on(page: str) -> dict[str, object]:

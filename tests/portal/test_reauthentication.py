@@ -1,7 +1,6 @@
 """Asking again who it is: when, by what, and what is kept meanwhile."""
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,27 +12,14 @@ from django.test import Client
 
 from portal.models import User
 from portal.reauthentication import HELD, is_recent
-from tests.portal.test_accounts import PASSWORD, person, sign_in, sign_up
 from tests.portal.test_second_factor import ACTIVATE, DEACTIVATE, code_of, set_up
+from tests.portal.visitors import PASSWORD, sign_in, sign_up
 
 pytestmark = pytest.mark.django_db
 EMAIL, AGAIN, CODE_AGAIN = "/accounts/email/", "/accounts/reauthenticate/", "/accounts/2fa/reauthenticate/"
 LATER = timedelta(minutes=16)
 FIRST_PASSWORD = "/accounts/password/set/"
 NEW_ADDRESS = {"action_add": "", "email": "eve@example.org"}
-
-
-@pytest.fixture(autouse=True)
-def _no_throttles_left() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
-
-
-@pytest.fixture
-def eve() -> User:
-    """Someone with an account and a password."""
-    return person("eve@example.com")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Second factors: what is stored, what is told, and what they open."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -15,23 +14,10 @@ from pytest_django.fixtures import Settings
 from portal.audit_actions import AuditAction
 from portal.env import VersionedKey
 from portal.models import AuditEvent, User
-from tests.portal.test_accounts import LOGIN, PASSWORD, is_signed_in, person, sign_in
+from tests.portal.visitors import LOGIN, PASSWORD, is_signed_in, sign_in
 
 pytestmark = pytest.mark.django_db
 ACTIVATE, DEACTIVATE = "/accounts/2fa/totp/activate/", "/accounts/2fa/totp/deactivate/"
-
-
-@pytest.fixture(autouse=True)
-def _no_throttles_left() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
-
-
-@pytest.fixture
-def eve() -> User:
-    """Someone with an account and a password."""
-    return person("eve@example.com")
 
 
 def code_of(seed: str) -> str:

@@ -1,10 +1,7 @@
 """Guessing: strangers are stopped, and the owner is never locked out by their guesses."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.core import mail
-from django.core.cache import cache
 from django.core.signing import dumps
 from django.test import Client
 from pytest_django.fixtures import Settings
@@ -12,8 +9,8 @@ from pytest_django.fixtures import Settings
 from portal.models import Session, User
 from portal.passwords import BoundedArgon2Hasher
 from portal.throttle import COOKIE, SALT
-from tests.portal.test_accounts import OTHER_PASSWORD, PASSWORD, is_signed_in, person, reset, sign_in, sign_up
 from tests.portal.test_second_factor import code_of, set_up
+from tests.portal.visitors import OTHER_PASSWORD, PASSWORD, is_signed_in, person, reset, sign_in, sign_up
 
 pytestmark = pytest.mark.django_db
 STEP = "/accounts/2fa/authenticate/"
@@ -21,18 +18,9 @@ SAME_NETWORK, ELSEWHERE = "198.51.100.9", "203.0.113.7"
 
 
 @pytest.fixture(autouse=True)
-def _fewer_guesses(settings: Settings) -> Iterator[None]:
+def _fewer_guesses(settings: Settings) -> None:
     """Eight by account where the product allows a hundred, so that nobody waits for them here."""
     settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"login_failed_account": "8/h/key"}
-    cache.clear()
-    yield
-    cache.clear()
-
-
-@pytest.fixture
-def eve() -> User:
-    """Someone with an account and a password."""
-    return person("eve@example.com")
 
 
 @pytest.fixture
