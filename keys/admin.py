@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from keys import activity, admin_apis  # noqa: F401  # registering is the effect
 from keys.admin_forms import ReasonForm
-from keys.key_list import Wanted, matching
+from keys.key_list import KEYS
 from keys.limits import spell_rate_limit
 from keys.models import ApiKey, Credential, KeySecret
 from keys.presenters import key_view
@@ -36,7 +36,7 @@ class StatusFilter(admin.SimpleListFilter):
         word = self.value()
         if word not in set(Status):
             return queryset
-        return matching(queryset, Wanted(status=Status(word)), now=timezone.now())
+        return KEYS.having_status(queryset, [Status(word)], now=timezone.now())
 
 
 class SecretInline(ShownInline):

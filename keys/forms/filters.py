@@ -4,55 +4,56 @@ from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
 
-from keys import activity, key_list
+from keys import activity
 from keys.forms.fields import choose
+from keys.listing import Listing, Row, Sort, Wanted, searchable
 from keys.models import Api, Environment
 from keys.states import Status
-from portal.models import AuditEvent, Organization, ServiceAccount, User
+from portal.models import AuditEvent, ServiceAccount, User
 
 MAX_SENT_CHARS = 1000
 MAX_SUBJECT_CHARS = 100
-SORTS = {"created": "Newest", "last_used": "Last used", "expires": "Expires first", "name": "Name"}
+SORTS = {Sort.CREATED: "Newest", Sort.LAST_USED: "Last used", Sort.EXPIRES: "Expires first", Sort.NAME: "Name"}
 
 
-class KeyFilterForm(forms.Form):
-    """A list of keys."""
+class CredentialFilterForm(forms.Form):
+    """A list of keys, or of clients; ``rows`` are all that the person may see."""
 
     q = forms.CharField(label="Search", required=False, max_length=MAX_SENT_CHARS, widget=forms.SearchInput)
-    status = forms.ChoiceField(
-        label="Status", required=False, choices=[("", "Any"), *((status.value, status.value) for status in Status)]
-    )
+    status = forms.ChoiceField(label="Status", required=False)
     environment = forms.ChoiceField(label="Environment", required=False, choices=[("", "Any"), *Environment.choices])
     scope = forms.ChoiceField(label="Scope", required=False)
     owner = forms.ChoiceField(label="Owner", required=False)
     api = forms.ChoiceField(label="API", required=False)
-    sort = forms.ChoiceField(label="Sort by", required=False, choices=list(SORTS.items()))
+    sort = forms.ChoiceField(label="Sort by", required=False)
 
-    def __init__(self, data: QueryDict, *, organization: Organization) -> None:
+    def __init__(self, data: QueryDict, *, listing: Listing[Row], rows: QuerySet[Row]) -> None:
         super().__init__(data)
-        keys = key_list.visible_keys(organization).order_by()
-        apis = list(Api.objects.filter(pk__in=keys.values("api")).order_by("name").prefetch_related("scopes"))
-        owners = User.objects.filter(pk__in=keys.values("owner")).order_by("name", "email")
+        rows = rows.order_by()
+        apis = list(Api.objects.filter(pk__in=rows.values(listing.api)).order_by("name").prefetch_related("scopes"))
+        owners = User.objects.filter(pk__in=rows.values("owner")).order_by("name", "email")
+        accounts = ServiceAccount.objects.filter(pk__in=rows.values("service_account")).order_by("name")
         scopes = sorted({scope.name for api in apis for scope in api.scopes.all()})
+        choose(self, "status", [("", "Any"), *((status.value, status.value) for status in listing.statuses)])
         choose(self, "scope", [("", "Any"), *((scope, scope) for scope in scopes)])
-        accounts = ServiceAccount.objects.filter(pk__in=keys.values("service_account")).order_by("name")
         named = [(owner.public_id, owner.display_name) for owner in owners]
         named += [(account.public_id, account.name) for account in accounts]
         choose(self, "owner", [("", "Anyone"), *named])
         choose(self, "api", [("", "Any"), *((api.public_id, api.name) for api in apis)])
+        choose(self, "sort", [(sort.value, SORTS[sort]) for sort in SORTS if sort in listing.sorts])
 
-    def wanted(self) -> key_list.Wanted:
+    def wanted(self) -> Wanted:
         """What to show."""
         self.is_valid()
         data = self.cleaned_data
-        return key_list.Wanted(
-            text=key_list.searchable(data.get("q", "")),
+        return Wanted(
+            text=searchable(data.get("q", "")),
             status=Status(data["status"]) if data.get("status") else None,
             scope=data.get("scope", ""),
             environment=data.get("environment", ""),
             owner=data.get("owner", ""),
             api=data.get("api", ""),
-            sort=key_list.Sort(data.get("sort") or key_list.Sort.CREATED),
+            sort=Sort(data.get("sort") or Sort.CREATED),
         )
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
-from keys.key_list import visible_keys, with_working_secrets
+from keys.key_list import KEYS, visible_keys
 from keys.models import ApiKey, Credential
 from keys.presenters import CredentialView, KeyView, key_view
 from keys.services.common import change_takes, require_change
@@ -29,7 +29,7 @@ def get_key(request: MemberRequest, public_id: str) -> ApiKey:
 def get_view(request: MemberRequest, public_id: str, *, now: datetime | None = None) -> KeyView:
     """The key as pages show it to this member."""
     now = now or timezone.now()
-    key = get_object_or_404(with_working_secrets(visible_keys(request.organization), now=now), public_id=public_id)
+    key = get_object_or_404(KEYS.with_working_secrets(visible_keys(request.organization), now=now), public_id=public_id)
     return as_view(request, key, now=now)
 
 

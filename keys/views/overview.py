@@ -9,7 +9,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from keys import activity, key_list, usage
+from keys import activity, usage
+from keys.key_list import KEYS, visible_keys
 from keys.models import ApiKey
 from keys.presenters import KeyView
 from keys.states import Status
@@ -38,16 +39,16 @@ class Figures:
 @member_required(Action.VIEW)
 def overview(request: MemberRequest) -> HttpResponse:
     """Figures, chart, what needs attention, what happened last; without any key, the way to the first."""
-    keys = key_list.visible_keys(request.organization)
+    keys = visible_keys(request.organization)
     if not keys.exists():
         return show_steps(request)
     now = timezone.now()
-    attention = _attention(request, key_list.having_status(keys, [Status.RETIRING, Status.EXPIRES_SOON], now=now), now)
+    attention = _attention(request, KEYS.having_status(keys, [Status.RETIRING, Status.EXPIRES_SOON], now=now), now)
     context = {
         "figures": Figures(
             usage.calls_of_organization(request.organization, now=now),
-            key_list.having_status(keys, WORKING, now=now).count(),
-            key_list.having_status(keys, [Status.EXPIRES_SOON], now=now).count(),
+            KEYS.having_status(keys, WORKING, now=now).count(),
+            KEYS.having_status(keys, [Status.EXPIRES_SOON], now=now).count(),
         ),
         "bars": [
             Bar(f"{day.date:%a} {day.date.day}", day.allowed, day.denied)
@@ -61,5 +62,5 @@ def overview(request: MemberRequest) -> HttpResponse:
 
 
 def _attention(request: MemberRequest, keys: QuerySet[ApiKey], now: datetime) -> list[KeyView]:
-    found = key_list.with_working_secrets(keys, now=now).order_by("expires_at", "pk")[:ATTENTION_SHOWN]
+    found = KEYS.with_working_secrets(keys, now=now).order_by("expires_at", "pk")[:ATTENTION_SHOWN]
     return [as_view(request, key, now=now) for key in found]

@@ -9,8 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from keys import key_list, usage
+from keys import usage
 from keys.forms.team import OrganizationNameForm
+from keys.key_list import visible_keys
 from keys.models import ApiKey
 from keys.snippets import with_variable
 from keys.views.access import get_key, go_to, may_make
@@ -42,7 +43,7 @@ def welcome(request: MemberRequest) -> HttpResponse:
 
 def show_steps(request: MemberRequest, form: OrganizationNameForm | None = None) -> HttpResponse:
     """How far the organization has come; also what the overview shows while there is no key."""
-    key = key_list.visible_keys(request.organization).order_by("-created_at").first()
+    key = visible_keys(request.organization).order_by("-created_at").first()
     is_named = AuditEvent.objects.filter(
         organization_id=request.organization.public_id, action=AuditAction.ORGANIZATION_RENAMED
     ).exists()

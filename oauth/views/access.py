@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys.views.access import go_to, may_change
-from oauth.client_list import as_shown, visible_clients
+from oauth.client_list import CLIENTS, visible_clients
 from oauth.models import Client
 from oauth.presenters import ClientView, client_view
 from portal.http import MemberRequest
@@ -22,7 +22,8 @@ def get_client(request: MemberRequest, public_id: str) -> Client:
 def get_view(request: MemberRequest, public_id: str, *, now: datetime | None = None) -> ClientView:
     """The client as pages show it to this member."""
     now = now or timezone.now()
-    client = get_object_or_404(as_shown(visible_clients(request.organization), now=now), public_id=public_id)
+    clients = CLIENTS.with_working_secrets(visible_clients(request.organization), now=now)
+    client = get_object_or_404(clients, public_id=public_id)
     return as_view(request, client, now=now)
 
 

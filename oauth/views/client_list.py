@@ -1,34 +1,41 @@
 """The list of clients."""
 
-from django.http import HttpResponse
-from django.shortcuts import render
-from django.urls import reverse
-from django.utils import timezone
-from django.views.decorators.http import require_safe
+from collections.abc import Sequence
+from datetime import datetime
 
-from keys.views.access import may_make
-from oauth import client_list
+from django.http import HttpResponse
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from keys.views import listing
+from keys.views.listing import ListPage
+from oauth.client_list import CLIENTS, visible_clients
+from oauth.models import Client
+from oauth.presenters import ClientView
 from oauth.views.access import as_view
 from portal.http import MemberRequest, member_required
 from portal.permissions import Action
 
 
-@require_safe
+@sensitive_post_parameters("q")
+@require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.VIEW)
 def show_list(request: MemberRequest) -> HttpResponse:
-    """The organization's clients, newest first."""
-    now = timezone.now()
-    clients = client_list.visible_clients(request.organization)
-    after = request.GET.get("after", "")
-    page = client_list.page(clients, after=after, now=now)
-    total = clients.count()
-    here = reverse("clients:list")
-    context = {
-        "rows": [as_view(request, client, now=now) for client in page.clients],
-        "caption": f"{len(page.clients)} of {total:,} {'client' if total == 1 else 'clients'}",
-        "total": total,
-        "first_href": here if after else "",
-        "more_href": f"{here}?after={page.next_after}" if page.next_after else "",
-        "may_make": may_make(request),
-    }
-    return render(request, "oauth/client_list.html", context)
+    """The organization's clients."""
+    return listing.show_list(request, CLIENT_LIST)
+
+
+def _views(request: MemberRequest, clients: Sequence[Client], now: datetime) -> list[ClientView]:
+    return [as_view(request, client, now=now) for client in clients]
+
+
+CLIENT_LIST = ListPage(
+    words=ClientView.words,
+    listing=CLIENTS,
+    visible=visible_clients,
+    views=_views,
+    search_hint="Name, part of the secret, scope, id",
+    template="oauth/client_list.html",
+    columns="oauth/_client_columns.html",
+    body="oauth/_client_tbody.html",
+)

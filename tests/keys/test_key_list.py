@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from keys import key_list
-from keys.key_list import Page, Sort, Wanted
+from keys import listing
+from keys.key_list import KEYS, visible_keys
+from keys.listing import Page, Sort, Wanted
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
 from keys.presenters import key_view
 from keys.services.keys import IssuedKey, KeySettings, issue_key
@@ -42,7 +43,7 @@ def make(acme: Organization, api: Api) -> Make:
 
 
 def names(acme: Organization, now: datetime, **wanted: object) -> list[str]:
-    keys = key_list.matching(key_list.visible_keys(acme), Wanted(**wanted), now=now)  # type: ignore[arg-type]
+    keys = KEYS.matching(visible_keys(acme), Wanted(**wanted), now=now)  # type: ignore[arg-type]
     return sorted(key.name for key in keys)
 
 
@@ -69,10 +70,10 @@ def test_a_status_means_the_same_to_a_filter_and_to_a_page(make: Make, acme: Org
     for way in ways:
         make(**way)
     said: dict[Status, set[int]] = {status: set() for status in Status}
-    for key in key_list.with_working_secrets(key_list.visible_keys(acme), now=now):
+    for key in KEYS.with_working_secrets(visible_keys(acme), now=now):
         said[key_view(key, key.working_secrets, may_manage=True, now=now).status].add(key.pk)  # type: ignore[attr-defined]
     for status in Status:
-        found = key_list.matching(key_list.visible_keys(acme), Wanted(status=status), now=now)
+        found = KEYS.matching(visible_keys(acme), Wanted(status=status), now=now)
         assert {key.pk for key in found} == said[status], status
     assert {status for status, keys in said.items() if keys} == set(Status) - {Status.SUSPENDED}
 
@@ -111,59 +112,59 @@ def test_filters_narrow_together(make: Make, acme: Organization, api: Api, now: 
 def test_pages_show_every_key_once_in_order_whatever_the_ties(
     make: Make, acme: Organization, now: datetime, sort: Sort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_list, "PAGE_SIZE", 3)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 3)
     for index in range(4):
         make("same", last_used_at=now, expires_at=now + timedelta(days=index % 2), created_at=now)
         make(f"worker-{index}")
     everything = _walk(acme, sort, now)
     assert len({key.pk for key in everything}) == len(everything) == 8
-    assert everything == list(key_list.visible_keys(acme).order_by(*key_list._ORDERS[sort].by()))
+    assert everything == list(visible_keys(acme).order_by(*listing._ORDERS[sort].by()))
 
 
 def _walk(acme: Organization, sort: Sort, now: datetime) -> list[ApiKey]:
     found: list[ApiKey] = []
-    page = Page([], "")
+    page = Page[ApiKey]([], "")
     while not found or page.next_cursor:
-        page = key_list.page(key_list.visible_keys(acme), sort=sort, after=page.next_cursor, now=now)
-        found += page.keys
+        page = KEYS.page(visible_keys(acme), sort=sort, after=page.next_cursor, now=now)
+        found += page.rows
     return found
 
 
 def test_a_cursor_that_is_not_ours_or_of_another_order_begins_at_the_top(
     make: Make, acme: Organization, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_list, "PAGE_SIZE", 1)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 1)
     make("a")
     make("b")
-    keys = key_list.visible_keys(acme)
-    by_name = key_list.page(keys, sort=Sort.NAME, after="", now=now)
-    for cursor in ("", "x", "a:b:c", by_name.next_cursor[:-1], key_list._ORDERS[Sort.EXPIRES].cursor(by_name.keys[0])):
-        assert key_list.page(keys, sort=Sort.NAME, after=cursor, now=now).keys == by_name.keys
+    keys = visible_keys(acme)
+    by_name = KEYS.page(keys, sort=Sort.NAME, after="", now=now)
+    for cursor in ("", "x", "a:b:c", by_name.next_cursor[:-1], listing._ORDERS[Sort.EXPIRES].cursor(by_name.rows[0])):
+        assert KEYS.page(keys, sort=Sort.NAME, after=cursor, now=now).rows == by_name.rows
 
 
 def test_counting_stops_where_nobody_reads_on(make: Make, acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_list, "MAX_COUNTED", 2)
+    monkeypatch.setattr(listing, "MAX_COUNTED", 2)
     for _ in range(4):
         make()
-    assert key_list.count(key_list.visible_keys(acme)) == 3
+    assert listing.count(visible_keys(acme)) == 3
 
 
 def test_a_key_is_found_by_its_secret_within_its_own_organization(
     issued: IssuedKey, acme: Organization, initech: Organization
 ) -> None:
-    assert key_list.find_by_secret(issued.secret_text, acme) == issued.key
-    assert key_list.find_by_secret(issued.secret_text, initech) is None
-    assert key_list.find_by_secret(issued.secret_text[:-1], acme) is None
+    assert KEYS.find_by_secret(visible_keys(acme), issued.secret_text) == issued.key
+    assert KEYS.find_by_secret(visible_keys(initech), issued.secret_text) is None
+    assert KEYS.find_by_secret(visible_keys(acme), issued.secret_text[:-1]) is None
 
 
 def test_of_a_secret_an_address_holds_no_more_than_its_hint(issued: IssuedKey) -> None:
     beginning = issued.secret.hint.partition("…")[0]
-    assert key_list.searchable(issued.secret_text) == beginning
-    assert key_list.searchable(f" {issued.secret_text[:20]} ") == beginning
-    assert key_list.searchable(f"see {issued.secret_text}!") == f"see {beginning}!"
-    assert key_list.searchable(issued.secret_text.rpartition("_")[2]) == beginning[-4:]
-    assert key_list.searchable(issued.secret_text.replace("_", "%5F")).endswith("%5F" + beginning[-4:-2])
-    assert key_list.searchable(issued.key.public_id) == issued.key.public_id
-    assert key_list.searchable("billing worker") == "billing worker"
-    assert key_list.is_whole_secret(issued.secret_text)
-    assert not key_list.is_whole_secret(issued.secret_text[:-1])
+    assert listing.searchable(issued.secret_text) == beginning
+    assert listing.searchable(f" {issued.secret_text[:20]} ") == beginning
+    assert listing.searchable(f"see {issued.secret_text}!") == f"see {beginning}!"
+    assert listing.searchable(issued.secret_text.rpartition("_")[2]) == beginning[-4:]
+    assert listing.searchable(issued.secret_text.replace("_", "%5F")).endswith("%5F" + beginning[-4:-2])
+    assert listing.searchable(issued.key.public_id) == issued.key.public_id
+    assert listing.searchable("billing worker") == "billing worker"
+    assert listing.is_whole_secret(issued.secret_text)
+    assert not listing.is_whole_secret(issued.secret_text[:-1])

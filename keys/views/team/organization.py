@@ -8,8 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from keys import key_list, usage
+from keys import usage
 from keys.forms.team import ClosingForm, OrganizationNameForm
+from keys.key_list import KEYS, visible_keys
 from keys.policy_list import breaking_keys, policy_words
 from keys.presenters import spread_words
 from keys.states import Status
@@ -81,7 +82,7 @@ def close(request: MemberRequest) -> HttpResponse:
     context = {
         "form": form,
         "organization": organization,
-        "working": key_list.having_status(key_list.visible_keys(organization), WORKING, now=now).count(),
+        "working": KEYS.having_status(visible_keys(organization), WORKING, now=now).count(),
         "calls": usage.calls_of_organization(organization, now=now),
         "members": organization.memberships.count(),
     }

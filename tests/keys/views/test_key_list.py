@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
-from keys import key_list
+from keys import listing
 from keys.models import ApiKey
 from keys.services.keys import IssuedKey
 from tests.keys.views.page import HTMX, queries_of, the
@@ -47,10 +47,10 @@ def test_two_keys_and_thirty_cost_the_same_queries(ada_client: Client, issue: Ca
 def test_a_page_of_fifty_keys_in_use_stays_small(
     ada_client: Client, issue: Callable[[str], ApiKey], use: Callable[[ApiKey, datetime], None], now: datetime
 ) -> None:
-    for index in range(key_list.PAGE_SIZE):
+    for index in range(listing.PAGE_SIZE):
         use(issue(f"checkout-worker-{index:02}"), now - timedelta(days=index % 7))
     page = ada_client.get(LIST)
-    assert len(_names(page.text)) == key_list.PAGE_SIZE
+    assert len(_names(page.text)) == listing.PAGE_SIZE
     assert len(page.content.partition(b"<main")[2]) <= MAX_BYTES
 
 
@@ -133,7 +133,7 @@ def test_no_match_names_the_way_back(many: list[ApiKey], ada_client: Client) -> 
 def test_going_on_works_with_and_without_a_script(
     many: list[ApiKey], ada_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_list, "PAGE_SIZE", 20)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 20)
     first = ada_client.get(LIST, {"sort": "name"}).text
     more = the("#keys-more a[href]", first).attributes["href"] or ""
     rest = ada_client.get(more).text

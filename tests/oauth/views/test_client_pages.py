@@ -215,6 +215,30 @@ def test_the_list_asks_as_much_for_many_as_for_few(
     assert "6 of 6 clients" in ada_client.get("/app/clients/").text
 
 
+def test_the_list_is_searched_and_narrowed_like_that_of_keys(
+    oauth_client: Client, form: dict[str, str], ada_client: Browser
+) -> None:
+    ada_client.post("/app/clients/new/", form)
+    found = ada_client.post("/app/clients/", {"q": oauth_client.name, "sort": "name"}, follow=True).text
+    assert "1 of 1 client<" in found
+    assert "Last token" in found
+    answer = ada_client.post("/app/clients/", {"status": "Paused"}, headers=HTMX)
+    assert answer["HX-Push-Url"] == "/app/clients/?status=Paused"
+    assert "No client matches" in answer.text
+    assert "<html" not in answer.text
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_pasted_secret_leads_to_its_client_and_stands_in_no_address(
+    issued_client: IssuedClient, ada_client: Browser, dov_client: Browser, headers: dict[str, str]
+) -> None:
+    answer = ada_client.post("/app/clients/", {"q": f" {issued_client.secret_text}\n"}, headers=headers)
+    assert (answer.get("HX-Redirect") or answer["Location"]) == where("detail", issued_client.client)
+    assert issued_client.secret_text not in str(answer.headers) + answer.text
+    elsewhere = dov_client.post("/app/clients/", {"q": issued_client.secret_text}, follow=True).text
+    assert "No client of this organization has the secret" in elsewhere
+
+
 def test_a_viewer_sees_the_client_and_no_control_that_changes_it(oauth_client: Client, cyn_client: Browser) -> None:
     for page in ("detail", "settings", "activity"):
         shown = cyn_client.get(where(page, oauth_client)).text
