@@ -16,7 +16,7 @@ from portal.policies import Policies
 from portal.services.invitations import accept_invitation, invite
 from portal.services.members import change_role
 from portal.services.policies import change_policies
-from tests.portal.test_accounts import person, sign_in
+from tests.portal.visitors import person, sign_in
 
 pytestmark = pytest.mark.django_db
 CHOICE = "/accounts/notifications/"
