@@ -119,12 +119,6 @@ def masked_key(hint: str) -> SafeString:
 
 
 @register.simple_tag
-def kbd(keys: str) -> SafeString:
-    """{% kbd "Ctrl C" %}: keys to press."""
-    return format_html('<kbd class="kbd">{}</kbd>', keys)
-
-
-@register.simple_tag
 def avatar(name: str, *, square: bool = False) -> SafeString:
     """{% avatar "Ines Ortega" %}: initials on a hue of the name; decoration beside the name itself."""
     words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[0].isalnum()] or ["?"]
@@ -214,14 +208,14 @@ def tab(label: str, href: str, *, current: bool = False, count: int | None = Non
 
 
 @register.simple_block_tag
-def menu(content: str, label: str, *, icon: str = "ellipsis-horizontal") -> SafeString:
+def menu(content: str, label: str) -> SafeString:
     """{% menu "Actions for checkout" %}<a href=…>Roll</a>{% endmenu %}: a row's actions, open without a script."""
     return format_html(
-        '<details class="menu" data-menu>'
-        '<summary class="btn btn--quiet btn--icon" aria-label="{0}" title="{0}">{1}</summary>'
-        '<div class="menu__list">{2}</div></details>',
-        label, svg_icon(icon, "mini"), content,
-    )  # fmt: skip
+        '<details class="menu" data-menu><summary class="dots" aria-label="{}"></summary>'
+        '<div class="menu__list">{}</div></details>',
+        label,
+        content,
+    )
 
 
 @register.simple_tag

@@ -34,12 +34,6 @@ def mini_bars(values: Sequence[int], label: str) -> SafeString:
 
 
 @register.simple_tag
-def meter(share: float, label: str, tone: str = "") -> SafeString:
-    """{% meter 0.4 "40 of 100 used" %}: a bar filled to a share between 0 and 1."""
-    return charts.meter(share, label=label, tone=tone)
-
-
-@register.simple_tag
 def overlap_bar(started_at: datetime, ends_at: datetime, now: datetime) -> SafeString:
     """{% overlap_bar started ends now %}: how much of an overlap is over, and when the old secret stops."""
     share = (now - started_at) / (ends_at - started_at) if ends_at > started_at else 1.0
