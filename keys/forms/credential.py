@@ -1,7 +1,7 @@
 """What a key and an OAuth client are set to alike."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -9,8 +9,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from keys import limits
-from keys.forms.fields import valid
+from keys.forms.fields import choose, valid
 from keys.models import Credential, Environment
+from portal.models import ServiceAccount
 
 MAX_LIST_CHARS = 20_000
 MAX_METADATA_CHARS = 2 * limits.MAX_METADATA_BYTES
@@ -79,12 +80,25 @@ class CredentialForm(forms.Form):
 
 
 class NewCredentialForm(forms.Form):
-    """What only a new one is asked; ``submission`` tells a repeated POST."""
+    """What only a new one is asked, the owner where there is a choice; ``submission`` tells a repeated POST."""
 
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+    owner = forms.ChoiceField(label="Owner", required=False, help_text="What a service account owns outlives people.")
     environment = forms.ChoiceField(
         label="Environment", widget=forms.RadioSelect, choices=[("live", "Live"), ("test", "Test")], initial="live"
     )
+
+    def __init__(self, *args: Any, accounts: Sequence[ServiceAccount] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._accounts = {account.public_id: account for account in accounts}
+        if self._accounts:
+            choose(self, "owner", [("", "Me"), *((account.public_id, account.name) for account in accounts)])
+        else:
+            del self.fields["owner"]
+
+    def wanted_owner(self) -> ServiceAccount | None:
+        """The service account; None for oneself."""
+        return self._accounts.get(self.cleaned_data.get("owner", ""))
 
     def wanted_environment(self) -> Environment:
         """Live or test."""

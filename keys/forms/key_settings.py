@@ -12,7 +12,6 @@ from keys.forms.credential import CredentialForm, NewCredentialForm, initial_of,
 from keys.forms.fields import DATE, MomentField, choose, valid
 from keys.models import Api, ApiKey
 from keys.services.keys import KeySettings
-from portal.models import ServiceAccount
 
 KEEP, NEVER = "keep", "never"
 LIFETIMES = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "365 days", DATE: "Date", NEVER: "Never"}
@@ -113,7 +112,6 @@ def offered_lifetime(max_days: int | None) -> str:
 class NewKeyForm(NewCredentialForm, KeyForm):
     """A new key of one API."""
 
-    owner = forms.ChoiceField(label="Owner", required=False)
     template = forms.ChoiceField(label="Access", widget=forms.RadioSelect)
 
     environment_hints: ClassVar = {"live": "For real traffic.", "test": "For trying things."}
@@ -123,14 +121,8 @@ class NewKeyForm(NewCredentialForm, KeyForm):
         "custom": "You choose below.",
     }
 
-    def __init__(self, *args: Any, accounts: Sequence[ServiceAccount] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._accounts = {account.public_id: account for account in accounts}
-        if self._accounts:
-            named = [(public_id, each.name) for public_id, each in self._accounts.items()]
-            choose(self, "owner", [("", "Me"), *named])
-        else:
-            del self.fields["owner"]
         readable = scope_choice.readable(self.scopes)
         choices = [("read", "Read only")] * bool(readable) + [("full", "Full access"), ("custom", "Custom")]
         choose(self, "template", choices)
@@ -146,10 +138,6 @@ class NewKeyForm(NewCredentialForm, KeyForm):
                 return [scope.name for scope in self.scopes]
             case _:
                 return self.picked_scopes()
-
-    def wanted_owner(self) -> ServiceAccount | None:
-        """The service account; None for oneself."""
-        return self._accounts.get(self.cleaned_data.get("owner", ""))
 
 
 class EditKeyForm(KeyForm):

@@ -16,7 +16,7 @@ from keys.services.errors import AlreadyDone, Invalid, Refused
 from keys.validation import names
 from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
-from portal.models import User
+from portal.models import Organization, ServiceAccount, User
 from portal.permissions import Action
 
 Value = TypeVar("Value")
@@ -104,6 +104,13 @@ def valid(name: str, clean: Callable[[], Value]) -> Value:
         return clean()
     except ValueError as exc:
         raise Invalid(name, str(exc)) from None
+
+
+def refuse_strange_owner(organization: Organization, account: ServiceAccount | None) -> None:
+    """Raise Invalid for a service account that is not the organization's, or was removed."""
+    present = ServiceAccount.objects.filter(organization=organization, removed_at=None)
+    if account is not None and not present.filter(pk=account.pk).exists():
+        raise Invalid("owner", "This service account is no longer there.")
 
 
 def refuse_if_revoked(key: ApiKey) -> None:

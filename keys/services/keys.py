@@ -20,6 +20,7 @@ from keys.services.common import (
     only_once,
     refuse_if_over,
     refuse_if_revoked,
+    refuse_strange_owner,
     revoke_locked,
     secret_name,
     valid,
@@ -107,7 +108,7 @@ def issue_key(
         api = Api.objects.get(pk=api.pk)
         now = timezone.now()
         _refuse_if_closed(organization, api, by, now)
-        _refuse_strange_owner(organization, service_account)
+        refuse_strange_owner(organization, service_account)
         columns = wanted.cleaned(api)
         _refuse_the_past(wanted.expires_at, now)
         hold_policies_on_new(organization, columns, is_live=environment is Environment.LIVE, by=by, now=now)
@@ -207,12 +208,6 @@ def _refuse_if_closed(organization: Organization, api: Api, by: Actor, now: date
         raise Refused(
             f"This organization has {settings.MAX_KEYS_PER_ORGANIZATION} keys, the most it may have. Revoke one first."
         )
-
-
-def _refuse_strange_owner(organization: Organization, account: ServiceAccount | None) -> None:
-    present = ServiceAccount.objects.filter(organization=organization, removed_at=None)
-    if account is not None and not present.filter(pk=account.pk).exists():
-        raise Invalid("owner", "This service account is no longer there.")
 
 
 def _refuse_the_past(expires_at: datetime | None, now: datetime) -> None:

@@ -12,7 +12,7 @@ from keys import limits
 from keys.limits import RateLimit
 from keys.models import Api, Environment, RevokeReason
 from keys.secret import Kind
-from keys.services.common import mint, only_once, revoke_locked, valid
+from keys.services.common import mint, only_once, refuse_strange_owner, revoke_locked, valid
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_client
 from oauth.jwk import clean_jwks
@@ -20,7 +20,7 @@ from oauth.models import Client, ClientSecret, Grant
 from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, refuse_if_revoked
 from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
-from portal.models import Organization
+from portal.models import Organization, ServiceAccount
 from portal.outbox import change
 from portal.permissions import Action
 from portal.services.organizations import lock_organization
@@ -71,9 +71,10 @@ def create_client(
     grants: Grants,
     environment: Environment,
     by: Actor,
+    service_account: ServiceAccount | None = None,
     submission: UUID | None = None,
 ) -> IssuedClient | ChangedClient:
-    """Make a client, and its first secret unless it brings keys of its own.
+    """Make a client, and its first secret unless it brings keys of its own; owned as keys are.
 
     Raises NotAllowed, Invalid, Refused (suspended organization, disabled API, cap reached) or AlreadyDone.
     """
@@ -82,13 +83,19 @@ def create_client(
         require(by, organization, Action.MANAGE_KEYS)
         now = timezone.now()
         _refuse_if_closed(organization, by)
+        refuse_strange_owner(organization, service_account)
         granted = _granted(grants, before={})
         columns, is_live = wanted.cleaned(), environment is Environment.LIVE
         hold_policies_on_client(
             organization, is_live=is_live, has_networks=bool(columns["networks"]), is_new=True, by=by
         )
         client = Client.objects.create(
-            organization=organization, environment=environment, owner=by.user, created_at=now, **columns
+            organization=organization,
+            environment=environment,
+            owner=None if service_account else by.user,
+            service_account=service_account,
+            created_at=now,
+            **columns,
         )
         remember(client.public_id)
         Grant.objects.bulk_create(Grant(client=client, api=api, scopes=scopes) for api, scopes in granted.items())

@@ -10,6 +10,7 @@ from keys.forms.fields import refuse
 from keys.models import Api
 from keys.presenters import spread_words
 from keys.services.errors import AlreadyDone, Refused
+from keys.team import visible_service_accounts
 from keys.views.issuance import show_already_done
 from oauth import snippets
 from oauth.client_forms import NewClientForm
@@ -27,7 +28,8 @@ def new_client(request: MemberRequest) -> HttpResponse:
     """Ask what the client is to be, make it, and show its secret in the answer to that very POST."""
     apis = list(Api.objects.filter(disabled_at=None, is_builtin=False).order_by("name").prefetch_related("scopes"))
     granted: dict[str, list[str]] = {apis[0].public_id: []} if len(apis) == 1 else {}
-    form = NewClientForm(request.POST or None, apis=apis, granted=granted)
+    accounts = list(visible_service_accounts(request.organization))
+    form = NewClientForm(request.POST or None, apis=apis, granted=granted, accounts=accounts)
     if request.method == "POST" and form.is_valid():
         try:
             made = create_client(
@@ -36,6 +38,7 @@ def new_client(request: MemberRequest) -> HttpResponse:
                 grants=form.chosen_grants(),
                 environment=form.wanted_environment(),
                 by=actor_of(request),
+                service_account=form.wanted_owner(),
                 submission=form.cleaned_data["submission"],
             )
         except AlreadyDone as done:

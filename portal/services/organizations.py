@@ -52,9 +52,9 @@ def create_personal_organization(user: User, *, by: Actor) -> Organization:
 
 def rename_organization(organization: Organization, name: str, *, by: Actor) -> ChangedOrganization:
     """Call the organization something else; ``name`` is checked by the form that asked for it. Raises NotAllowed."""
-    require(by, organization, Action.MANAGE_ORGANIZATION)
     with change() as pending:
         organization = lock_organization(organization)
+        require(by, organization, Action.MANAGE_ORGANIZATION)
         now = timezone.now()
         before, after = {"name": organization.name}, {"name": name}
         organization.name = name

@@ -21,7 +21,7 @@ from oauth.services.secrets import roll_client
 from oauth.services.status import lease_block
 from oauth.services.tokens import revoke_token
 from portal.audit import COMMAND, Actor
-from portal.models import AuditEvent
+from portal.models import AuditEvent, Organization, ServiceAccount
 from tests.keys.views.page import HTMX, queries_of, the
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +70,17 @@ def test_a_new_client_is_shown_its_secret_once_and_never_again(
         assert secret not in ada_client.get(where(page, made)).text
     assert secret not in json.dumps(dict(ada_client.session.items()))
     assert f"audience={api.identifier}" in the("main", answer.text).text()
+
+
+def test_a_client_may_belong_to_a_service_account_of_its_own_organization_alone(
+    ben_client: Browser, acme: Organization, initech: Organization, form: dict[str, str]
+) -> None:
+    assert 'name="owner"' not in ben_client.get("/app/clients/new/").text
+    ours, theirs = (ServiceAccount.objects.create(organization=each, name="deploys") for each in (acme, initech))
+    assert ben_client.post("/app/clients/new/", form | {"owner": theirs.public_id}).status_code == 422
+    assert ben_client.post("/app/clients/new/", form | {"owner": ours.public_id}).status_code == 200
+    made = Client.objects.get()
+    assert (made.owner, made.service_account, made.owner_name) == (None, ours, "deploys")
 
 
 def test_the_same_form_sent_twice_makes_one_client_and_no_second_secret(
