@@ -1,12 +1,15 @@
 """People come and go, and roles change; never without an owner."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.test import Client
 
 from keys.models import Api, ApiKey, Environment
+from keys.services.common import only_once
 from keys.services.departures import remove_member, remove_service_account
 from keys.services.keys import KeySettings, issue_key
 from keys.services.secrets import roll_key
@@ -96,6 +99,21 @@ def test_a_key_is_changed_by_whom_it_belongs_to_by_the_time_its_row_is_locked(
     ApiKey.objects.filter(pk=key.pk).update(owner=ada)
     with pytest.raises(NotAllowed):
         roll_key(read_before, overlap=timedelta(0), by=acting(ben))
+    assert key.secrets.count() == 1
+
+
+def test_who_is_demoted_on_the_way_to_the_row_changes_nothing(
+    acme: Organization, ben: User, key: ApiKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ApiKey.objects.filter(pk=key.pk).update(owner=ben)
+
+    def demoting(submission: UUID | None) -> AbstractContextManager[object]:
+        acme.memberships.filter(user=ben).update(role=Role.VIEWER)
+        return only_once(submission)
+
+    monkeypatch.setattr("keys.services.secrets.only_once", demoting)
+    with pytest.raises(NotAllowed):
+        roll_key(key, overlap=timedelta(0), by=acting(ben))
     assert key.secrets.count() == 1
 
 
