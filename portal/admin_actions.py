@@ -24,7 +24,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from portal.audit import ActorKind
-from portal.http import actor_of
+from portal.http import actor_of, shown_once
 from portal.outbox import Propagation, together
 from portal.times import exact_words
 
@@ -239,7 +239,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
             "back": self._page_of(obj),
             **reveal.context,
         }
-        return TemplateResponse(request, reveal.template, context, headers={"Cache-Control": "no-store"})
+        return shown_once(TemplateResponse(request, reveal.template, context))
 
     def _named(self, objects: Sequence[Object]) -> str:
         return str(objects[0]) if len(objects) == 1 else f"{len(objects)} {self.opts.verbose_name_plural}"

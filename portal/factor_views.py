@@ -29,6 +29,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from portal import reauthentication
 from portal.factor_forms import AddPasskeyForm, NamePasskeyForm
+from portal.http import shown_once
 
 Context = dict[str, Any]
 SECURITY = reverse_lazy("mfa_index")
@@ -46,10 +47,7 @@ def show_codes(request: HttpRequest, authenticator: Authenticator, *, title: str
         "text": quote("".join(f"{code}\n" for code in shown)),
         "continue_url": get_next_redirect_url(request) or SECURITY,
     }
-    response = render(request, "mfa/recovery_codes/index.html", context)
-    response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return shown_once(render(request, "mfa/recovery_codes/index.html", context))
 
 
 class ActivateTotpView(totp_views.ActivateTOTPView):

@@ -73,6 +73,13 @@ def fragment_or_page(
     return response
 
 
+def shown_once(response: HttpResponse) -> HttpResponse:
+    """An answer with a secret in it: nothing on its way keeps it, and no other page hears of its address."""
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
 def problem_of(status: int) -> ProblemType:
     """What Django itself refused with this status."""
     return _PROBLEMS.get(status, ProblemType.INTERNAL_ERROR if status >= 500 else ProblemType.MALFORMED_REQUEST)

@@ -18,7 +18,7 @@ from keys.services.keys import IssuedKey, issue_key
 from keys.snippets import with_secret
 from keys.team import visible_service_accounts
 from keys.views.access import get_view
-from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required, shown_once
 from portal.models import Organization
 from portal.permissions import Action
 
@@ -70,10 +70,7 @@ def show_secret(request: MemberRequest, issued: IssuedKey, *, rolled: bool = Fal
         "rolled": rolled,
         "whoami_url": f"{settings.PUBLIC_URL}/v1/whoami",
     }
-    response = fragment_or_page(request, "keys/_key_created.html", "keys/key_created.html", context)
-    response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return shown_once(fragment_or_page(request, "keys/_key_created.html", "keys/key_created.html", context))
 
 
 def show_already_done(request: MemberRequest, view: CredentialView) -> HttpResponse:

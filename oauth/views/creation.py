@@ -17,7 +17,7 @@ from oauth.client_forms import NewClientForm
 from oauth.services.clients import create_client
 from oauth.services.common import IssuedClient
 from oauth.views.access import back, get_view
-from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required, shown_once
 from portal.permissions import Action
 
 
@@ -66,7 +66,4 @@ def show_secret(request: MemberRequest, issued: IssuedClient, *, rolled: bool = 
         "snippets": snippets.with_secret(issued.client, issued.secret_text),
         "rolled": rolled,
     }
-    response = fragment_or_page(request, "oauth/_client_created.html", "oauth/client_created.html", context)
-    response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return shown_once(fragment_or_page(request, "oauth/_client_created.html", "oauth/client_created.html", context))
