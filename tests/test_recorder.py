@@ -164,6 +164,12 @@ def test_a_client_that_was_disabled_gets_nothing_and_what_it_got_meanwhile_is_in
     assert not any(map(fleet.oauth.is_active, tokens))
 
 
+def test_a_client_secret_that_was_rolled_out_gets_nothing_and_what_it_got_lives_on(fleet: Fleet) -> None:
+    changed, issues = fleet.oauth.issue_against("roll_out")
+    assert {each.status for each in issues if each.started > changed["ended"]} <= {401, 429}
+    assert all(fleet.oauth.is_active(each.token) for each in issues if each.token)
+
+
 def test_all_tokens_are_revoked_that_were_there_and_none_that_came_after(fleet: Fleet) -> None:
     changed, issues = fleet.oauth.issue_against("revoke_tokens")
     before = [each.token for each in issues if each.ended < changed["started"]]

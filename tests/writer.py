@@ -34,6 +34,7 @@ from oauth.services.clients import (  # noqa: E402
     revoke_client,
 )
 from oauth.services.common import IssuedClient  # noqa: E402
+from oauth.services.secrets import roll_client  # noqa: E402
 from oauth.services.tokens import revoke_all_tokens, revoke_token  # noqa: E402
 from portal import outbox  # noqa: E402  # after Django
 from portal.audit import COMMAND  # noqa: E402
@@ -155,6 +156,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "revoke_tokens": lambda client: (revoke_all_tokens(_client(client), by=COMMAND).propagation, None),
     "disable_client": lambda client: (disable_client(_client(client), by=COMMAND).propagation, None),
     "enable_client": lambda client: (enable_client(_client(client), by=COMMAND).propagation, None),
+    "roll_out": lambda client: (roll_client(_client(client), overlap=timedelta(0), by=COMMAND).propagation, None),
     "revoke_client": lambda client: (
         revoke_client(_client(client), reason=RevokeReason.OTHER, by=COMMAND).propagation,
         None,
