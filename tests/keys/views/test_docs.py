@@ -52,6 +52,12 @@ def test_what_the_page_rejects_the_product_rejects(page: LexborHTMLParser, text:
     assert parse(text) is None
 
 
+def test_tokens_are_verified_by_addresses_that_answer(page: LexborHTMLParser) -> None:
+    for path in ("/oauth/token", "/.well-known/jwks.json"):
+        assert path in settings.HOT_PATHS
+        assert f"{settings.PUBLIC_URL}{path}" in the("#tokens", page).text()
+
+
 def test_validation_is_shown_in_four_languages_at_this_installations_address(page: LexborHTMLParser) -> None:
     panels = page.css("#validate .snippets__panel")
     assert len(panels) == 4
