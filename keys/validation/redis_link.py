@@ -1,7 +1,8 @@
 """How a process reaches Redis from its event loop: connections that know their run, scripts, deadlines. No protocol."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
 from hashlib import sha1
 from importlib import resources
@@ -102,7 +103,7 @@ class Link:
         Raises RedisDown.
         """
         try:
-            async with asyncio.timeout(within_s), self._free:
+            async with _within(within_s), self._free:
                 return await self._run(script, keys, arguments, with_run=with_run)
         except (RedisError, OSError, TimeoutError, KeyError) as exc:
             await self.close()  # where one connection fails, the others lead to the same trouble
@@ -129,6 +130,17 @@ class Link:
         """Drop the connections that are not in use."""
         while self._idle:
             await self._idle.pop().disconnect(nowait=True)
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """A deadline that counts once the loop has read again: what is there by then is not late, the loop is."""
+    async with asyncio.timeout(None) as deadline:
+        timer = asyncio.get_running_loop().call_later(seconds, deadline.reschedule, 0.0)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 async def _evaluate(connection: Any, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
