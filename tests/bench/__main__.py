@@ -86,14 +86,20 @@ def main() -> None:
         medians = {connections: report(targets, connections, rounds=ROUNDS) for connections in CALLS}
         tokens = _tokens(targets, demo)
         took_ms = revocations(four, demo, stack)
+        profile = profiled(first, demo)
     weight = copies_weigh()
     conclude(medians[max(CALLS)], tokens, took_ms, weight)
+    say(f"\nwhere a warm validation's own time goes\n{profile}")
 
 
 def ask(demo: dict[str, Any], credential: str) -> bytes:
     """The bytes of a validation."""
-    body = json.dumps({"credential": credential, "scopes": ["orders:read"], "ip": "203.0.113.9"})
-    return load.post("/v1/validate", body.encode(), bearer=demo["api"]["secret"])
+    return load.post("/v1/validate", question_about(credential).encode(), bearer=demo["api"]["secret"])
+
+
+def question_about(credential: str) -> str:
+    """The body of a validation."""
+    return json.dumps({"credential": credential, "scopes": ["orders:read"], "ip": "203.0.113.9"})
 
 
 def _targets(
@@ -171,6 +177,15 @@ def revocations(four: live.Live, demo: dict[str, Any], stack: ExitStack) -> list
             if json.loads(_whoami(four, key))["code"] != "REVOKED":
                 raise AssertionError("a revoked key was let through")
     return took_ms
+
+
+def profiled(portal: live.Live, demo: dict[str, Any]) -> str:
+    """The functions that take most of a warm validation's time, as lines."""
+    question = json.dumps({"body": question_about(demo["api_key"]), "bearer": demo["api"]["secret"]})
+    command = [sys.executable, "-m", "tests.bench.profile"]
+    return subprocess.run(
+        command, cwd=BASE_DIR, check=True, env=portal.environ, input=question, capture_output=True, text=True
+    ).stdout
 
 
 def copies_weigh() -> int:
