@@ -80,7 +80,7 @@ def token_of(form: Form) -> str:
 def _told(outcome: Outcome) -> bytes:
     if outcome.code is not Code.VALID or outcome.principal is None:
         return INACTIVE
-    return b"{%s}" % outcome.principal.introspected
+    return b"{%s}" % outcome.principal.introspected()
 
 
 INTROSPECTOR = Introspector(ENGINE, CLIENTS)

@@ -139,18 +139,24 @@ def read(token: str, *, issuer: str) -> Presented | Flaw:
     payload = _decode(match[2]) if match else None
     if match is None or payload is None:
         return Flaw.MALFORMED
+    claims = _claims(payload)
+    if claims is None or claims.iss != issuer:
+        return _flaw(payload, issuer)
+    signature = _decode(match[3])
+    if signature is None:
+        return Flaw.SIGNATURE_INVALID
+    return Presented(match[1], token[: match.end(2)].encode(), signature, claims)
+
+
+def _flaw(payload: bytes, issuer: str) -> Flaw:
+    """What is wrong with claims that are not such as we make."""
     try:
         issued = _issued.decode(payload)
     except msgspec.ValidationError:
         return Flaw.ISSUER_UNKNOWN
     except _UNREADABLE:
         return Flaw.MALFORMED
-    if issued.iss != issuer:
-        return Flaw.ISSUER_UNKNOWN
-    claims, signature = _claims(payload), _decode(match[3])
-    if claims is None or signature is None:
-        return Flaw.SIGNATURE_INVALID
-    return Presented(match[1], token[: match.end(2)].encode(), signature, claims)
+    return Flaw.SIGNATURE_INVALID if issued.iss == issuer else Flaw.ISSUER_UNKNOWN
 
 
 def check(presented: Presented, verifiers: Mapping[str, Verifier], *, now: float) -> Genuine | Flaw:

@@ -4,6 +4,7 @@ The order of the checks is the one of API keys (``keys.validation.verdict``); th
 """
 
 from datetime import UTC, datetime
+from functools import partial
 
 from msgspec import Raw
 
@@ -63,7 +64,8 @@ def principal_of(
                 "metadata": Raw(client.metadata),
             }
         ),
-        introspected=members(
+        introspected=partial(
+            members,
             {
                 "active": True,
                 "scope": " ".join(scopes),
@@ -77,7 +79,7 @@ def principal_of(
                 "jti": token.jti,
                 "org": token.org,
                 "env": token.env,
-            }
+            },
         ),
     )
 

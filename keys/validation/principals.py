@@ -7,6 +7,7 @@ snapshot that was read anew is another object.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 from msgspec import Raw, Struct
@@ -77,7 +78,8 @@ def _principal(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSna
         shown_if_valid=members(
             {"subject": key.key_id, "client_id": None, "scopes": scopes, "metadata": Raw(key.metadata)}
         ),
-        introspected=members(
+        introspected=partial(
+            members,
             {
                 "active": True,
                 "scope": " ".join(scopes),
@@ -87,7 +89,7 @@ def _principal(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSna
                 "aud": api.identifier,
                 "org": organization.organization_id,
                 "env": key.environment,
-            }
+            },
         ),
     )
 
