@@ -54,7 +54,7 @@ def hold_policies_on_edit(key: ApiKey, columns: Mapping[str, Any], changed: Sequ
 
 
 def hold_policies_on_roll(credential: Credential, *, by: Actor) -> None:
-    """Raise Invalid for who may make no live credential: rolling shows the secret of one, as making it does."""
+    """Raise Invalid for who may make no live credential: a new secret or key signs in as one, as making it does."""
     if by.kind in BOUND and credential.environment == Environment.LIVE:
         _require_maker(credential.organization, by)
 

@@ -14,7 +14,7 @@ from keys.models import Api, Environment, RevokeReason
 from keys.secret import Kind
 from keys.services.common import mint, only_once, refuse_strange_owner, revoke_locked, valid
 from keys.services.errors import Conflict, Invalid, Refused
-from keys.services.policies import hold_policies_on_client
+from keys.services.policies import hold_policies_on_client, hold_policies_on_roll
 from oauth.jwk import clean_jwks
 from oauth.models import Client, ClientSecret, Grant
 from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, refuse_if_revoked
@@ -184,6 +184,8 @@ def _other_columns(client: Client, wanted: ClientSettings, by: Actor) -> dict[st
     if bool(wanted_columns["public_keys"]) != bool(client.public_keys):
         raise Invalid("public_keys", "A client keeps to keys, or to secrets. Create another.")
     columns = {name: value for name, value in wanted_columns.items() if getattr(client, name) != value}
+    if "public_keys" in columns:
+        hold_policies_on_roll(client, by=by)  # whoever puts in their own key can sign in as the client
     if "networks" in columns:
         is_live, has_networks = client.environment == Environment.LIVE, bool(columns["networks"])
         hold_policies_on_client(client.organization, is_live=is_live, has_networks=has_networks, is_new=False, by=by)

@@ -42,7 +42,7 @@ from oauth.services.tokens import (
 from oauth.sweeps import record_endings
 from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
-from portal.models import AuditEvent, Organization, User
+from portal.models import AuditEvent, Organization, ServiceAccount, User
 from portal.permissions import Role
 from portal.policies import Policies
 from portal.services.organizations import suspend_organization
@@ -377,6 +377,22 @@ def test_who_may_make_live_keys_makes_live_clients(acme: Organization, api: Api,
     Client.objects.update(owner=ben)
     with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
         roll_client(live, overlap=timedelta(0), by=as_ben)
+
+
+def test_who_may_make_no_live_keys_puts_none_of_their_own_into_a_live_client(
+    acme: Organization, api: Api, as_ada: Actor, ben: User
+) -> None:
+    change_policies(acme, Policies(live_keys_by=Role.ADMIN), by=as_ada)
+    owner = ServiceAccount.objects.create(organization=acme, name="robot")
+    theirs, bens = (replace(WANTED, public_keys=[generate("ES256").public]) for _ in range(2))
+    grants = {api.public_id: ["orders:read"]}
+    made = create_client(acme, theirs, grants=grants, environment=Environment.LIVE, by=as_ada, service_account=owner)
+    as_ben = Actor(ActorKind.USER, ben)
+    with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
+        edit_client(made.client, bens, by=as_ben)
+    assert Client.objects.get().public_keys == made.client.public_keys
+    edit_client(made.client, replace(theirs, note="on call"), by=as_ben)
+    edit_client(made.client, bens, by=as_ada)
 
 
 def test_where_live_keys_need_networks_live_clients_need_them(issued: IssuedClient, api: Api, as_ada: Actor) -> None:
