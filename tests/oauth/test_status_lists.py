@@ -3,11 +3,13 @@
 import gzip
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 import jwt
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from keys.models import Api, RevokeReason
 from keys.services.apis import disable_api
@@ -161,6 +163,25 @@ def test_a_list_says_what_has_become_of_a_token(client_row: Client, api: Api, ch
     content = rebuilt()
     assert statuses(content, claims, other) == tuple(wanted)
     assert rebuilt() is content  # nothing has changed since, so nothing is built
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("before", [1, 2, 3])
+def test_a_revoked_token_is_never_valid_again_though_all_are_revoked_while_its_list_is_read(
+    client_row: Client, api: Api, before: int
+) -> None:
+    claims, asked = claims_for(client_row, api), count(1)
+    revoke_token(client_row, claims.jti, by=COMMAND)
+
+    def commit_in_between(execute: Callable[..., object], *call: object) -> object:
+        if next(asked) == before:
+            revoke_all_tokens(client_row, by=COMMAND)
+        return execute(*call)
+
+    with connection.execute_wrapper(commit_in_between):
+        facts = read_facts(number_of(claims))
+    assert next(asked) > before
+    assert statuses(build(facts), claims) == (REFUSED,)
 
 
 def statuses(content: Content, *tokens: Claims) -> tuple[int, ...]:
