@@ -26,6 +26,9 @@ class TokenRequest(Struct, frozen=True):
     presented: Presented
     form: Form
 
+    def __repr__(self) -> str:
+        return "TokenRequest(***)"
+
 
 def read_token_request(authorization: Sequence[str], body: bytes) -> TokenRequest:
     """The request; ``authorization`` holds the header's lines. Raises InvalidClient or InvalidRequest."""
@@ -41,7 +44,7 @@ def remember(request: TokenRequest) -> None:
     """The request was right."""
     if isinstance(request.presented, PresentedSecret):
         if len(_remembered) >= MAX_REMEMBERED:
-            _remembered.clear()
+            del _remembered[next(iter(_remembered))]  # the oldest
         presented = PresentedDigests(request.presented.client_id, digests_of(request.presented))
         form = {name: value for name, value in request.form.items() if name in PARAMETERS}
         _remembered[request.digest] = TokenRequest(request.digest, presented, form)

@@ -144,9 +144,10 @@ def _recognise(text: str) -> ApiKeyCredential | Caller | Verdict | None:
 
 def _remember(digests: dict[str, bytes], found: ApiKeyCredential | Caller) -> None:
     """Know the text again by its newest digest; only what exists is remembered, whatever strangers make up."""
-    if len(_remembered) >= MAX_REMEMBERED:
-        _remembered.clear()
-    _remembered[next(iter(digests.values()))] = found
+    newest = next(iter(digests.values()))
+    if len(_remembered) >= MAX_REMEMBERED and newest not in _remembered:
+        del _remembered[next(iter(_remembered))]  # the oldest
+    _remembered[newest] = found
 
 
 @receiver(setting_changed)

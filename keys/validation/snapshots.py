@@ -158,6 +158,9 @@ class CachedSnapshots:
             found = await self._fetch(list(batch), taken, before) if batch else {}
         except Exception:  # whatever it is, nobody may be left waiting
             log.exception("snapshots.load_failed")
+            if len(batch) > 1:  # what one name is to blame for must not cost the others their answers
+                await asyncio.gather(*(self._load({name: running}) for name, running in batch.items()))
+                return
             found = dict.fromkeys(batch, Unavailable("error"))
         self._end(found, batch)
 

@@ -332,6 +332,27 @@ def test_many_at_once_wait_for_a_connection(valkey: "redis.Redis", table: Table)
     play(scene)
 
 
+def test_a_row_that_cannot_be_read_costs_nobody_else_an_answer(
+    valkey: "redis.Redis", table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(ids: Sequence[str]) -> Mapping[str, Snapshot]:
+        if "broken" in ids:
+            raise KeyError("broken")
+        return table.load(ids)
+
+    monkeypatch.setitem(database._loaders, "race", load)
+    table.rows |= {str(number): False for number in range(9)}
+
+    async def scene() -> None:
+        async with running(1) as (process,):
+            asked = ("race:broken", *(f"race:{number}" for number in range(9)))
+            broken, *others = await asyncio.gather(*map(process.is_suspended, asked), return_exceptions=True)
+            assert isinstance(broken, Unavailable)
+            assert others == [False] * 9
+
+    play(scene)
+
+
 def test_a_reply_that_is_there_is_not_late_because_the_loop_is(valkey: "redis.Redis", table: Table) -> None:
     async def scene() -> None:
         link = Link()
