@@ -10,7 +10,6 @@ from oauth.forms import Form
 
 GRANT_TYPE = "client_credentials"
 MAX_SCOPES = 100
-PARAMETERS = frozenset({"grant_type", "audience", "resource", "scope"})
 
 
 class Wanted(NamedTuple):

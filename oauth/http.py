@@ -19,7 +19,7 @@ _encoder = msgspec.json.Encoder()
 
 async def _token(exchange: Exchange) -> Answer:
     request = read_token_request(exchange.headers(b"authorization"), await read_form_body(exchange))
-    issued = await ISSUER.issue(request.presented, request.form, caller_of(exchange))
+    issued = await ISSUER.issue(request, caller_of(exchange))
     remember(request)
     return Answer(_encoder.encode(issued), headers=PRAGMA)
 

@@ -12,12 +12,11 @@ from keys.validation.names import SIGNING_KEYS, api_name
 from keys.validation.shapes import ApiSnapshot, ClientSnapshot, Code, GrantFacts, SigningKeysSnapshot
 from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
 from oauth.errors import InvalidScope, InvalidTarget
-from oauth.forms import Form
-from oauth.grants import Wanted, choose_grant, choose_scopes, lifetime_s, read_request
+from oauth.grants import Wanted, choose_grant, choose_scopes, lifetime_s
 from oauth.jti import Place, new_jti
 from oauth.keyring import NoSigningKey, keyring
-from oauth.presented import Presented
 from oauth.status_leases import LEASES, Holder
+from oauth.token_requests import TokenRequest
 from oauth.tokens import Claims, StatusClaim, StatusListClaim, mint
 
 
@@ -48,11 +47,11 @@ class Issuer:
         self._snapshots = snapshots
         self._places = places
 
-    async def issue(self, presented: Presented, form: Form, caller: Caller) -> Issued:
+    async def issue(self, request: TokenRequest, caller: Caller) -> Issued:
         """The token that is asked for; raises OAuthError, or Unavailable where no answer can be given now."""
         deadline = time.monotonic() + DEADLINE_S
-        who = await self._clients.authenticate(presented, caller, deadline=deadline)
-        wanted = read_request(form)
+        who = await self._clients.authenticate(request.presented, caller, deadline=deadline)
+        wanted = request.wanted
         try:
             issued = await self._issue(who.client, wanted, deadline)
         except InvalidScope:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from keys.validation.peppers import newest_digest
 from oauth.client_auth import digests_of
 from oauth.forms import Form, read_form
-from oauth.grants import PARAMETERS
+from oauth.grants import Wanted, read_request
 from oauth.presented import Presented, PresentedDigests, PresentedSecret, read_presented
 
 MAX_REMEMBERED = 10_000
@@ -25,9 +25,15 @@ class TokenRequest(Struct, frozen=True):
     digest: bytes  # of all that was sent
     presented: Presented
     form: Form
+    known: Wanted | None = None  # what the form asks for, where it was read before
 
     def __repr__(self) -> str:
         return "TokenRequest(***)"
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is asked for; raises OAuthError. A stranger is not to be told what is wrong with it."""
+        return self.known or read_request(self.form)
 
 
 def read_token_request(authorization: Sequence[str], body: bytes) -> TokenRequest:
@@ -46,8 +52,7 @@ def remember(request: TokenRequest) -> None:
         if len(_remembered) >= MAX_REMEMBERED:
             del _remembered[next(iter(_remembered))]  # the oldest
         presented = PresentedDigests(request.presented.client_id, digests_of(request.presented))
-        form = {name: value for name, value in request.form.items() if name in PARAMETERS}
-        _remembered[request.digest] = TokenRequest(request.digest, presented, form)
+        _remembered[request.digest] = TokenRequest(request.digest, presented, {}, request.wanted)
 
 
 _remembered: dict[bytes, TokenRequest] = {}
