@@ -85,7 +85,8 @@ class Exchange:
     @property
     def client_address(self) -> str | None:
         """Where the request comes from, as far as the trusted proxies tell."""
-        return client_address(self._peer, self.headers(b"x-forwarded-for"), _door().trusted_proxies)
+        trusted = _door().trusted_proxies
+        return client_address(self._peer, self.headers(b"x-forwarded-for") if trusted else (), trusted)
 
     @property
     def agent(self) -> bytes | None:
