@@ -1,4 +1,4 @@
-"""Mails about people and organizations: the fact first, one button, addresses of ``PUBLIC_URL`` only, never a secret.
+"""Mails about people and organizations: the fact first, one button or none, addresses of ``PUBLIC_URL`` only, no secret.
 
 The one exception is an invitation's link, whose one-time part is what the mail is for.
 """
@@ -18,12 +18,12 @@ from portal.times import day_words, exact_words
 
 @dataclass(frozen=True)
 class Letter:
-    """One mail before it is addressed; ``path`` is where its button leads."""
+    """One mail before it is addressed; ``path`` is where its button leads, where it has one."""
 
     subject: str
     lines: Sequence[str]
-    button: str
-    path: str = field(repr=False)
+    button: str = ""
+    path: str = field(default="", repr=False)
 
     def rendered(self, kind: str) -> str:
         """As ``html`` or ``txt``."""
@@ -31,7 +31,7 @@ class Letter:
             "subject": self.subject,
             "lines": self.lines,
             "button_label": self.button,
-            "button_url": settings.PUBLIC_URL + self.path,
+            "button_url": settings.PUBLIC_URL + self.path if self.path else "",
             "public_url": settings.PUBLIC_URL,
         }
         return render_to_string(f"emails/letter.{kind}", context)
@@ -69,18 +69,16 @@ def invitation(invited: Invitation, token: str) -> Letter:
     )
 
 
-def reminder(invited: Invitation, token: str) -> Letter:
-    """To whom an invitation is for that is about to end."""
+def reminder(invited: Invitation) -> Letter:
+    """To whom an invitation is for that is about to end; the link stays in the mail that has it."""
     inviter = invited.invited_by.display_name if invited.invited_by else "Somebody"
     return Letter(
         f"Your invitation to {invited.organization.name} ends on {day_words(invited.expires_at)}",
         [
             f"{inviter} invited you to work in {invited.organization.name} as {Role(invited.role)}.",
-            f"It ends on {exact_words(invited.expires_at)}. The link in our first mail works no longer; this one does.",
-            "If you do not know them, do nothing.",
+            f"It ends on {exact_words(invited.expires_at)}. The link is in our mail of {exact_words(invited.sent_at)}.",
+            f"If you cannot find that mail, ask {inviter} to send it again. If you do not know them, do nothing.",
         ],
-        "Look at the invitation",
-        reverse("team:invited_link", args=[token]),
     )
 
 

@@ -110,18 +110,20 @@ def decline_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
 def remind_invited(*, now: datetime, limit: int) -> int:
     """Mail up to ``limit`` people whose invitation ends within two days, each once; returns how many were seen to.
 
-    Of a link only the digest is kept, so they get a new one, and the old one is void. Whoever could not be invited
-    today is not reminded.
+    Of their link only the digest is kept: the reminder says in which mail it is. A new one would void the old before
+    anybody knows that the mail arrives. Whoever could not be invited today is not reminded.
     """
     with transaction.atomic(durable=True):
         open_ones = Invitation.objects.filter(ended_at=None, reminded_at=None, organization__closed_at=None)
         due = open_ones.filter(expires_at__gt=now, expires_at__lte=now + REMIND_AHEAD).order_by("expires_at")
         found = due.select_for_update(of=("self",), skip_locked=True).select_related("organization", "invited_by")
         invitations = list(found[:limit])
-        reminded = [(each, _renew(each)) for each in invitations if _still_stands(each)]
+        reminded = [each for each in invitations if _still_stands(each)]
+        for invitation in reminded:
+            _record(AuditAction.INVITATION_REMINDED, invitation, SYSTEM)
         Invitation.objects.filter(pk__in=[each.pk for each in invitations]).update(reminded_at=now)
-    for invitation, token in reminded:
-        letters.send(letters.reminder(invitation, token), [invitation.email])
+    for invitation in reminded:
+        letters.send(letters.reminder(invitation), [invitation.email])
     return len(invitations)
 
 
@@ -202,14 +204,6 @@ def _write(organization: Organization, email: str, role: Role, by: Actor, now: d
     action = AuditAction.INVITATION_SENT if is_new else AuditAction.INVITATION_RESENT
     _record(action, invitation, by, after={"role": role.value})
     return invitation, token
-
-
-def _renew(invitation: Invitation) -> str:
-    token = secrets.token_urlsafe(32)
-    invitation.digest = _digest(token)
-    invitation.save(update_fields=["digest"])
-    _record(AuditAction.INVITATION_REMINDED, invitation, SYSTEM)
-    return token
 
 
 def _mailed(made: Sequence[tuple[Invitation, str]]) -> list[Invitation]:
