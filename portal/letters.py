@@ -1,4 +1,4 @@
-"""Mails about people and organizations: the fact first, one button or none, addresses of ``PUBLIC_URL`` only, no secret.
+"""Mails about people and organizations: the fact first, at most a button, addresses of ``PUBLIC_URL`` only, no secret.
 
 The one exception is an invitation's link, whose one-time part is what the mail is for.
 """
