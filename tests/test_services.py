@@ -62,8 +62,8 @@ ONESELF = {
 # Parts of operations: their callers have asked.
 PARTS = {
     "revoke_locked", "require_grant", "hold_policies_on_new",
-    "hold_policies_on_edit", "hold_policies_on_roll", "hold_policies_on_client", "require_change", "lock_key",
-    "lock_client",
+    "hold_policies_on_edit", "hold_policies_on_roll", "hold_policies_on_client", "require_change", "hold_change",
+    "lock_key", "lock_client",
 }  # fmt: skip
 MAY: Mapping[str, set[str]] = {
     "owner": OWNERS | ADMINS | MAKERS | KEEPERS, "admin": ADMINS | MAKERS | KEEPERS, "developer": MAKERS,

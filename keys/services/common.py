@@ -14,9 +14,9 @@ from keys.models import ApiKey, ApiSecret, Credential, RevokeReason, Secret, Sub
 from keys.secret import Kind, digest, generate
 from keys.services.errors import AlreadyDone, Invalid, Refused
 from keys.validation import names
-from portal.audit import Actor, record_of, require
+from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
-from portal.models import Organization, ServiceAccount, User
+from portal.models import Membership, Organization, ServiceAccount, User
 from portal.permissions import Action
 
 Value = TypeVar("Value")
@@ -50,8 +50,20 @@ def lock_key(public_id: str, *, by: Actor) -> ApiKey:
     """The key, locked, with its organization and API at hand, for who may change it now; raises NotAllowed."""
     keys = ApiKey.objects.select_for_update(of=("self",)).select_related("organization", "api")
     key = keys.get(public_id=public_id)
-    require_change(key, by=by)
+    hold_change(key, by=by)
     return key
+
+
+def hold_change(credential: Credential, *, by: Actor) -> None:
+    """As ``require_change``, and it stays so until the open transaction, which has locked the credential, ends.
+
+    Whoever removes or demotes the actor waits for that, or was first. Departures lock in the same order: the
+    credentials, then the membership.
+    """
+    if by.kind is ActorKind.USER:
+        places = Membership.objects.select_for_update(no_key=True)
+        places.filter(organization=credential.organization, user=by.user).first()
+    require_change(credential, by=by)
 
 
 def require_change(credential: Credential, *, by: Actor) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from keys.services.common import require_change
+from keys.services.common import hold_change
 from keys.services.errors import Refused
 from keys.validation.names import client_name
 from oauth.models import Client, ClientSecret
@@ -35,7 +35,7 @@ def lock_client(public_id: str, *, by: Actor) -> Client:
     """
     clients = Client.objects.select_for_update(of=("self",), no_key=True)
     client = clients.select_related("organization").get(public_id=public_id)
-    require_change(client, by=by)
+    hold_change(client, by=by)
     return client
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from keys.models import Api, ApiKey, Environment, RevokeReason, Usage
@@ -20,7 +20,7 @@ from keys.services.secrets import roll_key
 from keys.validation.batches import Batch, Count
 from keys.validation.folding import fold
 from portal.audit import Actor, ActorKind, NotAllowed
-from portal.models import AuditEvent, Membership, Organization, User
+from portal.models import AuditEvent, Membership, Organization, ServiceAccount, User
 from portal.permissions import Role
 from portal.services.invitations import accept_invitation, invite
 from portal.services.members import change_role, take_out
@@ -137,3 +137,48 @@ def test_counts_of_keys_do_not_wait_for_a_departure_that_hands_them_over(
     remove_member(acme.memberships.get(user=ben), heir=as_ada.user, by=as_ada)
     assert ApiKey.objects.get(pk=left.key.pk).owner == as_ada.user
     assert Usage.objects.get().count == 1
+
+
+def waits(act: Callable[[], object]) -> bool:
+    """Whether somebody else who does it now would have to wait for the open transaction."""
+
+    def run() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '100ms'")
+        try:
+            act()
+        except OperationalError:
+            return True
+        return False
+
+    return at_once(run) == [True]
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="there, whoever writes has the whole database")
+def test_no_change_of_a_service_accounts_key_outlives_the_removal_or_demotion_of_who_makes_it(
+    acme: Organization, api: Api, as_ada: Actor, ben: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot = ServiceAccount.objects.create(organization=acme, name="robot")
+    wanted = KeySettings("robot's")
+    key = issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada, service_account=robot).key
+    place, waited = acme.memberships.get(user=ben), list[bool]()
+
+    def roll() -> object:
+        return roll_key(key, overlap=HOUR, by=Actor(ActorKind.USER, ben))
+
+    def end_it_elsewhere(*_: Any, **__: Any) -> None:
+        waited.append(waits(lambda: change_role(place, Role.VIEWER, by=as_ada)))
+        waited.append(waits(lambda: remove_member(place, heir=None, by=as_ada)))
+
+    def roll_elsewhere(*args: Any, **kwargs: Any) -> None:
+        take_out(*args, **kwargs)
+        waited.append(waits(roll))
+
+    monkeypatch.setattr("keys.services.secrets.hold_policies_on_roll", end_it_elsewhere)
+    roll()
+    monkeypatch.setattr("keys.services.departures.take_out", roll_elsewhere)
+    remove_member(place, heir=None, by=as_ada)
+    assert waited == [True, True, True]
+    with pytest.raises(NotAllowed):
+        roll()
+    assert key.secrets.count() == 2
