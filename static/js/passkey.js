@@ -2,7 +2,7 @@
 // [data-passkey-options], or are fetched from the form's address. [data-passkey-autofill] also offers passkeys in the
 // e-mail field. What needs passkeys is drawn only where the browser has them.
 const supported = Boolean(window.PublicKeyCredential?.parseCreationOptionsFromJSON && window.PublicKeyCredential?.parseRequestOptionsFromJSON);
-let waiting = null; // the offer in the e-mail field; only one question at a time may be open
+const offering = new AbortController(); // the offer in the e-mail field ends before another question is asked
 
 function draw() {
   document.querySelectorAll("[data-needs-passkeys]").forEach((part) => { part.hidden = !supported; });
@@ -29,7 +29,8 @@ document.addEventListener("submit", async (event) => {
   const form = event.target.closest("[data-passkey]");
   if (!form) return;
   event.preventDefault();
-  waiting?.abort();
+  offering.abort();
+  await offered; // the newest challenge is the one that counts, and only one question may be open
   const said = form.querySelector("[data-passkey-failed]");
   said.hidden = true;
   try {
@@ -43,9 +44,8 @@ document.addEventListener("submit", async (event) => {
 async function offer() {
   const form = document.querySelector("[data-passkey-autofill]");
   if (!supported || !form || !(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
-  waiting = new AbortController();
-  ask(form, { mediation: "conditional", signal: waiting.signal }).catch(() => {}); // nobody was asked, nobody is told
+  await ask(form, { mediation: "conditional", signal: offering.signal });
 }
 
 draw();
-offer();
+const offered = offer().catch(() => {}); // nobody was asked, nobody is told
