@@ -24,6 +24,7 @@ RULES: dict[Literal["light", "dark"], object] = {
     "light": FAULTS,
     "dark": FAULTS | {"runOnly": {"type": "rule", "values": ["color-contrast"]}},  # colours alone differ
 }
+FIND = "async options => ({ violations: (await axe.run(options)).violations })"  # the rest is long and slow to pass on
 DEMO_KEYS = 10
 UNDER_WAY = ".htmx-request, .htmx-swapping, .htmx-settling"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"]
@@ -113,7 +114,7 @@ class Inspector:
                 if self._folder:
                     picture = self._folder / f"{name}-{width}-{theme}.png"
                     page.screenshot(path=picture, full_page=True, caret="initial")  # hiding it takes an inline style
-                found = AxeResults(page.evaluate("options => axe.run(options)", options))
+                found = AxeResults(page.evaluate(FIND, options))
                 assert found.violations_count == 0, f"{name}, {width}, {theme}: {found.generate_report()}"
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
                 f"{name} is too wide on a {width}"
