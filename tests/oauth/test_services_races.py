@@ -1,4 +1,4 @@
-"""A lease in the middle of a revocation, and the other way round: neither waits for the other."""
+"""A lease in the middle of a revocation, and the other way round: neither waits for the other. A demotion waits."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -6,15 +6,19 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from keys.models import Api
 from oauth.jti import Place, new_jti
-from oauth.models import RevokedToken, StatusBlock
+from oauth.models import Client, RevokedToken, StatusBlock
+from oauth.services.clients import disable_client
 from oauth.services.common import IssuedClient
 from oauth.services.status import lease_block
 from oauth.services.tokens import revoke_token
-from portal.audit import Actor, record_of
+from portal.audit import Actor, ActorKind, record_of
+from portal.models import Organization, ServiceAccount, User
+from portal.permissions import Role
+from portal.services.members import change_role
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,3 +69,15 @@ def test_leasing_places_and_revoking_a_token_never_wait_for_each_other(
         revoke_token(client, jtis[1], by=as_ada)
     assert set(RevokedToken.objects.values_list("jti", flat=True)) == set(jtis)
     assert StatusBlock.objects.count() == 3
+
+
+def test_a_change_of_a_service_accounts_client_holds_up_the_demotion_of_who_makes_it(
+    issued: IssuedClient, acme: Organization, as_ada: Actor, ben: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot = ServiceAccount.objects.create(organization=acme, name="robot")
+    Client.objects.update(owner=None, service_account=robot)
+    demote = lambda: change_role(acme.memberships.get(user=ben), Role.VIEWER, by=as_ada)  # noqa: E731  # a thunk
+    monkeypatch.setattr("oauth.services.clients.record_of", once_before(demote, record_of))
+    with pytest.raises(OperationalError, match="lock timeout"):
+        disable_client(issued.client, by=Actor(ActorKind.USER, ben))
+    assert acme.memberships.get(user=ben).role == Role.DEVELOPER
