@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from keys import limits
 from keys.limits import RateLimit
-from keys.models import Api, SigningAlgorithm
+from keys.models import Api, Scope, SigningAlgorithm
 from keys.services.common import valid
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.validation.names import api_name
@@ -160,10 +160,13 @@ def _check_identifier(identifier: str) -> None:
 
 def _set_scopes(api: Api, wanted: Mapping[str, ScopeSettings]) -> None:
     api.scopes.exclude(name__in=wanted).delete()
-    for name, scope in wanted.items():
-        api.scopes.update_or_create(
-            name=name, defaults={"description": scope.description.strip()[:200], "is_sensitive": scope.is_sensitive}
-        )
+    rows = [
+        Scope(api=api, name=name, description=scope.description.strip()[:200], is_sensitive=scope.is_sensitive)
+        for name, scope in wanted.items()
+    ]
+    Scope.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["api", "name"], update_fields=["description", "is_sensitive"]
+    )
 
 
 def _shown(api: Api) -> dict[str, object]:
