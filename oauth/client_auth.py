@@ -6,7 +6,7 @@ warm answer takes no I/O but the single use of an assertion.
 
 import hmac
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from keys.validation.cache import snapshots
 from keys.validation.database import Snapshots
 from keys.validation.names import client_name, organization_name
 from keys.validation.peppers import MOVER, Mover, Outdated, candidate_digests
-from keys.validation.shapes import ClientSnapshot, Code, OrganizationSnapshot
+from keys.validation.shapes import ClientSnapshot, Code, OrganizationSnapshot, Snapshot
 from keys.validation.usage import USAGE, UsageRecorder
 from oauth import assertions
 from oauth.assertions import Assertion
@@ -53,10 +53,11 @@ class Proof(NamedTuple):
 
 
 class AuthenticatedClient(NamedTuple):
-    """A client that proved who it is, and may be used."""
+    """A client that proved who it is, and may be used; and what was read on the way."""
 
     client: ClientSnapshot
     proof_id: str
+    found: Mapping[str, Snapshot]
 
 
 class ClientAuthenticator:
@@ -92,16 +93,20 @@ class ClientAuthenticator:
             raise InvalidClient
         digests = digests_of(presented)
         name = client_name(presented.client_id)
-        client = (await self._snapshots.read((name,), deadline=deadline)).get(name)
+        leads = presented.leads if isinstance(presented, PresentedDigests) else ()
+        found = await self._snapshots.read((name, *leads), deadline=deadline)
+        client = found.get(name)
         now = time.time()
         proof = _proof(presented, digests, client if isinstance(client, ClientSnapshot) else None, now)
         if not isinstance(client, ClientSnapshot) or proof is None:
             raise InvalidClient
         name = organization_name(client.organization_id)
-        organization = (await self._snapshots.read((name,), deadline=deadline)).get(name)
+        if name not in found:
+            found = await self._snapshots.read((name,), deadline=deadline)
+        organization = found.get(name)
         if not isinstance(organization, OrganizationSnapshot):
             raise InvalidClient
-        who = AuthenticatedClient(client, proof.id)
+        who = AuthenticatedClient(client, proof.id, found)
         code = standing(client, organization, proof_ends_at=proof.ends_at, address=caller.address, now=now)
         if code is not Code.VALID:
             self.count(who, code, caller, now=now)

@@ -11,7 +11,7 @@ from oauth.introspection import INTROSPECTOR, token_of
 from oauth.issuing import ISSUER
 from oauth.presented import read_presented
 from oauth.revocation import REVOKER
-from oauth.token_requests import read_token_request, remember
+from oauth.token_requests import read_token_request
 from portal.exchange import Answer, Exchange
 
 _encoder = msgspec.json.Encoder()
@@ -20,7 +20,6 @@ _encoder = msgspec.json.Encoder()
 async def _token(exchange: Exchange) -> Answer:
     request = read_token_request(exchange.headers(b"authorization"), await read_form_body(exchange))
     issued = await ISSUER.issue(request, caller_of(exchange))
-    remember(request)
     return Answer(_encoder.encode(issued), headers=PRAGMA)
 
 

@@ -8,15 +8,15 @@ from msgspec import Struct
 
 from keys.validation.cache import snapshots
 from keys.validation.database import DEADLINE_S, Snapshots
-from keys.validation.names import SIGNING_KEYS, api_name
+from keys.validation.names import SIGNING_KEYS, api_name, organization_name
 from keys.validation.shapes import ApiSnapshot, ClientSnapshot, Code, GrantFacts, SigningKeysSnapshot
-from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
+from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller, ClientAuthenticator
 from oauth.errors import InvalidScope, InvalidTarget
 from oauth.grants import Wanted, choose_grant, choose_scopes, lifetime_s
 from oauth.jti import Place, new_jti
 from oauth.keyring import NoSigningKey, keyring
 from oauth.status_leases import LEASES, Holder
-from oauth.token_requests import TokenRequest
+from oauth.token_requests import TokenRequest, remember
 from oauth.tokens import Claims, StatusClaim, StatusListClaim, mint
 
 
@@ -53,17 +53,19 @@ class Issuer:
         who = await self._clients.authenticate(request.presented, caller, deadline=deadline)
         wanted = request.wanted
         try:
-            issued = await self._issue(who.client, wanted, deadline)
+            issued = await self._issue(who, request, wanted, deadline)
         except InvalidScope:
             self._clients.count(who, Code.INSUFFICIENT_SCOPE, caller, now=time.time())
             raise
         self._clients.count(who, Code.VALID, caller, now=time.time())
         return issued
 
-    async def _issue(self, client: ClientSnapshot, wanted: Wanted, deadline: float) -> Issued:
+    async def _issue(self, who: AuthenticatedClient, request: TokenRequest, wanted: Wanted, deadline: float) -> Issued:
+        client, found = who.client, who.found
         grant = choose_grant(wanted, client.grants)
         name = api_name(grant.api_id)
-        found = await self._snapshots.read((name, SIGNING_KEYS), deadline=deadline)
+        if name not in found or SIGNING_KEYS not in found:
+            found = await self._snapshots.read((name, SIGNING_KEYS), deadline=deadline)
         api, keys = found.get(name), found.get(SIGNING_KEYS)
         if not isinstance(api, ApiSnapshot) or api.is_disabled:
             raise InvalidTarget("This API is out of service.")
@@ -74,6 +76,7 @@ class Issuer:
             raise NoSigningKey(api.signing_algorithm)
         signer = keyring(keys).signer(api.signing_algorithm, now=now)
         claims = _claims(client, grant, api, scopes, place=place, iat=int(now))
+        remember(request, (organization_name(client.organization_id), name, SIGNING_KEYS))
         return Issued(mint(signer, claims), "Bearer", claims.exp - claims.iat, claims.scope)
 
 

@@ -11,6 +11,8 @@ from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -24,8 +26,23 @@ RSA_BITS = 2048
 MAX_RSA_BITS = 4096
 MAX_PUBLIC_KEYS = 10
 MAX_KID_CHARS = 128
+
+
+class _Es256(ECAlgorithm):
+    """ES256 (RFC 7518 §3.4) that makes neither hash nor curve anew for each signature."""
+
+    def __init__(self) -> None:
+        super().__init__(ECAlgorithm.SHA256, ec.SECP256R1)
+        self._ecdsa = ec.ECDSA(SHA256())
+
+    def sign(self, msg: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
+        """The signature as JOSE has it: r and s, 32 bytes each."""
+        r, s = decode_dss_signature(key.sign(msg, self._ecdsa))
+        return r.to_bytes(32) + s.to_bytes(32)
+
+
 ALGORITHMS: Mapping[str, Algorithm] = {
-    "ES256": ECAlgorithm(ECAlgorithm.SHA256, ec.SECP256R1),
+    "ES256": _Es256(),
     "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
     "EdDSA": OKPAlgorithm(),
 }

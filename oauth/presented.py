@@ -24,10 +24,14 @@ class PresentedSecret:
 
 @dataclass(frozen=True)
 class PresentedDigests:
-    """A secret that was right once, as the digests that it may be stored as, that under the first pepper first."""
+    """A secret that was right once, as the digests that it may be stored as, that under the first pepper first.
+
+    ``leads`` names the snapshots that were needed for it then, so that they are read at once; it decides nothing.
+    """
 
     client_id: str
     digests: Sequence[bytes]
+    leads: Sequence[str]
 
 
 @dataclass(frozen=True)

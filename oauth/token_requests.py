@@ -46,12 +46,12 @@ def read_token_request(authorization: Sequence[str], body: bytes) -> TokenReques
     return TokenRequest(digest, read_presented(authorization, form), form)
 
 
-def remember(request: TokenRequest) -> None:
-    """The request was right."""
+def remember(request: TokenRequest, leads: Sequence[str]) -> None:
+    """The request was right, and these snapshots were needed for it."""
     if isinstance(request.presented, PresentedSecret):
         if len(_remembered) >= MAX_REMEMBERED:
             del _remembered[next(iter(_remembered))]  # the oldest
-        presented = PresentedDigests(request.presented.client_id, digests_of(request.presented))
+        presented = PresentedDigests(request.presented.client_id, digests_of(request.presented), leads)
         _remembered[request.digest] = TokenRequest(request.digest, presented, {}, request.wanted)
 
 
