@@ -27,6 +27,7 @@ from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_a
 from keys.services.errors import Invalid, Refused
 from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key
 from keys.services.secrets import end_key_secret, extend_overlap, roll_key
+from keys.validation.database import Unavailable
 from keys.validation.engine import Engine, UnknownCaller
 from keys.validation.http import ENGINE
 from keys.validation.invalidation import flush
@@ -41,6 +42,7 @@ from tests.keys.validation.life_model import IS_USE, NETWORK, OUTSIDE, WITHIN, K
 from tests.keys.validation.test_races import running
 
 SCOPES = ("orders:read", "orders:write")
+ATTEMPTS = 5
 QUESTIONS = ((WITHIN, "orders:read"), (OUTSIDE, "orders:write"))
 Result = TypeVar("Result")
 both = st.integers(0, 1)
@@ -287,12 +289,18 @@ async def _ask_in_turn(engine: Engine, asked: list[tuple[str, str, str, str]]) -
     return [await _ask(engine, *question) for question in asked]
 
 
-async def _ask(engine: Engine, api_secret: str, credential: str, address: str, scope: str) -> str:
+async def _ask(
+    engine: Engine, api_secret: str, credential: str, address: str, scope: str, *, attempts: int = ATTEMPTS
+) -> str:
     call = Call(scopes=frozenset([scope]), address=address)
     try:
         outcome = await engine.ask(api_secret, credential, call, caller_address=None)
     except UnknownCaller:
         return "401"
+    except Unavailable:  # no verdict within a second, on a machine that does much else: that is no wrong one
+        if attempts == 1:
+            raise
+        return await _ask(engine, api_secret, credential, address, scope, attempts=attempts - 1)
     return outcome.code.value
 
 
