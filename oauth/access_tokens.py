@@ -93,6 +93,7 @@ class AccessToken:
             return NOT_FOUND
         if self._known is None or self._known.client is not client:
             self._known = KnownAccessToken(self._claims, client, grant)
+            self.names = (*self.names[:2], *self._known.names)  # the next time all is read at once
         return self._known
 
 
@@ -154,5 +155,5 @@ def _remember(digest: bytes, token: AccessToken) -> None:
     _remembered[digest] = token
 
 
-def _names(client_id: str) -> tuple[str, str]:
+def _names(client_id: str) -> tuple[str, ...]:
     return SIGNING_KEYS, client_name(client_id)

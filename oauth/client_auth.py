@@ -89,13 +89,10 @@ class ClientAuthenticator:
         self._usage.count(who.client.client_id, who.proof_id, code, address=caller.address, agent=caller.agent, now=now)
 
     async def _authenticate(self, presented: Presented, caller: Caller, deadline: float) -> AuthenticatedClient:
-        if not is_client_id(presented.client_id):
-            raise InvalidClient
+        names = _names(presented)
         digests = digests_of(presented)
-        name = client_name(presented.client_id)
-        leads = presented.leads if isinstance(presented, PresentedDigests) else ()
-        found = await self._snapshots.read((name, *leads), deadline=deadline)
-        client = found.get(name)
+        found = await self._snapshots.read(names, deadline=deadline)
+        client = found.get(names[0])
         now = time.time()
         proof = _proof(presented, digests, client if isinstance(client, ClientSnapshot) else None, now)
         if not isinstance(client, ClientSnapshot) or proof is None:
@@ -113,11 +110,21 @@ class ClientAuthenticator:
             raise UnauthorizedClient(_ELSEWHERE) if code is Code.IP_DENIED else InvalidClient
         if proof.assertion and not await self._replays.is_first_use(client.client_id, proof.assertion):
             raise InvalidClient
-        self._mover.notice(proof.outdated)
+        if proof.outdated:
+            self._mover.notice(proof.outdated)
         return who
 
 
 _ELSEWHERE = "This client may not be used from this network address."
+
+
+def _names(presented: Presented) -> Sequence[str]:
+    """The snapshots to read first, the client's before all; raises InvalidClient for what names no client."""
+    if isinstance(presented, PresentedDigests):
+        return presented.names
+    if not is_client_id(presented.client_id):
+        raise InvalidClient
+    return (client_name(presented.client_id),)
 
 
 def digests_of(presented: Presented) -> Sequence[bytes]:

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from keys.limits import is_scope
+from keys.validation.names import api_name
 from keys.validation.shapes import ApiSnapshot, ClientSnapshot, GrantFacts
 from oauth.errors import InvalidRequest, InvalidScope, InvalidTarget, UnsupportedGrantType
 from oauth.forms import Form
+from oauth.jti import Holder
+from oauth.tokens import Draft, SharedClaims
 
 GRANT_TYPE = "client_credentials"
 MAX_SCOPES = 100
@@ -62,6 +65,34 @@ def choose_scopes(wanted: Wanted, grant: GrantFacts, api: ApiSnapshot) -> tuple[
     if not wanted.scopes.issubset(granted):
         raise InvalidScope("A scope is unknown to the API, or this client may not have it.")
     return tuple(scope for scope in granted if scope in wanted.scopes)
+
+
+class Terms(NamedTuple):
+    """What a request comes to: good while client and API are these very snapshots."""
+
+    client: ClientSnapshot
+    api: ApiSnapshot
+    api_at: str  # the snapshot's name
+    scope: str
+    lifetime_s: int
+    holder: Holder
+    draft: Draft
+
+
+def settle(wanted: Wanted, client: ClientSnapshot, grant: GrantFacts, api: ApiSnapshot, *, issuer: str) -> Terms:
+    """What the client is given; raises InvalidScope."""
+    shared = SharedClaims(
+        iss=issuer,
+        aud=grant.identifier,
+        sub=client.client_id,
+        client_id=client.client_id,
+        scope=" ".join(choose_scopes(wanted, grant, api)),
+        org=client.organization_id,
+        env=client.environment,
+        gen=client.generation,
+    )
+    holder = Holder(client.client_id, grant.api_id, client.generation)
+    return Terms(client, api, api_name(api.api_id), shared.scope, lifetime_s(client, api), holder, Draft(shared))
 
 
 def lifetime_s(client: ClientSnapshot, api: ApiSnapshot) -> int:

@@ -8,16 +8,16 @@ from msgspec import Struct
 
 from keys.validation.cache import snapshots
 from keys.validation.database import DEADLINE_S, Snapshots
-from keys.validation.names import SIGNING_KEYS, api_name, organization_name
-from keys.validation.shapes import ApiSnapshot, ClientSnapshot, Code, GrantFacts, SigningKeysSnapshot
+from keys.validation.names import SIGNING_KEYS, api_name
+from keys.validation.shapes import ApiSnapshot, Code, SigningKeysSnapshot, Snapshot
 from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller, ClientAuthenticator
 from oauth.errors import InvalidScope, InvalidTarget
-from oauth.grants import Wanted, choose_grant, choose_scopes, lifetime_s
-from oauth.jti import Place, new_jti
+from oauth.grants import Terms, Wanted, choose_grant, settle
+from oauth.jti import Holder, Place, new_jti
 from oauth.keyring import NoSigningKey, keyring
-from oauth.status_leases import LEASES, Holder
+from oauth.status_leases import LEASES
 from oauth.token_requests import TokenRequest, remember
-from oauth.tokens import Claims, StatusClaim, StatusListClaim, mint
+from oauth.tokens import sign
 
 
 class Issued(Struct, frozen=True):
@@ -61,43 +61,29 @@ class Issuer:
         return issued
 
     async def _issue(self, who: AuthenticatedClient, request: TokenRequest, wanted: Wanted, deadline: float) -> Issued:
-        client, found = who.client, who.found
-        grant = choose_grant(wanted, client.grants)
-        name = api_name(grant.api_id)
-        if name not in found or SIGNING_KEYS not in found:
-            found = await self._snapshots.read((name, SIGNING_KEYS), deadline=deadline)
-        api, keys = found.get(name), found.get(SIGNING_KEYS)
-        if not isinstance(api, ApiSnapshot) or api.is_disabled:
-            raise InvalidTarget("This API is out of service.")
-        scopes = choose_scopes(wanted, grant, api)
-        place = await self._places.place(Holder(client.client_id, grant.api_id, client.generation), deadline=deadline)
+        terms, keys = request.terms, who.found.get(SIGNING_KEYS)
+        if terms is None or terms.client is not who.client or terms.api is not who.found.get(terms.api_at):
+            terms, keys = await self._settle(who, wanted, deadline)
+            remember(request, terms)
+        place = await self._places.place(terms.holder, deadline=deadline)
         now = time.time()
         if not isinstance(keys, SigningKeysSnapshot):
-            raise NoSigningKey(api.signing_algorithm)
-        signer = keyring(keys).signer(api.signing_algorithm, now=now)
-        claims = _claims(client, grant, api, scopes, place=place, iat=int(now))
-        remember(request, (organization_name(client.organization_id), name, SIGNING_KEYS))
-        return Issued(mint(signer, claims), "Bearer", claims.exp - claims.iat, claims.scope)
+            raise NoSigningKey(terms.api.signing_algorithm)
+        signer, iat = keyring(keys).signer(terms.api.signing_algorithm, now=now), int(now)
+        payload = terms.draft.payload(new_jti(place), place, iat=iat, exp=iat + terms.lifetime_s)
+        return Issued(sign(signer, payload), "Bearer", terms.lifetime_s, terms.scope)
 
-
-def _claims(
-    client: ClientSnapshot, grant: GrantFacts, api: ApiSnapshot, scopes: tuple[str, ...], *, place: Place, iat: int
-) -> Claims:
-    issuer = settings.PUBLIC_URL
-    return Claims(
-        iss=issuer,
-        aud=grant.identifier,
-        sub=client.client_id,
-        client_id=client.client_id,
-        iat=iat,
-        exp=iat + lifetime_s(client, api),
-        jti=new_jti(place),
-        scope=" ".join(scopes),
-        org=client.organization_id,
-        env=client.environment,
-        gen=client.generation,
-        status=StatusClaim(StatusListClaim(place.idx, f"{issuer}/oauth/status/{place.list_number}")),
-    )
+    async def _settle(self, who: AuthenticatedClient, wanted: Wanted, deadline: float) -> tuple[Terms, Snapshot | None]:
+        """What the client is given, and the signing keys."""
+        grant = choose_grant(wanted, who.client.grants)
+        name = api_name(grant.api_id)
+        found = who.found
+        if name not in found or SIGNING_KEYS not in found:
+            found = await self._snapshots.read((name, SIGNING_KEYS), deadline=deadline)
+        api = found.get(name)
+        if not isinstance(api, ApiSnapshot) or api.is_disabled:
+            raise InvalidTarget("This API is out of service.")
+        return settle(wanted, who.client, grant, api, issuer=settings.PUBLIC_URL), found.get(SIGNING_KEYS)
 
 
 ISSUER = Issuer(CLIENTS, snapshots(), LEASES)

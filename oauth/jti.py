@@ -6,10 +6,11 @@ token be revoked by its ``jti`` alone, although nothing is stored of a token whe
 
 import os
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from typing import NamedTuple
 
 MAX_JTI_CHARS = 48
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _JTI = re.compile(r"[0-9A-Za-z_-]{22}\.([1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,6})", re.ASCII)
 
 
@@ -20,9 +21,18 @@ class Place(NamedTuple):
     idx: int
 
 
+class Holder(NamedTuple):
+    """For whose tokens places are leased."""
+
+    client_id: str
+    api_id: str
+    generation: int
+
+
 def new_jti(place: Place) -> str:
     """A new token's id."""
-    return f"{urlsafe_b64encode(os.urandom(16))[:22].decode()}.{place.list_number}.{place.idx}"
+    noise = b2a_base64(os.urandom(16), newline=False).translate(_URLSAFE)
+    return f"{noise[:22].decode()}.{place.list_number}.{place.idx}"
 
 
 def place_of(jti: str) -> Place | None:

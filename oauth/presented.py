@@ -26,12 +26,13 @@ class PresentedSecret:
 class PresentedDigests:
     """A secret that was right once, as the digests that it may be stored as, that under the first pepper first.
 
-    ``leads`` names the snapshots that were needed for it then, so that they are read at once; it decides nothing.
+    ``names`` are those of the snapshots that were needed for it then, the client's first, so that they are read at
+    once; they decide nothing.
     """
 
     client_id: str
     digests: Sequence[bytes]
-    leads: Sequence[str]
+    names: Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from hashlib import shake_256
 from operator import or_, xor
 from typing import NamedTuple
 
+AGGREGATION_PATH = "/oauth/status"  # and below it each list, by its number
 HALF_BITS = 10
 LIST_SIZE = 1 << 2 * HALF_BITS
 SEED_BYTES = 32

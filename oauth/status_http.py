@@ -9,7 +9,8 @@ import msgspec
 from keys.validation.database import DEADLINE_S
 from oauth.exchange import oauth_endpoint
 from oauth.keyring import NoSigningKey
-from oauth.status_lists import AGGREGATION_PATH, TYPE, address_of
+from oauth.status import AGGREGATION_PATH
+from oauth.status_lists import TYPE, address_of
 from oauth.status_serving import LISTS
 from portal.exchange import Answer, Exchange, require_get, unavailable
 from portal.problems import Problem, ProblemType

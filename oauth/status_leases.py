@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from keys.validation.clock import boottime
 from keys.validation.database import Unavailable
-from oauth.jti import Place
+from oauth.jti import Holder, Place
 from oauth.services.status import LEASED_FOR, lease_block
 
 FIRST_COUNT = 16
-MAX_COUNT = 1024
+MAX_COUNT = 4096
 MAX_STOCKS = 10_000
 MAX_FETCHING = 64
 THREADS = 2
@@ -28,16 +28,9 @@ LEASED_FOR_S = LEASED_FOR.total_seconds()
 log = logging.getLogger(__name__)
 
 
-class Holder(NamedTuple):
-    """For whose tokens places are leased."""
-
-    client_id: str
-    api_id: str
-    generation: int
-
-
-class _Leased(NamedTuple):
-    place: Place
+class _Lease(NamedTuple):
+    list_number: int
+    indexes: list[int]  # the next one last
     until: float
 
 
@@ -45,23 +38,25 @@ class _Stock:
     """What one holder has left, and the fetching of more."""
 
     def __init__(self) -> None:
-        self.leased: deque[_Leased] = deque()
+        self.leases: deque[_Lease] = deque()  # filled by a thread, emptied here
         self.next_count = FIRST_COUNT
         self.fetching: Future[None] | None = None
 
     @property
     def is_low(self) -> bool:
-        return len(self.leased) <= self.next_count // 4  # half of the last lease
+        leases = self.leases
+        return not leases or (len(leases) == 1 and len(leases[0].indexes) <= self.next_count // 4)  # half of it
 
     @property
     def is_fetching(self) -> bool:
         return self.fetching is not None and not self.fetching.done()
 
     def take(self, now: float) -> Place | None:
-        while self.leased:
-            leased = self.leased.popleft()
-            if now < leased.until:
-                return leased.place
+        while self.leases:
+            lease = self.leases[0]
+            if lease.indexes and now < lease.until:
+                return Place(lease.list_number, lease.indexes.pop())
+            self.leases.popleft()
         return None
 
 
@@ -74,7 +69,7 @@ class Leases:
 
     async def place(self, holder: Holder, *, deadline: float) -> Place:
         """A place that no other token has, by ``deadline`` on the event loop's clock; raises Unavailable."""
-        stock = self._stock(holder)
+        stock = self._stocks.get(holder) or self._new_stock(holder)
         while True:
             place = stock.take(boottime())
             if stock.is_low and not stock.is_fetching:
@@ -95,12 +90,10 @@ class Leases:
         """Let the threads end."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _stock(self, holder: Holder) -> _Stock:
-        stock = self._stocks.get(holder)
-        if stock is None:
-            if len(self._stocks) >= MAX_STOCKS:
-                self._stocks.pop(next(iter(self._stocks)))  # it costs that holder a few places, of which there are many
-            stock = self._stocks[holder] = _Stock()
+    def _new_stock(self, holder: Holder) -> _Stock:
+        if len(self._stocks) >= MAX_STOCKS:
+            self._stocks.pop(next(iter(self._stocks)))  # it costs that holder a few places, of which there are many
+        stock = self._stocks[holder] = _Stock()
         return stock
 
     def _fetch(self, holder: Holder, stock: _Stock) -> None:
@@ -120,8 +113,7 @@ def _fill(holder: Holder, stock: _Stock) -> None:
             count=stock.next_count,
             now=timezone.now(),
         )
-        places = (Place(block.list_number, index) for index in block.indexes)
-        stock.leased.extend(_Leased(place, until) for place in places)
+        stock.leases.append(_Lease(block.list_number, block.indexes[::-1], until))
         stock.next_count = min(stock.next_count * 2, MAX_COUNT)
     except Error as exc:
         log.warning("status.not_leased", extra={"client": holder.client_id, "error": type(exc).__name__})

@@ -12,11 +12,10 @@ from django.utils import timezone
 from msgspec import Struct
 
 from oauth.models import Grant, RevokedToken, StatusBlock, StatusList
-from oauth.status import BITS, Span, Status, packed
+from oauth.status import AGGREGATION_PATH, BITS, Span, Status, packed
 from oauth.tokens import Signer, mint
 
 TYPE = "statuslist+jwt"
-AGGREGATION_PATH = "/oauth/status"
 TTL_S = 60  # for how long a verifier may keep it, if it asks no sooner
 EXPIRES_S = 3600
 _INVALID = Q(client__revoked_at__isnull=False) | Q(generation__lt=F("client__generation")) | Q(is_granted=False)

@@ -17,6 +17,8 @@ from jwt.algorithms import Algorithm
 from msgspec import Struct
 
 from keys.limits import MAX_TOKEN_LIFETIME_S
+from oauth.jti import Place
+from oauth.status import AGGREGATION_PATH
 
 TYPE = "at+jwt"
 MAX_TOKEN_CHARS = 16_384
@@ -36,8 +38,8 @@ class StatusClaim(Struct, frozen=True, gc=False):
     status_list: StatusListClaim
 
 
-class Claims(Struct, frozen=True, kw_only=True, gc=False):
-    """What an access token says, RFC 9068 §2.2 and ours; instants are whole seconds since the epoch.
+class SharedClaims(Struct, frozen=True, kw_only=True, gc=False):
+    """What access tokens say alike that a client is given for the same (RFC 9068 §2.2 and ours).
 
     ``aud`` is the API's identifier, ``sub`` the client itself, ``org`` and ``env`` whom and what it is for; a token is
     revoked once its client's generation is past ``gen``.
@@ -47,13 +49,18 @@ class Claims(Struct, frozen=True, kw_only=True, gc=False):
     aud: str
     sub: str
     client_id: str
-    iat: int
-    exp: int
-    jti: str
     scope: str
     org: str
     env: str
     gen: int
+
+
+class Claims(SharedClaims, frozen=True, kw_only=True, gc=False):
+    """What an access token says; instants are whole seconds since the epoch."""
+
+    iat: int
+    exp: int
+    jti: str
     status: StatusClaim
 
     def is_over(self, now: float) -> bool:
@@ -115,13 +122,40 @@ class _Issued(Struct):
 
 def header_of(kid: str, algorithm: str, *, typ: str = TYPE) -> str:
     """The first segment of what this key signs."""
-    return _encode(msgspec.json.encode({"typ": typ, "alg": algorithm, "kid": kid}))
+    return _encode(msgspec.json.encode({"typ": typ, "alg": algorithm, "kid": kid})).decode()
 
 
 def mint(signer: Signer, claims: Struct) -> str:
     """The claims, signed."""
-    signed = f"{signer.header}.{_encode(msgspec.json.encode(claims))}"
-    return f"{signed}.{_encode(signer.algorithm.sign(signed.encode(), signer.private_key))}"
+    return sign(signer, msgspec.json.encode(claims))
+
+
+def sign(signer: Signer, payload: bytes) -> str:
+    """A token with this payload."""
+    signed = b"%b.%b" % (signer.header.encode(), _encode(payload))
+    return (b"%b.%b" % (signed, _encode(signer.algorithm.sign(signed, signer.private_key)))).decode()
+
+
+class Draft:
+    """Access tokens that differ in when, for how long and where their status stands: the rest is written once."""
+
+    __slots__ = ("_lists", "_shared")
+
+    def __init__(self, shared: SharedClaims) -> None:
+        self._shared = msgspec.json.encode(shared)[:-1]
+        self._lists = msgspec.json.encode(f"{shared.iss}{AGGREGATION_PATH}/")[1:-1]
+
+    def payload(self, jti: str, place: Place, *, iat: int, exp: int) -> bytes:
+        """``Claims`` as they are encoded."""
+        return b'%b,"iat":%d,"exp":%d,"jti":"%b","status":{"status_list":{"idx":%d,"uri":"%b%d"}}}' % (
+            self._shared,
+            iat,
+            exp,
+            jti.encode(),
+            place.idx,
+            self._lists,
+            place.list_number,
+        )
 
 
 def verify(token: str, verifiers: Mapping[str, Verifier], *, issuer: str, now: float) -> Genuine | Flaw:
@@ -169,6 +203,7 @@ def check(presented: Presented, verifiers: Mapping[str, Verifier], *, now: float
     return Genuine(presented.claims, verifier.kid)
 
 
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _issued = msgspec.json.Decoder(_Issued)
 _decoder = msgspec.json.Decoder(Claims)
@@ -183,8 +218,8 @@ def _claims(payload: bytes) -> Claims | None:
     return claims if 0 < claims.iat < claims.exp <= claims.iat + MAX_TOKEN_LIFETIME_S else None
 
 
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+def _encode(raw: bytes) -> bytes:
+    return binascii.b2a_base64(raw, newline=False).translate(_URLSAFE, b"=")
 
 
 def _decode(text: str) -> bytes | None:

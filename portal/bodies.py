@@ -26,13 +26,27 @@ class ClientGone(Exception):
     """The client went away in the middle; nobody is there to answer."""
 
 
-async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
-    """The whole body, chunked or not; raises TooLarge (at once where the length is declared), TooSlow or ClientGone."""
-    if _declared_bytes(scope) > max_bytes:
+async def read_body(receive: Receive, *, declared: bytes | None, max_bytes: int) -> bytes:
+    """The whole body, chunked or not; raises TooLarge, TooSlow or ClientGone.
+
+    ``declared`` is the ``Content-Length``, where there is one: what says that it is too large is not read at all.
+    """
+    if declared is not None and declared.isdigit() and int(declared[:20]) > max_bytes:
         raise TooLarge
+    chunks: list[bytes] = []
+    size, is_more = 0, True
     task = _watch.begin()
     try:
-        return await _read(receive, max_bytes)
+        while is_more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > max_bytes:
+                raise TooLarge
+            chunks.append(chunk)
+            is_more = message.get("more_body", False)
     except asyncio.CancelledError:
         if not _watch.has_ended(task):
             raise
@@ -40,6 +54,7 @@ async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
         raise TooSlow from None
     finally:
         _watch.forget(task)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 class _Watch:
@@ -84,24 +99,3 @@ class _Watch:
 
 
 _watch = _Watch()
-
-
-async def _read(receive: Receive, max_bytes: int) -> bytes:
-    chunks: list[bytes] = []
-    size, is_more = 0, True
-    while is_more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > max_bytes:
-            raise TooLarge
-        chunks.append(chunk)
-        is_more = message.get("more_body", False)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _declared_bytes(scope: Scope) -> int:
-    value: bytes = dict(scope["headers"]).get(b"content-length", b"")
-    return int(value[:20]) if value.isdigit() else 0

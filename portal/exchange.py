@@ -66,7 +66,7 @@ class Exchange:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
-        self.request_id = request_id(self.header(b"x-request-id"))
+        self.request_id = request_id(self.header(b"x-request-id") if b"x-request-id" in self._by_name else None)
 
     def headers(self, name: bytes) -> list[str]:
         """The header's lines, in order; ``name`` in lower case."""
@@ -113,7 +113,8 @@ class Exchange:
     async def body(self) -> bytes:
         """The whole body; raises Problem where it is too large or too slow."""
         try:
-            return await read_body(self._scope, self._receive, max_bytes=MAX_BODY_BYTES)
+            declared = self._by_name.get(b"content-length")
+            return await read_body(self._receive, declared=declared, max_bytes=MAX_BODY_BYTES)
         except TooLarge:
             raise Problem(ProblemType.TOO_LARGE, f"At most {MAX_BODY_BYTES} bytes are read.") from None
         except TooSlow:
@@ -172,17 +173,20 @@ def answer_problem(problem: Problem, exchange: Exchange) -> Answer:
     return Answer(problem.body(exchange.request_id), problem.kind.status, problems.CONTENT_TYPE, problem.headers)
 
 
+@lru_cache(maxsize=128)
+def _lines(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers as they are sent; nearly all answers have the same."""
+    return tuple((name.encode(), value.encode()) for name, value in headers)
+
+
 async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
     """Send it, with the headers that every machine answer has; a HEAD, and a 304, get the headers alone."""
     headers = [
-        (b"content-type", answer.content_type.encode()),
         (b"content-length", b"%d" % len(answer.body)),
         (b"x-request-id", exchange.request_id.encode()),
-        (b"cache-control", answer.cache_control.encode()),
+        *_lines((("content-type", answer.content_type), ("cache-control", answer.cache_control), *answer.headers)),
         _NOSNIFF,
     ]
-    if answer.headers:
-        headers += [(name.encode(), value.encode()) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     is_bare = exchange.method == "HEAD" or answer.status == 304
     await send({"type": "http.response.body", "body": b"" if is_bare else answer.body})

@@ -38,7 +38,8 @@ def guard(app: AsgiApp, *, max_bytes: int) -> AsgiApp:
             await _refuse(scope, send, 415, "Only UTF-8 is read here.")
             return
         try:
-            body = await read_body(scope, receive, max_bytes=max_bytes)
+            declared = dict(scope["headers"]).get(b"content-length")
+            body = await read_body(receive, declared=declared, max_bytes=max_bytes)
         except ClientGone:
             return
         except TooLarge:

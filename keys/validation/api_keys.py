@@ -49,6 +49,7 @@ class ApiKeyCredential:
         known = self._known
         if known is None or known.key is not key:
             known = self._known = KnownApiKey(key, _outdated("secret", key, self._digests))
+            self.names = (*self._digests, *known.names)  # the next time all is read at once
             _remember(self._digests, self)
         return known
 

@@ -66,10 +66,9 @@ class Engine:
         audience = asker.audience
         known = presented if isinstance(presented, Verdict) else presented.find(found, audience, now=time.time())
 
-        names = (asker.api_at,) if isinstance(known, Verdict) else known.names
-        if asker.api_at not in names:
-            names = (asker.api_at, *names)
-        found = await self._snapshots.read(names, deadline=deadline)
+        lead = {asker.api_at} if isinstance(known, Verdict) else {asker.api_at, *known.names}
+        if not lead.issubset(found):
+            found = await self._snapshots.read(tuple(lead), deadline=deadline)
         now = time.time()
         _require_working(asker, found, now=now)
         verdict = known if isinstance(known, Verdict) else known.decide(found, call, audience, now=now)
@@ -100,7 +99,8 @@ class Engine:
         known = presented.find(found, None, now=time.time())
         if isinstance(known, Verdict):
             return known
-        found = await self._snapshots.read(known.names, deadline=deadline)
+        if not set(known.names).issubset(found):
+            found = await self._snapshots.read(known.names, deadline=deadline)
         return known.decide(found, call, None, now=time.time())
 
     def _outcome(self, verdict: Verdict, allowance: Allowance, call: Call, *, now: float) -> Outcome:

@@ -15,7 +15,7 @@ class Credential(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The snapshots to read first."""
+        """The snapshots to read first: those that it is found by, and, once it was found, what it led to."""
 
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "Known | Verdict":
         """What was found; for another audience the verdict at once, so that it costs no more than what is unknown."""

@@ -28,10 +28,9 @@ from keys.validation.shapes import (
 from oauth import jwk
 from oauth.http import token
 from oauth.ids import client_id
-from oauth.jti import Place
+from oauth.jti import Holder, Place
 from oauth.jwk import ALGORITHMS
 from oauth.sealing import seal
-from oauth.status_leases import Holder
 from tests.asgi import Reply, ask
 
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §5.2

@@ -11,11 +11,12 @@ from django.db import OperationalError
 from keys.models import Api
 from keys.validation.database import Unavailable
 from oauth import status_leases
+from oauth.jti import Holder
 from oauth.models import StatusBlock
 from oauth.services.common import IssuedClient
 from oauth.services.status import Block
 from oauth.status import LIST_SIZE, indexes_of, new_seed, slot_of
-from oauth.status_leases import FIRST_COUNT, Holder, Leases
+from oauth.status_leases import FIRST_COUNT, Leases
 
 SEED = b"s" * 32
 HOLDER = Holder("client_1", "api_1", 1)
@@ -64,8 +65,8 @@ def leased(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_places_are_fetched_ahead_and_leases_grow_with_use(leased: list[int]) -> None:
     leases = Leases()
-    places = asyncio.run(take(leases, 2000))
-    assert len(set(places)) == 2000
+    places = asyncio.run(take(leases, 5000))
+    assert len(set(places)) == 5000
     assert leased[:3] == [FIRST_COUNT, 2 * FIRST_COUNT, 4 * FIRST_COUNT]
     assert max(leased) == status_leases.MAX_COUNT
     assert len(leased) < 12
