@@ -1,15 +1,14 @@
 """Access tokens as a kind of credential: from a JWT to its client, API and organization.
 
-The signature is checked once per token and process; what was checked is remembered under the token's digest. All else
-is asked on every call: whether the key that signed is still believed, the clock, and what client, API and organization
-say now. What a text claims of itself before its signature is checked only tells which snapshots to read.
+The signature is checked once per token and process; what was checked is known again. All else is asked on every call:
+whether the key that signed is still believed, the clock, and what client, API and organization say now. What a text
+claims of itself before its signature is checked only tells which snapshots to read.
 """
-
-import hashlib
 
 from django.conf import settings
 
 from keys.validation.kinds import Snapshots
+from keys.validation.memo import Memo, mark_of
 from keys.validation.names import SIGNING_KEYS, api_name, client_name, organization_name
 from keys.validation.shapes import (
     ApiSnapshot,
@@ -29,7 +28,6 @@ from oauth.keyring import keyring
 from oauth.tokens import Claims, Flaw, Genuine, Presented, check, read
 from oauth.verdict import decide, grant_of, principal_of
 
-MAX_REMEMBERED = 20_000
 SIGNATURE_INVALID = Verdict(Code.SIGNATURE_INVALID)
 _REFUSALS = {
     Flaw.MALFORMED: MALFORMED,
@@ -41,10 +39,10 @@ _REFUSALS = {
 class UncheckedToken:
     """A text that says it is an access token of ours."""
 
-    __slots__ = ("_digest", "_presented", "names")
+    __slots__ = ("_mark", "_presented", "names")
 
-    def __init__(self, digest: bytes, presented: Presented) -> None:
-        self._digest = digest
+    def __init__(self, mark: bytes, presented: Presented) -> None:
+        self._mark = mark
         self._presented = presented
         self.names = _names(presented.claims.client_id)
 
@@ -62,7 +60,7 @@ class UncheckedToken:
         if isinstance(genuine, Flaw):
             return SIGNATURE_INVALID
         token = AccessToken(genuine)
-        _remember(self._digest, token)
+        _MEMO.remember(self._mark, token)
         return token.find(found, audience, now=now)
 
 
@@ -131,28 +129,22 @@ class KnownAccessToken:
         return self._principal
 
 
-_remembered: dict[bytes, AccessToken] = {}
+_MEMO: Memo[AccessToken] = Memo(20_000)
 
 
 def recognise_access_token(text: str) -> AccessToken | UncheckedToken | Verdict | None:
     """The access token that the text spells, or says that it spells."""
     if text.count(".") != 2 or not text.isascii():
         return None
-    digest = hashlib.sha256(text.encode()).digest()
-    token = _remembered.get(digest)
+    mark = mark_of(text.encode())
+    token = _MEMO.get(mark)
     if token is not None:
         return token
     presented = read(text, issuer=settings.PUBLIC_URL)
     if isinstance(presented, Flaw):
         return _REFUSALS[presented]
     # Other names are none of ours, whoever signed; and nothing else may become part of a snapshot's name.
-    return UncheckedToken(digest, presented) if is_client_id(presented.claims.client_id) else SIGNATURE_INVALID
-
-
-def _remember(digest: bytes, token: AccessToken) -> None:
-    if len(_remembered) >= MAX_REMEMBERED:
-        del _remembered[next(iter(_remembered))]  # the oldest: tokens expire
-    _remembered[digest] = token
+    return UncheckedToken(mark, presented) if is_client_id(presented.claims.client_id) else SIGNATURE_INVALID
 
 
 def _names(client_id: str) -> tuple[str, ...]:

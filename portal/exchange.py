@@ -102,7 +102,9 @@ class Exchange:
 
     def is_of(self, media_type: str) -> bool:
         """Whether the body is said to be of this type, in UTF-8 and not compressed."""
-        if self.headers(b"content-type") == [media_type] and b"content-encoding" not in self._by_name:
+        by_name = self._by_name
+        is_single = len(by_name) == len(self._scope["headers"])
+        if is_single and by_name.get(b"content-type") == media_type.encode() and b"content-encoding" not in by_name:
             return True
         content_type, *parameters = (self.header(b"content-type") or "").lower().split(";")
         pairs = (parameter.partition("=") for parameter in parameters)

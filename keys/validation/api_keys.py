@@ -1,20 +1,17 @@
 """API keys as a kind of credential, and API secrets as what a caller presents: from text to snapshot.
 
-A text that was right once is known again by its digest, which tells it from every other: its form is not looked at
-twice. What is remembered holds no secret, and no verdict.
+A text that was right once is known again: its form is not looked at twice, and it is not digested twice.
 """
 
 import hmac
 from collections.abc import Sequence
 from typing import TypeVar
 
-from django.core.signals import setting_changed
-from django.dispatch import receiver
-
 from keys.secret import MAX_SECRET_CHARS, Kind, kind_of
 from keys.validation.kinds import Snapshots
+from keys.validation.memo import Memo, mark_of
 from keys.validation.names import api_name, api_secret_name, organization_name, secret_name
-from keys.validation.peppers import Outdated, candidate_digests, newest_digest
+from keys.validation.peppers import Outdated, candidate_digests
 from keys.validation.shapes import (
     ApiSecretSnapshot,
     ApiSnapshot,
@@ -26,17 +23,16 @@ from keys.validation.shapes import (
 )
 from keys.validation.verdict import NOT_FOUND, decide, is_for
 
-MAX_REMEMBERED = 20_000
-
 SecretSnapshot = TypeVar("SecretSnapshot", KeySnapshot, ApiSecretSnapshot)
 
 
 class ApiKeyCredential:
     """An API key whose text is well formed."""
 
-    __slots__ = ("_digests", "_known", "names")
+    __slots__ = ("_digests", "_known", "_mark", "names")
 
-    def __init__(self, digests: Sequence[bytes]) -> None:
+    def __init__(self, mark: bytes, digests: Sequence[bytes]) -> None:
+        self._mark = mark
         self._digests = {secret_name(digest): digest for digest in digests}
         self._known: KnownApiKey | None = None
         self.names = tuple(self._digests)
@@ -50,7 +46,7 @@ class ApiKeyCredential:
         if known is None or known.key is not key:
             known = self._known = KnownApiKey(key, _outdated("secret", key, self._digests))
             self.names = (*self._digests, *known.names)  # the next time all is read at once
-            _remember(self._digests, self)
+            _MEMO.remember(self._mark, self)
         return known
 
 
@@ -81,9 +77,10 @@ class KnownApiKey:
 class Caller:
     """An API secret whose text is well formed."""
 
-    __slots__ = ("_digests", "_known", "names")
+    __slots__ = ("_digests", "_known", "_mark", "names")
 
-    def __init__(self, digests: Sequence[bytes]) -> None:
+    def __init__(self, mark: bytes, digests: Sequence[bytes]) -> None:
+        self._mark = mark
         self._digests = {api_secret_name(digest): digest for digest in digests}
         self._known: KnownCaller | None = None
         self.names = tuple(self._digests)
@@ -96,7 +93,7 @@ class Caller:
         known = self._known
         if known is None or known.secret is not secret:
             known = self._known = KnownCaller(secret, _outdated("apisecret", secret, self._digests))
-            _remember(self._digests, self)
+            _MEMO.remember(self._mark, self)
         return known
 
 
@@ -112,7 +109,7 @@ class KnownCaller:
         self.outdated = outdated  # where it stands under an older pepper
 
 
-_remembered: dict[bytes, ApiKeyCredential | Caller] = {}  # by the digest under the first pepper
+_MEMO: Memo[ApiKeyCredential | Caller] = Memo(20_000)
 
 
 def recognise_api_key(text: str) -> ApiKeyCredential | Verdict | None:
@@ -130,30 +127,18 @@ def recognise_caller(text: str) -> Caller | None:
 def _recognise(text: str) -> ApiKeyCredential | Caller | Verdict | None:
     if len(text) > MAX_SECRET_CHARS or not text.isascii():
         return None
-    known = _remembered.get(newest_digest(text))
+    mark = mark_of(text.encode())
+    known = _MEMO.get(mark)
     if known is not None:
         return known
     match kind_of(text):
         case None:
             return None
         case Kind.API:
-            return Caller(candidate_digests(text))
+            return Caller(mark, candidate_digests(text))
         case Kind.LIVE | Kind.TEST:
-            return ApiKeyCredential(candidate_digests(text))
+            return ApiKeyCredential(mark, candidate_digests(text))
     return NOT_FOUND
-
-
-def _remember(digests: dict[str, bytes], found: ApiKeyCredential | Caller) -> None:
-    """Know the text again by its newest digest; only what exists is remembered, whatever strangers make up."""
-    newest = next(iter(digests.values()))
-    if len(_remembered) >= MAX_REMEMBERED and newest not in _remembered:
-        del _remembered[next(iter(_remembered))]  # the oldest
-    _remembered[newest] = found
-
-
-@receiver(setting_changed)
-def _forget(**_: object) -> None:
-    _remembered.clear()
 
 
 def _outdated(name_kind: str, snapshot: KeySnapshot | ApiSecretSnapshot, digests: dict[str, bytes]) -> Outdated | None:

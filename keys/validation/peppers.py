@@ -35,11 +35,6 @@ def candidate_digests(text: str) -> list[bytes]:
     return [digest(text, pepper) for pepper in _peppers()]
 
 
-def newest_digest(text: str) -> bytes:
-    """What the secret is stored as from now on: its digest under the first pepper."""
-    return digest(text, _peppers()[0])
-
-
 @lru_cache(maxsize=1)
 def _peppers() -> tuple[bytes, ...]:
     return tuple(pepper.key for pepper in settings.KEY_PEPPERS)

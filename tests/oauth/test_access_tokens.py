@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
 from keys.services.departures import remove_member
 from keys.validation.http import validate, whoami
+from keys.validation.memo import Memo, mark_of
 from oauth import access_tokens, jwk
 from oauth.models import Client
 from oauth.services.clients import (
@@ -306,7 +306,8 @@ def test_a_signature_is_checked_once_and_the_token_is_not_kept(
     monkeypatch.setattr(ECAlgorithm, "verify", count)
     assert [ask_validate(api_secret, token)["valid"] for _ in range(3)] == [True] * 3
     assert len(checked) == 1
-    remembered = access_tokens._remembered[_digest(token)]
+    remembered = access_tokens._MEMO.get(mark_of(token.encode()))
+    assert remembered is not None
     assert token.rpartition(".")[2] not in repr(remembered)
     assert not hasattr(remembered, "_presented")
 
@@ -314,18 +315,14 @@ def test_a_signature_is_checked_once_and_the_token_is_not_kept(
 def test_what_is_remembered_has_a_bound(
     api_secret: IssuedApiSecret, client_row: Client, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access_tokens, "_remembered", {})
-    monkeypatch.setattr(access_tokens, "MAX_REMEMBERED", 2)
+    memo: Memo[access_tokens.AccessToken] = Memo(2)
+    monkeypatch.setattr(access_tokens, "_MEMO", memo)
     tokens = [sign(claims_for(client_row, api)) for _ in range(3)]
     assert [ask_validate(api_secret, token)["valid"] for token in tokens] == [True] * 3
-    assert list(access_tokens._remembered) == [_digest(token) for token in tokens[1:]]
+    assert [memo.get(mark_of(token.encode())) is not None for token in tokens] == [False, True, True]
 
 
 def test_what_was_refused_is_not_remembered(api_secret: IssuedApiSecret, claims: Claims) -> None:
     token = forged(claims, {"alg": "none"})
     ask_validate(api_secret, token)
-    assert _digest(token) not in access_tokens._remembered
-
-
-def _digest(token: str) -> bytes:
-    return sha256(token.encode()).digest()
+    assert access_tokens._MEMO.get(mark_of(token.encode())) is None
