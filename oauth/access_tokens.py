@@ -22,7 +22,7 @@ from keys.validation.shapes import (
     SigningKeysSnapshot,
     Verdict,
 )
-from keys.validation.verdict import MALFORMED, NOT_FOUND
+from keys.validation.verdict import MALFORMED, NOT_FOUND, Lasting, lasting
 from oauth.ids import is_client_id
 from oauth.keyring import keyring
 from oauth.tokens import Claims, Flaw, Genuine, Presented, check, read
@@ -98,7 +98,7 @@ class AccessToken:
 class KnownAccessToken:
     """A genuine token, its client, and what that may do where the token is for."""
 
-    __slots__ = ("_api", "_grant", "_organization", "_principal", "claims", "client", "names")
+    __slots__ = ("_api", "_grant", "_lasting", "_organization", "_principal", "claims", "client", "names")
 
     outdated = None
 
@@ -109,17 +109,22 @@ class KnownAccessToken:
         self._api: ApiSnapshot | None = None
         self._organization: OrganizationSnapshot | None = None
         self._principal: Principal | None = None
+        self._lasting: Lasting | None = None
         self.names = (api_name(grant.api_id), organization_name(client.organization_id))
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:  # noqa: ARG002  # of all kinds
         """The verdict."""
         api_at, organization_at = self.names
         api, organization = found.get(api_at), found.get(organization_at)
+        known = self._lasting
+        if known is not None and known.holds(api, organization, call.scopes, now=now):
+            return known.verdict
         if not isinstance(api, ApiSnapshot) or not isinstance(organization, OrganizationSnapshot):
             return NOT_FOUND
-        return decide(
-            self.claims, self._principal_of(api, organization), self.client, api, organization, call=call, now=now
-        )
+        principal, client = self._principal_of(api, organization), self.client
+        verdict = decide(self.claims, principal, client, api, organization, call=call, now=now)
+        self._lasting = lasting(verdict, api, organization, client.networks, ends=(self.claims.exp,))
+        return verdict
 
     def _principal_of(self, api: ApiSnapshot, organization: OrganizationSnapshot) -> Principal:
         """Who it stands for, made once of the same snapshots."""

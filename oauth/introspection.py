@@ -8,7 +8,8 @@ import re
 import time
 from collections.abc import Sequence
 
-from keys.validation.engine import Engine, Outcome, UnknownCaller
+from keys.validation.api_keys import UnknownCaller
+from keys.validation.engine import Engine, Outcome
 from keys.validation.http import ENGINE
 from keys.validation.kinds import recognise
 from keys.validation.shapes import Call, Code

@@ -21,9 +21,13 @@ from keys.validation.shapes import (
     OrganizationSnapshot,
     Verdict,
 )
-from keys.validation.verdict import NOT_FOUND, decide, is_for
+from keys.validation.verdict import NOT_FOUND, Lasting, decide, is_for, lasting
 
 SecretSnapshot = TypeVar("SecretSnapshot", KeySnapshot, ApiSecretSnapshot)
+
+
+class UnknownCaller(Exception):
+    """What was presented is no API secret that works."""
 
 
 class ApiKeyCredential:
@@ -39,10 +43,12 @@ class ApiKeyCredential:
 
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownApiKey | Verdict":  # noqa: ARG002  # of all kinds
         """The key, unless there is none for this audience."""
+        known = self._known
+        if known is not None and found.get(known.secret_at) is known.key:  # the secret was compared with it before
+            return known if is_for(known.key, audience) else NOT_FOUND
         key = _right(KeySnapshot, self._digests, found)
         if key is None or not is_for(key, audience):
             return NOT_FOUND
-        known = self._known
         if known is None or known.key is not key:
             known = self._known = KnownApiKey(key, _outdated("secret", key, self._digests))
             self.names = (*self._digests, *known.names)  # the next time all is read at once
@@ -53,25 +59,29 @@ class ApiKeyCredential:
 class KnownApiKey:
     """An API key that was found."""
 
-    __slots__ = ("key", "names", "outdated")
+    __slots__ = ("_lasting", "key", "names", "outdated", "secret_at")
 
     def __init__(self, key: KeySnapshot, outdated: Outdated | None) -> None:
         self.key = key
+        self.secret_at = secret_name(key.digest)
         self.names = (api_name(key.api_id), organization_name(key.organization_id))
         self.outdated = outdated  # the key's secret, where it stands under an older pepper
+        self._lasting: Lasting | None = None
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
         """The verdict."""
         api_at, organization_at = self.names
         api, organization = found.get(api_at), found.get(organization_at)
-        return decide(
-            self.key,
-            api if isinstance(api, ApiSnapshot) else None,
-            organization if isinstance(organization, OrganizationSnapshot) else None,
-            call,
-            audience,
-            now=now,
-        )
+        known = self._lasting
+        if known is not None and known.holds(api, organization, call.scopes, now=now):
+            return known.verdict
+        key = self.key
+        if not isinstance(api, ApiSnapshot) or not isinstance(organization, OrganizationSnapshot):
+            return NOT_FOUND
+        verdict = decide(key, api, organization, call, audience, now=now)
+        ends = key.expires_at, key.secret_ends_at
+        self._lasting = lasting(verdict, api, organization, key.networks, begins=key.not_before, ends=ends)
+        return verdict
 
 
 class Caller:
@@ -85,12 +95,14 @@ class Caller:
         self._known: KnownCaller | None = None
         self.names = tuple(self._digests)
 
-    def find(self, found: Snapshots) -> "KnownCaller | None":
-        """The API secret, where it is known."""
+    def find(self, found: Snapshots) -> "KnownCaller":
+        """The API secret; raises UnknownCaller."""
+        known = self._known
+        if known is not None and found.get(known.secret_at) is known.secret:
+            return known
         secret = _right(ApiSecretSnapshot, self._digests, found)
         if secret is None:
-            return None
-        known = self._known
+            raise UnknownCaller
         if known is None or known.secret is not secret:
             known = self._known = KnownCaller(secret, _outdated("apisecret", secret, self._digests))
             _MEMO.remember(self._mark, self)
@@ -100,10 +112,11 @@ class Caller:
 class KnownCaller:
     """An API secret that was found."""
 
-    __slots__ = ("api_at", "audience", "outdated", "secret")
+    __slots__ = ("api_at", "audience", "outdated", "secret", "secret_at")
 
     def __init__(self, secret: ApiSecretSnapshot, outdated: Outdated | None) -> None:
         self.secret = secret
+        self.secret_at = api_secret_name(secret.digest)
         self.audience = Audience(secret.api_id, secret.environment)
         self.api_at = api_name(secret.api_id)
         self.outdated = outdated  # where it stands under an older pepper
@@ -118,10 +131,12 @@ def recognise_api_key(text: str) -> ApiKeyCredential | Verdict | None:
     return NOT_FOUND if isinstance(recognised, Caller) else recognised
 
 
-def recognise_caller(text: str) -> Caller | None:
-    """The API secret that the text spells."""
+def recognise_caller(text: str) -> Caller:
+    """The API secret that the text spells; raises UnknownCaller."""
     recognised = _recognise(text)
-    return recognised if isinstance(recognised, Caller) else None
+    if isinstance(recognised, Caller):
+        return recognised
+    raise UnknownCaller
 
 
 def _recognise(text: str) -> ApiKeyCredential | Caller | Verdict | None:

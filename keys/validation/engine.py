@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from keys.validation import metrics
 from keys.validation.allowances import Allowance, Allowances
-from keys.validation.api_keys import Caller, KnownCaller, recognise_caller
+from keys.validation.api_keys import KnownCaller, UnknownCaller, recognise_caller
 from keys.validation.database import DEADLINE_S, Snapshots
 from keys.validation.gcra import Standing
 from keys.validation.kinds import recognise
@@ -16,10 +16,6 @@ from keys.validation.quotas import QuotaStanding
 from keys.validation.shapes import ApiSnapshot, Audience, Call, Code, Principal, Snapshot, Verdict
 from keys.validation.usage import UsageRecorder
 from keys.validation.verdict import works
-
-
-class UnknownCaller(Exception):
-    """What was presented is no API secret that works."""
 
 
 class Outcome(Struct, frozen=True):
@@ -43,8 +39,8 @@ class Engine:
 
     async def know(self, api_secret: str) -> Audience:
         """What the API secret lets its bearer ask about; raises UnknownCaller or Unavailable."""
-        caller, deadline = _caller(api_secret), _deadline()
-        asker = _known(caller, await self._snapshots.read(caller.names, deadline=deadline))
+        caller, deadline = recognise_caller(api_secret), time.monotonic() + DEADLINE_S
+        asker = caller.find(await self._snapshots.read(caller.names, deadline=deadline))
         found = await self._snapshots.read((asker.api_at,), deadline=deadline)
         _require_working(asker, found, now=time.time())
         return asker.audience
@@ -59,10 +55,10 @@ class Engine:
         caller_agent: bytes | None = None,
     ) -> Outcome:
         """Whether the credential may make the call to the caller's API; raises UnknownCaller or Unavailable."""
-        caller, presented, deadline = _caller(api_secret), recognise(credential), _deadline()
+        caller, presented, deadline = recognise_caller(api_secret), recognise(credential), time.monotonic() + DEADLINE_S
         names = caller.names if isinstance(presented, Verdict) else caller.names + presented.names
         found = await self._snapshots.read(names, deadline=deadline)
-        asker = _known(caller, found)
+        asker = caller.find(found)
         audience = asker.audience
         known = presented if isinstance(presented, Verdict) else presented.find(found, audience, now=time.time())
 
@@ -85,7 +81,7 @@ class Engine:
 
     async def ask_about_itself(self, credential: str, call: Call) -> Outcome:
         """What the credential is good for, asked by whoever holds it; raises Unavailable."""
-        deadline = _deadline()
+        deadline = time.monotonic() + DEADLINE_S  # the event loop's clock
         verdict = await self._decide_on_itself(credential, call, deadline)
         now = time.time()
         allowance = await self._allowances.take(verdict, call, now=now, deadline=deadline)
@@ -114,25 +110,7 @@ class Engine:
         return Outcome(code, principal, verdict.missing_scopes, allowance.standing, allowance.quota)
 
 
-def _caller(api_secret: str) -> Caller:
-    caller = recognise_caller(api_secret)
-    if caller is None:
-        raise UnknownCaller
-    return caller
-
-
-def _known(caller: Caller, found: Mapping[str, Snapshot]) -> KnownCaller:
-    known = caller.find(found)
-    if known is None:
-        raise UnknownCaller
-    return known
-
-
 def _require_working(asker: KnownCaller, found: Mapping[str, Snapshot], *, now: float) -> None:
     api = found.get(asker.api_at)
     if not works(asker.secret, api if isinstance(api, ApiSnapshot) else None, now=now):
         raise UnknownCaller
-
-
-def _deadline() -> float:
-    return time.monotonic() + DEADLINE_S  # the event loop's clock

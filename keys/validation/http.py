@@ -7,9 +7,10 @@ the body or a header and never from the address, and it is in no answer, no erro
 import re
 
 from keys.validation.answers import encode
+from keys.validation.api_keys import UnknownCaller
 from keys.validation.cache import allowances, snapshots
 from keys.validation.database import Unavailable
-from keys.validation.engine import Engine, UnknownCaller
+from keys.validation.engine import Engine
 from keys.validation.peppers import MOVER
 from keys.validation.question import InvalidFields, Question, read_question
 from keys.validation.shapes import Call, Code

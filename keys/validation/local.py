@@ -100,7 +100,7 @@ class Local:
 
     def read(self, names: Sequence[str], now: float) -> tuple[dict[str, Snapshot], list[str]]:
         """Of these names, what it has fresh copies of, and those to be asked for elsewhere; without a lease all."""
-        if not self.has_lease(now):
+        if now >= self.lease_until:
             return {}, list(names)
         found: dict[str, Snapshot] = {}
         missing: list[str] = []

@@ -5,7 +5,10 @@ nothing.
 """
 
 import ipaddress
+import math
 from functools import lru_cache
+
+from msgspec import Struct
 
 from keys.validation.principals import principal_of
 from keys.validation.shapes import (
@@ -16,6 +19,7 @@ from keys.validation.shapes import (
     Code,
     KeySnapshot,
     OrganizationSnapshot,
+    Snapshot,
     Verdict,
 )
 from portal.proxies import Network, parse_address
@@ -43,6 +47,47 @@ def decide(
     missing = call.scopes.difference(principal.scopes)
     code = _first_refusal(key, api, organization, call, is_missing_scope=bool(missing), now=now)
     return Verdict(code, principal, tuple(sorted(missing)) if code is Code.INSUFFICIENT_SCOPE else ())
+
+
+class Lasting(Struct, frozen=True):
+    """A call was let through: so are others for no more scopes, while the snapshots are these and the times not over.
+
+    Not for a credential with networks, which are asked about each call's address.
+    """
+
+    verdict: Verdict
+    api: ApiSnapshot
+    organization: OrganizationSnapshot
+    scopes: frozenset[str]
+    begins: float
+    ends: float
+
+    def holds(self, api: Snapshot | None, organization: Snapshot | None, scopes: frozenset[str], *, now: float) -> bool:
+        """Whether it is the verdict on a call for these scopes at ``now``."""
+        return (
+            api is self.api
+            and organization is self.organization
+            and self.begins <= now < self.ends
+            and scopes <= self.scopes
+        )
+
+
+def lasting(
+    verdict: Verdict,
+    api: ApiSnapshot | None,
+    organization: OrganizationSnapshot | None,
+    networks: tuple[str, ...],
+    *,
+    begins: float | None = None,
+    ends: tuple[float | None, ...],
+) -> Lasting | None:
+    """The verdict, made to last from ``begins`` to the first of ``ends``, where it can."""
+    principal = verdict.principal
+    if verdict.code is not Code.VALID or principal is None or api is None or organization is None or networks:
+        return None
+    first_end = min((end for end in ends if end is not None), default=math.inf)
+    scopes = frozenset(principal.scopes)
+    return Lasting(verdict, api, organization, scopes, -math.inf if begins is None else begins, first_end)
 
 
 def works(secret: ApiSecretSnapshot, api: ApiSnapshot | None, *, now: float) -> bool:

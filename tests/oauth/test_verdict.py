@@ -3,6 +3,9 @@
 from typing import Any
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from keys.validation.shapes import (
     ApiSnapshot,
@@ -12,6 +15,7 @@ from keys.validation.shapes import (
     GrantFacts,
     OrganizationSnapshot,
 )
+from oauth.access_tokens import KnownAccessToken
 from oauth.verdict import decide, principal_of
 from tests.oauth.claims import claims
 
@@ -88,3 +92,33 @@ def test_the_first_check_that_fails_names_the_code() -> None:
         Code.INSUFFICIENT_SCOPE,
         Code.VALID,
     ]
+
+
+@given(
+    st.sampled_from([(), ("203.0.113.0/24",)]),
+    st.lists(
+        st.tuples(
+            st.sampled_from([API, replace(API), replace(API, scopes=frozenset()), replace(API, is_disabled=True)]),
+            st.sampled_from([replace(ORGANIZATION, is_suspended=False), ORGANIZATION]),
+            st.sampled_from([frozenset(), frozenset({"orders:read"}), frozenset({"refunds:write"})]),
+            st.sampled_from(["203.0.113.9", "198.51.100.1", None]),
+            st.sampled_from([NOW - 2, NOW - 1, NOW, NOW + 1]),
+        ),
+        max_size=12,
+    ),
+)
+def test_a_token_that_was_asked_about_before_is_judged_as_if_it_were_the_first_time(
+    networks: tuple[str, ...], calls: list[tuple[Any, ...]]
+) -> None:
+    works: dict[str, Any] = {"generation": 1, "revoked_tokens": frozenset(), "networks": networks}
+    client = replace(CLIENT, is_compromised=False, is_revoked=False, is_disabled=False, **works)
+    known = KnownAccessToken(TOKEN, client, GRANT)
+    for api, organization, scopes, address, now in calls:
+        found = dict(zip(known.names, (api, organization), strict=True))
+        call = Call(scopes=scopes, address=address)
+        principal = principal_of(TOKEN, client, GRANT, api, organization)
+        fresh = decide(TOKEN, principal, client, api, organization, call=call, now=now)
+        judged = known.decide(found, call, None, now=now)
+        assert (judged.code, judged.missing_scopes) == (fresh.code, fresh.missing_scopes)
+        assert judged.principal is not None
+        assert judged.principal.shown == principal.shown

@@ -27,8 +27,9 @@ from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_a
 from keys.services.errors import Invalid, Refused
 from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key
 from keys.services.secrets import end_key_secret, extend_overlap, roll_key
+from keys.validation.api_keys import UnknownCaller
 from keys.validation.database import Unavailable
-from keys.validation.engine import Engine, UnknownCaller
+from keys.validation.engine import Engine
 from keys.validation.http import ENGINE
 from keys.validation.invalidation import flush
 from keys.validation.shapes import Call

@@ -1,12 +1,14 @@
 """The order of the checks is the contract: the first that fails names the code, whatever else is wrong."""
 
 from itertools import combinations
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from keys.validation.api_keys import KnownApiKey
 from keys.validation.shapes import (
     ApiSecretSnapshot,
     ApiSnapshot,
@@ -185,6 +187,35 @@ def test_a_keys_own_limits_replace_the_apis() -> None:
     assert inherited is not None
     assert replaced is not None
     assert (inherited.rate_limits, replaced.rate_limits) == ((theirs,), (own,))
+
+
+@given(
+    st.tuples(*[st.sampled_from([None, NOW - 1, NOW, NOW + 1])] * 3),
+    st.sampled_from([(), ("203.0.113.0/24",)]),
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [API, replace(API), replace(API, scopes=frozenset()), replace(API, is_disabled=True), None]
+            ),
+            st.sampled_from([ORGANIZATION, replace(ORGANIZATION, is_suspended=True), None]),
+            st.sampled_from([frozenset(), frozenset({"orders:read"}), frozenset({"refunds:write"})]),
+            st.sampled_from(["203.0.113.9", "198.51.100.1", None]),
+            st.sampled_from([NOW - 2, NOW - 1, NOW, NOW + 1, NOW + 2]),
+        ),
+        max_size=12,
+    ),
+)
+def test_a_key_that_was_asked_about_before_is_judged_as_if_it_were_the_first_time(
+    times: tuple[float | None, ...], networks: tuple[str, ...], calls: list[tuple[Any, ...]]
+) -> None:
+    begins, ends, secret_ends = times
+    key = replace(KEY, not_before=begins, expires_at=ends, secret_ends_at=secret_ends, networks=networks)
+    known = KnownApiKey(key, None)
+    for api, organization, scopes, address, now in calls:
+        snapshots = zip(known.names, (api, organization), strict=True)
+        found = {name: snapshot for name, snapshot in snapshots if snapshot is not None}
+        call = Call(scopes=scopes, address=address)
+        assert known.decide(found, call, AUDIENCE, now=now) == decide(key, api, organization, call, AUDIENCE, now=now)
 
 
 @pytest.mark.parametrize(
