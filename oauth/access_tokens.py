@@ -84,15 +84,17 @@ class AccessToken:
         keys, client = found.get(SIGNING_KEYS), found.get(self.names[1])
         if not isinstance(keys, SigningKeysSnapshot) or not keyring(keys).is_believed(self._kid, now=now):
             return SIGNATURE_INVALID
+        known = self._known
+        if known is not None and known.client is client:
+            return known if known.is_for(audience) else NOT_FOUND
         if not isinstance(client, ClientSnapshot):
             return NOT_FOUND
         grant = grant_of(self._claims, client, audience)
         if grant is None:
             return NOT_FOUND
-        if self._known is None or self._known.client is not client:
-            self._known = KnownAccessToken(self._claims, client, grant)
-            self.names = (*self.names[:2], *self._known.names)  # the next time all is read at once
-        return self._known
+        known = self._known = KnownAccessToken(self._claims, client, grant)
+        self.names = (*self.names[:2], *known.names)  # the next time all is read at once
+        return known
 
 
 class KnownAccessToken:
@@ -111,6 +113,12 @@ class KnownAccessToken:
         self._principal: Principal | None = None
         self._lasting: Lasting | None = None
         self.names = (api_name(grant.api_id), organization_name(client.organization_id))
+
+    def is_for(self, audience: Audience | None) -> bool:
+        """Whether it is for the API and environment of whoever asks."""
+        if audience is None:
+            return True
+        return audience.api_id == self._grant.api_id and audience.environment == self.client.environment
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:  # noqa: ARG002  # of all kinds
         """The verdict."""

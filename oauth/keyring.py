@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from math import inf
 
 from keys.validation.shapes import SigningKeyFacts, SigningKeysSnapshot
 from oauth import jwk
@@ -22,6 +23,7 @@ class Keyring:
         self.verifiers: Mapping[str, Verifier] = {
             header_of(key.kid, key.algorithm): _verifier(key) for key in snapshot.keys
         }
+        self._kept_until = {key.kid: inf if key.kept_until is None else key.kept_until for key in snapshot.keys}
         self._signers: dict[tuple[str, str], Signer] = {}
 
     def signer(self, algorithm: str, *, now: float, typ: str = "at+jwt") -> Signer:
@@ -37,7 +39,7 @@ class Keyring:
 
     def is_believed(self, kid: str, *, now: float) -> bool:
         """Whether what the key has signed still counts."""
-        return any(key.kid == kid and (key.kept_until is None or now < key.kept_until) for key in self.snapshot.keys)
+        return now < self._kept_until.get(kid, -inf)
 
     def published(self, *, now: float) -> list[jwk.PublicJwk]:
         """The public keys that verifiers are to have: also the next ones, and those whose tokens are still out."""
