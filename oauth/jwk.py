@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -29,7 +30,7 @@ MAX_KID_CHARS = 128
 
 
 class _Es256(ECAlgorithm):
-    """ES256 (RFC 7518 §3.4) that makes neither hash nor curve anew for each signature."""
+    """ES256 (RFC 7518 §3.4) that makes neither hash nor curve anew for each signature, made or checked."""
 
     def __init__(self) -> None:
         super().__init__(ECAlgorithm.SHA256, ec.SECP256R1)
@@ -39,6 +40,16 @@ class _Es256(ECAlgorithm):
         """The signature as JOSE has it: r and s, 32 bytes each."""
         r, s = decode_dss_signature(key.sign(msg, self._ecdsa))
         return r.to_bytes(32) + s.to_bytes(32)
+
+    def verify(self, msg: bytes, key: Any, sig: bytes) -> bool:
+        """Whether the key made this signature, as JOSE has it."""
+        if len(sig) != 64:
+            return False
+        try:
+            key.verify(encode_dss_signature(int.from_bytes(sig[:32]), int.from_bytes(sig[32:])), msg, self._ecdsa)
+        except InvalidSignature:
+            return False
+        return True
 
 
 ALGORITHMS: Mapping[str, Algorithm] = {

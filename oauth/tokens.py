@@ -5,7 +5,6 @@ chosen by it, and nothing that a header could say (``alg``, ``typ``, ``jku``, ``
 Whether its client, API and organization still stand behind it is decided elsewhere, on each call.
 """
 
-import base64
 import binascii
 import re
 from collections.abc import Mapping
@@ -203,6 +202,7 @@ def check(presented: Presented, verifiers: Mapping[str, Verifier], *, now: float
     return Genuine(presented.claims, verifier.kid)
 
 
+_PLAIN = bytes.maketrans(b"-_", b"+/")
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _issued = msgspec.json.Decoder(_Issued)
@@ -224,6 +224,6 @@ def _encode(raw: bytes) -> bytes:
 
 def _decode(text: str) -> bytes | None:
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        return binascii.a2b_base64(text.encode().translate(_PLAIN) + b"=" * (-len(text) % 4), strict_mode=True)
+    except ValueError:
         return None

@@ -64,23 +64,26 @@ def principal_of(
                 "metadata": Raw(client.metadata),
             }
         ),
-        introspected=partial(
-            members,
-            {
-                "active": True,
-                "scope": " ".join(scopes),
-                "client_id": token.client_id,
-                "token_type": "Bearer",
-                "exp": token.exp,
-                "iat": token.iat,
-                "sub": token.sub,
-                "aud": token.aud,
-                "iss": token.iss,
-                "jti": token.jti,
-                "org": token.org,
-                "env": token.env,
-            },
-        ),
+        introspected=partial(_introspected, token, scopes),
+    )
+
+
+def _introspected(token: Claims, scopes: tuple[str, ...]) -> bytes:
+    return members(
+        {
+            "active": True,
+            "scope": " ".join(scopes),
+            "client_id": token.client_id,
+            "token_type": "Bearer",
+            "exp": token.exp,
+            "iat": token.iat,
+            "sub": token.sub,
+            "aud": token.aud,
+            "iss": token.iss,
+            "jti": token.jti,
+            "org": token.org,
+            "env": token.env,
+        }
     )
 
 
