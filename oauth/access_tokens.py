@@ -5,7 +5,13 @@ whether the key that signed is still believed, the clock, and what client, API a
 claims of itself before its signature is checked only tells which snapshots to read.
 """
 
+from functools import lru_cache
+from math import inf
+from weakref import ref
+
 from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from keys.validation.kinds import Snapshots
 from keys.validation.memo import Memo, mark_of
@@ -39,17 +45,21 @@ _REFUSALS = {
 class UncheckedToken:
     """A text that says it is an access token of ours."""
 
-    __slots__ = ("_mark", "_presented", "names")
+    __slots__ = ("_mark", "_names", "_presented")
 
     def __init__(self, mark: bytes, presented: Presented) -> None:
         self._mark = mark
         self._presented = presented
-        self.names = _names(presented.claims.client_id)
+        self._names = (SIGNING_KEYS, client_name(presented.claims.client_id))
 
     @property
     def client_id(self) -> str:
         """Whose token it says it is."""
         return self._presented.claims.client_id
+
+    def names_for(self, audience: Audience | None) -> tuple[str, ...]:  # noqa: ARG002  # of all kinds
+        """The keys and the client that it names: where they lead, nobody has been led yet."""
+        return self._names
 
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownAccessToken | Verdict":
         """The token, if we signed it, and unless it is for another audience."""
@@ -59,55 +69,83 @@ class UncheckedToken:
         genuine = check(self._presented, keyring(keys).verifiers, now=now)
         if isinstance(genuine, Flaw):
             return SIGNATURE_INVALID
-        token = AccessToken(genuine)
+        token = AccessToken(genuine, self._names)
         _MEMO.remember(self._mark, token)
-        return token.find(found, audience, now=now)
+        return token.known(found, audience)
 
 
 class AccessToken:
     """A token whose signature this process has checked."""
 
-    __slots__ = ("_claims", "_kid", "_known", "names")
+    __slots__ = ("_audience", "_claims", "_kid", "_known", "_names")
 
-    def __init__(self, genuine: Genuine) -> None:
+    def __init__(self, genuine: Genuine, names: tuple[str, ...]) -> None:
         self._claims, self._kid = genuine
         self._known: KnownAccessToken | None = None  # good for the one snapshot of the client that it was made of
-        self.names = _names(self._claims.client_id)
+        self._names = names
+        self._audience: Audience | None = None  # who was led on last
 
     @property
     def client_id(self) -> str:
         """Whose token it is."""
         return self._claims.client_id
 
+    def names_for(self, audience: Audience | None) -> tuple[str, ...]:
+        """Its own, and what it leads to where the same audience has been led there."""
+        known = self._known
+        return self._names if known is None or audience is not self._audience else self._names + known.names
+
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownAccessToken | Verdict":
         """The token with its client, while its key is believed, and unless it is for another audience."""
-        keys, client = found.get(SIGNING_KEYS), found.get(self.names[1])
+        keys = found.get(SIGNING_KEYS)
         if not isinstance(keys, SigningKeysSnapshot) or not keyring(keys).is_believed(self._kid, now=now):
             return SIGNATURE_INVALID
-        known = self._known
-        if known is not None and known.client is client:
-            return known if known.is_for(audience) else NOT_FOUND
+        return self.known(found, audience)
+
+    def known(self, found: Snapshots, audience: Audience | None) -> "KnownAccessToken | Verdict":
+        """The token with its client, unless it is for another audience; its key has just been found to be believed."""
+        client_at, known = self._names[1], self._known
+        client = found.get(client_at)
         if not isinstance(client, ClientSnapshot):
             return NOT_FOUND
-        grant = grant_of(self._claims, client, audience)
-        if grant is None:
+        if known is None or known.client() is not client:
+            grant = grant_of(self._claims, client, audience)
+            if grant is None:
+                return NOT_FOUND
+            known = self._known = KnownAccessToken(self._claims, client_at, client, grant)
+        elif not known.is_for(audience):
             return NOT_FOUND
-        known = self._known = KnownAccessToken(self._claims, client, grant)
-        self.names = (*self.names[:2], *known.names)  # the next time all is read at once
+        self._audience = audience
         return known
 
 
 class KnownAccessToken:
-    """A genuine token, its client, and what that may do where the token is for."""
+    """A genuine token, its client, and what that may do where the token is for.
 
-    __slots__ = ("_api", "_grant", "_lasting", "_organization", "_principal", "claims", "client", "names")
+    It does not keep the client's snapshot alive, which may be large, and of which there is one more after each change.
+    """
+
+    __slots__ = (
+        "_api",
+        "_audience",
+        "_client_at",
+        "_grant",
+        "_lasting",
+        "_organization",
+        "_principal",
+        "claims",
+        "client",
+        "names",
+    )
 
     outdated = None
 
-    def __init__(self, claims: Claims, client: ClientSnapshot, grant: GrantFacts) -> None:
+    def __init__(self, claims: Claims, client_at: str, client: ClientSnapshot, grant: GrantFacts) -> None:
         self.claims = claims
-        self.client = client
+        self.client = ref(client)
+        self._client_at = client_at
         self._grant = grant
+        self._audience = Audience(grant.api_id, client.environment)
         self._api: ApiSnapshot | None = None
         self._organization: OrganizationSnapshot | None = None
         self._principal: Principal | None = None
@@ -116,9 +154,7 @@ class KnownAccessToken:
 
     def is_for(self, audience: Audience | None) -> bool:
         """Whether it is for the API and environment of whoever asks."""
-        if audience is None:
-            return True
-        return audience.api_id == self._grant.api_id and audience.environment == self.client.environment
+        return audience is None or audience == self._audience
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:  # noqa: ARG002  # of all kinds
         """The verdict."""
@@ -127,17 +163,20 @@ class KnownAccessToken:
         known = self._lasting
         if known is not None and known.holds(api, organization, call.scopes, now=now):
             return known.verdict
+        client = found.get(self._client_at)
         if not isinstance(api, ApiSnapshot) or not isinstance(organization, OrganizationSnapshot):
             return NOT_FOUND
-        principal, client = self._principal_of(api, organization), self.client
+        if not isinstance(client, ClientSnapshot):
+            return NOT_FOUND
+        principal = self._principal_of(client, api, organization)
         verdict = decide(self.claims, principal, client, api, organization, call=call, now=now)
-        self._lasting = lasting(verdict, api, organization, client.networks, ends=(self.claims.exp,))
+        self._lasting = lasting(verdict, api, organization, client.networks, begins=-inf, ends=self.claims.exp)
         return verdict
 
-    def _principal_of(self, api: ApiSnapshot, organization: OrganizationSnapshot) -> Principal:
+    def _principal_of(self, client: ClientSnapshot, api: ApiSnapshot, organization: OrganizationSnapshot) -> Principal:
         """Who it stands for, made once of the same snapshots."""
         if self._principal is None or self._api is not api or self._organization is not organization:
-            self._principal = principal_of(self.claims, self.client, self._grant, api, organization)
+            self._principal = principal_of(self.claims, client, self._grant, api, organization)
             self._api, self._organization = api, organization
         return self._principal
 
@@ -153,12 +192,18 @@ def recognise_access_token(text: str) -> AccessToken | UncheckedToken | Verdict 
     token = _MEMO.get(mark)
     if token is not None:
         return token
-    presented = read(text, issuer=settings.PUBLIC_URL)
+    presented = read(text, issuer=_issuer())
     if isinstance(presented, Flaw):
         return _REFUSALS[presented]
     # Other names are none of ours, whoever signed; and nothing else may become part of a snapshot's name.
     return UncheckedToken(mark, presented) if is_client_id(presented.claims.client_id) else SIGNATURE_INVALID
 
 
-def _names(client_id: str) -> tuple[str, ...]:
-    return SIGNING_KEYS, client_name(client_id)
+@lru_cache(maxsize=1)
+def _issuer() -> str:
+    return settings.PUBLIC_URL
+
+
+@receiver(setting_changed)
+def _forget_issuer(**_: object) -> None:
+    _issuer.cache_clear()

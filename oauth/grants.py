@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from weakref import ref
 
 from keys.limits import is_scope
 from keys.validation.names import api_name
-from keys.validation.shapes import ApiSnapshot, ClientSnapshot, GrantFacts
+from keys.validation.shapes import ApiSnapshot, ClientSnapshot, GrantFacts, Snapshot
 from oauth.errors import InvalidRequest, InvalidScope, InvalidTarget, UnsupportedGrantType
 from oauth.forms import Form
 from oauth.jti import Holder
@@ -68,15 +69,20 @@ def choose_scopes(wanted: Wanted, grant: GrantFacts, api: ApiSnapshot) -> tuple[
 
 
 class Terms(NamedTuple):
-    """What a request comes to: good while client and API are these very snapshots."""
+    """What a request comes to: good while client and API are these very snapshots, which it does not keep alive."""
 
-    client: ClientSnapshot
-    api: ApiSnapshot
+    client: "ref[ClientSnapshot]"
+    api: "ref[ApiSnapshot]"
     api_at: str  # the snapshot's name
+    signing_algorithm: str
     scope: str
     lifetime_s: int
     holder: Holder
     draft: Draft
+
+    def stand(self, client: ClientSnapshot, api: Snapshot | None) -> bool:
+        """Whether client and API are still the same."""
+        return api is not None and self.api() is api and self.client() is client
 
 
 def settle(wanted: Wanted, client: ClientSnapshot, grant: GrantFacts, api: ApiSnapshot, *, issuer: str) -> Terms:
@@ -92,7 +98,16 @@ def settle(wanted: Wanted, client: ClientSnapshot, grant: GrantFacts, api: ApiSn
         gen=client.generation,
     )
     holder = Holder(client.client_id, grant.api_id, client.generation)
-    return Terms(client, api, api_name(api.api_id), shared.scope, lifetime_s(client, api), holder, Draft(shared))
+    return Terms(
+        ref(client),
+        ref(api),
+        api_name(api.api_id),
+        api.signing_algorithm,
+        shared.scope,
+        lifetime_s(client, api),
+        holder,
+        Draft(shared),
+    )
 
 
 def lifetime_s(client: ClientSnapshot, api: ApiSnapshot) -> int:

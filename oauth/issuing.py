@@ -62,14 +62,14 @@ class Issuer:
 
     async def _issue(self, who: AuthenticatedClient, request: TokenRequest, wanted: Wanted, deadline: float) -> Issued:
         terms, keys = request.terms, who.found.get(SIGNING_KEYS)
-        if terms is None or terms.client is not who.client or terms.api is not who.found.get(terms.api_at):
+        if terms is None or not terms.stand(who.client, who.found.get(terms.api_at)):
             terms, keys = await self._settle(who, wanted, deadline)
-            remember(request, terms)
+            remember(request, who.client, wanted, terms)
         place = await self._places.place(terms.holder, deadline=deadline)
         now = time.time()
         if not isinstance(keys, SigningKeysSnapshot):
-            raise NoSigningKey(terms.api.signing_algorithm)
-        signer, iat = keyring(keys).signer(terms.api.signing_algorithm, now=now), int(now)
+            raise NoSigningKey(terms.signing_algorithm)
+        signer, iat = keyring(keys).signer(terms.signing_algorithm, now=now), int(now)
         payload = terms.draft.payload(new_jti(place), place, iat=iat, exp=iat + terms.lifetime_s)
         return Issued(sign(signer, payload), "Bearer", terms.lifetime_s, terms.scope)
 

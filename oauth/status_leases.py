@@ -1,7 +1,8 @@
 """Places in status lists that this process may give to tokens, leased ahead of time: issuing a token writes nothing.
 
-A lease is for one client, API and generation. It begins small and doubles with each that is used up; half-way through,
-the next is fetched on another thread. What is left after an hour, or when the process dies, nobody ever uses.
+A lease is for one client, API and generation. It begins small and doubles with each that is used up, and shrinks again
+where it was not; half-way through, the next is fetched on another thread. What is left after an hour, or when the
+process dies, nobody ever uses.
 """
 
 import asyncio
@@ -30,7 +31,8 @@ log = logging.getLogger(__name__)
 
 class _Lease(NamedTuple):
     list_number: int
-    indexes: list[int]  # the next one last
+    indexes: list[int]  # what is left
+    half: int
     until: float
 
 
@@ -45,7 +47,7 @@ class _Stock:
     @property
     def is_low(self) -> bool:
         leases = self.leases
-        return not leases or (len(leases) == 1 and len(leases[0].indexes) <= self.next_count // 4)  # half of it
+        return not leases or (len(leases) == 1 and len(leases[0].indexes) <= leases[0].half)
 
     @property
     def is_fetching(self) -> bool:
@@ -57,6 +59,8 @@ class _Stock:
             if lease.indexes and now < lease.until:
                 return Place(lease.list_number, lease.indexes.pop())
             self.leases.popleft()
+            if len(lease.indexes) > lease.half:  # it ran out of time first: a smaller one will do
+                self.next_count = max(FIRST_COUNT, lease.half)
         return None
 
 
@@ -113,7 +117,7 @@ def _fill(holder: Holder, stock: _Stock) -> None:
             count=stock.next_count,
             now=timezone.now(),
         )
-        stock.leases.append(_Lease(block.list_number, block.indexes[::-1], until))
+        stock.leases.append(_Lease(block.list_number, block.indexes, stock.next_count // 2, until))
         stock.next_count = min(stock.next_count * 2, MAX_COUNT)
     except Error as exc:
         log.warning("status.not_leased", extra={"client": holder.client_id, "error": type(exc).__name__})

@@ -1,7 +1,7 @@
 """Read a token request. A program sends the same one again and again: what was right once is known again.
 
-What is remembered of a request holds no secret and decides nothing: the client's secrets, its standing and its grants
-are asked each time. An assertion is good for once and never remembered.
+What is remembered of a request holds no secret: the client's secrets and its standing are asked each time, and what it
+is given is settled anew once client or API are another snapshot. An assertion is good for once and never remembered.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from keys.validation.memo import Memo, mark_of
 from keys.validation.names import SIGNING_KEYS, client_name, organization_name
+from keys.validation.shapes import ClientSnapshot
 from oauth.client_auth import digests_of
 from oauth.forms import Form, read_form
 from oauth.grants import Terms, Wanted, read_request
@@ -45,15 +46,14 @@ def read_token_request(authorization: Sequence[str], body: bytes) -> TokenReques
     return TokenRequest(mark, read_presented(authorization, form), form)
 
 
-def remember(request: TokenRequest, terms: Terms) -> None:
-    """The request was right, and this is what it came to."""
+def remember(request: TokenRequest, client: ClientSnapshot, wanted: Wanted, terms: Terms) -> None:
+    """The client's request was right, and this is what it came to."""
     presented = request.presented
     if isinstance(presented, PresentedAssertion):
         return
-    client = terms.client
     names = client_name(client.client_id), organization_name(client.organization_id), terms.api_at, SIGNING_KEYS
     known = PresentedDigests(client.client_id, digests_of(presented), names)
-    _MEMO.remember(request.mark, TokenRequest(request.mark, known, {}, request.wanted, terms))
+    _MEMO.remember(request.mark, TokenRequest(request.mark, known, {}, wanted, terms))
 
 
 _MEMO: Memo[TokenRequest] = Memo(10_000)

@@ -175,10 +175,10 @@ def answer_problem(problem: Problem, exchange: Exchange) -> Answer:
     return Answer(problem.body(exchange.request_id), problem.kind.status, problems.CONTENT_TYPE, problem.headers)
 
 
-@lru_cache(maxsize=128)
-def _lines(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
-    """The headers as they are sent; nearly all answers have the same."""
-    return tuple((name.encode(), value.encode()) for name, value in headers)
+@lru_cache(maxsize=32)
+def _usual_lines(content_type: str, cache_control: str) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that nearly all answers share, as they are sent."""
+    return (b"content-type", content_type.encode()), (b"cache-control", cache_control.encode()), _NOSNIFF
 
 
 async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
@@ -186,9 +186,10 @@ async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
     headers = [
         (b"content-length", b"%d" % len(answer.body)),
         (b"x-request-id", exchange.request_id.encode()),
-        *_lines((("content-type", answer.content_type), ("cache-control", answer.cache_control), *answer.headers)),
-        _NOSNIFF,
+        *_usual_lines(answer.content_type, answer.cache_control),
     ]
+    if answer.headers:
+        headers += [(name.encode(), value.encode()) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     is_bare = exchange.method == "HEAD" or answer.status == 304
     await send({"type": "http.response.body", "body": b"" if is_bare else answer.body})

@@ -5,6 +5,7 @@ A text that was right once is known again: its form is not looked at twice, and 
 
 import hmac
 from collections.abc import Sequence
+from math import inf
 from typing import TypeVar
 
 from keys.secret import MAX_SECRET_CHARS, Kind, kind_of
@@ -33,26 +34,35 @@ class UnknownCaller(Exception):
 class ApiKeyCredential:
     """An API key whose text is well formed."""
 
-    __slots__ = ("_digests", "_known", "_mark", "names")
+    __slots__ = ("_audience", "_digests", "_known", "_mark", "_names")
 
     def __init__(self, mark: bytes, digests: Sequence[bytes]) -> None:
         self._mark = mark
         self._digests = {secret_name(digest): digest for digest in digests}
         self._known: KnownApiKey | None = None
-        self.names = tuple(self._digests)
+        self._names = tuple(self._digests)
+        self._audience: Audience | None = None  # who was led on last
+
+    def names_for(self, audience: Audience | None) -> tuple[str, ...]:
+        """Its own, and what it leads to where the same audience has been led there."""
+        known = self._known
+        return self._names if known is None or audience is not self._audience else self._names + known.names
 
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownApiKey | Verdict":  # noqa: ARG002  # of all kinds
         """The key, unless there is none for this audience."""
         known = self._known
         if known is not None and found.get(known.secret_at) is known.key:  # the secret was compared with it before
-            return known if is_for(known.key, audience) else NOT_FOUND
+            if not is_for(known.key, audience):
+                return NOT_FOUND
+            self._audience = audience
+            return known
         key = _right(KeySnapshot, self._digests, found)
         if key is None or not is_for(key, audience):
             return NOT_FOUND
         if known is None or known.key is not key:
             known = self._known = KnownApiKey(key, _outdated("secret", key, self._digests))
-            self.names = (*self._digests, *known.names)  # the next time all is read at once
             _MEMO.remember(self._mark, self)
+        self._audience = audience
         return known
 
 
@@ -79,8 +89,9 @@ class KnownApiKey:
         if not isinstance(api, ApiSnapshot) or not isinstance(organization, OrganizationSnapshot):
             return NOT_FOUND
         verdict = decide(key, api, organization, call, audience, now=now)
-        ends = key.expires_at, key.secret_ends_at
-        self._lasting = lasting(verdict, api, organization, key.networks, begins=key.not_before, ends=ends)
+        begins = -inf if key.not_before is None else key.not_before
+        ends = min(inf if end is None else end for end in (key.expires_at, key.secret_ends_at))
+        self._lasting = lasting(verdict, api, organization, key.networks, begins=begins, ends=ends)
         return verdict
 
 
@@ -94,6 +105,11 @@ class Caller:
         self._digests = {api_secret_name(digest): digest for digest in digests}
         self._known: KnownCaller | None = None
         self.names = tuple(self._digests)
+
+    @property
+    def audience(self) -> Audience | None:
+        """Whose it was when it was last found; good for guessing what to read, and for nothing else."""
+        return None if self._known is None else self._known.audience
 
     def find(self, found: Snapshots) -> "KnownCaller":
         """The API secret; raises UnknownCaller."""

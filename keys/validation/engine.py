@@ -56,15 +56,17 @@ class Engine:
     ) -> Outcome:
         """Whether the credential may make the call to the caller's API; raises UnknownCaller or Unavailable."""
         caller, presented, deadline = recognise_caller(api_secret), recognise(credential), time.monotonic() + DEADLINE_S
-        names = caller.names if isinstance(presented, Verdict) else caller.names + presented.names
+        names = caller.names
+        if not isinstance(presented, Verdict):
+            names += presented.names_for(caller.audience)
         found = await self._snapshots.read(names, deadline=deadline)
         asker = caller.find(found)
         audience = asker.audience
         known = presented if isinstance(presented, Verdict) else presented.find(found, audience, now=time.time())
 
         lead = {asker.api_at} if isinstance(known, Verdict) else {asker.api_at, *known.names}
-        if not lead.issubset(found):
-            found = await self._snapshots.read(tuple(lead), deadline=deadline)
+        if not lead <= found.keys():
+            found = {**found, **await self._snapshots.read(tuple(lead), deadline=deadline)}
         now = time.time()
         _require_working(asker, found, now=now)
         verdict = known if isinstance(known, Verdict) else known.decide(found, call, audience, now=now)
@@ -91,12 +93,12 @@ class Engine:
         presented = recognise(credential)
         if isinstance(presented, Verdict):
             return presented
-        found = await self._snapshots.read(presented.names, deadline=deadline)
+        found = await self._snapshots.read(presented.names_for(None), deadline=deadline)
         known = presented.find(found, None, now=time.time())
         if isinstance(known, Verdict):
             return known
-        if not set(known.names).issubset(found):
-            found = await self._snapshots.read(known.names, deadline=deadline)
+        if not set(known.names) <= found.keys():
+            found = {**found, **await self._snapshots.read(known.names, deadline=deadline)}
         return known.decide(found, call, None, now=time.time())
 
     def _outcome(self, verdict: Verdict, allowance: Allowance, call: Call, *, now: float) -> Outcome:

@@ -13,9 +13,11 @@ Snapshots = Mapping[str, Snapshot]
 class Credential(Protocol):
     """One credential as it was presented: what must be read to find it. It shows nobody its text."""
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The snapshots to read first: those that it is found by, and, once it was found, what it led to."""
+    def names_for(self, audience: Audience | None) -> tuple[str, ...]:
+        """The snapshots to read first: those that it is found by; and what it led this audience to before.
+
+        No other audience, else the time would tell that it exists.
+        """
 
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "Known | Verdict":
         """What was found; for another audience the verdict at once, so that it costs no more than what is unknown."""

@@ -1,7 +1,8 @@
 """Know again what was right once, without keeping it: by a digest under a key that this process drew for itself.
 
-What is remembered of a text is what it was found to be, never a verdict. Only what is right is remembered, whatever
-strangers make up; and where there is no room, the oldest goes.
+What is remembered of a text is what it was found to be. What follows from it is asked anew each time, or kept for the
+very snapshots that it was decided of. Only what is right is remembered, whatever strangers make up; and where there is
+no room, the oldest goes.
 """
 
 import os
@@ -30,9 +31,6 @@ class Memo(Generic[Known]):
         self._known: dict[bytes, Known] = {}
         self.get = self._known.get
         setting_changed.connect(self._forget)  # what was found may hang on settings, which only tests change
-
-    def __len__(self) -> int:
-        return len(self._known)
 
     def remember(self, mark: bytes, known: Known) -> None:
         """The text of this mark was right."""

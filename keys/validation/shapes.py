@@ -99,7 +99,7 @@ class ApiSecretSnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="api_se
     is_revoked: bool
 
 
-class ApiSnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="api"):
+class ApiSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="api"):
     """``api:<id>``: a protected resource server."""
 
     api_id: str
@@ -135,7 +135,7 @@ class GrantFacts(Struct, frozen=True):
     scopes: tuple[str, ...]
 
 
-class ClientSnapshot(Struct, frozen=True, kw_only=True, tag="client"):
+class ClientSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="client"):
     """``client:<id>``: an OAuth client, how it authenticates, and which of its access tokens are revoked.
 
     A token of an earlier ``generation`` than the client's is revoked, and so is one whose ``jti`` stands here.

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from django.db import InterfaceError, OperationalError, close_old_connections
 
@@ -202,7 +201,6 @@ class UsageRecorder:
         return len(self._noted) > known
 
 
-@lru_cache(maxsize=1024)  # many credentials are used by few programs
 def _readable(agent: bytes | None) -> str:
     """What a program calls itself: printable, short, and without what looks like a secret."""
     return redact(_NOT_PRINTABLE.sub(b" ", agent or b"").decode("ascii"))[:MAX_AGENT_CHARS].strip()

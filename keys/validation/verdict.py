@@ -5,7 +5,6 @@ nothing.
 """
 
 import ipaddress
-import math
 from functools import lru_cache
 
 from msgspec import Struct
@@ -49,10 +48,11 @@ def decide(
     return Verdict(code, principal, tuple(sorted(missing)) if code is Code.INSUFFICIENT_SCOPE else ())
 
 
-class Lasting(Struct, frozen=True):
+class Lasting(Struct, frozen=True, gc=False):
     """A call was let through: so are others for no more scopes, while the snapshots are these and the times not over.
 
-    Not for a credential with networks, which are asked about each call's address.
+    Not for a credential with networks, which are asked about each call's address. Whatever else of a call a verdict
+    comes to hang on, such as its path, is to be asked here too.
     """
 
     verdict: Verdict
@@ -74,20 +74,18 @@ class Lasting(Struct, frozen=True):
 
 def lasting(
     verdict: Verdict,
-    api: ApiSnapshot | None,
-    organization: OrganizationSnapshot | None,
+    api: ApiSnapshot,
+    organization: OrganizationSnapshot,
     networks: tuple[str, ...],
     *,
-    begins: float | None = None,
-    ends: tuple[float | None, ...],
+    begins: float,
+    ends: float,
 ) -> Lasting | None:
-    """The verdict, made to last from ``begins`` to the first of ``ends``, where it can."""
+    """The verdict, made to last from ``begins`` until ``ends``, where it can."""
     principal = verdict.principal
-    if verdict.code is not Code.VALID or principal is None or api is None or organization is None or networks:
+    if verdict.code is not Code.VALID or principal is None or networks:
         return None
-    first_end = min((end for end in ends if end is not None), default=math.inf)
-    scopes = frozenset(principal.scopes)
-    return Lasting(verdict, api, organization, scopes, -math.inf if begins is None else begins, first_end)
+    return Lasting(verdict, api, organization, frozenset(principal.scopes), begins, ends)
 
 
 def works(secret: ApiSecretSnapshot, api: ApiSnapshot | None, *, now: float) -> bool:

@@ -1,6 +1,7 @@
 """``POST /oauth/token`` as clients meet it: what is issued, and what is refused, in the words of RFC 6749."""
 
 from typing import Any
+from weakref import ref
 
 import jwt
 import pytest
@@ -166,6 +167,33 @@ def test_a_client_of_several_apis_names_the_one_it_means(memory: Memory) -> None
         assert memory.claims(memory.ask({"grant_type": "client_credentials", **form}))["aud"] == ORDERS
     both = {"grant_type": "client_credentials", "resource": ORDERS, "audience": BILLING}
     assert refused(memory.ask(both), "invalid_target")
+
+
+def test_what_a_request_came_to_before_counts_for_nothing_once_client_or_api_are_changed(memory: Memory) -> None:
+    def got() -> tuple[str, int, int]:
+        reply = memory.ask({"grant_type": "client_credentials"})
+        claims = memory.claims(reply)
+        return claims["scope"], claims["exp"] - claims["iat"], claims["gen"]
+
+    assert [got(), got()] == [("orders:read orders:write", 900, 3)] * 2
+    memory.change(api_name("api_1"), scopes=frozenset({"orders:read"}), token_lifetime_s=300)
+    assert [got(), got()] == [("orders:read", 300, 3)] * 2
+    memory.change_client(generation=4, token_lifetime_s=60)
+    assert [got(), got()] == [("orders:read", 60, 4)] * 2
+    memory.change_client(grants=())
+    assert memory.ask().json["error"] == "invalid_target"
+    memory.change_client(grants=(GrantFacts("api_1", ORDERS, ("orders:read",)),))
+    assert got() == ("orders:read", 60, 4)
+    del memory.snapshots[api_name("api_1")]
+    assert memory.ask().json["error"] == "invalid_target"
+
+
+def test_what_is_remembered_of_requests_keeps_no_old_snapshot_alive(memory: Memory) -> None:
+    """Each may hold a thousand revoked tokens, and a client can have a new one made as often as it likes."""
+    memory.ask()
+    old = ref(memory.client)
+    memory.change_client(generation=4)
+    assert old() is None
 
 
 def test_a_client_without_grants_or_with_an_api_out_of_service_gets_nothing(memory: Memory) -> None:

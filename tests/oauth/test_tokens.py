@@ -13,7 +13,20 @@ from hypothesis import strategies as st
 
 from oauth import jwk
 from oauth.jti import Place, new_jti, place_of
-from oauth.tokens import Flaw, Genuine, Signer, Verifier, header_of, mint, verify
+from oauth.tokens import (
+    Claims,
+    Draft,
+    Flaw,
+    Genuine,
+    SharedClaims,
+    Signer,
+    StatusClaim,
+    StatusListClaim,
+    Verifier,
+    header_of,
+    mint,
+    verify,
+)
 from tests.oauth.claims import ISSUER, claims
 
 NOW = 1_800_000_000
@@ -48,6 +61,19 @@ def signed(header: dict[str, Any], payload: dict[str, Any]) -> str:
 
 HEADER = {"typ": "at+jwt", "alg": "ES256", "kid": ES256.kid}
 PAYLOAD: dict[str, Any] = msgspec.to_builtins(claims(now=NOW))
+
+
+@given(st.tuples(*[st.text()] * 7), st.integers(0, 2**31))
+def test_a_draft_says_what_its_claims_would(texts: tuple[str, ...], gen: int) -> None:
+    names = ("iss", "aud", "sub", "client_id", "scope", "org", "env")
+    shared = dict(zip(names, texts, strict=True))
+    place = Place(3, 70_000)
+    jti = new_jti(place)
+    status = StatusClaim(StatusListClaim(place.idx, f"{shared['iss']}/oauth/status/{place.list_number}"))
+    whole = Claims(**shared, gen=gen, iat=NOW, exp=NOW + 60, jti=jti, status=status)
+    assert Draft(SharedClaims(**shared, gen=gen)).payload(jti, place, iat=NOW, exp=NOW + 60) == msgspec.json.encode(
+        whole
+    )
 
 
 @pytest.mark.parametrize("algorithm", jwk.ALGORITHMS)

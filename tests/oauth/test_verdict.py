@@ -112,9 +112,9 @@ def test_a_token_that_was_asked_about_before_is_judged_as_if_it_were_the_first_t
 ) -> None:
     works: dict[str, Any] = {"generation": 1, "revoked_tokens": frozenset(), "networks": networks}
     client = replace(CLIENT, is_compromised=False, is_revoked=False, is_disabled=False, **works)
-    known = KnownAccessToken(TOKEN, client, GRANT)
+    known = KnownAccessToken(TOKEN, "client:client_1", client, GRANT)
     for api, organization, scopes, address, now in calls:
-        found = dict(zip(known.names, (api, organization), strict=True))
+        found = {"client:client_1": client} | dict(zip(known.names, (api, organization), strict=True))
         call = Call(scopes=scopes, address=address)
         principal = principal_of(TOKEN, client, GRANT, api, organization)
         fresh = decide(TOKEN, principal, client, api, organization, call=call, now=now)

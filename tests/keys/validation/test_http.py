@@ -154,6 +154,8 @@ def test_a_foreign_key_costs_the_reads_of_an_unknown_one(
 
     for kind, load in list(database._loaders.items()):
         monkeypatch.setitem(database._loaders, kind, partial(note, kind, load))
+    assert [code_of(api_secret, issued.secret_text) for _ in range(2)] == ["VALID"] * 2  # it is known here by now
+    assert code_of(other_api, generate("lk", Kind.LIVE).text) == code_of(test_side, issued.secret_text) == "NOT_FOUND"
     costs = []
     for secret, text in [
         (api_secret, generate("lk", Kind.LIVE).text),
