@@ -35,6 +35,8 @@ def decrypt(text: str, *, bound_to: str = "") -> bytes:
         raise CannotDecrypt(f"no key of version {version[:16]!r} in ENCRYPTION_KEYS")
     try:
         raw = base64.b64decode(sealed, altchars=b"-_", validate=True)
+        if base64.urlsafe_b64encode(raw).decode() != sealed:  # the last character has bits that nobody reads
+            raise CannotDecrypt("the text was changed")
         return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(version, bound_to))
     except (InvalidTag, binascii.Error, ValueError) as exc:
         raise CannotDecrypt("the text was changed") from exc

@@ -42,6 +42,8 @@ FAST_NOT_DURABLE = {
     "full_page_writes": "off",
     "max_connections": "200",
     "shared_buffers": "64MB",
+    "autovacuum": "off",
+    "jit": "off",
     "timezone": "UTC",
 }
 
