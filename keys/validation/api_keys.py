@@ -107,9 +107,9 @@ class Caller:
         self.names = tuple(self._digests)
 
     @property
-    def audience(self) -> Audience | None:
+    def audience(self) -> Audience:
         """Whose it was when it was last found; good for guessing what to read, and for nothing else."""
-        return None if self._known is None else self._known.audience
+        return _NOBODY if self._known is None else self._known.audience
 
     def find(self, found: Snapshots) -> "KnownCaller":
         """The API secret; raises UnknownCaller."""
@@ -138,6 +138,7 @@ class KnownCaller:
         self.outdated = outdated  # where it stands under an older pepper
 
 
+_NOBODY = Audience("", "")
 _MEMO: Memo[ApiKeyCredential | Caller] = Memo(20_000)
 
 

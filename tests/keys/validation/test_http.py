@@ -165,7 +165,11 @@ def test_a_foreign_key_costs_the_reads_of_an_unknown_one(
         read.clear()
         assert code_of(secret, text) == "NOT_FOUND"
         costs.append(list(read))
-    assert costs[0] == costs[1] == costs[2] != []
+    ask_whoami(issued.secret_text)
+    newcomer = issue_api_secret(other, name="New", environment=Environment.LIVE, by=COMMAND)  # not known here yet
+    read.clear()
+    assert code_of(newcomer, issued.secret_text) == "NOT_FOUND"
+    assert costs[0] == costs[1] == costs[2] == read != []
 
 
 def test_no_slow_hash_is_made_on_a_calls_time(
