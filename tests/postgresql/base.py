@@ -28,6 +28,11 @@ class DatabaseCreation(PostgresCreation):
                     cursor.execute(f"DROP TABLE {KEPT}.{table}")
         return "[]"
 
+    def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
+        """Drop it under whoever still holds a connection: threads that read for a process, which is about to end."""
+        with self._nodb_cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {self.connection.ops.quote_name(test_database_name)} WITH (FORCE)")
+
 
 class DatabaseOperations(PostgresOperations):
     """Empties tables by DELETE, those that refuse it too."""
