@@ -1,9 +1,9 @@
 # Two commands matter: `make run` and `make test`. All paths are relative, so that the checkout may lie under any path.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
-# Twice as many workers as the smallest machine has cores: most tests wait for a server or a browser now and then.
+# One worker more than the two cores of the smallest machine: many tests wait for a server or a browser.
 PYTEST = .venv/bin/python -m pytest --quiet
-SPREAD = -n 4 --dist loadfile --no-loadscope-reorder
+SPREAD = -n 3 --dist loadfile --no-loadscope-reorder
 INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
 
 .PHONY: run test prove bench lint lock
