@@ -5,13 +5,10 @@ whether the key that signed is still believed, the clock, and what client, API a
 claims of itself before its signature is checked only tells which snapshots to read.
 """
 
-from functools import lru_cache
 from math import inf
 from weakref import ref
 
 from django.conf import settings
-from django.core.signals import setting_changed
-from django.dispatch import receiver
 
 from keys.validation.kinds import Snapshots
 from keys.validation.memo import Memo, mark_of
@@ -57,7 +54,7 @@ class UncheckedToken:
         """Whose token it says it is."""
         return self._presented.claims.client_id
 
-    def names_for(self, audience: Audience | None) -> tuple[str, ...]:  # noqa: ARG002  # of all kinds
+    def names_for(self, _audience: Audience | None) -> tuple[str, ...]:
         """The keys and the client that it names: where they lead, nobody has been led yet."""
         return self._names
 
@@ -192,18 +189,8 @@ def recognise_access_token(text: str) -> AccessToken | UncheckedToken | Verdict 
     token = _MEMO.get(mark)
     if token is not None:
         return token
-    presented = read(text, issuer=_issuer())
+    presented = read(text, issuer=settings.PUBLIC_URL)
     if isinstance(presented, Flaw):
         return _REFUSALS[presented]
     # Other names are none of ours, whoever signed; and nothing else may become part of a snapshot's name.
     return UncheckedToken(mark, presented) if is_client_id(presented.claims.client_id) else SIGNATURE_INVALID
-
-
-@lru_cache(maxsize=1)
-def _issuer() -> str:
-    return settings.PUBLIC_URL
-
-
-@receiver(setting_changed)
-def _forget_issuer(**_: object) -> None:
-    _issuer.cache_clear()

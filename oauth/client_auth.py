@@ -110,8 +110,7 @@ class ClientAuthenticator:
             raise UnauthorizedClient(_ELSEWHERE) if code is Code.IP_DENIED else InvalidClient
         if proof.assertion and not await self._replays.is_first_use(client.client_id, proof.assertion):
             raise InvalidClient
-        if proof.outdated:
-            self._mover.notice(proof.outdated)
+        self._mover.notice(proof.outdated)
         return who
 
 

@@ -13,7 +13,7 @@ Snapshots = Mapping[str, Snapshot]
 class Credential(Protocol):
     """One credential as it was presented: what must be read to find it. It shows nobody its text."""
 
-    def names_for(self, audience: Audience | None) -> tuple[str, ...]:
+    def names_for(self, audience: Audience | None, /) -> tuple[str, ...]:
         """The snapshots to read first: those that it is found by; and what it led this audience to before.
 
         No other audience, else the time would tell that it exists.

@@ -30,7 +30,7 @@ class DatabaseCreation(PostgresCreation):
 
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
         """Drop it under whoever still holds a connection: threads that read for a process, which is about to end."""
-        with self._nodb_cursor() as cursor:  # type: ignore[attr-defined]  # Django's own, which its stubs leave out
+        with self.connection._nodb_cursor() as cursor:
             cursor.execute(f"DROP DATABASE {self.connection.ops.quote_name(test_database_name)} WITH (FORCE)")
 
 
