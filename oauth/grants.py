@@ -71,6 +71,7 @@ def choose_scopes(wanted: Wanted, grant: GrantFacts, api: ApiSnapshot) -> tuple[
 class Terms(NamedTuple):
     """What a request comes to: good while client and API are these very snapshots, which it does not keep alive."""
 
+    wanted: Wanted
     client: "ref[ClientSnapshot]"
     api: "ref[ApiSnapshot]"
     api_at: str  # the snapshot's name
@@ -99,6 +100,7 @@ def settle(wanted: Wanted, client: ClientSnapshot, grant: GrantFacts, api: ApiSn
     )
     holder = Holder(client.client_id, grant.api_id, client.generation)
     return Terms(
+        wanted,
         ref(client),
         ref(api),
         api_name(api.api_id),

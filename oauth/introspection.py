@@ -8,6 +8,8 @@ import re
 import time
 from collections.abc import Sequence
 
+import msgspec
+
 from keys.validation.api_keys import UnknownCaller
 from keys.validation.engine import Engine, Outcome
 from keys.validation.http import ENGINE
@@ -81,7 +83,7 @@ def token_of(form: Form) -> str:
 def _told(outcome: Outcome) -> bytes:
     if outcome.code is not Code.VALID or outcome.principal is None:
         return INACTIVE
-    return b"{%s}" % outcome.principal.introspected()
+    return msgspec.json.encode(outcome.principal.introspected)
 
 
 INTROSPECTOR = Introspector(ENGINE, CLIENTS)

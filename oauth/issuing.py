@@ -64,7 +64,7 @@ class Issuer:
         terms, keys = request.terms, who.found.get(SIGNING_KEYS)
         if terms is None or not terms.stand(who.client, who.found.get(terms.api_at)):
             terms, keys = await self._settle(who, wanted, deadline)
-            remember(request, who.client, wanted, terms)
+            remember(request, who.client, terms)
         place = await self._places.place(terms.holder, deadline=deadline)
         now = time.time()
         if not isinstance(keys, SigningKeysSnapshot):

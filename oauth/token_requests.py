@@ -23,8 +23,7 @@ class TokenRequest(Struct, frozen=True):
     mark: bytes  # of all that was sent
     presented: Presented
     form: Form
-    known: Wanted | None = None  # what the form asks for, where it was read before
-    terms: Terms | None = None  # what came of it then
+    terms: Terms | None = None  # what it came to before, where it did
 
     def __repr__(self) -> str:
         return "TokenRequest(***)"
@@ -32,7 +31,7 @@ class TokenRequest(Struct, frozen=True):
     @property
     def wanted(self) -> Wanted:
         """What is asked for; raises OAuthError. A stranger is not to be told what is wrong with it."""
-        return self.known or read_request(self.form)
+        return read_request(self.form) if self.terms is None else self.terms.wanted
 
 
 def read_token_request(authorization: Sequence[str], body: bytes) -> TokenRequest:
@@ -46,14 +45,14 @@ def read_token_request(authorization: Sequence[str], body: bytes) -> TokenReques
     return TokenRequest(mark, read_presented(authorization, form), form)
 
 
-def remember(request: TokenRequest, client: ClientSnapshot, wanted: Wanted, terms: Terms) -> None:
+def remember(request: TokenRequest, client: ClientSnapshot, terms: Terms) -> None:
     """The client's request was right, and this is what it came to."""
     presented = request.presented
     if isinstance(presented, PresentedAssertion):
         return
     names = client_name(client.client_id), organization_name(client.organization_id), terms.api_at, SIGNING_KEYS
     known = PresentedDigests(client.client_id, digests_of(presented), names)
-    _MEMO.remember(request.mark, TokenRequest(request.mark, known, {}, wanted, terms))
+    _MEMO.remember(request.mark, TokenRequest(request.mark, known, {}, terms))
 
 
 _MEMO: Memo[TokenRequest] = Memo(10_000)

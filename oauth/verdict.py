@@ -4,8 +4,6 @@ The order of the checks is the one of API keys (``keys.validation.verdict``); th
 """
 
 from datetime import UTC, datetime
-from functools import partial
-from typing import NamedTuple
 
 from msgspec import Raw
 
@@ -45,7 +43,8 @@ def principal_of(
     expires_at = datetime.fromtimestamp(token.exp, UTC)
     credential = CredentialMember("access_token", client.client_id, client.name, client.environment, expires_at, None)
     owner = OrganizationMember(organization.organization_id, organization.name)
-    left = _left_of(token, client, grant, api)
+    scopes = tuple(scope for scope in token.scope.split() if scope in grant.scopes and scope in api.scopes)
+    about = {"subject": client.client_id, "client_id": client.client_id, "scopes": scopes}
     return Principal(
         type=credential.type,
         credential_id=client.client_id,
@@ -53,45 +52,12 @@ def principal_of(
         limited_as=client.limited_as(api.api_id),
         environment=client.environment,
         organization_id=organization.organization_id,
-        scopes=left.scopes,
+        scopes=scopes,
         rate_limits=client.rate_limits or api.rate_limits,
         quota=None,
         shown=members({"credential": credential, "organization": owner}),
-        shown_if_valid=left.shown,
-        introspected=partial(_introspected, token, left.scopes),
-    )
-
-
-class _Left(NamedTuple):
-    """What is left of a token's scopes, and what an answer shows of it; the same for most tokens of a client."""
-
-    client: ClientSnapshot
-    api: ApiSnapshot
-    scope: str
-    scopes: tuple[str, ...]
-    shown: bytes
-
-
-MAX_REMEMBERED = 20_000
-_left: dict[str, _Left] = {}  # by the client's id, for the very snapshots that it was made of
-
-
-def _left_of(token: Claims, client: ClientSnapshot, grant: GrantFacts, api: ApiSnapshot) -> _Left:
-    left = _left.get(client.client_id)
-    if left is not None and left.client is client and left.api is api and left.scope == token.scope:
-        return left
-    scopes = tuple(scope for scope in token.scope.split() if scope in grant.scopes and scope in api.scopes)
-    about = {"subject": client.client_id, "client_id": client.client_id, "scopes": scopes}
-    if len(_left) >= MAX_REMEMBERED:
-        _left.clear()
-    shown = members(about | {"metadata": Raw(client.metadata)})
-    left = _left[client.client_id] = _Left(client, api, token.scope, scopes, shown)
-    return left
-
-
-def _introspected(token: Claims, scopes: tuple[str, ...]) -> bytes:
-    return members(
-        {
+        shown_if_valid=members(about | {"metadata": Raw(client.metadata)}),
+        introspected={
             "active": True,
             "scope": " ".join(scopes),
             "client_id": token.client_id,
@@ -104,7 +70,7 @@ def _introspected(token: Claims, scopes: tuple[str, ...]) -> bytes:
             "jti": token.jti,
             "org": token.org,
             "env": token.env,
-        }
+        },
     )
 
 

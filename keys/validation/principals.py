@@ -1,20 +1,16 @@
-"""Who an API key stands for, made once of the same snapshots, together with the text that answers show of it. Pure.
+"""Who an API key stands for, together with the text that answers show of it. Pure.
 
-The members of an answer that depend on nothing but the snapshots are written out here, so that a warm validation
-joins bytes. What was made is remembered by the secret's id and counts only for the very objects it was made of: a
-snapshot that was read anew is another object.
+The members of an answer that depend on nothing but the snapshots are written out here, so that a call that was let
+through before is answered by joining bytes.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 
 import msgspec
 from msgspec import Raw, Struct
 
 from keys.validation.shapes import ApiSnapshot, KeySnapshot, OrganizationSnapshot, Principal
-
-MAX_REMEMBERED = 20_000
 
 
 class CredentialMember(Struct, frozen=True):
@@ -35,30 +31,11 @@ class OrganizationMember(Struct, frozen=True):
     name: str
 
 
-class _Made(Struct, frozen=True):
-    key: KeySnapshot
-    api: ApiSnapshot
-    organization: OrganizationSnapshot
-    principal: Principal
-
-
 _encoder = msgspec.json.Encoder()
-_made: dict[str, _Made] = {}
 
 
 def principal_of(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSnapshot) -> Principal:
     """Who an API key stands for."""
-    made = _made.get(key.secret_id)
-    if made is not None and made.key is key and made.api is api and made.organization is organization:
-        return made.principal
-    if len(_made) >= MAX_REMEMBERED:
-        _made.clear()
-    principal = _principal(key, api, organization)
-    _made[key.secret_id] = _Made(key, api, organization, principal)
-    return principal
-
-
-def _principal(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSnapshot) -> Principal:
     # What the API no longer has, no key has: scopes are cut by editing the API alone.
     scopes = tuple(scope for scope in key.scopes if scope in api.scopes)
     expires_at = None if key.expires_at is None else datetime.fromtimestamp(key.expires_at, UTC)
@@ -78,19 +55,16 @@ def _principal(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSna
         shown_if_valid=members(
             {"subject": key.key_id, "client_id": None, "scopes": scopes, "metadata": Raw(key.metadata)}
         ),
-        introspected=partial(
-            members,
-            {
-                "active": True,
-                "scope": " ".join(scopes),
-                "token_type": "Bearer",
-                **({} if key.expires_at is None else {"exp": int(key.expires_at)}),
-                "sub": key.key_id,
-                "aud": api.identifier,
-                "org": organization.organization_id,
-                "env": key.environment,
-            },
-        ),
+        introspected={
+            "active": True,
+            "scope": " ".join(scopes),
+            "token_type": "Bearer",
+            **({} if key.expires_at is None else {"exp": int(key.expires_at)}),
+            "sub": key.key_id,
+            "aud": api.identifier,
+            "org": organization.organization_id,
+            "env": key.environment,
+        },
     )
 
 

@@ -4,7 +4,7 @@ What belongs to an organization or an API stands in its own snapshot alone. Inst
 None of them can be part of a cycle: the garbage collector need not walk a hundred thousand of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from sys import intern
@@ -220,7 +220,7 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     quota: Quota | None = None
     shown: bytes  # JSON members: what every answer shows of it
     shown_if_valid: bytes  # JSON members: what is shown besides, where the call is let through
-    introspected: Callable[[], bytes]  # JSON members: the same in the words of RFC 7662 §2.2, for the few who ask
+    introspected: Mapping[str, object]  # the same in the words of RFC 7662 §2.2
 
 
 class Verdict(Struct, frozen=True, gc=False):

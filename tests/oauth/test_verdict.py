@@ -118,7 +118,4 @@ def test_a_token_that_was_asked_about_before_is_judged_as_if_it_were_the_first_t
         call = Call(scopes=scopes, address=address)
         principal = principal_of(TOKEN, client, GRANT, api, organization)
         fresh = decide(TOKEN, principal, client, api, organization, call=call, now=now)
-        judged = known.decide(found, call, None, now=now)
-        assert (judged.code, judged.missing_scopes) == (fresh.code, fresh.missing_scopes)
-        assert judged.principal is not None
-        assert judged.principal.shown == principal.shown
+        assert known.decide(found, call, None, now=now) == fresh
