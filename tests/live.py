@@ -20,11 +20,12 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from portal import processes
-from portal.env import BASE_DIR, PRODUCTION_SETTINGS
+from portal.env import BASE_DIR
 from tests import environment
 from tests.devservices import free_port
 
 READY_WITHIN_S = 60
+TEMPLATE = "migrated"
 
 
 @dataclass
@@ -83,21 +84,22 @@ def database() -> Iterator[str]:
     """The URL of a migrated database of its own in the run's PostgreSQL."""
     name = f"live_{uuid.uuid4().hex}"
     with psycopg.connect(_in_cluster("postgres"), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{_migrated()}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{migrated()}"')
         try:
             yield _in_cluster(name)
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-@cache
-def _migrated() -> str:
-    """The database that the others of this process are copied from."""
-    name = f"template_{uuid.uuid4().hex}"
+def migrated() -> str:
+    """The database that all others of the run are copied from; whichever process asks first makes it."""
     with psycopg.connect(_in_cluster("postgres"), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    migrate(_in_cluster(name))
-    return name
+        connection.execute("SELECT pg_advisory_lock(1)")  # until this connection ends
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [TEMPLATE]).rowcount == 0:
+            connection.execute("CREATE DATABASE half_made")
+            migrate(_in_cluster("half_made"))
+            connection.execute(SQL("ALTER DATABASE half_made RENAME TO {}").format(Identifier(TEMPLATE)))
+    return TEMPLATE
 
 
 def _in_cluster(name: str) -> str:
@@ -118,15 +120,7 @@ def _static_files() -> Path:
 
 
 def _environ(database_url: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
-    own = {"REDIS_URL": os.environ["REDIS_URL"], "DJANGO_SETTINGS_MODULE": "portal.settings"}
-    return clean | _secrets() | {"DATABASE_URL": database_url} | own
-
-
-@cache
-def _secrets() -> dict[str, str]:
-    """Those of every portal of this process: signing keys are copied with the database, encrypted."""
-    return environment.production(database_url="")
+    return dict(os.environ) | {"DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": "portal.settings"}
 
 
 @contextmanager

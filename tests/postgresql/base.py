@@ -12,11 +12,17 @@ from django.db.backends.postgresql import base
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresCreation
 from django.db.backends.postgresql.operations import DatabaseOperations as PostgresOperations
 
+from tests import live
+
 KEPT = "migrated"  # a schema that nothing looks into by itself
 
 
 class DatabaseCreation(PostgresCreation):
-    """Keeps what the migrations put in beside the tables it belongs to."""
+    """Copies the run's migrated database, and keeps what the migrations put in beside the tables it belongs to."""
+
+    def sql_table_creation_suffix(self) -> str:
+        """What follows CREATE DATABASE."""
+        return f"TEMPLATE {live.migrated()}"
 
     def serialize_db_to_string(self) -> str:
         """Copy each table that has rows; returns the nothing that is left to be written anew."""
