@@ -75,3 +75,21 @@ def test_no_field_of_any_form_makes_it_fail(
                 assert answer.status_code < 500, (name, form.path, field)
                 assert "<img src=x" not in answer.text, (name, form.path, field)
         transaction.savepoint_rollback(before)  # each begins with what the forms were made for
+
+
+@pytest.mark.usefixtures("ben")  # so that there is somebody to leave something to
+def test_what_is_to_be_fixed_is_listed_in_the_order_of_the_page(
+    ada_client: Client, key: ApiKey, oauth_client: OAuthClient, settings: Settings
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = False
+    listed = 0
+    for form in all_forms(ada_client, key, oauth_client):
+        for value in ("", EVIL["nul"]):
+            before = transaction.savepoint()
+            page = LexborHTMLParser(ada_client.post(form.path, dict.fromkeys(form.values, value)).text)
+            transaction.savepoint_rollback(before)
+            fields = list(dict.fromkeys((link.attributes["href"] or "")[1:] for link in page.css(".summary a")))
+            seen = [node.attributes["id"] for node in page.css("[id]:not([type=hidden])")]
+            assert [name for name in fields if name in seen] == [name for name in seen if name in fields], form.path
+            listed = max(listed, len(fields))
+    assert listed > 1

@@ -31,6 +31,7 @@ class ClosureForm(forms.Form):
                 self._ask_who_owns(membership, left)
             elif left.count:
                 self._ask_who_inherits(membership.organization, left)
+        self.order_fields([*self._heirs, "email"])  # as they stand on the page
 
     def _ask_who_owns(self, membership: Membership, left: LeftView) -> None:
         heirs = closures.heirs_of(membership)

@@ -25,6 +25,11 @@ def lines_of(rows: int, placeholder: str) -> forms.Textarea:
 class CredentialForm(forms.Form):
     """What a person chooses for whatever calls are made with."""
 
+    # As pages ask for them, keys' and clients' together: what is to be fixed is listed in this order.
+    field_order = (
+        "name", "owner", "environment", "template", "lifetime", "expires_on", "public_keys", "token_lifetime_s",
+        "networks", "rate_limits", "quota", "not_before", "metadata", "note",
+    )  # fmt: skip
     restrictions: ClassVar[tuple[str, ...]] = ("networks", "rate_limits", "metadata", "note")
 
     name = forms.CharField(label="Name", max_length=limits.MAX_NAME_CHARS)

@@ -56,13 +56,15 @@ def choices(
 
 @register.simple_tag
 def error_summary(form: forms.BaseForm) -> SafeString:
-    """{% error_summary form %}: what to fix, each a link to its field; takes focus. Nothing while there is nothing."""
+    """{% error_summary form %}: what to fix, in the order of the fields, each a link to its own; takes focus.
+
+    Nothing while there is nothing.
+    """
     if not form.errors:
         return SafeString("")
     lines = [(error,) for error in form.non_field_errors()]
-    for name in form.errors:
-        if name in form.fields:
-            lines += [(_link(form[name], error),) for error in form.errors[name]]
+    for name in form.fields:
+        lines += [(_link(form[name], error),) for error in form.errors.get(name, [])]
     return format_html(
         '<div class="summary" role="alert" tabindex="-1" data-focus>'
         '<h2 class="summary__title">{}</h2><ul>{}</ul></div>',
