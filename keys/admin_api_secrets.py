@@ -6,13 +6,15 @@ from uuid import UUID
 from django.contrib import admin
 from django.utils import timezone
 
-from keys.admin_forms import ReasonForm, RollForm
+from keys.admin_forms import ExtensionForm, ReasonForm, RollForm
 from keys.models import ApiSecret, RevokeReason
 from keys.services.api_secrets import (
+    ChangedApiSecret,
     IssuedApiSecret,
     disable_api_secret,
     enable_api_secret,
     end_api_secret,
+    extend_api_secret,
     revoke_api_secret,
     roll_api_secret,
 )
@@ -25,6 +27,11 @@ from portal.audit import Actor
 def _roll(secret: ApiSecret, *, by: Actor, overlap: timedelta, submission: UUID) -> Reveal:
     rolled = roll_api_secret(secret, overlap=overlap, by=by, submission=submission, seen_secret_id=secret.public_id)
     return shown_once(rolled)
+
+
+def _extend(secret: ApiSecret, *, by: Actor, longer: timedelta) -> ChangedApiSecret:
+    # The newest has no end to count from: the service says what to do instead.
+    return extend_api_secret(secret, ends_at=(secret.ends_at or timezone.now()) + longer, by=by)
 
 
 def shown_once(issued: IssuedApiSecret) -> Reveal:
@@ -74,6 +81,17 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             run=_roll,
             form=RollForm,
             offered=lambda secret: _can_work(secret) and secret.ends_at is None,
+            is_bulk=False,
+        ),
+        StaffAction(
+            name="extension",
+            label="Extend",
+            done="Extended",
+            consequence="Backends may present this old secret for longer, to at most 30 days from now.",
+            permission="keys.change_apisecret",
+            run=_extend,
+            form=ExtensionForm,
+            offered=lambda secret: _can_work(secret) and secret.ends_at is not None,
             is_bulk=False,
         ),
         StaffAction(

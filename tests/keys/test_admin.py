@@ -209,6 +209,22 @@ def test_the_overlap_of_a_roll_can_be_ended(api_secret: IssuedApiSecret, eve_cli
     assert not ApiSecret.objects.get(pk=api_secret.secret.pk).works(timezone.now())
 
 
+def test_the_overlap_of_a_roll_can_be_extended(api_secret: IssuedApiSecret, eve_client: Client) -> None:
+    secret = api_secret.secret
+    roll(eve_client, secret, "3600")
+    before = ApiSecret.objects.get(pk=secret.pk).ends_at
+    assert before is not None
+    eve_client.post(f"/admin/keys/apisecret/{secret.pk}/extension/", {**CONFIRMED, "longer": "72"})
+    assert ApiSecret.objects.get(pk=secret.pk).ends_at == before + timedelta(hours=72)
+
+
+def test_the_newest_secret_has_no_end_to_be_moved(api_secret: IssuedApiSecret, eve_client: Client) -> None:
+    path = f"/admin/keys/apisecret/{api_secret.secret.pk}/extension/"
+    answer = eve_client.post(path, {**CONFIRMED, "longer": "1"}, follow=True)
+    assert "This is the newest secret." in text(answer)
+    assert ApiSecret.objects.get().ends_at is None
+
+
 @pytest.mark.parametrize("overlap", ["-1", "2592001", "soon", ""])
 def test_only_the_offered_overlaps_are_taken(overlap: str, api_secret: IssuedApiSecret, eve_client: Client) -> None:
     assert roll(eve_client, api_secret.secret, overlap).status_code == 422
