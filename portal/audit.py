@@ -99,9 +99,9 @@ def role_of(actor: Actor, organization: Organization) -> Role | None:
 
 
 def membership_of(actor: Actor, organization: Organization) -> Membership | None:
-    """What a role rests on, with the organization as it is now."""
-    memberships = Membership.objects.filter(organization=organization, organization__closed_at=None, user=actor.user)
-    return memberships.select_related("organization").first()
+    """What a role rests on, with the organization as it is now; nothing does of a person who is shut out."""
+    memberships = Membership.objects.filter(user=actor.user, user__is_active=True, organization__closed_at=None)
+    return memberships.filter(organization=organization).select_related("organization").first()
 
 
 def require_operator(actor: Actor) -> None:

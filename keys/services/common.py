@@ -57,11 +57,11 @@ def lock_key(public_id: str, *, by: Actor) -> ApiKey:
 def hold_change(credential: Credential, *, by: Actor) -> None:
     """As ``require_change``, and it stays so until the open transaction, which has locked the credential, ends.
 
-    Whoever removes or demotes the actor waits for that, or was first. Departures lock in the same order: the
-    credentials, then the membership.
+    Whoever removes, demotes or deactivates the actor waits for that, or was first. Departures lock in the same order:
+    the credentials, then the membership.
     """
     if by.kind is ActorKind.USER:
-        places = Membership.objects.select_for_update(no_key=True)
+        places = Membership.objects.select_for_update(no_key=True).select_related("user")
         places.filter(organization=credential.organization, user=by.user).first()
     require_change(credential, by=by)
 

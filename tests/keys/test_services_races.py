@@ -19,12 +19,13 @@ from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revo
 from keys.services.secrets import roll_key
 from keys.validation.batches import Batch, Count
 from keys.validation.folding import fold
-from portal.audit import Actor, ActorKind, NotAllowed
+from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Membership, Organization, ServiceAccount, User
 from portal.permissions import Role
 from portal.services.invitations import accept_invitation, invite
 from portal.services.members import change_role, take_out
 from portal.services.organizations import close_organization
+from portal.services.people import deactivate_user
 from tests.environment import ON_SQLITE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -155,7 +156,7 @@ def waits(act: Callable[[], object]) -> bool:
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="there, whoever writes has the whole database")
-def test_no_change_of_a_service_accounts_key_outlives_the_removal_or_demotion_of_who_makes_it(
+def test_no_change_of_a_service_accounts_key_outlives_the_removal_demotion_or_deactivation_of_who_makes_it(
     acme: Organization, api: Api, as_ada: Actor, ben: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     robot = ServiceAccount.objects.create(organization=acme, name="robot")
@@ -169,6 +170,7 @@ def test_no_change_of_a_service_accounts_key_outlives_the_removal_or_demotion_of
     def end_it_elsewhere(*_: Any, **__: Any) -> None:
         waited.append(waits(lambda: change_role(place, Role.VIEWER, by=as_ada)))
         waited.append(waits(lambda: remove_member(place, heir=None, by=as_ada)))
+        waited.append(waits(lambda: deactivate_user(ben, by=COMMAND)))
 
     def roll_elsewhere(*args: Any, **kwargs: Any) -> None:
         take_out(*args, **kwargs)
@@ -178,7 +180,15 @@ def test_no_change_of_a_service_accounts_key_outlives_the_removal_or_demotion_of
     roll()
     monkeypatch.setattr("keys.services.departures.take_out", roll_elsewhere)
     remove_member(place, heir=None, by=as_ada)
-    assert waited == [True, True, True]
+    assert waited == [True, True, True, True]
     with pytest.raises(NotAllowed):
         roll()
     assert key.secrets.count() == 2
+
+
+def test_whoever_is_shut_out_while_the_page_is_on_its_way_changes_nothing(issued: IssuedKey, as_ada: Actor) -> None:
+    assert as_ada.user is not None
+    deactivate_user(as_ada.user, by=COMMAND)
+    with pytest.raises(NotAllowed):
+        roll_key(issued.key, overlap=HOUR, by=as_ada)
+    assert issued.key.secrets.count() == 1
