@@ -73,6 +73,7 @@ def backend(portal: Live, demo: dict[str, Any]) -> Backend:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Headless Chromium, as long as the journeys: while its driver's event loop runs, Django has no database."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield chromium
