@@ -25,6 +25,7 @@ class KeysConfig(AppConfig):
             outbox.register_flush(invalidation.flush)
             lifespan.while_serving(cache.hold_lease)
             lifespan.while_serving(cache.tend_limits)
+            lifespan.while_serving(cache.drain_outbox)
         lifespan.while_serving(usage.USAGE.flush_each_second)
         lifespan.while_serving(metrics.keep_publishing)
         peppers.MOVER.register(redigest.redigest)

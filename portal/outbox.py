@@ -2,7 +2,8 @@
 
 A service opens ``change()``; inside it writes its rows and its audit event and names the snapshots it touched. The
 names go into an outbox row of the same transaction. After the commit, and before the service returns, they are
-flushed: if the process dies in between, the row is still there for whoever flushes next.
+flushed, together with whatever others have left there: if a process dies in between, the row is still there for whoever
+flushes next. So nobody is told that a change has spread, or was made before, while an earlier one has not been told.
 """
 
 import logging
@@ -18,6 +19,7 @@ from django.db import Error, transaction
 from django.utils import timezone
 
 from portal.models import OutboxEntry
+from portal.refusals import Refused
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +51,8 @@ class Change:
         return self.propagation
 
 
-@dataclass
-class Group(Change):
-    """Changes that are told together, and their outbox rows."""
-
-    entries: list[OutboxEntry] = field(default_factory=list)
-
-
-_group: ContextVar[Group | None] = ContextVar("group", default=None)
+_group: ContextVar[Change | None] = ContextVar("group", default=None)
+AT_ONCE = 500  # outbox rows
 _LATEST = timedelta(seconds=settings.SNAPSHOT_STALE_IF_ERROR + 3.2)
 
 Flush = Callable[[Iterable[str]], datetime | None]
@@ -71,12 +67,21 @@ def register_flush(flush: Flush | None) -> None:
 
 @contextmanager
 def change() -> Iterator[Change]:
-    """One durable transaction for a change to a verdict; leaving the block commits, then invalidates."""
+    """One durable transaction for a change to a verdict; leaving the block commits, then invalidates.
+
+    Where the change is refused, as made before say, what made it so is told before the refusal leaves the block.
+    """
     pending = Change()
-    with transaction.atomic(durable=True):
-        yield pending
-        entry = OutboxEntry.objects.create(names=sorted(pending.names)) if pending.names and _flush else None
-    pending.propagation = _committed(pending.names, entry)
+    try:
+        with transaction.atomic(durable=True):
+            yield pending
+            if pending.names and _flush:
+                OutboxEntry.objects.create(names=sorted(pending.names))
+    except Refused:
+        if _flush and _group.get() is None:
+            flush_outbox()
+        raise
+    pending.propagation = _committed(pending.names)
 
 
 @contextmanager
@@ -87,40 +92,58 @@ def together() -> Iterator[Change]:
     """
     if _group.get() is not None:
         raise RuntimeError("changes are already being gathered")
-    group = Group()
+    group = Change()
     token = _group.set(group)
     try:
         yield group
     finally:
         _group.reset(token)
-        group.propagation = _tell(group.names, group.entries)
+        group.propagation = _tell(group.names)
 
 
-def flush_outbox(*, at_most: int = 500) -> int:
+def flush_outbox() -> int:
     """Tell the caches of changes whose own process could not; returns how many. Telling twice does no harm."""
-    entries = list(OutboxEntry.objects.order_by("pk")[:at_most])
-    if not entries:
+    left = _left()
+    if not left:
         return 0
-    spread = _tell({name for entry in entries for name in entry.names}, entries)
-    return len(entries) if spread.effective_by is None else 0
+    spread = _tell_all(set(), left)
+    return len(left) if spread.effective_by is None else 0
 
 
-def _committed(names: set[str], entry: OutboxEntry | None) -> Propagation:
+def _committed(names: set[str]) -> Propagation:
     group = _group.get()
-    if group is None or entry is None:
-        return _tell(names, [entry] if entry else [])
+    if group is None or not _flush:
+        return _tell(names)
     group.touch(*names)
-    group.entries.append(entry)
     return Propagation(0, timezone.now() + _LATEST)
 
 
-def _tell(names: set[str], entries: list[OutboxEntry]) -> Propagation:
-    """Flush names whose changes have been committed; their outbox rows go once everyone has heard."""
+def _tell(names: set[str]) -> Propagation:
+    """Flush names whose changes have been committed, and with them what is left of others'."""
+    if not _flush:
+        return Propagation(0)
+    try:
+        left = _left()
+    except Error as exc:  # the change is committed all the same, and said to have spread only where this is known
+        log.warning("outbox.not_read", extra={"error": type(exc).__name__})
+        _tell_all(names, [])
+        return Propagation(0, timezone.now() + _LATEST)
+    spread = _tell_all(names, left)
+    return spread if len(left) < AT_ONCE else Propagation(spread.took_ms, timezone.now() + _LATEST)
+
+
+def _left() -> list[OutboxEntry]:
+    return list(OutboxEntry.objects.order_by("pk")[:AT_ONCE])
+
+
+def _tell_all(names: set[str], left: list[OutboxEntry]) -> Propagation:
+    """Flush the names, own and left ones; the outbox rows go once everyone has heard."""
     started = time.monotonic()
-    effective_by = _flush(names) if _flush and names else None
-    if entries and effective_by is None:
+    names = names.union(*(entry.names for entry in left))
+    effective_by = _flush(names) if names and _flush else None
+    if left and effective_by is None:
         try:
-            OutboxEntry.objects.filter(pk__in=[entry.pk for entry in entries]).delete()
+            OutboxEntry.objects.filter(pk__in=[entry.pk for entry in left]).delete()
         except Error as exc:  # everyone has heard: whoever finds the rows tells it again
-            log.warning("outbox.not_emptied", extra={"entries": len(entries), "error": type(exc).__name__})
+            log.warning("outbox.not_emptied", extra={"entries": len(left), "error": type(exc).__name__})
     return Propagation(round((time.monotonic() - started) * 1000), effective_by)

@@ -19,6 +19,7 @@ from keys.validation.snapshots import CachedSnapshots
 from portal.outbox import flush_outbox
 
 CATCH_UP_WITHIN_S = 3.0
+DRAIN_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,16 @@ async def hold_lease() -> None:
 async def tend_limits() -> None:
     """Give back what this process does not spend, for as long as it serves."""
     await _limiter().tend()
+
+
+async def drain_outbox() -> None:
+    """Each second, tell what some process could not, for as long as this one serves: the worker may be dead."""
+    while True:
+        await asyncio.sleep(DRAIN_EVERY_S)
+        try:
+            await asyncio.to_thread(_flush_outbox)
+        except RuntimeError:  # no thread can be started: the next second may have one
+            log.exception("outbox.not_drained")
 
 
 async def _catch_up() -> None:

@@ -1,12 +1,15 @@
 """A change is told to the caches before it answers, or its names wait in the outbox."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from keys.models import RevokeReason
+from keys.services.errors import AlreadyDone
 from keys.services.keys import IssuedKey, disable_key, enable_key, revoke_key
+from keys.services.secrets import roll_key
 from portal import outbox
 from portal.audit import Actor
 from portal.models import OutboxEntry
@@ -60,6 +63,38 @@ def test_what_could_not_be_told_waits_in_the_outbox(issued: IssuedKey, as_ada: A
     caches.pending_until = None
     assert outbox.flush_outbox() == 1
     assert caches.told[-1] == caches.told[0]
+    assert not OutboxEntry.objects.exists()
+
+
+def test_no_change_has_spread_before_what_another_could_not_tell(
+    issued: IssuedKey, as_ada: Actor, caches: Caches
+) -> None:
+    caches.pending_until = LATER
+    disable_key(issued.key, by=as_ada)
+    caches.pending_until = None
+    OutboxEntry.objects.update(names=["secret:moved away from"])  # as by a re-digest: no later change names it
+    assert revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada).propagation.effective_by is None
+    assert "secret:moved away from" in caches.told[-1]
+    assert not OutboxEntry.objects.exists()
+
+
+def test_nor_while_more_is_left_than_is_told_at_once(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
+    OutboxEntry.objects.bulk_create(OutboxEntry(names=[f"org:{number}"]) for number in range(outbox.AT_ONCE))
+    assert disable_key(issued.key, by=as_ada).propagation.effective_by is not None
+    assert enable_key(issued.key, by=as_ada).propagation.effective_by is None
+
+
+def test_a_form_sent_twice_is_answered_once_what_it_did_is_told(
+    issued: IssuedKey, as_ada: Actor, caches: Caches
+) -> None:
+    form = uuid4()
+    caches.breaks = True
+    with pytest.raises(RuntimeError, match="died"):
+        roll_key(issued.key, overlap=timedelta(0), by=as_ada, submission=form)
+    caches.breaks = False
+    with pytest.raises(AlreadyDone):
+        roll_key(issued.key, overlap=timedelta(0), by=as_ada, submission=form)
+    assert f"secret:{bytes(issued.secret.digest).hex()}" in caches.told[-1]
     assert not OutboxEntry.objects.exists()
 
 
