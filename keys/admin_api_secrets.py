@@ -37,7 +37,7 @@ def _extend(secret: ApiSecret, *, by: Actor, longer: timedelta) -> ChangedApiSec
 def shown_once(issued: IssuedApiSecret) -> Reveal:
     """The page that shows a new secret, the only time."""
     context = {"title": "Copy the new secret now", "secret": issued.secret, "secret_text": issued.secret_text}
-    return Reveal("admin/latchkey/secret_once.html", {**context, "propagation": issued.propagation})
+    return Reveal("admin/latchkey/secret_once.html", context)
 
 
 def status_of(secret: ApiSecret) -> str:

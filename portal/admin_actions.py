@@ -214,6 +214,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         done: list[Object] = []
         refused: dict[str, list[str]] = defaultdict(list)
         is_spread = False
+        revealed: Reveal | None = None
         with together() as group:
             for obj in objects:
                 try:
@@ -221,22 +222,24 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
                 except self.declines as exc:
                     refused[str(exc)].append(str(obj))
                     continue
-                if isinstance(outcome, Reveal):
-                    return self._reveal(request, outcome, obj)
+                revealed = outcome if isinstance(outcome, Reveal) else None
                 done.append(obj)
                 is_spread = is_spread or outcome is not None
+        if revealed is not None:
+            return self._reveal(request, revealed, done[0], group.spread)
         for reason, names in refused.items():
             messages.error(request, f"Not done for {', '.join(names)}: {reason}")
         if done:
             messages.success(request, f"{action.done} {self._named(done)}.{_when(group.spread) if is_spread else ''}")
         return redirect(self._back(objects))
 
-    def _reveal(self, request: HttpRequest, reveal: Reveal, obj: Object) -> HttpResponse:
+    def _reveal(self, request: HttpRequest, reveal: Reveal, obj: Object, spread: Propagation) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "original": obj,
             "back": self._page_of(obj),
+            "propagation": spread,
             **reveal.context,
         }
         return shown_once(TemplateResponse(request, reveal.template, context))

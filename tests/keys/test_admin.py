@@ -1,7 +1,7 @@
 """What staff do to APIs, their secrets and consumers' keys."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 from keys.models import Api, ApiKey, ApiSecret, Environment, RevokeReason
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey, KeySettings, disable_key, issue_key, revoke_key
+from portal import outbox
 from portal.audit import COMMAND, Actor
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization
@@ -194,6 +195,18 @@ def test_rolling_shows_a_successor_and_lets_the_old_one_go_on(api_secret: Issued
     old, new = ApiSecret.objects.order_by("pk")
     assert old.ends_at == new.created_at + timedelta(hours=1)
     assert new.ends_at is None
+
+
+@pytest.mark.parametrize("pending_until", [None, datetime(2099, 1, 1, tzinfo=UTC)])
+def test_a_new_secret_is_said_to_work_later_only_where_somebody_has_not_heard(
+    pending_until: datetime | None, api_secret: IssuedApiSecret, eve_client: Client
+) -> None:
+    outbox.register_flush(lambda _: pending_until)
+    try:
+        page = text(roll(eve_client, api_secret.secret, "3600"))
+    finally:
+        outbox.register_flush(None)
+    assert ("at the latest by" in page) is (pending_until is not None)
 
 
 def test_rolling_what_was_just_rolled_is_refused(api_secret: IssuedApiSecret, eve_client: Client) -> None:
