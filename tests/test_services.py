@@ -1,5 +1,7 @@
 """Every operation that somebody does, asked by everybody: who may, who may not; and nothing is done for who may not.
 
+And whatever any of them changes of what verdicts are decided on, the caches are told.
+
 Operations are found, not listed: whatever in a ``services`` module is public and takes ``by: Actor``.
 """
 
@@ -19,13 +21,18 @@ import keys.services
 import oauth.services
 import portal.services
 from keys.models import Api, ApiKey, ApiSecret, Environment, KeySecret, RevokeReason
-from keys.services.api_secrets import IssuedApiSecret
-from keys.services.apis import ApiSettings
-from keys.services.keys import IssuedKey, KeySettings
+from keys.services.api_secrets import IssuedApiSecret, disable_api_secret, roll_api_secret
+from keys.services.apis import ApiSettings, disable_api
+from keys.services.keys import IssuedKey, KeySettings, disable_key
+from keys.services.secrets import roll_key
+from keys.validation import database
+from keys.validation.shapes import Snapshot
 from oauth.models import Client, ClientSecret
-from oauth.services.clients import ClientSettings, create_client
+from oauth.services.clients import ClientSettings, create_client, disable_client
 from oauth.services.common import IssuedClient
-from portal.audit import Actor, ActorKind, NotAllowed
+from oauth.services.secrets import roll_client
+from portal import outbox
+from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.audit_actions import AuditAction
 from portal.models import Invitation, Membership, Organization, ServiceAccount, User
 from portal.permissions import Role
@@ -64,6 +71,12 @@ PARTS = {
     "revoke_locked", "require_grant", "hold_policies_on_new",
     "hold_policies_on_edit", "hold_policies_on_roll", "hold_policies_on_client", "require_change", "hold_change",
     "lock_key", "lock_client",
+}  # fmt: skip
+# What no snapshot shows: people, rules for what is made next, and what is new; keys that sign rotate when it is time.
+UNSEEN = {
+    "change_policies", "change_role", "take_out", "invite", "resend_invitation", "revoke_invitation", "create_api",
+    "create_service_account", "issue_api_secret", "deactivate_user", "reactivate_user", "record_password_reset_sent",
+    "rotate_signing_keys",
 }  # fmt: skip
 MAY: Mapping[str, set[str]] = {
     "owner": OWNERS | ADMINS | MAKERS | KEEPERS, "admin": ADMINS | MAKERS | KEEPERS, "developer": MAKERS,
@@ -178,3 +191,62 @@ def attempt(operation: Callable[..., object], given: Mapping[str, object], by: A
     except Refused:
         return Refused
     return None
+
+
+def snapshots() -> dict[str, Snapshot]:
+    """All there are, as a process that has none would read them."""
+    ids = {
+        "secret": [bytes(digest).hex() for digest in KeySecret.objects.values_list("digest", flat=True)],
+        "apisecret": [bytes(digest).hex() for digest in ApiSecret.objects.values_list("digest", flat=True)],
+        "api": list(Api.objects.values_list("public_id", flat=True)),
+        "org": list(Organization.objects.values_list("public_id", flat=True)),
+        "client": list(Client.objects.values_list("public_id", flat=True)),
+        "signing-keys": ["all"],
+    }
+    loaded = {kind: load(ids[kind]) for kind, load in database._loaders.items()}
+    return {f"{kind}:{found}": snapshot for kind, those in loaded.items() for found, snapshot in those.items()}
+
+
+def make_way(world: Mapping[object, Any], way: str, by: Actor) -> None:
+    """Something that others have done before."""
+    if way == "all is disabled":
+        disable_key(world[ApiKey], by=by)
+        disable_client(world[Client], by=by)
+        disable_api_secret(world[ApiSecret], by=COMMAND)
+        disable_api(world[Api], by=COMMAND)
+        suspend_organization(world[Organization], by=COMMAND)
+    elif way == "all is rolled":
+        roll_key(world[ApiKey], overlap=timedelta(hours=1), by=by)
+        roll_client(world[Client], overlap=timedelta(hours=1), by=by)
+        roll_api_secret(world[ApiSecret], overlap=timedelta(hours=1), by=COMMAND)
+    elif way in {"fay's", "a service account's"}:
+        owner = {"owner": world[User]} if way == "fay's" else {"owner": None, "service_account": world[ServiceAccount]}
+        ApiKey.objects.update(**owner)
+        Client.objects.update(**owner)
+
+
+def test_whatever_an_operation_changes_of_a_snapshot_is_told_before_it_answers(
+    world: dict[object, Any], as_ada: Actor
+) -> None:
+    told, changing = set[str](), set[str]()
+    outbox.register_flush(told.update)
+    try:
+        for way in ("nothing", "all is disabled", "all is rolled", "fay's", "a service account's"):
+            start = transaction.savepoint()
+            make_way(world, way, as_ada)
+            before = snapshots()
+            for name, operation in operations().items():
+                if name in ONESELF | PARTS:
+                    continue
+                point = transaction.savepoint()
+                told.clear()
+                attempt(operation, arguments(operation, world), COMMAND if name in OPERATORS else as_ada)
+                after = snapshots()
+                changed = {each for each, snapshot in before.items() if after.get(each) != snapshot}
+                assert changed <= told, (way, name)
+                changing |= {name} if changed else set()
+                transaction.savepoint_rollback(point)
+            transaction.savepoint_rollback(start)
+    finally:
+        outbox.register_flush(None)
+    assert (OPERATORS | OWNERS | ADMINS | KEEPERS) - changing == UNSEEN
