@@ -167,7 +167,10 @@ def _tokens(targets: list[Target], demo: dict[str, Any]) -> Costs:
 
 
 def revocations(four: live.Live, demo: dict[str, Any], stack: ExitStack) -> list[float]:
-    """How long revocations take, from the call of the service to its answer, with four web processes that know the keys; each is refused at once after."""
+    """How long revocations take, in ms from call to answer, with four web processes that know the keys.
+
+    Each is refused at once after.
+    """
     writer = stack.enter_context(Writer(four.environ))
     took_ms = []
     for key in demo["api_keys"][-REVOKED_KEYS:]:
