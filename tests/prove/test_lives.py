@@ -13,11 +13,16 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis"),
 ]
-LIVES, STEPS = 40, 50
+LIVES, STEPS = 25, 50
 
 
-def test_every_process_answers_what_the_model_says_after_every_step(prove: Callable[[str], None]) -> None:
-    seen = live(lives=LIVES, steps=STEPS)
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_process_answers_what_the_model_says_after_every_step(
+    processes: int, prove: Callable[[str], None]
+) -> None:
+    seen = live(processes=processes, lives=LIVES, steps=STEPS)
     codes = ", ".join(f"{code} {count:,}" for code, count in seen.codes.most_common())
-    prove(f"lives of keys: {seen.changes:,} changes, {seen.codes.total():,} answers as the model says: {codes}")
+    prove(
+        f"lives of keys, {processes} cached: {seen.changes:,} changes, {seen.codes.total():,} answers as the model says: {codes}"
+    )
     assert len(seen.codes) >= 7
