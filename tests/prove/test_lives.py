@@ -22,7 +22,6 @@ def test_every_process_answers_what_the_model_says_after_every_step(
 ) -> None:
     seen = live(processes=processes, lives=LIVES, steps=STEPS)
     codes = ", ".join(f"{code} {count:,}" for code, count in seen.codes.most_common())
-    prove(
-        f"lives of keys, {processes} cached: {seen.changes:,} changes, {seen.codes.total():,} answers as the model says: {codes}"
-    )
+    answers = f"{seen.changes:,} changes, {seen.codes.total():,} answers as the model says: {codes}"
+    prove(f"lives of keys, {processes} cached: {answers}")
     assert len(seen.codes) >= 7
