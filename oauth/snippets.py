@@ -1,4 +1,11 @@
-"""Getting a token and calling with it in several languages, for one client."""
+"""Getting a token and calling with it in several languages, for one client.
+
+People paste these as they are. A ``kid`` and an API's identifier are somebody else's words: each stands quoted, so that
+it stays data in whatever language it is in.
+"""
+
+import json
+import shlex
 
 from django.conf import settings
 
@@ -13,8 +20,9 @@ def with_secret(client: Client, secret_text: str) -> list[Snippet]:
     return [
         Snippet(".env", "ini", f"LATCHKEY_CLIENT_ID={client.public_id}\n{VARIABLE}={secret_text}"),
         Snippet("curl", "bash", _curl(client, secret_text)),
-        Snippet("Python", "python", _python(client, f'"{secret_text}"')),
-        Snippet("Node", "javascript", _node(client, f'"{secret_text}"')),
+        Snippet("Python", "python", _python(client, _literal(secret_text))),
+        Snippet("Node", "javascript", _node(client, _literal(secret_text))),
+        Snippet("Go", "go", _go(client, _literal(secret_text))),
     ]
 
 
@@ -26,7 +34,7 @@ def with_variable(client: Client) -> list[Snippet]:
         Snippet("curl", "bash", _curl(client, f"${VARIABLE}")),
         Snippet("Python", "python", "import os\n" + _python(client, f'os.environ["{VARIABLE}"]')),
         Snippet("Node", "javascript", _node(client, f"process.env.{VARIABLE}")),
-        Snippet("Go", "go", _go(client)),
+        Snippet("Go", "go", _go(client, f'os.Getenv("{VARIABLE}")')),
         Snippet("Call with it", "bash", _call()),
     ]
 
@@ -41,17 +49,24 @@ def _audience(client: Client) -> str:
     return grant.api.identifier if grant else ""
 
 
+def _literal(text: str) -> str:
+    """A string literal of Python, JavaScript and Go alike, for printable text."""
+    # Escapes of what is not ASCII would be read as two characters by Python where they are pairs.
+    return json.dumps(text, ensure_ascii=False)
+
+
 def _curl(client: Client, secret: str) -> str:
     return (
-        f"curl {_url()} \\\n"
+        f"curl {shlex.quote(_url())} \\\n"
+        # Neither id nor secret has a character that double quotes leave alive, and a variable needs them.
         f'  -u "{client.public_id}:{secret}" \\\n'
         "  -d grant_type=client_credentials \\\n"
-        f"  --data-urlencode audience={_audience(client)}"
+        f"  --data-urlencode {shlex.quote(f'audience={_audience(client)}')}"
     )
 
 
 def _call() -> str:
-    return f'curl {settings.PUBLIC_URL}/v1/whoami \\\n  -H "Authorization: Bearer $ACCESS_TOKEN"'
+    return f'curl {shlex.quote(f"{settings.PUBLIC_URL}/v1/whoami")} \\\n  -H "Authorization: Bearer $ACCESS_TOKEN"'
 
 
 def _python(client: Client, secret: str) -> str:
@@ -61,11 +76,11 @@ def _python(client: Client, secret: str) -> str:
         "from urllib.request import urlopen\n\n"
         "form = {\n"
         '    "grant_type": "client_credentials",\n'
-        f'    "client_id": "{client.public_id}",\n'
+        f'    "client_id": {_literal(client.public_id)},\n'
         f'    "client_secret": {secret},\n'
-        f'    "audience": "{_audience(client)}",\n'
+        f'    "audience": {_literal(_audience(client))},\n'
         "}\n"
-        f'answer = urlopen("{_url()}", urlencode(form).encode())\n'
+        f"answer = urlopen({_literal(_url())}, urlencode(form).encode())\n"
         'token = json.load(answer)["access_token"]'
     )
 
@@ -74,49 +89,67 @@ def _python_assertion(client: Client) -> str:
     key = client.public_keys[0]
     return (
         "import time, uuid\n"
+        "from pathlib import Path\n"
         "import jwt, requests  # PyJWT\n\n"
+        "now = int(time.time())\n"
         "claims = {\n"
-        f'    "iss": "{client.public_id}",\n'
-        f'    "sub": "{client.public_id}",\n'
-        f'    "aud": "{settings.PUBLIC_URL}",\n'
+        f'    "iss": {_literal(client.public_id)},\n'
+        f'    "sub": {_literal(client.public_id)},\n'
+        f'    "aud": {_literal(settings.PUBLIC_URL)},\n'
         '    "jti": str(uuid.uuid4()),\n'
-        '    "exp": int(time.time()) + 60,\n'
+        '    "iat": now,\n'
+        '    "exp": now + 60,\n'
         "}\n"
-        'private_key = open("private.pem").read()\n'
-        f'assertion = jwt.encode(claims, private_key, algorithm="{key["alg"]}", headers={{"kid": "{key["kid"]}"}})\n'
+        f'headers = {{"kid": {_literal(key["kid"])}}}\n'
+        'private_key = Path("private.pem").read_text()\n'
+        f"assertion = jwt.encode(claims, private_key, algorithm={_literal(key['alg'])}, headers=headers)\n"
         "form = {\n"
         '    "grant_type": "client_credentials",\n'
         '    "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",\n'
         '    "client_assertion": assertion,\n'
-        f'    "audience": "{_audience(client)}",\n'
+        f'    "audience": {_literal(_audience(client))},\n'
         "}\n"
-        f'token = requests.post("{_url()}", data=form).json()["access_token"]'
+        f'token = requests.post({_literal(_url())}, data=form).json()["access_token"]'
     )
 
 
 def _node(client: Client, secret: str) -> str:
     return (
         f"const clientSecret = {secret};\n"
-        f'const answer = await fetch("{_url()}", {{\n'
+        f"const answer = await fetch({_literal(_url())}, {{\n"
         '  method: "POST",\n'
         "  body: new URLSearchParams({\n"
         '    grant_type: "client_credentials",\n'
-        f'    client_id: "{client.public_id}",\n'
+        f"    client_id: {_literal(client.public_id)},\n"
         "    client_secret: clientSecret,\n"
-        f'    audience: "{_audience(client)}",\n'
+        f"    audience: {_literal(_audience(client))},\n"
         "  }),\n"
         "});\n"
         "const { access_token } = await answer.json();"
     )
 
 
-def _go(client: Client) -> str:
+def _go(client: Client, secret: str) -> str:
     return (
         "form := url.Values{\n"
-        '  "grant_type":    {"client_credentials"},\n'
-        f'  "client_id":     {{"{client.public_id}"}},\n'
-        f'  "client_secret": {{os.Getenv("{VARIABLE}")}},\n'
-        f'  "audience":      {{"{_audience(client)}"}},\n'
+        '\t"grant_type":    {"client_credentials"},\n'
+        f'\t"client_id":     {{{_literal(client.public_id)}}},\n'
+        f'\t"client_secret": {{{secret}}},\n'
+        f'\t"audience":      {{{_literal(_audience(client))}}},\n'
         "}\n"
-        f'answer, err := http.PostForm("{_url()}", form)'
+        f"answer, err := http.PostForm({_literal(_url())}, form)\n"
+        "if err != nil {\n"
+        "\tlog.Fatal(err)\n"
+        "}\n"
+        "defer answer.Body.Close()\n"
+        "if answer.StatusCode != http.StatusOK {\n"
+        "\tlog.Fatal(answer.Status)\n"
+        "}\n"
+        "var token struct {\n"
+        '\tAccessToken string `json:"access_token"`\n'
+        "}\n"
+        "if err := json.NewDecoder(answer.Body).Decode(&token); err != nil {\n"
+        "\tlog.Fatal(err)\n"
+        "}\n"
+        "fmt.Println(token.AccessToken)"
     )
