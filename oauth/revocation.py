@@ -19,7 +19,7 @@ from keys.services.errors import Invalid
 from keys.validation.cache import snapshots
 from keys.validation.database import Snapshots, Unavailable
 from keys.validation.names import SIGNING_KEYS
-from keys.validation.shapes import Code, SigningKeysSnapshot
+from keys.validation.shapes import SigningKeysSnapshot
 from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
 from oauth.keyring import keyring
 from oauth.models import Client
@@ -45,10 +45,12 @@ class Revoker:
     async def revoke(
         self, presented: Presented, token: str, caller: Caller, *, request_id: str, deadline: float
     ) -> None:
-        """Have the token refused from now on, if it is the client's own; raises OAuthError or Unavailable."""
+        """Have the token refused from now on, if it is the client's own; raises OAuthError or Unavailable.
+
+        Nothing is counted: what stands under the id of its secret or key are its token requests.
+        """
         who = await self._clients.authenticate(presented, caller, deadline=deadline)
         claims = await self._genuine(token, deadline)
-        self._clients.count(who, Code.VALID, caller, now=time.time())
         if claims is None or claims.client_id != who.client.client_id:
             return
         by = Actor(

@@ -5,6 +5,7 @@ from typing import Any
 
 import jwt
 import pytest
+from django.test import Client as Browser
 
 from keys.models import Usage
 from keys.services.apis import disable_api
@@ -18,7 +19,10 @@ from oauth.services.tokens import revoke_all_tokens
 from portal.audit import COMMAND, Actor
 from portal.passwords import BoundedArgon2Hasher
 from portal.services.organizations import suspend_organization
+from tests.keys.views.page import the
 from tests.oauth.memory import ADDRESS, basic, post
+from tests.oauth.test_introspection import post as introspect
+from tests.oauth.test_revocation import post as revoke
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -73,3 +77,18 @@ def test_the_last_use_of_client_and_secret_can_be_told(
     assert secret.last_used_from == ADDRESS
     assert Usage.objects.get().count == 2
     assert (Usage.objects.get().secret_id, Usage.objects.get().code) == (secret.public_id, "VALID")
+
+
+def test_introspections_and_revocations_are_no_tokens(
+    issued: IssuedClient, counted: UsageRecorder, monkeypatch: pytest.MonkeyPatch, ada_client: Browser
+) -> None:
+    monkeypatch.setattr(counted, "_hand_on", lambda batch: folding.fold([batch]))
+    _, own = basic(issued.client.public_id, issued.secret_text)
+    token = {"token": post(None, ("authorization", own)).json["access_token"]}
+    assert [introspect(own, token).json["active"] for _ in range(3)] == [True] * 3
+    assert revoke(own, token).status == 200
+    assert introspect(own, token).json["active"] is False
+    counted.finish()
+    shown = ada_client.get(f"/app/clients/{issued.client.public_id}/").text
+    assert the(".figures .figure", shown).text(separator=" ", strip=True) == "Tokens, 24 h 1"
+    assert sum(usage.count for usage in Usage.objects.filter(secret_id=issued.client.secrets.get().public_id)) == 1
