@@ -54,7 +54,7 @@ class Issuer:
         wanted = request.wanted
         try:
             issued = await self._issue(who, request, wanted, deadline)
-        except InvalidScope:
+        except (InvalidScope, InvalidTarget):  # either way it may not have what it asked for
             self._clients.count(who, Code.INSUFFICIENT_SCOPE, caller, now=time.time())
             raise
         self._clients.count(who, Code.VALID, caller, now=time.time())

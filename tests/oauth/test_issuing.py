@@ -6,11 +6,13 @@ from typing import Any
 import jwt
 import pytest
 from django.test import Client as Browser
+from django.utils import timezone
 
 from keys.models import Usage
 from keys.services.apis import disable_api
 from keys.validation import folding
 from keys.validation.usage import UsageRecorder
+from oauth.client_usage import tokens_of_client
 from oauth.models import ClientSecret, RevokedToken, SigningKey, StatusBlock
 from oauth.services.clients import disable_client
 from oauth.services.common import IssuedClient
@@ -92,3 +94,14 @@ def test_introspections_and_revocations_are_no_tokens(
     shown = ada_client.get(f"/app/clients/{issued.client.public_id}/").text
     assert the(".figures .figure", shown).text(separator=" ", strip=True) == "Tokens, 24 h 1"
     assert sum(usage.count for usage in Usage.objects.filter(secret_id=issued.client.secrets.get().public_id)) == 1
+
+
+def test_a_request_for_an_api_that_is_not_granted_counts_as_refused(
+    issued: IssuedClient, counted: UsageRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counted, "_hand_on", lambda batch: folding.fold([batch]))
+    form = {"grant_type": "client_credentials", "audience": "https://elsewhere.example.com"}
+    assert post(form, basic(issued.client.public_id, issued.secret_text)).json["error"] == "invalid_target"
+    counted.finish()
+    calls = tokens_of_client(issued.client, now=timezone.now())
+    assert (calls.total, calls.denied) == (1, 1)
