@@ -1,5 +1,6 @@
 """What the docs page says is what the product does."""
 
+import json
 import re
 
 import pytest
@@ -8,9 +9,12 @@ from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
 from keys import backend_guide
+from keys.limits import MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
 from keys.secret import Kind, generate, parse
 from keys.services.keys import IssuedKey
 from keys.validation.shapes import Code
+from oauth.assertions import MAX_JTI_CHARS, MAX_LIFETIME_S, TYPES
+from oauth.metadata import document
 from tests.keys.views.page import the
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +60,18 @@ def test_tokens_are_verified_by_addresses_that_answer(page: LexborHTMLParser) ->
     for path in ("/oauth/token", "/.well-known/jwks.json"):
         assert path in settings.HOT_PATHS
         assert f"{settings.PUBLIC_URL}{path}" in the("#tokens", page).text()
+
+
+def test_what_is_told_of_clients_is_what_the_endpoints_ask_for(page: LexborHTMLParser) -> None:
+    told = the("#clients", page).text()
+    for words in (
+        f"{MAX_LIFETIME_S // 60} minutes",
+        f"{MAX_JTI_CHARS} characters",
+        *TYPES,
+        f"{MIN_TOKEN_LIFETIME_S} to {MAX_TOKEN_LIFETIME_S:,} seconds",
+        json.dumps(json.loads(document(settings.PUBLIC_URL))["response_types_supported"]),
+    ):
+        assert words in told
 
 
 def test_validation_is_shown_in_four_languages_at_this_installations_address(page: LexborHTMLParser) -> None:
