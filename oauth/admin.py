@@ -112,7 +112,7 @@ class ClientAdmin(CredentialAdmin[Client]):
             "Organization": obj.organization,
             "Environment": obj.environment,
             "Status": self.status(obj),
-            "Last token": obj.last_used_at or "never",
+            "Last used": obj.last_used_at or "never",
         }
 
     @admin.display(description="keys of its own")

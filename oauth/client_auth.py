@@ -88,6 +88,10 @@ class ClientAuthenticator:
         """One use of what the client proved itself by, and what came of it."""
         self._usage.count(who.client.client_id, who.proof_id, code, address=caller.address, agent=caller.agent, now=now)
 
+    def note(self, who: AuthenticatedClient, caller: Caller, *, now: float) -> None:
+        """One use of what the client proved itself by, for something else than a token."""
+        self._usage.note(who.client.client_id, who.proof_id, address=caller.address, agent=caller.agent, now=now)
+
     async def _authenticate(self, presented: Presented, caller: Caller, deadline: float) -> AuthenticatedClient:
         names = _names(presented)
         digests = digests_of(presented)

@@ -5,6 +5,7 @@ an address and spends nothing: a credential that is bound to networks is active 
 """
 
 import re
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -59,13 +60,11 @@ class Introspector:
         )
 
     async def _for_client(self, presented: Presented, form: Form, caller: Caller, deadline: float) -> bytes:
-        """For the client that is presented, of its own tokens alone.
-
-        Nothing is counted: what stands under the id of its secret or key are its token requests.
-        """
+        """For the client that is presented, of its own tokens alone."""
         who = await self._clients.authenticate(presented, caller, deadline=deadline)
         text = token_of(form)
         token = recognise(text)
+        self._clients.note(who, caller, now=time.time())
         if not isinstance(token, AccessToken | UncheckedToken) or token.client_id != who.client.client_id:
             return INACTIVE
         return _told(

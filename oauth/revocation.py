@@ -45,12 +45,10 @@ class Revoker:
     async def revoke(
         self, presented: Presented, token: str, caller: Caller, *, request_id: str, deadline: float
     ) -> None:
-        """Have the token refused from now on, if it is the client's own; raises OAuthError or Unavailable.
-
-        Nothing is counted: what stands under the id of its secret or key are its token requests.
-        """
+        """Have the token refused from now on, if it is the client's own; raises OAuthError or Unavailable."""
         who = await self._clients.authenticate(presented, caller, deadline=deadline)
         claims = await self._genuine(token, deadline)
+        self._clients.note(who, caller, now=time.time())
         if claims is None or claims.client_id != who.client.client_id:
             return
         by = Actor(

@@ -75,7 +75,7 @@ class Engine:
         if allowance is None:
             allowance = await self._allowances.take(verdict, call, now=now, deadline=deadline)
         outcome = self._outcome(verdict, allowance, call, now=now)
-        self._usage.count_caller(asker.secret.secret_id, address=caller_address, agent=caller_agent, now=now)
+        self._usage.note("", asker.secret.secret_id, address=caller_address, agent=caller_agent, now=now)
         self._mover.notice(asker.outdated)
         if not isinstance(known, Verdict):
             self._mover.notice(known.outdated)

@@ -50,10 +50,10 @@ class Tallies:
 
     hour: int = 0
     answers: dict[tuple[str, str, Code, str | None], Tally] = field(default_factory=dict)
-    callers: dict[str, tuple[float, str | None, bytes | None]] = field(default_factory=dict)
+    others: dict[tuple[str, str], tuple[float, str | None, bytes | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.answers) + len(self.callers)
+        return len(self.answers) + len(self.others)
 
 
 class UsageRecorder:
@@ -91,9 +91,11 @@ class UsageRecorder:
         if agent is not None:
             tally.agent = agent
 
-    def count_caller(self, secret_id: str, *, address: str | None, agent: bytes | None = None, now: float) -> None:
-        """One use of an API secret that works."""
-        self._open.callers[secret_id] = (now, address, agent)
+    def note(
+        self, credential_id: str, secret_id: str, *, address: str | None, agent: bytes | None = None, now: float
+    ) -> None:
+        """One use of a right secret that counts as no answer; an API secret has no ``credential_id``: it is empty."""
+        self._open.others[credential_id, secret_id] = (now, address, agent)
 
     async def flush_each_second(self) -> None:
         """For as long as the process serves."""
@@ -181,8 +183,8 @@ class UsageRecorder:
             counts[answered] = counts.get(answered, 0) + tally.count
             if code in IS_USE:
                 uses.append(Use(credential_id, secret_id, tally.last_at, address, _readable(tally.agent)))
-        for secret_id, (at, address, agent) in tallies.callers.items():
-            uses.append(Use("", secret_id, at, address, _readable(agent)))
+        for (credential_id, secret_id), (at, address, agent) in tallies.others.items():
+            uses.append(Use(credential_id, secret_id, at, address, _readable(agent)))
         return Batch(
             os.urandom(16).hex(),
             time.time(),

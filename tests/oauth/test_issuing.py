@@ -96,6 +96,17 @@ def test_introspections_and_revocations_are_no_tokens(
     assert sum(usage.count for usage in Usage.objects.filter(secret_id=issued.client.secrets.get().public_id)) == 1
 
 
+def test_a_secret_that_only_asks_about_tokens_is_in_use_all_the_same(
+    issued: IssuedClient, counted: UsageRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counted, "_hand_on", lambda batch: folding.fold([batch]))
+    _, own = basic(issued.client.public_id, issued.secret_text)
+    assert introspect(own, {"token": "nobody's"}).json == {"active": False}
+    counted.finish()
+    assert issued.client.secrets.get().last_used_from == ADDRESS
+    assert not Usage.objects.exists()
+
+
 def test_a_request_for_an_api_that_is_not_granted_counts_as_refused(
     issued: IssuedClient, counted: UsageRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

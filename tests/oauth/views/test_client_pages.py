@@ -232,7 +232,7 @@ def test_the_list_is_searched_and_narrowed_like_that_of_keys(
     ada_client.post("/app/clients/new/", form)
     found = ada_client.post("/app/clients/", {"q": oauth_client.name, "sort": "name"}, follow=True).text
     assert "1 of 1 client<" in found
-    assert "Last token" in found
+    assert "Last used" in found
     answer = ada_client.post("/app/clients/", {"status": "Paused"}, headers=HTMX)
     assert answer["HX-Push-Url"] == "/app/clients/?status=Paused"
     assert "No client matches" in answer.text
