@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 MAX_JTI_CHARS = 48
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
-_JTI = re.compile(r"[0-9A-Za-z_-]{22}\.([1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,6})", re.ASCII)
+_NOISE_CHARS = 22
+_JTI = re.compile(rf"[0-9A-Za-z_-]{{{_NOISE_CHARS}}}\.([1-9][0-9]{{0,8}})\.(0|[1-9][0-9]{{0,6}})", re.ASCII)
 
 
 class Place(NamedTuple):
@@ -19,6 +20,10 @@ class Place(NamedTuple):
 
     list_number: int
     idx: int
+
+    def __str__(self) -> str:
+        """As it ends a ``jti``."""
+        return f"{self.list_number}.{self.idx}"
 
 
 class Holder(NamedTuple):
@@ -32,10 +37,15 @@ class Holder(NamedTuple):
 def new_jti(place: Place) -> str:
     """A new token's id."""
     noise = b2a_base64(os.urandom(16), newline=False).translate(_URLSAFE)
-    return f"{noise[:22].decode()}.{place.list_number}.{place.idx}"
+    return f"{noise[:_NOISE_CHARS].decode()}.{place}"
 
 
 def place_of(jti: str) -> Place | None:
     """Where the status of the token stands, or None where the text is no id of a token of ours."""
     match = _JTI.fullmatch(jti)
     return Place(int(match[1]), int(match[2])) if match else None
+
+
+def place_text(jti: str) -> str:
+    """``str`` of the place that an id of ours ends with: cut off, not parsed, for verdicts."""
+    return jti[_NOISE_CHARS + 1 :]

@@ -20,6 +20,7 @@ from keys.validation.shapes import (
     SigningKeysSnapshot,
     Snapshot,
 )
+from oauth.jti import Place
 from oauth.models import CLOCKS_DIFFER, Client, ClientSecret, Grant, RevokedToken, SigningKey
 
 
@@ -64,7 +65,7 @@ def load_clients(ids: Sequence[str]) -> Mapping[str, Snapshot]:
                 .order_by("pk")
                 .values(item=JSONObject(api="api__public_id", identifier="api__identifier", scopes="scopes"))
             ),
-            revoked_rows=JsonList(revoked.values(item=JSONObject(jti="jti"))),
+            revoked_rows=JsonList(revoked.values(item=JSONObject(list="status_list_id", idx="index"))),
         )
         .values_list(
             "public_id",
@@ -133,7 +134,7 @@ def _client(row: Any) -> ClientSnapshot:
         metadata=_json(row.metadata),
         token_lifetime_s=row.token_lifetime_s,
         generation=row.generation,
-        revoked_tokens=frozenset(each["jti"] for each in row.revoked_rows),
+        revoked_places=frozenset(str(Place(each["list"], each["idx"])) for each in row.revoked_rows),
         is_disabled=row.disabled_at is not None,
         is_revoked=row.revoked_at is not None,
         is_compromised=row.revoke_reason == RevokeReason.LEAKED,

@@ -20,6 +20,7 @@ from keys.validation.shapes import (
     Verdict,
 )
 from keys.validation.verdict import last_refusal
+from oauth.jti import place_text
 from oauth.tokens import Claims
 
 
@@ -102,7 +103,7 @@ def _first_refusal(
 ) -> Code:
     if client.is_compromised:
         return Code.COMPROMISED
-    if client.is_revoked or token.gen < client.generation or token.jti in client.revoked_tokens:
+    if client.is_revoked or token.gen < client.generation or place_text(token.jti) in client.revoked_places:
         return Code.REVOKED
     if client.is_disabled or api.is_disabled:
         return Code.DISABLED

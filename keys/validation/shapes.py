@@ -138,7 +138,8 @@ class GrantFacts(Struct, frozen=True):
 class ClientSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="client"):
     """``client:<id>``: an OAuth client, how it authenticates, and which of its access tokens are revoked.
 
-    A token of an earlier ``generation`` than the client's is revoked, and so is one whose ``jti`` stands here.
+    A token of an earlier ``generation`` than the client's is revoked, and so is one whose place in a
+    status list stands here: a place is given once, and by it verifiers offline tell tokens apart, too.
     """
 
     client_id: str
@@ -153,7 +154,7 @@ class ClientSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="clien
     metadata: bytes  # JSON, as answers show it
     token_lifetime_s: int | None
     generation: int
-    revoked_tokens: frozenset[str]
+    revoked_places: frozenset[str]  # each as it ends a ``jti``
     is_disabled: bool
     is_revoked: bool
     is_compromised: bool

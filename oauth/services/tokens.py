@@ -1,13 +1,12 @@
 """Revoke a client's access tokens: one, by its ``jti``, or all of them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils import timezone
 
-from keys.limits import MAX_TOKEN_LIFETIME_S
 from keys.services.errors import Invalid
 from oauth.jti import Place, place_of
-from oauth.models import CLOCKS_DIFFER, Client, RevokedToken, StatusBlock, StatusList
+from oauth.models import CLOCKS_DIFFER, Client, RevokedToken, RevokedTokenQuerySet, StatusBlock, StatusList
 from oauth.services.common import ChangedClient, lock_client, name_of, refuse_if_revoked
 from oauth.status import LIST_SIZE, slot_of
 from portal.audit import Actor, record_of
@@ -20,8 +19,9 @@ MAX_REVOKED_TOKENS = 1000  # of one client, one by one: its snapshot holds them 
 def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | None = None) -> ChangedClient:
     """Refuse one token of the client from now on; a repeat only tells the caches again.
 
+    The token is whichever was given the place that ``jti`` ends with: of the rest nothing is stored to compare with.
     Where ``MAX_REVOKED_TOKENS`` are remembered already, this revokes all: what is refused stays so, and it is bounded.
-    Without ``expires_at`` it is remembered for as long as any token of today can live.
+    Without ``expires_at`` it is remembered for as long as any token with that place can live.
     Raises NotAllowed, or Invalid for an id that was never given to a token of this client.
     """
     with change() as pending:
@@ -31,7 +31,7 @@ def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | 
         block = place and _block_of(client, place)
         if place is None or block is None:
             raise Invalid("jti", "No token of this client has that id.")
-        is_refused = block.generation < client.generation or client.revoked_tokens.filter(jti=jti).exists()
+        is_refused = block.generation < client.generation or _of_place(client, place).exists()
         if not is_refused and client.revoked_tokens.remembered(now).count() >= MAX_REVOKED_TOKENS:
             _revoke_all(client, by, now, jti=jti)
         elif not is_refused:
@@ -40,7 +40,7 @@ def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | 
                 status_list_id=place.list_number,
                 index=place.idx,
                 revoked_at=now,
-                expires_at=expires_at or now + timedelta(seconds=MAX_TOKEN_LIFETIME_S),
+                expires_at=expires_at or block.ends_at,
             )
             record_of(AuditAction.CLIENT_TOKEN_REVOKED, client, by, now, after={"jti": jti})
         pending.touch(name_of(client))
@@ -65,6 +65,10 @@ def _revoke_all(client: Client, by: Actor, now: datetime, **because: object) -> 
     client.revoked_tokens.all().delete()
     after = {"generation": client.generation, **because}
     record_of(AuditAction.CLIENT_TOKENS_REVOKED, client, by, now, after=after)
+
+
+def _of_place(client: Client, place: Place) -> RevokedTokenQuerySet:
+    return client.revoked_tokens.filter(status_list=place.list_number, index=place.idx)
 
 
 def _block_of(client: Client, place: Place) -> StatusBlock | None:

@@ -118,7 +118,7 @@ def world() -> Memory:
         metadata=b"{}",
         token_lifetime_s=None,
         generation=3,
-        revoked_tokens=frozenset(),
+        revoked_places=frozenset(),
         is_disabled=False,
         is_revoked=False,
         is_compromised=False,

@@ -13,11 +13,12 @@ from keys.models import Api, Environment, RevokeReason
 from keys.secret import Kind, generate
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret, revoke_api_secret
 from keys.services.apis import ApiSettings, create_api
+from keys.services.errors import Invalid
 from keys.services.keys import IssuedKey, KeySettings, issue_key
 from keys.services.secrets import roll_key
 from keys.validation.engine import Engine
 from oauth.http import introspect
-from oauth.models import Client
+from oauth.models import Client, RevokedToken
 from oauth.services.clients import (
     ClientSettings,
     disable_client,
@@ -26,13 +27,16 @@ from oauth.services.clients import (
 from oauth.services.common import IssuedClient
 from oauth.services.signing_keys import drop_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
+from oauth.status import Status
+from oauth.status_lists import build, read_facts
 from oauth.tokens import Claims
 from portal.audit import COMMAND, Actor
 from portal.models import Organization
 from portal.services.organizations import suspend_organization
 from tests.asgi import Reply, ask
 from tests.oauth.minting import claims_for, sign
-from tests.oauth.test_access_tokens import forged
+from tests.oauth.offline import status_at
+from tests.oauth.test_access_tokens import ask_validate, forged
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases, pytest.mark.usefixtures("reads_here")]
 INACTIVE = b'{"active":false}'
@@ -151,6 +155,35 @@ def test_a_token_that_was_active_is_inactive_on_the_next_call(
     assert post(bearer, {"token": token}).json["active"] is True
     CHANGES[change](client_row, claims)
     assert post(bearer, {"token": token}).body == INACTIVE
+
+
+def test_an_id_with_a_wrong_random_character_revokes_the_token_of_its_place_wherever_one_asks(
+    api: Api, api_secret: IssuedApiSecret, client_row: Client, other: IssuedClient
+) -> None:
+    claims, same_client, other_client = (claims_for(each, api) for each in (client_row, client_row, other.client))
+    mistyped = ("A" if claims.jti[0] != "A" else "B") + claims.jti[1:]
+    bearer = f"Bearer {api_secret.secret_text}"
+
+    def said() -> list[tuple[str, bool, int]]:
+        """Online at the two endpoints, and in the list, of each of the three tokens."""
+        found = []
+        for each in (claims, same_client, other_client):
+            lst = {"status_list": {"bits": 2, "lst": build(read_facts(int(each.jti.split(".")[1]))).lst}}
+            token, status = sign(each), status_at(lst, each.status.status_list.idx)
+            found.append(
+                (ask_validate(api_secret, token)["code"], post(bearer, {"token": token}).json["active"], status)
+            )
+        return found
+
+    valid, revoked = ("VALID", True, Status.VALID), ("REVOKED", False, Status.INVALID)
+    assert said() == [valid, valid, valid]
+    with pytest.raises(Invalid):
+        revoke_token(other.client, mistyped, by=COMMAND)
+    assert said() == [valid, valid, valid]
+    for jti in (mistyped, claims.jti):
+        revoke_token(client_row, jti, by=COMMAND)
+        assert said() == [revoked, valid, valid]
+    assert RevokedToken.objects.count() == 1
 
 
 def test_whatever_is_not_active_for_the_caller_is_inactive_and_no_more(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oauth import jwk
-from oauth.jti import Place, new_jti, place_of
+from oauth.jti import Place, new_jti, place_of, place_text
 from oauth.tokens import (
     Claims,
     Draft,
@@ -226,6 +226,7 @@ def test_a_jti_says_where_the_status_stands() -> None:
     """TK13: 128 random bits."""
     jti = new_jti(Place(3, 1_048_575))
     assert place_of(jti) == Place(3, 1_048_575)
+    assert place_text(jti) == str(Place(3, 1_048_575)) == "3.1048575"
     assert len(jti.split(".")[0]) == 22
     assert new_jti(Place(3, 1)) != new_jti(Place(3, 1))
     for text in ("", jti + "x", jti.replace(".", ",", 1), "a.1.1", f"{jti.split('.')[0]}.0.1", f"{jti[:22]}.1.01"):

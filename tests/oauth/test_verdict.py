@@ -1,12 +1,16 @@
 """Which check names the code where several would."""
 
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from keys.validation import wire
 from keys.validation.shapes import (
     ApiSnapshot,
     Call,
@@ -16,6 +20,7 @@ from keys.validation.shapes import (
     OrganizationSnapshot,
 )
 from oauth.access_tokens import KnownAccessToken
+from oauth.jti import place_text
 from oauth.verdict import decide, principal_of
 from tests.oauth.claims import claims
 
@@ -45,7 +50,7 @@ CLIENT = ClientSnapshot(
     metadata=b"{}",
     token_lifetime_s=None,
     generation=2,
-    revoked_tokens=frozenset({TOKEN.jti}),
+    revoked_places=frozenset({place_text(TOKEN.jti)}),
     is_disabled=True,
     is_revoked=True,
     is_compromised=True,
@@ -66,7 +71,7 @@ def test_the_first_check_that_fails_names_the_code() -> None:
         {"is_compromised": False},
         {"is_revoked": False},
         {"generation": 1},
-        {"revoked_tokens": frozenset()},
+        {"revoked_places": frozenset()},
         {"is_disabled": False},
     )
     for repair in repairs:
@@ -110,7 +115,7 @@ def test_the_first_check_that_fails_names_the_code() -> None:
 def test_a_token_that_was_asked_about_before_is_judged_as_if_it_were_the_first_time(
     networks: tuple[str, ...], calls: list[tuple[Any, ...]]
 ) -> None:
-    works: dict[str, Any] = {"generation": 1, "revoked_tokens": frozenset(), "networks": networks}
+    works: dict[str, Any] = {"generation": 1, "revoked_places": frozenset(), "networks": networks}
     client = replace(CLIENT, is_compromised=False, is_revoked=False, is_disabled=False, **works)
     known = KnownAccessToken(TOKEN, "client:client_1", client, GRANT)
     for api, organization, scopes, address, now in calls:
@@ -119,3 +124,21 @@ def test_a_token_that_was_asked_about_before_is_judged_as_if_it_were_the_first_t
         principal = principal_of(TOKEN, client, GRANT, api, organization)
         fresh = decide(TOKEN, principal, client, api, organization, call=call, now=now)
         assert known.decide(found, call, None, now=now) == fresh
+
+
+def test_a_shared_copy_from_before_places_were_compared_is_no_copy() -> None:
+    facts = msgspec.to_builtins(CLIENT, builtin_types=(bytes,))
+    before = {name: value for name, value in facts.items() if name != "revoked_places"} | {
+        "revoked_tokens": [TOKEN.jti]
+    }
+    name, run = "client:client_1", b"r" * 80
+    entries = (_entry(name, body, run) for body in (facts, before))
+    assert [wire.decode(name, entry, run=run) for entry in entries] == [(CLIENT, 1), None]
+
+
+def _entry(name: str, body: Mapping[str, Any], run: bytes) -> bytes:
+    """As a process wrote it whose snapshots were of this shape."""
+    whole = SimpleNamespace(encode=lambda _snapshot: msgspec.msgpack.encode(body))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "_encoder", whole)
+        return wire.encode(name, CLIENT, run=run, read_at_ms=1)
