@@ -31,6 +31,15 @@ WRITES_OUTSIDE_SERVICES = {
     "portal/retention.py AuditEvent.delete": "prunes, and records that it did",
 }
 CSRF_EXEMPT: set[str] = set()
+# What OAuth's endpoints are held to, by number: token, introspection, revocation, key set and metadata.
+STATEMENTS = {
+    "TK1", "TK2", "TK3", "TK4", "TK5", "TK6", "TK7", "TK8",
+    "TK9", "TK10", "TK11", "TK12", "TK13", "TK14", "TK15", "TK16",
+    "IN1", "IN2", "IN3", "IN4",
+    "RV1", "RV2", "RV3", "RV4", "RV5", "RV6", "RV7",
+    "JK1", "JK2", "JK3", "JK4", "JK5",
+    "MD1", "MD2", "MD3", "MD4", "MD5",
+}  # fmt: skip
 
 
 def _sources(*, under: tuple[str, ...] = APPS) -> list[Path]:
@@ -134,3 +143,16 @@ def test_literals_that_look_like_secrets_are_split() -> None:
     whole = re.compile(r"[a-z0-9]{2,12}_(?:live|test|cs|api)_[0-9A-Za-z]{38}")
     files = [*_sources(under=(*APPS, "tests")), *_templates()]
     assert [_named(path) for path in files if whole.search(path.read_text())] == []
+
+
+def test_every_statement_about_oauths_endpoints_is_named_by_a_test() -> None:
+    said = " ".join(docstring for path in _sources(under=("tests",)) for docstring in _test_docstrings(path))
+    assert set(re.findall(r"\b(?:TK|IN|RV|JK|MD)[0-9]+\b", said)) == STATEMENTS
+
+
+def _test_docstrings(path: Path) -> Iterator[str]:
+    """What the tests of a file say of themselves."""
+    if path.name.startswith("test_"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                yield ast.get_docstring(node) or ""

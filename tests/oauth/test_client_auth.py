@@ -22,6 +22,7 @@ def percent_all(text: str) -> str:
 
 @pytest.mark.parametrize("encode", [str, percent_all], ids=["as it is", "percent-encoded"])
 def test_basic_parts_may_be_encoded_or_not(memory: Memory, encode: Callable[[str], str]) -> None:
+    """TK3."""
     assert re.fullmatch(r"[A-Za-z0-9_-]+", memory.client.client_id + memory.secret)
     assert memory.ask(None, basic(memory.client.client_id, memory.secret, encode)).status == 200
 
@@ -45,6 +46,7 @@ def test_a_secret_in_the_form_is_as_good(memory: Memory) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_as_basic_is_a_failed_authentication(memory: Memory, line: str) -> None:
+    """TK4."""
     assert refused(memory.ask(None, ("authorization", line)), "invalid_client", 401)
 
 
@@ -54,6 +56,7 @@ def other_secret() -> str:
 
 @pytest.mark.parametrize("in_form", [False, True], ids=["basic", "post"])
 def test_every_reason_not_to_let_a_client_in_reads_the_same(memory: Memory, in_form: bool) -> None:
+    """TK5."""
     own_id = memory.client.client_id
     (facts,) = memory.client.secrets
     ended = ClientSecretFacts(facts.secret_id, facts.digest, 1.0)
@@ -94,6 +97,7 @@ def test_no_credentials_at_all_are_a_failed_authentication(memory: Memory) -> No
 
 
 def test_two_ways_to_authenticate_are_one_too_many(memory: Memory) -> None:
+    """TK6."""
     own_id = memory.client.client_id
     for more in (
         {"client_secret": memory.secret},
@@ -108,6 +112,7 @@ def test_two_ways_to_authenticate_are_one_too_many(memory: Memory) -> None:
 
 
 def test_the_same_client_id_beside_basic_is_no_second_way(memory: Memory) -> None:
+    """TK6."""
     assert memory.ask({"grant_type": "client_credentials", "client_id": memory.client.client_id}).status == 200
 
 
@@ -143,6 +148,7 @@ def test_each_use_of_a_right_secret_is_counted_for_it_and_no_other(memory: Memor
 
 
 def test_failures_are_slowed_down_by_client_and_address_and_never_the_owner(memory: Memory) -> None:
+    """TK15."""
     wrong = basic(memory.client.client_id, other_secret())
     for _ in range(BURST):
         assert refused(memory.ask(None, wrong, peer=ADDRESS), "invalid_client", 401)

@@ -30,6 +30,7 @@ def get(app: AsgiApp, *headers: tuple[str, str], method: str = "GET") -> Reply:
 
 
 def test_the_keys_are_public_kept_for_a_while_and_not_sent_twice() -> None:
+    """JK1."""
     reply = get(jwks)
     assert (reply.status, reply["content-type"]) == (200, "application/jwk-set+json")
     assert reply["cache-control"] == f"public, max-age={JWKS_MAX_AGE_S}"
@@ -50,6 +51,8 @@ def test_there_is_nothing_to_do_but_read(app: AsgiApp) -> None:
 
 
 def test_the_keys_outlive_an_outage_in_memory(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JK1."""
+
     async def gone(*_: object, **__: object) -> Any:
         raise Unavailable("breaker")
 
@@ -61,6 +64,7 @@ def test_the_keys_outlive_an_outage_in_memory(memory: Memory, monkeypatch: pytes
 
 
 def test_no_private_or_symmetric_member_is_published() -> None:
+    """JK2."""
     for key in get(jwks).json["keys"]:
         assert not key.keys() & {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
         assert key.keys() == {"EC": {"crv", "x", "y"}, "RSA": {"n", "e"}, "OKP": {"crv", "x"}}[key["kty"]] | {
@@ -69,6 +73,7 @@ def test_no_private_or_symmetric_member_is_published() -> None:
 
 
 def test_each_key_has_a_kid_of_its_own_a_use_and_an_algorithm() -> None:
+    """JK3."""
     keys = get(jwks).json["keys"]
     assert len({key["kid"] for key in keys}) == len(keys) == 3
     assert {key["alg"] for key in keys} == set(ALGORITHMS)
@@ -87,6 +92,7 @@ def kids() -> set[str]:
 
 
 def test_a_key_is_published_before_it_signs_and_after_for_as_long_as_its_tokens_live(memory: Memory) -> None:
+    """JK4."""
     now = time.time()
     old, following = signing_key("ES256"), signing_key("ES256")
     turn = now + 0.5 * PUBLISHED_AHEAD.total_seconds()
@@ -114,6 +120,7 @@ def kid_of_a_token(memory: Memory) -> str:
 
 
 def test_a_key_that_is_dropped_is_gone_at_once(memory: Memory) -> None:
+    """JK5."""
     lost, new = signing_key("ES256"), signing_key("ES256")
     keep(memory, lost)
     assert kids() == {lost.kid}
@@ -123,6 +130,7 @@ def test_a_key_that_is_dropped_is_gone_at_once(memory: Memory) -> None:
 
 
 def test_the_metadata_is_json_that_no_host_header_can_bend(settings: Settings) -> None:
+    """MD1, MD2."""
     reply = get(metadata)
     assert (reply.status, reply["content-type"]) == (200, "application/json")
     assert reply.body == get(metadata, ("host", "evil.example")).body
@@ -130,6 +138,7 @@ def test_the_metadata_is_json_that_no_host_header_can_bend(settings: Settings) -
 
 
 def test_the_issuer_is_that_of_the_tokens_and_begins_every_address(memory: Memory, settings: Settings) -> None:
+    """MD2."""
     said = get(metadata).json
     assert said["issuer"] == settings.PUBLIC_URL == memory.claims(memory.ask())["iss"]
     assert not {"?", "#"} & set(said["issuer"])
@@ -139,6 +148,7 @@ def test_the_issuer_is_that_of_the_tokens_and_begins_every_address(memory: Memor
 
 
 def test_the_metadata_claims_one_grant_type_and_no_none() -> None:
+    """MD3."""
     said = get(metadata).json
     assert said["grant_types_supported"] == ["client_credentials"]
     for of in ("token", "introspection", "revocation"):
@@ -150,10 +160,12 @@ def test_the_metadata_claims_one_grant_type_and_no_none() -> None:
 
 
 def test_the_response_types_are_not_left_out_and_not_empty() -> None:
+    """MD5."""
     assert get(metadata).json["response_types_supported"] == ["none"]
 
 
 def test_the_metadata_stands_where_rfc_8414_and_openid_look_for_it(settings: Settings) -> None:
+    """MD1."""
     paths = settings.HOT_PATHS
     assert paths["/.well-known/oauth-authorization-server"] == paths["/.well-known/openid-configuration"]
     said = get(metadata).json

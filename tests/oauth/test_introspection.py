@@ -69,6 +69,7 @@ def claims(client_row: Client, api: Api) -> Claims:
 def test_an_active_token_is_told_in_the_words_it_says_itself(
     bearer: str, api: Api, api_secret: IssuedApiSecret, issued: IssuedClient, claims: Claims
 ) -> None:
+    """IN3."""
     token = sign(claims)
     said = jwt.decode(token, options={"verify_signature": False})
     callers = (bearer, basic(api.public_id, api_secret.secret_text), basic(issued.client.public_id, issued.secret_text))
@@ -113,6 +114,7 @@ STRANGERS: Mapping[str, tuple[str | None, str, str]] = {
 def test_a_stranger_is_turned_away_before_the_token_is_looked_at(
     claims: Claims, stranger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """IN1."""
     asked: list[object] = []
     monkeypatch.setattr("oauth.introspection.recognise", asked.append)
     authorization, error, scheme = STRANGERS[stranger]
@@ -126,6 +128,7 @@ def test_a_stranger_is_turned_away_before_the_token_is_looked_at(
 def test_a_token_cannot_ask_about_itself_nor_an_api_in_anothers_name(
     api_secret: IssuedApiSecret, claims: Claims, bearer: str
 ) -> None:
+    """IN1."""
     token = sign(claims)
     assert post(f"Bearer {token}", {"token": token}).status == 401
     another = create_api("https://other.example.com", ApiSettings("Other", {}), by=COMMAND).api
@@ -151,6 +154,7 @@ CHANGES: Mapping[str, Callable[[Client, Claims], object]] = {
 def test_a_token_that_was_active_is_inactive_on_the_next_call(
     bearer: str, client_row: Client, claims: Claims, change: str
 ) -> None:
+    """IN2, IN4."""
     token = sign(claims)
     assert post(bearer, {"token": token}).json["active"] is True
     CHANGES[change](client_row, claims)
@@ -189,6 +193,7 @@ def test_an_id_with_a_wrong_random_character_revokes_the_token_of_its_place_wher
 def test_whatever_is_not_active_for_the_caller_is_inactive_and_no_more(
     bearer: str, api: Api, client_row: Client, claims: Claims, now: datetime
 ) -> None:
+    """IN2."""
     another = create_api("https://other.example.com", ApiSettings("Other", {}), by=COMMAND).api
     elsewhere = issue_api_secret(another, name="B", environment=Environment.LIVE, by=COMMAND)
     for_tests = issue_api_secret(api, name="T", environment=Environment.TEST, by=COMMAND)
@@ -230,6 +235,7 @@ def test_a_client_learns_nothing_of_api_keys(issued: IssuedClient, acme: Organiz
 
 
 def test_a_request_that_is_malformed_is_told_so(bearer: str, issued: IssuedClient) -> None:
+    """IN4."""
     own = basic(issued.client.public_id, issued.secret_text)
     for form in ("", "token=", "token=a&token=b", "token_type_hint=access_token"):
         assert [post(each, form).status for each in (bearer, own)] == [400, 400], form

@@ -107,6 +107,7 @@ def ways(issued: IssuedClient, keyed: str, api_secret: IssuedApiSecret) -> Ways:
 
 @pytest.mark.parametrize("endpoint", FORMS)
 def test_clients_authenticate_in_the_ways_that_are_advertised_and_in_no_other(endpoint: str, ways: Ways) -> None:
+    """MD4."""
     assert ways.keys() == METHODS
     working = {method for method, way in ways.items() if let_in(endpoint, *way)}
     assert working == {*SAID[f"{endpoint}_endpoint_auth_methods_supported"]}
@@ -114,6 +115,8 @@ def test_clients_authenticate_in_the_ways_that_are_advertised_and_in_no_other(en
 
 @pytest.mark.parametrize("endpoint", FORMS)
 def test_assertions_are_signed_by_the_algorithms_that_are_advertised_and_by_no_other(endpoint: str, keyed: str) -> None:
+    """MD4."""
+
     def is_taken(algorithm: str) -> bool:
         known_to_all = PAIRS["RS256"].public["n"] if algorithm.startswith("HS") else ""
         return let_in(endpoint, [], asserted(keyed, algorithm, secret=known_to_all))
@@ -123,6 +126,7 @@ def test_assertions_are_signed_by_the_algorithms_that_are_advertised_and_by_no_o
 
 
 def test_grants_are_of_the_types_that_are_advertised_and_of_no_other(issued: IssuedClient) -> None:
+    """MD4."""
     own = basic(issued.client.public_id, issued.secret_text)
     replies = {each: at(SAID["token_endpoint"], [own], {"grant_type": each}) for each in GRANT_TYPES}
     assert {each for each, reply in replies.items() if reply.status == 200} == {*SAID["grant_types_supported"]}
@@ -135,6 +139,7 @@ def addresses() -> Iterator[str]:
 
 
 def test_every_address_that_is_advertised_answers_and_there_is_no_other_endpoint() -> None:
+    """MD4."""
     advertised = {urlsplit(address).path for address in addresses()}
     there = {path for path in settings.HOT_PATHS if path.startswith("/oauth/") or path.endswith("jwks.json")}
     assert advertised == there

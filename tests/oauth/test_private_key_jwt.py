@@ -60,6 +60,7 @@ def present(text: str, **more: str) -> Reply:
 @pytest.mark.parametrize("algorithm", jwk.ALGORITHMS)
 @pytest.mark.parametrize("header", [{}, {"typ": "JWT"}])
 def test_a_right_assertion_gets_a_token(keyed: Memory, algorithm: str, header: dict[str, Any]) -> None:
+    """TK14."""
     own_id = keyed.client.client_id
     assert present(assertion(own_id, PAIRS[algorithm], header=header), client_id=own_id).status == 200
 
@@ -79,6 +80,7 @@ def test_uses_are_counted_for_the_key(keyed: Memory, counted: UsageRecorder) -> 
 
 
 def test_an_assertion_counts_once(keyed: Memory) -> None:
+    """TK14."""
     text = assertion(keyed.client.client_id)
     assert present(text).status == 200
     assert refused(present(text), "invalid_client", 401)
@@ -116,6 +118,7 @@ def test_an_assertion_counts_once(keyed: Memory) -> None:
     ids=str,
 )
 def test_an_assertion_is_for_us_alone_of_now_and_complete(keyed: Memory, claims: dict[str, Any]) -> None:
+    """TK14."""
     now = int(time.time())
     claims = {
         name: now + value if type(value) is int and name != "jti" else value  # from now, in seconds
@@ -161,6 +164,7 @@ def unsigned_like(client_id: str, claims: dict[str, Any]) -> str:
     ids="".join,
 )
 def test_a_header_chooses_no_key_and_says_nothing_else(keyed: Memory, header: dict[str, Any]) -> None:
+    """TK14."""
     assert refused(present(assertion(keyed.client.client_id, header=header)), "invalid_client", 401)
 
 
@@ -263,6 +267,7 @@ def old_enough(valkey: Any) -> None:
 
 
 def test_an_assertion_that_one_process_has_seen_no_other_takes(valkey: Any) -> None:
+    """TK14."""
     old_enough(valkey)
     asked = [("client_1", used("1")), ("client_1", used("1")), ("client_2", used("1")), ("client_1", used("2"))]
     assert in_turn(*asked) == [True, False, True, True]

@@ -51,6 +51,7 @@ def claims(client_row: Client, api: Api) -> Claims:
 def test_an_own_token_is_revoked_at_once_and_revoking_it_again_changes_nothing(
     own: str, api_secret: IssuedApiSecret, client_row: Client, api: Api, claims: Claims
 ) -> None:
+    """RV1, RV5."""
     token, bearer = sign(claims), f"Bearer {api_secret.secret_text}"
     assert introspect(bearer, {"token": token}).json["active"] is True
     for hint in ("refresh_token", "x"):
@@ -67,6 +68,7 @@ def test_an_own_token_is_revoked_at_once_and_revoking_it_again_changes_nothing(
 def test_what_is_no_live_token_of_the_callers_is_left_alone_in_silence(
     own: str, other: IssuedClient, api: Api, claims: Claims, api_secret: IssuedApiSecret
 ) -> None:
+    """RV2, RV4."""
     client_row = Client.objects.select_related("organization").get(public_id=claims.client_id)
     others = sign(claims_for(other.client, api, "orders:read"))
     expired = sign(claims_for(client_row, api, at=client_row.created_at - timedelta(seconds=901)))
@@ -81,6 +83,7 @@ def test_what_is_no_live_token_of_the_callers_is_left_alone_in_silence(
 def test_who_is_no_client_revokes_nothing(
     issued: IssuedClient, own: str, api_secret: IssuedApiSecret, claims: Claims
 ) -> None:
+    """RV3."""
     token = sign(claims)
     wrong = basic(issued.client.public_id, api_secret.secret_text)
     for authorization in (None, "Bearer x", f"Bearer {api_secret.secret_text}", wrong):
@@ -93,15 +96,20 @@ def test_who_is_no_client_revokes_nothing(
 
 
 def test_a_request_that_is_malformed_is_told_so(own: str) -> None:
+    """RV5, RV7."""
     assert [post(own, form).status for form in ("", "token=", "token=a&token=b")] == [400] * 3
     assert post(None, "").status == 401
-    assert post(own, {"token": "x"}, method="GET").status == 405
+    for query in (b"", b"token=x&callback=f"):
+        reply = post(own, {"token": "x"}, method="GET", query=query)
+        assert (reply.status, reply["allow"], reply["cache-control"]) == (405, "POST", "no-store")
     assert post(own, "", query=b"token=x&callback=f").status == 400
 
 
 def test_what_is_not_stored_or_not_known_everywhere_is_no_200(
     own: str, claims: Claims, client_row: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """RV6."""
+
     def fail(*_: object, **__: object) -> ChangedClient:
         raise OperationalError
 

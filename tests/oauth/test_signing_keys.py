@@ -97,6 +97,7 @@ def test_a_next_key_is_published_a_day_before_it_signs(now: datetime) -> None:
 @both_databases
 @pytest.mark.django_db
 def test_an_emergency_drops_the_keys_and_their_tokens_at_once(now: datetime) -> None:
+    """JK5."""
     at = int(now.timestamp())
     token = mint(ring().signer("ES256", now=at), claims(now=at))
     kid = signs(now)

@@ -21,6 +21,7 @@ GRANT = b"grant_type=client_credentials"
 
 
 def test_right_credentials_get_a_bearer_token_that_no_cache_keeps(memory: Memory) -> None:
+    """TK1."""
     reply = memory.ask()
     assert (reply.status, reply["content-type"]) == (200, "application/json")
     assert (reply["cache-control"], reply["pragma"]) == ("no-store", "no-cache")
@@ -31,6 +32,7 @@ def test_right_credentials_get_a_bearer_token_that_no_cache_keeps(memory: Memory
 
 
 def test_a_token_is_what_rfc_9068_says_and_names_nobody(memory: Memory, settings: Any) -> None:
+    """TK13."""
     reply = memory.ask()
     header, claims = jwt.get_unverified_header(reply.json["access_token"]), memory.claims(reply)
     assert header.keys() == {"typ", "alg", "kid"}
@@ -54,6 +56,7 @@ def test_a_token_is_what_rfc_9068_says_and_names_nobody(memory: Memory, settings
 
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
 def test_an_api_chooses_what_its_tokens_are_signed_with(memory: Memory, algorithm: str) -> None:
+    """TK13."""
     memory.change(api_name("api_1"), signing_algorithm=algorithm)
     reply = memory.ask()
     assert jwt.get_unverified_header(reply.json["access_token"])["alg"] == algorithm
@@ -66,6 +69,7 @@ def test_no_two_tokens_have_an_id_or_a_place_in_common(memory: Memory) -> None:
 
 
 def test_a_token_lives_as_long_as_client_or_api_say_whatever_the_request_does(memory: Memory) -> None:
+    """TK15."""
     asked = {"grant_type": "client_credentials", "expires_in": "999999", "lifetime": "999999"}
     memory.change(api_name("api_1"), token_lifetime_s=3600)
     assert memory.ask(asked).json["expires_in"] == 3600
@@ -75,12 +79,14 @@ def test_a_token_lives_as_long_as_client_or_api_say_whatever_the_request_does(me
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "HEAD", "DELETE", "OPTIONS"])
 def test_only_post_is_taken(memory: Memory, method: str) -> None:
+    """TK2."""
     reply = memory.ask(method=method)
     assert (reply.status, reply["allow"]) == (405, "POST")
     assert method == "HEAD" or refused(reply, "invalid_request", 405)
 
 
 def test_nothing_is_read_from_the_address(memory: Memory) -> None:
+    """TK2."""
     query = f"client_id={memory.client.client_id}&client_secret={memory.secret}&grant_type=client_credentials"
     assert refused(post({}, query=query.encode()), "invalid_request")
     assert refused(memory.ask(query=b"scope=orders:read"), "invalid_request")
@@ -98,6 +104,7 @@ def test_nothing_is_read_from_the_address(memory: Memory) -> None:
     ],
 )
 def test_there_is_one_grant_type(memory: Memory, grant_type: str | None, error: str) -> None:
+    """TK7."""
     assert refused(memory.ask({} if grant_type is None else {"grant_type": grant_type}), error)
 
 
@@ -112,10 +119,12 @@ def test_there_is_one_grant_type(memory: Memory, grant_type: str | None, error: 
     ],
 )
 def test_a_repeated_parameter_is_refused(memory: Memory, body: bytes) -> None:
+    """TK8."""
     assert refused(memory.ask(body), "invalid_request")
 
 
 def test_an_empty_value_is_left_out_and_what_is_unknown_ignored(memory: Memory) -> None:
+    """TK8."""
     assert memory.ask(GRANT + b"&scope=&audience=&resource=&flavour=mild").json["scope"] == "orders:read orders:write"
 
 
@@ -129,6 +138,7 @@ def test_an_empty_value_is_left_out_and_what_is_unknown_ignored(memory: Memory) 
     ],
 )  # fmt: skip
 def test_a_scope_that_is_malformed_unknown_or_not_granted_is_refused(memory: Memory, scope: str) -> None:
+    """TK9."""
     assert refused(memory.ask({"grant_type": "client_credentials", "scope": scope}), "invalid_scope")
 
 
@@ -141,11 +151,13 @@ def test_a_scope_that_is_malformed_unknown_or_not_granted_is_refused(memory: Mem
     ],
 )
 def test_a_request_may_ask_for_less_in_any_order(memory: Memory, scope: str, got: str) -> None:
+    """TK9."""
     reply = memory.ask({"grant_type": "client_credentials", "scope": scope})
     assert reply.json["scope"] == memory.claims(reply)["scope"] == got
 
 
 def test_without_scope_a_token_has_all_that_grant_and_api_have_left(memory: Memory) -> None:
+    """TK9."""
     memory.change(api_name("api_1"), scopes=frozenset({"orders:read"}))
     assert memory.ask().json["scope"] == "orders:read"
     assert refused(memory.ask({"grant_type": "client_credentials", "scope": "orders:write"}), "invalid_scope")
@@ -157,6 +169,7 @@ def test_without_scope_a_token_has_all_that_grant_and_api_have_left(memory: Memo
     ["https://unknown.example.com", "orders", f"{ORDERS}#part", f"{ORDERS}/", BILLING, "https://ORDERS.example.com"],
 )
 def test_a_client_cannot_choose_an_audience_that_it_was_not_granted(memory: Memory, name: str, target: str) -> None:
+    """TK10."""
     assert refused(memory.ask({"grant_type": "client_credentials", name: target}), "invalid_target")
 
 
@@ -206,6 +219,7 @@ def test_a_client_without_grants_or_with_an_api_out_of_service_gets_nothing(memo
 @pytest.mark.parametrize("word", [b"sesame", b"s%22esame", b"<sesame>"])
 @pytest.mark.parametrize("name", [b"grant_type", b"scope", b"resource", b"client_id"])
 def test_no_word_of_the_request_comes_back(memory: Memory, name: bytes, word: bytes) -> None:
+    """TK11."""
     reply = memory.ask(name + b"=" + word if name == b"grant_type" else GRANT + b"&" + name + b"=" + word)
     assert reply.status == 400
     assert b"esame" not in reply.body
@@ -222,6 +236,7 @@ def test_no_word_of_the_request_comes_back(memory: Memory, name: bytes, word: by
     ],
 )
 def test_only_a_form_in_utf_8_is_read(memory: Memory, content_type: str) -> None:
+    """TK12."""
     assert refused(memory.ask(content_type=content_type), "invalid_request")
 
 
@@ -229,6 +244,7 @@ def test_only_a_form_in_utf_8_is_read(memory: Memory, content_type: str) -> None
     "body", [b"&scope=%ff", b"&scope=\xff", b"&scope=%c3%28", b"&scope=%zz", b"&scope=%", b"&a=1" * 101]
 )
 def test_a_form_that_is_not_well_encoded_is_refused(memory: Memory, body: bytes) -> None:
+    """TK12."""
     assert refused(memory.ask(GRANT + body), "invalid_request")
 
 
@@ -249,6 +265,8 @@ def test_no_bytes_break_the_form(body: bytes) -> None:
 def test_while_no_answer_can_be_given_there_is_a_503(
     memory: Memory, monkeypatch: pytest.MonkeyPatch, store: str
 ) -> None:
+    """TK15."""
+
     async def unavailable(*_: object, **__: object) -> None:
         raise Unavailable("busy")
 

@@ -134,6 +134,7 @@ MALFORMED = [
 def test_each_malformed_setting_stops_and_is_named_without_its_value(
     name: str, value: str, good: pytest.MonkeyPatch
 ) -> None:
+    """MD2: an issuer has https, no path and no query."""
     good.setenv(name, value)
     with pytest.raises(BadEnvironment) as caught:
         load()
