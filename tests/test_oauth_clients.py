@@ -18,6 +18,7 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import ECKey, KeySet
 from oauthlib.oauth2 import BackendApplicationClient
+from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from oauth import jwk
@@ -143,11 +144,28 @@ def test_authlib_gets_a_token_by_a_key_of_its_own(portal: Portal) -> None:
     assert portal.is_valid(token["access_token"])
 
 
-def test_requests_oauthlib_gets_a_token(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_oauthlib_gets_introspects_and_revokes_a_token(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # plain http, on this very machine
-    session = OAuth2Session(client=BackendApplicationClient(portal.client_id, scope=SCOPE))
+    client = BackendApplicationClient(portal.client_id, scope=SCOPE)
+    session, own = OAuth2Session(client=client), HTTPBasicAuth(portal.client_id, portal.client_secret)
     token = session.fetch_token(portal.token_url, client_id=portal.client_id, client_secret=portal.client_secret)
-    assert portal.is_valid(token["access_token"])
+    text = token["access_token"]
+    assert portal.is_valid(text)
+
+    def introspected() -> dict[str, Any]:
+        form = {"token": text, "token_type_hint": "access_token"}
+        answer = session.post(f"{portal.url}/oauth/introspect", data=form, auth=own, withhold_token=True)
+        told: dict[str, Any] = answer.json()
+        return told
+
+    assert introspected()["client_id"] == portal.client_id
+    url, headers, body = client.prepare_token_revocation_request(f"{portal.url}/oauth/revoke", text)
+    answer = session.post(url, data=body, headers=headers, auth=own, withhold_token=True)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert introspected() == {"active": False}
+    assert not portal.is_valid(text)
 
 
 def test_pyjwt_verifies_offline(portal: Portal) -> None:
