@@ -14,6 +14,7 @@ from oauth.keyring import keyring
 from oauth.metadata import document
 from oauth.rotation import JWKS_MAX_AGE_S
 from portal.exchange import Answer, Exchange, endpoint, require_get, unavailable
+from portal.negotiation import is_known
 from portal.problems import JSON
 
 JWK_SET = "application/jwk-set+json"
@@ -60,8 +61,7 @@ def _kept(exchange: Exchange, body: bytes, content_type: str) -> Answer:
     """An answer that anybody may read and keep for a while; 304 to whoever has it (RFC 9110 §13.1.2)."""
     etag = f'"{sha256(body).hexdigest()[:32]}"'
     headers = (("etag", etag), ("access-control-allow-origin", "*"))
-    known = {each.strip().removeprefix("W/") for line in exchange.headers(b"if-none-match") for each in line.split(",")}
-    if known & {etag, "*"}:
+    if is_known(etag, exchange.headers(b"if-none-match")):
         return Answer(b"", 304, content_type, headers, CACHE_CONTROL)
     return Answer(body, 200, content_type, headers, CACHE_CONTROL)
 

@@ -13,6 +13,7 @@ from oauth.status import AGGREGATION_PATH
 from oauth.status_lists import TYPE, address_of
 from oauth.status_serving import LISTS
 from portal.exchange import Answer, Exchange, require_get, unavailable
+from portal.negotiation import is_known, takes_gzip
 from portal.problems import Problem, ProblemType
 
 # Caches may keep it, and ask each time whether it still holds: a revocation is not to wait for them.
@@ -34,8 +35,8 @@ async def _status_list(exchange: Exchange) -> Answer:
     if served is None:
         raise _nothing_here()
     headers = (("etag", served.etag), ("vary", "accept-encoding"), *_FOR_ANYBODY)
-    status = 304 if served.etag in (exchange.header(b"if-none-match") or "") else 200
-    if "gzip" in (exchange.header(b"accept-encoding") or ""):
+    status = 304 if is_known(served.etag, exchange.headers(b"if-none-match")) else 200
+    if takes_gzip(exchange.headers(b"accept-encoding")):
         gzipped = (("content-encoding", "gzip"), *headers)
         return Answer(served.gzipped, status, f"application/{TYPE}", gzipped, cache_control=CACHE_CONTROL)
     return Answer(served.text, status, f"application/{TYPE}", headers, cache_control=CACHE_CONTROL)
