@@ -12,7 +12,7 @@ from keys.forms.fields import refuse
 from keys.forms.key_settings import NewKeyForm, offered_lifetime
 from keys.key_list import visible_keys
 from keys.models import Api
-from keys.presenters import CredentialView
+from keys.presenters import CredentialView, spread_words
 from keys.services.errors import AlreadyDone, Refused
 from keys.services.keys import IssuedKey, issue_key
 from keys.snippets import with_secret
@@ -68,6 +68,8 @@ def show_secret(request: MemberRequest, issued: IssuedKey, *, rolled: bool = Fal
         "secret": issued.secret_text,
         "snippets": with_secret(issued.secret_text),
         "rolled": rolled,
+        "works": spread_words("It works", issued.propagation),
+        "ended": spread_words("The old secret is refused", issued.propagation),
         "whoami_url": f"{settings.PUBLIC_URL}/v1/whoami",
     }
     return shown_once(fragment_or_page(request, "keys/_key_created.html", "keys/key_created.html", context))

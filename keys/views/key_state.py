@@ -63,10 +63,11 @@ def extend_secret(request: MemberRequest, public_id: str, secret_id: str) -> Htt
     secret = _get_secret(request, public_id, secret_id)
     with refusals_told(request):
         ends_at = asked_end(request, secret)
-        extend_overlap(secret, ends_at=ends_at, by=actor_of(request))
+        changed = extend_overlap(secret, ends_at=ends_at, by=actor_of(request))
         secret.refresh_from_db()  # the key's own end may have come first
         until = exact_words(secret.ends_at or ends_at)
-        messages.success(request, f"The old secret {secret.hint} goes on until {until}.")
+        words = spread_words("In force", changed.propagation)
+        messages.success(request, f"The old secret {secret.hint} goes on until {until}. {words}")
     return back(request, public_id)
 
 

@@ -60,8 +60,9 @@ def extend_secret(request: MemberRequest, public_id: str, secret_id: str) -> Htt
     secret = _get_secret(request, public_id, secret_id)
     with refusals_told(request):
         ends_at = asked_end(request, secret)
-        extend_client_overlap(secret, ends_at=ends_at, by=actor_of(request))
-        messages.success(request, f"The old secret {secret.hint} goes on until {exact_words(ends_at)}.")
+        changed = extend_client_overlap(secret, ends_at=ends_at, by=actor_of(request))
+        words = spread_words("In force", changed.propagation)
+        messages.success(request, f"The old secret {secret.hint} goes on until {exact_words(ends_at)}. {words}")
     return back(request, public_id)
 
 

@@ -65,5 +65,7 @@ def show_secret(request: MemberRequest, issued: IssuedClient, *, rolled: bool = 
         "variable": snippets.VARIABLE,
         "snippets": snippets.with_secret(issued.client, issued.secret_text),
         "rolled": rolled,
+        "works": spread_words("It works", issued.propagation),
+        "ended": spread_words("The old secret is refused", issued.propagation),
     }
     return shown_once(fragment_or_page(request, "oauth/_client_created.html", "oauth/client_created.html", context))

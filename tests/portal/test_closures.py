@@ -49,7 +49,8 @@ def test_an_organization_is_handed_over_and_its_keys_go_on(
 
 def test_an_organization_with_nobody_else_in_it_is_closed(dov_client: Client, initech: Organization) -> None:
     assert "Initech" in dov_client.get(CLOSE).text
-    dov_client.post(CLOSE, {"email": "dov@example.com"})
+    told = dov_client.post(CLOSE, {"email": "dov@example.com"}, follow=True).text
+    assert "What ended with it is refused everywhere" in told
     initech.refresh_from_db()
     assert initech.closed_at is not None
     assert not Membership.objects.filter(organization=initech).exists()

@@ -9,9 +9,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from keys.forms.closure import ClosureForm
+from keys.presenters import spread_words
 from keys.services.closures import close_account
 from portal import reauthentication
 from portal.http import HttpRequest, actor_of
+from portal.outbox import together
 from portal.refusals import Refused
 
 
@@ -25,12 +27,14 @@ def close(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         address, by = user.email, actor_of(request)
         try:
-            close_account(user, form.heirs(), by=by)
+            with together() as ended:
+                close_account(user, form.heirs(), by=by)
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
             logout(request)
             get_adapter().send_notification_mail("account/email/account_closed", user, email=address)
-            messages.success(request, "Your account is closed. We told your address, and forgot the rest.")
+            words = spread_words("What ended with it is refused", ended.spread)
+            messages.success(request, f"Your account is closed. {words} We told your address, and forgot the rest.")
             return redirect("account_login")
     return render(request, "team/account_closure.html", {"form": form}, status=422 if form.errors else 200)

@@ -1,6 +1,7 @@
 """Rolling: a new secret now, an end for the old one."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from keys import secret as secrets
 from keys.models import ApiKey, KeySecret, RevokeReason
 from keys.services.keys import revoke_key
 from keys.services.secrets import roll_key
+from portal import outbox
 from portal.audit import Actor
 from portal.times import exact_words
 from tests.keys.views.page import HTMX, the
@@ -52,6 +54,21 @@ def test_rolling_shows_the_new_secret_once_and_what_to_do_next(used_key: ApiKey,
     assert new.hint.endswith(text[-4:])
     assert old.ends_at
     assert old.ends_at - new.created_at == timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("heard", "words"),
+    [
+        (None, "after|from now on"),
+        (datetime(2099, 1, 1, tzinfo=UTC), "usually within .*2099"),
+    ],
+)
+def test_a_roll_without_an_overlap_says_how_far_the_end_of_the_old_secret_has_spread(
+    heard: datetime | None, words: str, key: ApiKey, ada_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_flush", lambda _: heard)
+    page = LexborHTMLParser(ada_client.post(where(key), form(key, overlap="0")).text)
+    assert re.search(f"The old secret is refused everywhere ({words})", page.text())
 
 
 def test_a_dialog_gets_the_fragment_alone(used_key: ApiKey, ada_client: Client) -> None:
