@@ -55,11 +55,11 @@ class Lists:
             self._contents[number] = Refreshed(Rebuilt(number), self._threads)
         content = await self._contents[number].get(no_older_than_s=FRESH_S, deadline=deadline)
         signer = await self._signer(now, deadline)
-        iat = int(now) // SIGNED_EVERY_S * SIGNED_EVERY_S  # so that all processes sign the same, under one ETag
-        etag = f'W/"{content.digest}-{iat}-{signer.kid[:8]}"'
+        # Of the same content, what one process signs is as good as what another does a little later: one ETag.
+        etag = f'W/"{content.digest}-{int(now) // SIGNED_EVERY_S}-{signer.kid[:8]}"'
         served = self._served.get(number)
         if served is None or served.etag != etag:
-            sign = partial(signed, number, content, signer, iat=iat, etag=etag)
+            sign = partial(signed, number, content, signer, iat=int(now), etag=etag)
             served = self._served[number] = await asyncio.get_running_loop().run_in_executor(self._threads, sign)
         return served
 
