@@ -1,5 +1,6 @@
 """A change is told to the caches before it answers, or its names wait in the outbox."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -10,6 +11,7 @@ from keys.models import RevokeReason
 from keys.services.errors import AlreadyDone
 from keys.services.keys import IssuedKey, disable_key, enable_key, revoke_key
 from keys.services.secrets import roll_key
+from keys.validation import cache
 from portal import outbox
 from portal.audit import Actor
 from portal.models import OutboxEntry
@@ -105,6 +107,27 @@ def test_a_process_that_dies_before_it_tells_leaves_the_names(issued: IssuedKey,
     caches.breaks = False
     assert outbox.flush_outbox() == 1
     assert len(caches.told) == 1
+
+
+def test_a_process_that_serves_goes_on_telling_what_others_could_not(
+    issued: IssuedKey, as_ada: Actor, caches: Caches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "DRAIN_EVERY_S", 0.01)
+    caches.breaks = True
+    with pytest.raises(RuntimeError, match="died"):
+        disable_key(issued.key, by=as_ada)
+
+    async def drain() -> None:
+        draining = asyncio.create_task(cache.drain_outbox())
+        await asyncio.sleep(0.1)  # it fails, and tries again
+        caches.breaks = False
+        while not caches.told:  # noqa: ASYNC110  # another thread hears
+            await asyncio.sleep(0.01)
+        draining.cancel()
+
+    asyncio.run(asyncio.wait_for(drain(), timeout=20))
+    assert caches.told[0] == {f"secret:{bytes(issued.secret.digest).hex()}"}
+    assert not OutboxEntry.objects.exists()
 
 
 def test_many_changes_together_are_told_once(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
