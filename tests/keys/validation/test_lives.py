@@ -32,4 +32,5 @@ def live(*, processes: int, lives: int, steps: int) -> World:
 
 @pytest.mark.parametrize("processes", [1, 2])  # one asks itself again; with two, each has to know of the other's
 def test_every_process_answers_what_the_model_says_after_every_step(processes: int) -> None:
-    assert live(processes=processes, lives=3, steps=25).changes  # what the lives hold is hypothesis's to choose
+    # What lives hold is hypothesis's to choose, and five may hold nothing.
+    assert any(live(processes=processes, lives=5, steps=25).changes for _ in range(5))
