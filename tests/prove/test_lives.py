@@ -24,4 +24,4 @@ def test_every_process_answers_what_the_model_says_after_every_step(
     codes = ", ".join(f"{code} {count:,}" for code, count in seen.codes.most_common())
     answers = f"{seen.changes:,} changes, {seen.codes.total():,} answers as the model says: {codes}"
     prove(f"lives of keys, {processes} cached: {answers}")
-    assert len(seen.codes) >= 7
+    assert len(seen.codes) >= 5
