@@ -6,7 +6,8 @@ from uuid import UUID
 from django.contrib import admin
 from django.utils import timezone
 
-from keys.admin_forms import ExtensionForm, ReasonForm, RollForm
+from keys.admin_forms import ReasonForm, RollForm
+from keys.forms.actions import ExtensionForm
 from keys.models import ApiSecret, RevokeReason
 from keys.services.api_secrets import (
     ChangedApiSecret,
@@ -29,9 +30,9 @@ def _roll(secret: ApiSecret, *, by: Actor, overlap: timedelta, submission: UUID)
     return shown_once(rolled)
 
 
-def _extend(secret: ApiSecret, *, by: Actor, longer: timedelta) -> ChangedApiSecret:
+def _extend(secret: ApiSecret, *, by: Actor, hours: str) -> ChangedApiSecret:
     # The newest has no end to count from: the service says what to do instead.
-    return extend_api_secret(secret, ends_at=(secret.ends_at or timezone.now()) + longer, by=by)
+    return extend_api_secret(secret, ends_at=(secret.ends_at or timezone.now()) + timedelta(hours=int(hours)), by=by)
 
 
 def shown_once(issued: IssuedApiSecret) -> Reveal:

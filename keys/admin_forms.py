@@ -7,7 +7,6 @@ from uuid import uuid4
 from django import forms
 
 from keys import limits
-from keys.forms.actions import EXTENSIONS
 from keys.limits import MAX_NAME_CHARS, MAX_SCOPE_CHARS, RateLimit
 from keys.models import Api, Environment, RevokeReason, SigningAlgorithm
 from keys.services.apis import MAX_DESCRIPTION_CHARS, MAX_IDENTIFIER_CHARS, ApiSettings, ScopeSettings
@@ -61,18 +60,6 @@ class RollForm(OnceForm):
         choices=list(OVERLAPS.items()),
         coerce=lambda seconds: timedelta(seconds=int(seconds)),
         initial="86400",
-        widget=forms.RadioSelect,
-    )
-
-
-class ExtensionForm(forms.Form):
-    """How much longer an old secret goes on."""
-
-    longer = forms.TypedChoiceField(
-        label="It goes on for longer by",
-        choices=list(EXTENSIONS.items()),
-        coerce=lambda hours: timedelta(hours=int(hours)),
-        initial="24",
         widget=forms.RadioSelect,
     )
 

@@ -227,13 +227,13 @@ def test_the_overlap_of_a_roll_can_be_extended(api_secret: IssuedApiSecret, eve_
     roll(eve_client, secret, "3600")
     before = ApiSecret.objects.get(pk=secret.pk).ends_at
     assert before is not None
-    eve_client.post(f"/admin/keys/apisecret/{secret.pk}/extension/", {**CONFIRMED, "longer": "72"})
+    eve_client.post(f"/admin/keys/apisecret/{secret.pk}/extension/", {**CONFIRMED, "hours": "72"})
     assert ApiSecret.objects.get(pk=secret.pk).ends_at == before + timedelta(hours=72)
 
 
 def test_the_newest_secret_has_no_end_to_be_moved(api_secret: IssuedApiSecret, eve_client: Client) -> None:
     path = f"/admin/keys/apisecret/{api_secret.secret.pk}/extension/"
-    answer = eve_client.post(path, {**CONFIRMED, "longer": "1"}, follow=True)
+    answer = eve_client.post(path, {**CONFIRMED, "hours": "1"}, follow=True)
     assert "This is the newest secret." in text(answer)
     assert ApiSecret.objects.get().ends_at is None
 
