@@ -111,6 +111,7 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
             consequence="Requests with the key are answered again, within its own dates, limits and networks.",
             permission="keys.change_apikey",
             run=enable_key,
+            widens=True,
             offered=lambda key: key.revoked_at is None and key.disabled_at is not None,
         ),
         StaffAction(

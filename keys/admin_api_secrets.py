@@ -80,6 +80,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             " The old one goes on for as long as you say.",
             permission="keys.change_apisecret",
             run=_roll,
+            reveals=True,
             form=RollForm,
             offered=lambda secret: _can_work(secret) and secret.ends_at is None,
             is_bulk=False,
@@ -91,6 +92,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             consequence="Backends may present this old secret for longer, to at most 30 days from now.",
             permission="keys.change_apisecret",
             run=_extend,
+            widens=True,
             form=ExtensionForm,
             offered=lambda secret: _can_work(secret) and secret.ends_at is not None,
             is_bulk=False,
@@ -122,6 +124,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             consequence="Backends that present the secret are answered again.",
             permission="keys.change_apisecret",
             run=enable_api_secret,
+            widens=True,
             offered=lambda secret: _can_work(secret) and secret.disabled_at is not None,
         ),
         StaffAction(

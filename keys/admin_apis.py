@@ -26,6 +26,7 @@ from keys.models import Api, ApiSecret, Environment, Scope
 from keys.services.api_secrets import issue_api_secret
 from keys.services.apis import create_api, disable_api, edit_api, enable_api
 from keys.services.errors import Invalid, Refused
+from portal import reauthentication
 from portal.admin_actions import OperatedAdmin, Reveal, ShownInline, StaffAction
 from portal.audit import Actor, ActorKind
 from portal.http import actor_of
@@ -77,6 +78,8 @@ class ApiAdmin(OperatedAdmin[Api]):
             consequence="Whoever holds it may ask about this API's credentials. It is shown once, on the next page.",
             permission="keys.add_apisecret",
             run=_issue,
+            reveals=True,
+            widens=True,
             form=IssueForm,
             offered=lambda api: api.disabled_at is None,
             is_bulk=False,
@@ -99,6 +102,7 @@ class ApiAdmin(OperatedAdmin[Api]):
             consequence="Credentials of the API and its backends' secrets work again at once.",
             permission="keys.change_api",
             run=enable_api,
+            widens=True,
             offered=lambda api: api.disabled_at is not None,
         ),
     )
@@ -165,6 +169,8 @@ class ApiAdmin(OperatedAdmin[Api]):
 
     def _form_page(self, request: HttpRequest, api: Api | None) -> HttpResponse:
         data = request.POST if request.method == "POST" else None
+        if data is not None:  # a scope more, or a limit raised, widens what credentials may do
+            reauthentication.require_recent(request)
         form = ApiForm(data, api=api, initial=initial_of(api) if api else None)
         scopes = ScopeFormSet(data, prefix="scopes", initial=initial_scopes_of(api) if api else None)
         if data is not None and form.is_valid() and scopes.is_valid():

@@ -72,6 +72,7 @@ class ClientAdmin(CredentialAdmin[Client]):
             consequence="It gets tokens again, and those that have not expired are accepted.",
             permission="oauth.change_client",
             run=enable_client,
+            widens=True,
             offered=lambda client: client.revoked_at is None and client.disabled_at is not None,
         ),
         StaffAction(

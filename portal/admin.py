@@ -88,6 +88,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             consequence="Keys work again at once, but for those that are paused, expired or revoked themselves.",
             permission="portal.change_organization",
             run=resume_organization,
+            widens=True,
             offered=lambda organization: organization.suspended_at is not None,
         ),
     )

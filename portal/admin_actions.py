@@ -23,6 +23,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
+from portal import reauthentication
 from portal.audit import ActorKind
 from portal.http import actor_of, shown_once
 from portal.outbox import Propagation, together
@@ -69,6 +70,8 @@ class StaffAction:
     run: Callable[..., Changed | Reveal | None]
     form: type[forms.Form] = forms.Form
     offered: Callable[[Any], bool] = lambda _: True  # whether an object's page shows it; the service decides
+    reveals: bool = False  # a secret
+    widens: bool = False  # what somebody or something may do
     is_bulk: bool = True
     is_danger: bool = False
 
@@ -154,6 +157,19 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         links = [] if obj is None else self.links(request, obj)
         return super().change_view(request, object_id, form_url, {"links": links, **(extra_context or {})})
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """A stock form. Where one saves, it gives access to staff, so it asks again who it is."""
+        saves = self.has_add_permission(request) or self.has_change_permission(request)
+        if request.method == "POST" and saves:
+            reauthentication.require_recent(request)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
     def links(self, request: HttpRequest, obj: Object) -> list[dict[str, object]]:
         """What this person can do about the object: ``label``, ``href``, ``is_danger``."""
         return [
@@ -190,6 +206,8 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
     def ask_or_do(self, request: HttpRequest, action: StaffAction, objects: Sequence[Object]) -> HttpResponse:
         """The page that asks, or once it was confirmed what came of it."""
         is_confirmed = request.method == "POST" and CONFIRMED in request.POST
+        if is_confirmed and (action.reveals or action.widens):
+            reauthentication.require_recent(request)
         form = action.form(request.POST if is_confirmed else None)
         if is_confirmed and form.is_valid():
             return self._do(request, action, objects, form.cleaned_data)

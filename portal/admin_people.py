@@ -85,6 +85,7 @@ class UserAdmin(OperatedAdmin[User]):
             consequence="They can sign in again, with the password and second factor they had.",
             permission="portal.change_user",
             run=_reactivate,
+            widens=True,
             offered=lambda user: not user.is_active,
         ),
         StaffAction(

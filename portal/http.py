@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, Literal, ParamSpec
 
 from django import http
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.middleware import HtmxDetails
 
+from portal import reauthentication
 from portal.audit import Actor, ActorKind, lacks_second_factor
 from portal.models import Membership, Organization, User
 from portal.permissions import ROLES_FOR, Action, Role
@@ -173,10 +174,17 @@ def _either(roles: frozenset[Role]) -> str:
 
 
 View = Callable[Concatenate[MemberRequest, P], HttpResponseBase]
+SAFE_METHODS = ("GET", "HEAD")
 
 
-def member_required(action: Action) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]]:
-    """Let a view be asked only by members whose role allows the action."""
+def member_required(
+    action: Action, *, reveals: bool = False, widens: bool | Literal["by form"] = False
+) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]]:
+    """Let a view be asked only by members whose role allows the action.
+
+    A POST that ``reveals`` a secret or ``widens`` what somebody or something may do asks again who it is, 15 minutes
+    after it was last shown. Where only some of the forms sent widen (``"by form"``), the view calls ``require_recent``.
+    """
 
     def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
         @wraps(view)
@@ -187,6 +195,8 @@ def member_required(action: Action) -> Callable[[View[P]], Callable[Concatenate[
                 return forbidden(request, action)
             if lacks_second_factor(request.user, request.membership.organization, now=timezone.now()):
                 return second_factor_needed(request)
+            if (reveals or widens is True) and request.method not in SAFE_METHODS:
+                reauthentication.require_recent(request)
             return view(request, *args, **kwargs)  # type: ignore[arg-type]  # the guard has just made it a MemberRequest
 
         return guarded  # type: ignore[return-value]  # mypy takes the two kinds of request for the wrapped one

@@ -27,6 +27,17 @@ class Policies:
         """Whether the role is at least the one that makes live keys."""
         return role is self.live_keys_by or self.live_keys_by.widens(role)
 
+    def relaxed_by(self, wanted: "Policies") -> bool:
+        """Whether the other rules ask for less than these in any respect."""
+        days, day = self.max_key_lifetime_days, self.second_factor_from
+        return (
+            (days is not None and (wanted.max_key_lifetime_days is None or wanted.max_key_lifetime_days > days))
+            or (day is not None and (wanted.second_factor_from is None or wanted.second_factor_from > day))
+            or (self.key_expiry_required and not wanted.key_expiry_required)
+            or (self.live_networks_required and not wanted.live_networks_required)
+            or wanted.live_keys_by.widens(self.live_keys_by)
+        )
+
     def shown(self) -> dict[str, object]:
         """The rules as JSON values."""
         moment = self.second_factor_from.isoformat() if self.second_factor_from else None

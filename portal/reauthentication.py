@@ -1,12 +1,13 @@
 """Ask again who it is before what widens or reveals, and then go on at the exact step.
 
-What was sent when the question came up is held for ten minutes, in the session, unless there is a secret in it: then
-the person comes back to the form instead and fills it in once more.
+What was sent when the question came up is held for ten minutes, in the session, for the organization it was sent in.
+Where there is a secret in it, it is not held: the person comes back to the form and fills it in once more.
 """
 
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
@@ -14,6 +15,7 @@ from allauth.account.utils import get_next_redirect_url
 from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, resolve_url
@@ -58,11 +60,12 @@ def require_recent(request: HttpRequest) -> None:
 def ask(request: HttpRequest) -> HttpResponse:
     """Send the person to show who they are, and hold what they sent."""
     path = request.get_full_path()
-    is_plain = path == request.path and not SECRET_FIELDS & request.POST.keys()
-    if request.method == "POST" and request.user.is_authenticated and is_plain:
+    has_secret = bool(SECRET_FIELDS & request.POST.keys())
+    if request.method == "POST" and request.user.is_authenticated and not has_secret:
         form = request.POST.copy()
         form.pop("csrfmiddlewaretoken", None)
-        request.session[HELD] = {"path": path, "form": form.urlencode(), "at": time.time()}
+        held = {"path": path, "form": form.urlencode(), "at": time.time(), "organization": _organization(request)}
+        request.session[HELD] = held
     methods = get_adapter().get_reauthentication_methods(request.user)
     url = methods[0]["url"] if methods else resolve_url(_instead(request))
     target = f"{url}?{urlencode({REDIRECT_FIELD_NAME: path})}"
@@ -81,9 +84,19 @@ def resume(request: HttpRequest) -> HttpResponseBase | None:
     held = request.session.pop(HELD, None)
     if held is None or held["path"] != get_next_redirect_url(request) or time.time() - held["at"] > HELD_FOR_S:
         return None
-    found = resolve(held["path"])
-    request.path = request.path_info = held["path"]
-    request.GET, request.POST = QueryDict(), QueryDict(held["form"])
+    if held["organization"] != _organization(request):
+        messages.warning(request, "You changed to another organization meanwhile, so nothing was done.")
+        return redirect(settings.LOGIN_REDIRECT_URL)
+    parts = urlsplit(held["path"])
+    found = resolve(parts.path)
+    request.path = request.path_info = parts.path
+    request.META["QUERY_STRING"] = parts.query
+    request.GET, request.POST = QueryDict(parts.query), QueryDict(held["form"])
     request.resolver_match = found
     answer: HttpResponseBase = found.func(request, *found.args, **found.kwargs)
     return answer
+
+
+def _organization(request: HttpRequest) -> str | None:
+    organization = getattr(request, "organization", None)
+    return organization.public_id if organization else None

@@ -5,7 +5,6 @@ ada owns Acme, ben develops there, cyn may only look; dov is a stranger who owns
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Generator
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +36,7 @@ from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Membership, Organization, User
 from portal.permissions import Role
+from tests.browsers import signed_in_by
 from tests.canary import Canary, watch
 from tests.environment import ON_SQLITE
 
@@ -166,17 +166,7 @@ def _person(name: str, organization: Organization, role: Role) -> User:
 @pytest.fixture
 def signed_in() -> Callable[[User], Client]:
     """A browser in which this person has just signed in."""
-
-    def sign_in(user: User) -> Client:
-        client = Client()
-        client.force_login(user)
-        session = client.session
-        session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
-        session["account_authentication_methods_user"] = str(user.pk)
-        session.save()
-        return client
-
-    return sign_in
+    return signed_in_by
 
 
 @pytest.fixture

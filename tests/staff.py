@@ -1,13 +1,13 @@
 """The operator's side of the cast: eve may do everything in admin, and has a second factor."""
 
 from allauth.account.models import EmailAddress
-from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import Permission
 from django.db.models import Q
 from django.test import Client
 
 from portal.models import User
+from tests.browsers import signed_in_by
 
 
 def make_superuser(email: str = "eve@example.com") -> User:
@@ -25,14 +25,8 @@ def make_staff(*permissions: str, email: str = "sam@example.com") -> User:
 
 
 def in_admin(user: User) -> Client:
-    """A browser in which this person has signed in and shown the second factor."""
-    client = Client()
-    client.force_login(user)
-    session = client.session
-    session["account_authentication_methods"] = [{"method": "mfa", "at": 0, "type": Authenticator.Type.TOTP}]
-    session["account_authentication_methods_user"] = str(user.pk)
-    session.save()
-    return client
+    """A browser in which this person has just shown the second factor."""
+    return signed_in_by(user, "mfa")
 
 
 def _with_second_factor(user: User) -> User:

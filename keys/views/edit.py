@@ -46,7 +46,7 @@ class EditForm(Protocol):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@member_required(Action.MANAGE_KEYS)
+@member_required(Action.MANAGE_KEYS, widens="by form")
 def edit(request: MemberRequest, public_id: str) -> HttpResponse:
     """The three steps at one address; ``step`` says which was sent."""
     now = timezone.now()

@@ -25,7 +25,7 @@ from portal.permissions import Action
 
 @sensitive_variables()
 @require_http_methods(["GET", "HEAD", "POST"])
-@member_required(Action.MANAGE_KEYS)
+@member_required(Action.MANAGE_KEYS, reveals=True, widens=True)
 def new_key(request: MemberRequest) -> HttpResponse:
     """Ask what the key is to be, make it, and show its secret in the answer to that very POST."""
     apis = list(Api.objects.filter(disabled_at=None, is_builtin=False).order_by("name").prefetch_related("scopes"))

@@ -34,7 +34,7 @@ def pause(request: MemberRequest, public_id: str) -> HttpResponse:
 
 
 @require_POST
-@member_required(Action.MANAGE_KEYS)
+@member_required(Action.MANAGE_KEYS, widens=True)
 def resume(request: MemberRequest, public_id: str) -> HttpResponse:
     """Let a paused key work again."""
     key = get_key(request, public_id)
@@ -57,7 +57,7 @@ def end_secret(request: MemberRequest, public_id: str, secret_id: str) -> HttpRe
 
 
 @require_POST
-@member_required(Action.MANAGE_KEYS)
+@member_required(Action.MANAGE_KEYS, widens=True)
 def extend_secret(request: MemberRequest, public_id: str, secret_id: str) -> HttpResponse:
     """Let a retiring secret go on for longer, counted from the end it has."""
     secret = _get_secret(request, public_id, secret_id)

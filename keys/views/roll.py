@@ -24,7 +24,7 @@ from portal.times import exact_words
 
 @sensitive_variables()
 @require_http_methods(["GET", "HEAD", "POST"])
-@member_required(Action.MANAGE_KEYS)
+@member_required(Action.MANAGE_KEYS, reveals=True)
 def roll(request: MemberRequest, public_id: str) -> HttpResponse:
     """Ask when the old secret ends, add the new one, and show it in the answer to that very POST."""
     now = timezone.now()

@@ -27,7 +27,7 @@ from portal.permissions import Action
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@member_required(Action.MANAGE_KEYS)
+@member_required(Action.MANAGE_KEYS, widens="by form")
 def edit(request: MemberRequest, public_id: str) -> HttpResponse:
     """The three steps at one address; ``step`` says which was sent."""
     view = to_change(request, get_view(request, public_id))

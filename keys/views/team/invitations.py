@@ -28,7 +28,7 @@ def show_invitations(request: MemberRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@member_required(Action.MANAGE_ORGANIZATION)
+@member_required(Action.MANAGE_ORGANIZATION, widens=True)
 def invite(request: MemberRequest) -> HttpResponse:
     """Several addresses, one role."""
     form = InviteForm(request.POST or None, granter=Role(request.membership.role))
@@ -48,7 +48,7 @@ def invite(request: MemberRequest) -> HttpResponse:
 
 
 @require_POST
-@member_required(Action.MANAGE_ORGANIZATION)
+@member_required(Action.MANAGE_ORGANIZATION, widens=True)
 def resend(request: MemberRequest, invitation_id: str) -> HttpResponse:
     """Another link; the old one is void."""
     with refusals_told(request):

@@ -10,6 +10,7 @@ from keys.forms.team import MemberSearchForm, RoleForm
 from keys.team import PAGE_SIZE, member_page
 from keys.views.access import go_to
 from keys.views.team.access import get_member, may_manage_team
+from portal import reauthentication
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import MEANINGS, Action, Role
 from portal.refusals import Refused
@@ -39,7 +40,7 @@ def show_members(request: MemberRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@member_required(Action.MANAGE_ORGANIZATION)
+@member_required(Action.MANAGE_ORGANIZATION, widens="by form")
 def change_member_role(request: MemberRequest, user_id: str) -> HttpResponse:
     """Another role for a member; one that gives more is confirmed."""
     row = get_member(request, user_id)
@@ -50,6 +51,8 @@ def change_member_role(request: MemberRequest, user_id: str) -> HttpResponse:
         wanted = form.wanted()
         widens = before.widens(wanted) and not form.is_confirmed()
         if not widens:
+            if before.widens(wanted):
+                reauthentication.require_recent(request)
             try:
                 change_role(row.membership, wanted, by=actor_of(request))
             except Refused as refusal:

@@ -11,6 +11,7 @@ from keys import activity
 from keys.forms.team import PoliciesForm
 from keys.policy_list import breaking_keys, without_live_keys, without_second_factor
 from keys.views.access import go_to
+from portal import reauthentication
 from portal.http import MemberRequest, actor_of, member_required
 from portal.models import Organization
 from portal.permissions import Action
@@ -21,7 +22,7 @@ KEYS_SHOWN = 50
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@member_required(Action.MANAGE_ORGANIZATION)
+@member_required(Action.MANAGE_ORGANIZATION, widens="by form")
 def edit_policies(request: MemberRequest) -> HttpResponse:
     """The three steps at one address; ``step`` says which was sent."""
     organization = request.organization
@@ -29,6 +30,8 @@ def edit_policies(request: MemberRequest) -> HttpResponse:
     step = request.POST.get("step", "review")
     if request.method == "POST" and form.is_valid() and step != "form":
         if step == "save":
+            if organization.policies.relaxed_by(form.wanted()):
+                reauthentication.require_recent(request)
             change_policies(organization, form.wanted(), by=actor_of(request))
             messages.success(request, "The policies hold for whatever is made or changed from now on.")
             return go_to(request, reverse("team:policies"))

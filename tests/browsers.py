@@ -1,0 +1,18 @@
+"""Browsers in which somebody has signed in, a while ago or just now."""
+
+import time
+
+from django.test import Client
+
+from portal.models import User
+
+
+def signed_in_by(user: User, method: str = "password", *, at: float | None = None) -> Client:
+    """A browser in which this person has shown a ``password`` or a second factor (``mfa``), now unless ``at`` says."""
+    client = Client()
+    client.force_login(user)
+    session = client.session
+    session["account_authentication_methods"] = [{"method": method, "at": time.time() if at is None else at}]
+    session["account_authentication_methods_user"] = str(user.pk)
+    session.save()
+    return client
