@@ -13,11 +13,13 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
-from portal import encryption, http, joining, reauthentication, throttle
+from portal import encryption, http, joining, reauthentication, sessions, throttle
 from portal.audit_actions import AuditAction
 from portal.browsers import browser_words
 from portal.models import User
@@ -99,8 +101,22 @@ class AccountAdapter(DefaultAccountAdapter):
             ways.sort(key=lambda way: way["id"] != PASSKEY)  # first, where codes are for emergencies alone
         return [way | {"description": ASK_FOR[way["id"]]} for way in ways]
 
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Begin a sign-in, which ends here or after further steps."""
+        refused: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        if refused is None:
+            sessions.begin_sign_in(request, user)
+        return refused
+
     def login(self, request: HttpRequest, user: User) -> None:
-        """Sign in; who has just signed up has shown the code from the mail, and nothing else can be asked yet."""
+        """Sign in; who has just signed up has shown the code from the mail, and nothing else can be asked yet.
+
+        What was begun with another password, or before the account was deactivated, begins anew.
+        """
+        if not sessions.finish_sign_in(request, user):
+            request.session.flush()
+            messages.info(request, "Your account changed since this sign-in began. Sign in again.")
+            raise ImmediateHttpResponse(redirect(settings.LOGIN_URL))
         if not get_authentication_records(request, user):
             record_authentication(request, user, method="email_code")
         super().login(request, user)

@@ -213,6 +213,8 @@ class Session(AbstractBaseSession):
     """A browser that came with a cookie; the key is a digest of it, the data encrypted (``portal.sessions``)."""
 
     user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="sessions")
+    # The first step of whose sign-in was done here; nobody is signed in by it.
+    begun_by = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="begun_sessions")
     created_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     address = models.GenericIPAddressField(null=True, blank=True)

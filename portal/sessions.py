@@ -16,9 +16,10 @@ from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessio
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from portal import encryption
-from portal.models import MAX_USER_AGENT_CHARS, Session
+from portal.models import MAX_USER_AGENT_CHARS, Session, User
 
 log = logging.getLogger(__name__)
 LIFETIME: Final = timedelta(days=7)  # from the sign-in, whatever happens
@@ -26,6 +27,7 @@ IDLE: Final = timedelta(hours=24)  # from the last request; WCAG 2.2.1 asks no w
 VISIT: Final = timedelta(hours=1)  # of who has not signed in (yet)
 SEEN_EVERY: Final = timedelta(minutes=1)
 KEY_CHARS: Final = 40
+BEGUN: Final = "sign_in_begun"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,18 @@ def row_key(session_key: str | None) -> str:
 def ends_at(began: datetime, seen: datetime, *, is_signed_in: bool) -> datetime:
     """When a session is over that began and was last seen then."""
     return min(began + LIFETIME, seen + (IDLE if is_signed_in else VISIT))
+
+
+def begin_sign_in(request: HttpRequest, user: User) -> None:
+    """Note whose sign-in waits for its second step, and which password it began with."""
+    request.session[BEGUN] = {"user": user.pk, "hash": user.get_session_auth_hash()}
+
+
+def finish_sign_in(request: HttpRequest, user: User) -> bool:
+    """Whether the sign-in that was begun may end now: the account is active, and the password is the same."""
+    begun = request.session.pop(BEGUN, None) or {"user": None, "hash": ""}
+    is_same = constant_time_compare(begun["hash"], user.get_session_auth_hash())
+    return user.is_active and begun["user"] == user.pk and is_same
 
 
 class SessionStore(db.SessionStore):
@@ -98,6 +112,7 @@ class SessionStore(db.SessionStore):
             session_data=self.encode(data),
             expire_date=ends_at(self._began, now, is_signed_in=user_id is not None),
             user_id=int(user_id) if user_id is not None else None,
+            begun_by_id=data[BEGUN]["user"] if BEGUN in data else None,
             created_at=self._began,
             seen_at=now,
             address=self.browser.address,

@@ -198,6 +198,7 @@ LOGIN_REDIRECT_URL = "/app/"
 LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "portal.passwords.ResetTokens"  # noqa: S105  # a name
 ACCOUNT_FORMS = {
     "signup": "portal.forms.SignupForm",
     "add_email": "portal.forms.AddEmailForm",

@@ -80,6 +80,8 @@ def choose_mails(user: User, wanted: Collection[MailKind], *, by: Actor) -> None
 
 
 def _end_sessions(user: User, *, keep: str | None = None) -> int:
+    """End the person's sessions, and the sign-ins that were begun; returns how many sessions were ended."""
+    Session.objects.filter(begun_by=user, user=None).exclude(pk=keep).delete()
     return Session.objects.filter(user=user).exclude(pk=keep).delete()[0]
 
 
