@@ -1,5 +1,6 @@
 """Forms of second factors: what a browser sends of a passkey is checked here, whatever it holds."""
 
+import time
 from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from fido2.webauthn import CollectedClientData
 
 from portal import throttle
 from portal.account_forms import Labelled
+from portal.services.factors import step_of, use_code
 
 MAX_PASSKEY_NAME_CHARS = 60
 MAX_CREDENTIAL_CHARS = 16_384
@@ -119,18 +121,28 @@ class _Code(Labelled, base_forms.BaseAuthenticateForm):
         take_back = throttle.guess(context.request, self.user.email, "code", address=address)
         if take_back is None:
             raise adapter.validation_error("too_many_login_attempts")
-        for factor in Authenticator.objects.filter(user=self.user).exclude(type=Authenticator.Type.WEBAUTHN):
-            if factor.wrap().validate_code(code):
-                take_back()
-                self.authenticator = factor
-                return code
-        raise get_adapter().validation_error("incorrect_code")
+        authenticator = use_code(self.user, code, now=time.time())
+        if authenticator is None:
+            raise get_adapter().validation_error("incorrect_code")
+        take_back()
+        self.authenticator = authenticator
+        return code
 
 
 class ActivateTotpForm(Labelled, totp_forms.ActivateTOTPForm):
     """The first code of an authenticator app."""
 
     labels: ClassVar = {"code": "6\u2011digit code"}
+    step: int
+
+    def clean_code(self) -> str:
+        """The code, if it is of the present step or the one before; allauth takes the next one, too."""
+        code: str = super().clean_code()
+        step = step_of(self.secret, code, now=time.time())
+        if step is None:
+            raise get_adapter().validation_error("incorrect_code")
+        self.step = step
+        return code
 
 
 class SecondStepForm(_Code, base_forms.AuthenticateForm):

@@ -30,6 +30,7 @@ from django.views.decorators.debug import sensitive_variables
 from portal import reauthentication
 from portal.factor_forms import AddPasskeyForm, NamePasskeyForm
 from portal.http import shown_once
+from portal.services.factors import note_first_code
 
 Context = dict[str, Any]
 SECURITY = reverse_lazy("mfa_index")
@@ -55,7 +56,8 @@ class ActivateTotpView(totp_views.ActivateTOTPView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Turn it on."""
-        _, codes = totp_flows.activate_totp(self.request, form)
+        added, codes = totp_flows.activate_totp(self.request, form)
+        note_first_code(added, form.step)
         if codes is None:
             return redirect(get_next_redirect_url(self.request) or SECURITY)
         return show_codes(self.request, codes, title="Your authenticator app is on")

@@ -244,6 +244,7 @@ MFA_FORMS = {
     "reauthenticate_webauthn": "portal.factor_forms.PasskeyAgainForm",
 }
 MFA_TOTP_ISSUER = "Latchkey"
+MFA_TOTP_TOLERANCE = 1  # at the set-up; portal/services/factors.py says which steps count
 PASSWORD_RESET_TIMEOUT = 3600
 
 # --- Sessions, cookies, headers ----------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """People with a password and a verified address, made without walking through the sign-up each time."""
 
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
-
 from tests import live
 from tests.live import Live
 
@@ -20,8 +18,3 @@ create_personal_organization(user, by=COMMAND)
 def make_person(portal: Live, address: str, password: str) -> None:
     """Somebody who has signed up."""
     live.manage({**portal.environ, "PERSON": address, "PERSON_PASSWORD": password}, "shell", "-c", _MAKE)
-
-
-def code_of(seed: str) -> str:
-    """What an authenticator app with this set-up key shows now."""
-    return str(format_hotp_value(hotp_value(seed, next(iter(yield_hotp_counters_from_time())))))

@@ -7,8 +7,9 @@ from playwright.sync_api import Page, expect
 from tests.canary import Canary
 from tests.journeys.backend import Backend
 from tests.journeys.conftest import Inspector
-from tests.journeys.people import code_of, make_person
+from tests.journeys.people import make_person
 from tests.live import Live
+from tests.totp import code_of
 
 ADDRESS = "mara@example.com"
 PASSWORD = "one of the first words"

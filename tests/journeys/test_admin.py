@@ -8,8 +8,8 @@ from tests import live
 from tests.canary import Canary
 from tests.journeys.backend import Backend
 from tests.journeys.conftest import Inspector
-from tests.journeys.people import code_of
 from tests.live import Live
+from tests.totp import code_of
 
 ADDRESS = "root@example.com"
 PASSWORD = "the operator has a long memory"

@@ -9,7 +9,7 @@ from django.test import Client
 from portal.audit import COMMAND
 from portal.models import Session, User
 from portal.services import people
-from tests.portal.test_second_factor import code_of, set_up
+from tests.portal.test_second_factor import set_up
 from tests.portal.visitors import (
     CODE,
     OTHER_PASSWORD,
@@ -22,6 +22,7 @@ from tests.portal.visitors import (
     sign_in,
     sign_up,
 )
+from tests.totp import code_of
 
 pytestmark = pytest.mark.django_db
 STEP = "/accounts/2fa/authenticate/"

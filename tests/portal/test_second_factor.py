@@ -1,10 +1,12 @@
 """Second factors: what is stored, what is told, and what they open."""
 
 import json
+import time
 
 import pytest
+import time_machine
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.test import Client
@@ -14,22 +16,20 @@ from pytest_django.fixtures import Settings
 from portal.audit_actions import AuditAction
 from portal.env import VersionedKey
 from portal.models import AuditEvent, User
+from portal.services.factors import use_code
 from tests.portal.visitors import LOGIN, PASSWORD, is_signed_in, sign_in
+from tests.totp import code_of
 
 pytestmark = pytest.mark.django_db
 ACTIVATE, DEACTIVATE = "/accounts/2fa/totp/activate/", "/accounts/2fa/totp/deactivate/"
 
 
-def code_of(seed: str) -> str:
-    return str(format_hotp_value(hotp_value(seed, next(iter(yield_hotp_counters_from_time())))))
-
-
 def set_up(client: Client) -> str:
-    """Sign in, set up a second factor, return its seed."""
+    """Sign in, set up a second factor by the code that is about to end, return its seed."""
     sign_in(client, "eve@example.com")
     client.get(ACTIVATE)
     seed: str = client.session["mfa.totp.secret"]
-    assert "Your authenticator app is on" in client.post(ACTIVATE, {"code": code_of(seed)}).text
+    assert "Your authenticator app is on" in client.post(ACTIVATE, {"code": code_of(seed, steps_back=1)}).text
     return seed
 
 
@@ -52,13 +52,46 @@ def test_codes_work_on_after_the_encryption_key_was_rotated(client: Client, eve:
     assert is_signed_in(browser)
 
 
-def test_a_code_opens_once(client: Client, eve: User) -> None:
+def test_a_code_opens_once_even_where_the_cache_forgets(client: Client, eve: User) -> None:
     code = code_of(set_up(client))
     for opens in (True, False):
         browser = Client()
         browser.post(LOGIN, {"login": "eve@example.com", "password": PASSWORD})
         browser.post("/accounts/2fa/authenticate/", {"code": code})
         assert is_signed_in(browser) is opens
+        cache.clear()
+
+
+def test_the_code_that_set_the_app_up_opens_nothing_more(client: Client, eve: User) -> None:
+    code = code_of(set_up(client), steps_back=1)
+    browser = Client()
+    sign_in(browser, "eve@example.com")
+    browser.post("/accounts/2fa/authenticate/", {"code": code})
+    assert not is_signed_in(browser)
+
+
+@pytest.mark.parametrize(("late_s", "opens"), [(-1, False), (0, True), (30, True), (59, True), (60, False)])
+def test_a_code_is_taken_until_the_step_after_its_own_has_ended(
+    late_s: int, opens: bool, client: Client, eve: User
+) -> None:
+    seed = set_up(client)
+    at = (int(time.time()) // 30 + 4) * 30
+    with time_machine.travel(at, tick=False):
+        code = code_of(seed)
+    with time_machine.travel(at + late_s, tick=False):
+        browser = Client()
+        sign_in(browser, "eve@example.com")
+        browser.post("/accounts/2fa/authenticate/", {"code": f" {code[:3]} {code[3:]} "})
+        assert is_signed_in(browser) is opens
+
+
+def test_an_earlier_code_opens_nothing_after_a_later_one(eve: User) -> None:
+    seed = generate_totp_secret()
+    TOTP.activate(eve, seed)
+    now = time.time()
+    before, present = code_of(seed, steps_back=1), code_of(seed)
+    assert use_code(eve, present, now=now)
+    assert use_code(eve, before, now=now) is None
 
 
 def test_after_five_wrong_codes_the_right_one_has_to_wait(client: Client, eve: User) -> None:

@@ -9,8 +9,9 @@ from pytest_django.fixtures import Settings
 from portal.models import Session, User
 from portal.passwords import BoundedArgon2Hasher
 from portal.throttle import COOKIE, SALT
-from tests.portal.test_second_factor import code_of, set_up
+from tests.portal.test_second_factor import set_up
 from tests.portal.visitors import OTHER_PASSWORD, PASSWORD, is_signed_in, person, reset, sign_in, sign_up
+from tests.totp import code_of
 
 pytestmark = pytest.mark.django_db
 STEP = "/accounts/2fa/authenticate/"
