@@ -26,6 +26,7 @@ from tests.devservices import free_port
 
 READY_WITHIN_S = 60
 TEMPLATE = "migrated"
+NAMED = "tests.named_process:application"  # each answer names its process
 
 
 @dataclass
@@ -124,13 +125,20 @@ def _environ(database_url: str) -> dict[str, str]:
 
 
 @contextmanager
-def portal(folder: Path, *, database_url: str, workers: int = 1, **settings: str) -> Iterator[Live]:
+def portal(
+    folder: Path,
+    *,
+    database_url: str,
+    workers: int = 1,
+    application: str = "portal.asgi:application",
+    **settings: str,
+) -> Iterator[Live]:
     """A portal on a migrated database, with only the settings that production mode needs, and those given."""
     port = free_port()
     environ = _environ(database_url) | {"PUBLIC_URL": f"http://localhost:{port}", "VAR_DIR": str(folder)} | settings
     shutil.copytree(_static_files(), folder / "static")
     web = f"granian --interface asgi --runtime-mode st --workers {workers} --respawn-failed-workers --no-ws"
-    command = f"{web} --host 127.0.0.1 --port {port} portal.asgi:application".split()
+    command = f"{web} --host 127.0.0.1 --port {port} {application}".split()
     with (folder / "web.log").open("wb") as log:
         process = processes.start(
             [sys.executable, "-um", *command], environ=environ, cwd=BASE_DIR, stdout=log, stderr=log

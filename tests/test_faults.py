@@ -94,16 +94,16 @@ class Faulty:
 
 
 @contextmanager
-def faulty_in(folder: Path) -> Iterator[Faulty]:
+def faulty_in(folder: Path, *, ttl_s: int = TTL_S) -> Iterator[Faulty]:
     """Such a portal, with the demo's organizations and APIs."""
     postgres, valkey = start_postgres(), start_valkey()
     with psycopg.connect(postgres.url.replace("/latchkey", "/postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE latchkey")
     live.migrate(postgres.url)
-    settings = {"REDIS_URL": valkey.url, "SNAPSHOT_TTL": str(TTL_S)}
+    settings = {"REDIS_URL": valkey.url, "SNAPSHOT_TTL": str(ttl_s)}
     try:
         with (
-            live.portal(folder, database_url=postgres.url, workers=2, **settings) as portal,
+            live.portal(folder, database_url=postgres.url, workers=2, application=live.NAMED, **settings) as portal,
             writers(portal.environ) as pair,
         ):
             canary = Canary()

@@ -16,7 +16,8 @@ import redis
 from tests import environment, live
 from tests.canary import Canary
 from tests.devservices import start_valkey
-from tests.keys.validation.recorder import Answer, Change, Place, Recorder, Recording, Subject, Writer, writers
+from tests.keys.validation.histories import Answer, Change, Subject
+from tests.keys.validation.recorder import Place, Recorder, Recording, Writer, writers
 from tests.oauth.fleet import LISTED_WITHIN_S, OAuthFleet
 from tests.oauth.recorder import TokenRecorder
 
@@ -100,7 +101,14 @@ def fleet_in(folder: Path, canary: Canary, **settings: str) -> Iterator[Fleet]:
     try:
         with (
             live.database() as url,
-            live.portal(folder, database_url=url, workers=WORKERS, REDIS_URL=valkey.url, **settings) as portal,
+            live.portal(
+                folder,
+                database_url=url,
+                workers=WORKERS,
+                application=live.NAMED,
+                REDIS_URL=valkey.url,
+                **settings,
+            ) as portal,
             writers(portal.environ) as pair,
         ):
             demo = loads(portal.manage("demo", "--json", "--force"))
@@ -129,7 +137,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 def test_no_answer_shows_what_was_changed_before_it_was_asked_for(fleet: Fleet) -> None:
     recording = fleet.record(5)
-    assert recording.late == []
+    assert recording.late == recording.back == []
     assert set(recording.codes) == {
         "VALID",
         "ACTIVE",
@@ -146,7 +154,7 @@ def test_no_answer_shows_what_was_changed_before_it_was_asked_for(fleet: Fleet) 
 
 def test_nor_of_access_tokens(fleet: Fleet) -> None:
     recording = fleet.record(4, kind=TokenRecorder)
-    assert recording.late == []
+    assert recording.late == recording.back == []
     wanted = {"VALID", "REVOKED", "EXPIRED", "DISABLED", "ORGANIZATION_SUSPENDED", "ACTIVE", "INACTIVE"}
     assert set(recording.codes) >= wanted
 
@@ -183,7 +191,7 @@ def test_all_tokens_are_revoked_that_were_there_and_none_that_came_after(fleet: 
 def test_nor_while_valkey_evicts_is_emptied_and_cuts_its_subscribers_off(fleet: Fleet) -> None:
     with fleet.short_of_memory():
         recording = fleet.record(5, disturb=fleet.disturb)
-    assert recording.late == []
+    assert recording.late == recording.back == []
     assert {code for code in recording.codes if code.startswith("5")} <= {"503"}
 
 
@@ -213,3 +221,36 @@ def test_the_recorder_knows_a_late_answer(answer: Answer, is_late: bool) -> None
 def test_what_was_answered_with_a_202_may_still_be_seen() -> None:
     changes = [Change(0.0, 0.5, "VALID"), Change(2.0, 2.5, "REVOKED", is_pending=True)]
     assert Subject("key", "", "", changes, answers=[Answer(2.6, 2.7, "VALID")]).late() == []
+
+
+ISSUED = Change(0.0, 0.5, "VALID")
+PENDING = Change(2.0, 3.5, "REVOKED", is_pending=True)
+REFUSED = Answer(2.1, 2.2, "REVOKED", "1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_back"),
+    [
+        (Answer(2.15, 2.3, "VALID", "1"), False),  # asked before the refusal was read
+        (Answer(2.3, 2.4, "VALID", "1"), True),
+        (Answer(2.3, 2.4, "VALID", "2"), False),  # another process, before the change has answered
+        (Answer(2.3, 2.4, "ACTIVE", "1"), True),
+        (Answer(3.1, 3.2, "VALID", "2"), True),  # a lease after the refusal
+        (Answer(3.1, 3.2, "INACTIVE", "2"), False),
+        (Answer(3.1, 3.2, "503", "1"), False),
+    ],
+)
+def test_the_recorder_knows_an_answer_that_goes_back(answer: Answer, is_back: bool) -> None:
+    assert bool(Subject("key", "", "", [ISSUED, PENDING], answers=[answer, REFUSED]).back()) is is_back
+
+
+def test_once_a_change_has_answered_no_process_goes_back() -> None:
+    soon = Change(2.0, 2.25, "REVOKED", is_pending=True)
+    answers = [REFUSED, Answer(2.3, 2.4, "VALID", "2")]
+    assert Subject("key", "", "", [ISSUED, soon], answers=answers).back()
+
+
+def test_a_state_that_comes_again_is_not_back() -> None:
+    changes = [ISSUED, Change(2.0, 2.1, "DISABLED"), Change(3.0, 3.1, "VALID")]
+    answers = [Answer(2.5, 2.6, "DISABLED", "1"), Answer(3.5, 3.6, "VALID", "1"), Answer(3.7, 3.8, "VALID", "2")]
+    assert Subject("key", "", "", changes, answers=answers).back() == []

@@ -6,7 +6,8 @@ from functools import partial
 
 import jwt
 
-from tests.keys.validation.recorder import Change, Place, Recorder, Subject
+from tests.keys.validation.histories import Change, Subject
+from tests.keys.validation.recorder import Place, Recorder
 
 LIFETIME_S = 2
 CLOCKS_AGREE_S = 0.01  # the one that tokens expire by, and the one that answers are recorded by

@@ -2,10 +2,7 @@
 
 Eight clients validate and introspect over new and kept connections; processes of their own (tests.writer) make the
 changes. Every answer and every change carries its start and end on CLOCK_MONOTONIC, which all processes of a machine
-share. One thing changes about each subject, by one change after the other, so its history is a list of states. A state
-may be seen from the start of the change that brought it until the *return* of the next that is no 202: an answer that
-starts later and still shows it breaks the promise, and so does one that shows a state whose change had not begun when
-it ended.
+share. ``histories`` says which answers break the promise.
 """
 
 import http.client
@@ -20,13 +17,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from math import inf
 from random import Random
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from portal import processes
 from portal.env import BASE_DIR
+from tests.keys.validation.histories import Answer, Change, Subject
 
 CLIENTS = 8
 NEW_CONNECTION = 0.2  # the share of questions asked over a connection of their own
@@ -34,29 +31,6 @@ SUBJECTS_ASKED = 12  # the newest; older ones are settled
 GIVE_UP_S = 10.0
 OVERLAP_S = 1.0
 _random = Random()  # noqa: S311  # nothing secret: who is asked about next
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change: when it was begun, when it had returned, and what is answered under it."""
-
-    started: float
-    ended: float
-    code: str
-    is_pending: bool = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer, and when it was asked for and read."""
-
-    started: float
-    ended: float
-    code: str
-
-    def tells_of(self, state: str) -> bool:
-        """Whether it is what is to be answered in that state; introspection gives no reasons."""
-        return self.code in {state, "ACTIVE" if state == "VALID" else "INACTIVE"}
 
 
 @dataclass(frozen=True)
@@ -83,36 +57,6 @@ def introspection(subject: "Subject") -> Question:
 
     form = urlencode({"token": subject.credential})
     return Question("/oauth/introspect", "application/x-www-form-urlencoded", form, read)
-
-
-@dataclass(eq=False)
-class Subject:
-    """A secret that is asked about, what is done to it in turn, and what was answered."""
-
-    kind: str
-    api_secret: str = field(repr=False)
-    credential: str = field(repr=False)
-    changes: list[Change]
-    scopes: tuple[str, ...] = ()
-    answers: list[Answer] = field(default_factory=list)
-
-    def late(self) -> list[str]:
-        """The answers that show a state which was over before they started, or not begun when they ended."""
-        spans: list[tuple[str, float, float]] = []
-        over = inf
-        for change in reversed(self.changes):
-            spans.append((change.code, change.started, over))
-            if not change.is_pending:
-                over = min(over, change.ended)
-        return [
-            f"{self.kind}: {answer.code}, asked at {answer.started:.4f}, answered at {answer.ended:.4f}: {self.changes}"
-            for answer in self.answers
-            if not answer.code.startswith("5")
-            and not any(
-                answer.tells_of(code) and begun <= answer.ended and answer.started <= over
-                for code, begun, over in spans
-            )
-        ]
 
 
 class Writer:
@@ -176,13 +120,18 @@ class Recording:
         """The answers that break the promise."""
         return [late for subject in self.subjects for late in subject.late()]
 
+    @property
+    def back(self) -> list[str]:
+        """The answers that show an older state than one shown before."""
+        return [back for subject in self.subjects for back in subject.back()]
+
     def figures(self) -> str:
         """One line."""
         refused = sum(count for code, count in self.codes.items() if code.startswith("5"))
         return (
             f"{self.codes.total():,} answers ({refused} of them 503), {len(self.took_ms):,} changes ({self.pending}"
-            f" pending), {len(self.late)} late; a change answered after {statistics.median(self.took_ms):.0f} ms,"
-            f" at most {max(self.took_ms)} ms"
+            f" pending); never goes back: {len(self.late)} late, {len(self.back)} back;"
+            f" a change answered after {statistics.median(self.took_ms):.0f} ms, at most {max(self.took_ms)} ms"
         )
 
 
@@ -248,8 +197,9 @@ class Recorder:
             done = list(both.map(lambda writer: writer.do("revoke", key), self._writers))
         self._recording.took_ms += [each["took_ms"] for each in done]
         started = min(each["started"] for each in done)
-        ended = min((each["ended"] for each in done if not each["is_pending"]), default=inf)
-        subject.changes.append(Change(started, ended, "REVOKED", is_pending=ended == inf))
+        plain = [each["ended"] for each in done if not each["is_pending"]]
+        ended = min(plain or [each["ended"] for each in done])
+        subject.changes.append(Change(started, ended, "REVOKED", is_pending=not plain))
         yield
 
     def _disable(self) -> Iterator[None]:
@@ -330,7 +280,7 @@ class Recorder:
             status, text = response.status, response.read()
         ended = time.monotonic()
         code = question.read(json.loads(text)) if status == http.client.OK else str(status)
-        subject.answers.append(Answer(started, ended, code))
+        subject.answers.append(Answer(started, ended, code, response.headers.get("X-Process", "")))
 
 
 def _change(done: Mapping[str, Any], code: str) -> Change:

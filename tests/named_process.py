@@ -1,0 +1,19 @@
+"""The portal's front door, naming in a header the process that answers. Tests start it to tell processes apart."""
+
+import os
+
+from portal.asgi import application as front_door
+from portal.bodies import Receive, Scope, Send
+
+NAME = (b"x-process", str(os.getpid()).encode())
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer as in production, and add the header."""
+
+    async def send_named(message: Scope) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], NAME]
+        await send(message)
+
+    await front_door(scope, receive, send_named)
