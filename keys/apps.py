@@ -22,7 +22,7 @@ class KeysConfig(AppConfig):
         database.register_loader("api", loaders.load_apis)
         database.register_loader("org", loaders.load_organizations)
         if settings.REDIS_URL:
-            outbox.register_flush(invalidation.flush)
+            outbox.register_flush(invalidation.flush, announce=invalidation.announce)
             lifespan.while_serving(cache.hold_lease)
             lifespan.while_serving(cache.tend_limits)
             lifespan.while_serving(cache.drain_outbox)

@@ -270,4 +270,4 @@ def spread_words(verb: str, propagation: Propagation) -> str:
     """How far a change has spread: ``Refused everywhere after 12 ms``."""
     if propagation.effective_by is None:
         return f"{verb} everywhere {f'after {propagation.took_ms} ms' if propagation.took_ms else 'from now on'}."
-    return f"{verb} everywhere usually within 2 seconds, at the latest by {exact_words(propagation.effective_by)}."
+    return f"{verb} everywhere {propagation.soon}at the latest by {exact_words(propagation.effective_by)}."

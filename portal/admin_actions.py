@@ -318,4 +318,4 @@ def _ask_about_many(
 def _when(spread: Propagation) -> str:
     if spread.effective_by is None:
         return " In effect everywhere."
-    return f" In effect usually within 2 seconds, at the latest by {exact_words(spread.effective_by)}."
+    return f" In effect {spread.soon}at the latest by {exact_words(spread.effective_by)}."

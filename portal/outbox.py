@@ -4,6 +4,9 @@ A service opens ``change()``; inside it writes its rows and its audit event and 
 names go into an outbox row of the same transaction. After the commit, and before the service returns, they are
 flushed, together with whatever others have left there: if a process dies in between, the row is still there for whoever
 flushes next. So nobody is told that a change has spread, or was made before, while an earlier one has not been told.
+
+To *announce* names is the first half of a flush: the shared copies are deleted and every process is told, and nobody is
+waited for.
 """
 
 import logging
@@ -25,11 +28,25 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Pending:
+    """The caches could not be told, and no old copy is left at ``effective_by``. Redis refused, or was not reached."""
+
+    effective_by: datetime
+    is_refused: bool = False
+
+
+@dataclass(frozen=True)
 class Propagation:
     """How far a change has spread: refused everywhere after ``took_ms``, or at the latest at ``effective_by``."""
 
     took_ms: int
     effective_by: datetime | None = None
+    is_refused: bool = False  # by Redis, which answers and takes no writes: this may last
+
+    @property
+    def soon(self) -> str:
+        """When a pending change holds as a rule: words to stand before "at the latest by"; none where it may last."""
+        return "" if self.is_refused else "usually within 2 seconds, "
 
 
 @dataclass
@@ -55,14 +72,19 @@ _group: ContextVar[Change | None] = ContextVar("group", default=None)
 AT_ONCE = 500  # outbox rows
 _LATEST = timedelta(seconds=settings.SNAPSHOT_STALE_IF_ERROR + 3.2)
 
-Flush = Callable[[Iterable[str]], datetime | None]
+Flush = Callable[[Iterable[str]], Pending | None]
+Announce = Callable[[Iterable[str]], bool]
 _flush: Flush | None = None
+_announce: Announce | None = None
 
 
-def register_flush(flush: Flush | None) -> None:
-    """Set what tells the caches: it returns None once every process has heard, else when the last one will have."""
-    global _flush  # noqa: PLW0603  # set once, as the app starts
-    _flush = flush
+def register_flush(flush: Flush | None, *, announce: Announce | None = None) -> None:
+    """Set what tells the caches: ``flush`` returns None once every process has heard.
+
+    ``announce`` returns whether the shared copies were deleted and the message was published.
+    """
+    global _flush, _announce  # set once, as the app starts
+    _flush, _announce = flush, announce
 
 
 @contextmanager
@@ -110,6 +132,17 @@ def flush_outbox() -> int:
     return len(left) if spread.effective_by is None else 0
 
 
+def announce_left() -> bool:
+    """Announce what others could not; whether all that was committed before this call has been announced.
+
+    The rows stay for a flush, which waits until every process has heard.
+    """
+    left = _left()
+    if not left:
+        return True
+    return len(left) < AT_ONCE and _announce is not None and _announce(_names_of(left))
+
+
 def _committed(names: set[str]) -> Propagation:
     group = _group.get()
     if group is None or not _flush:
@@ -139,11 +172,16 @@ def _left() -> list[OutboxEntry]:
 def _tell_all(names: set[str], left: list[OutboxEntry]) -> Propagation:
     """Flush the names, own and left ones; the outbox rows go once everyone has heard."""
     started = time.monotonic()
-    names = names.union(*(entry.names for entry in left))
-    effective_by = _flush(names) if names and _flush else None
-    if left and effective_by is None:
+    names = names | _names_of(left)
+    pending = _flush(names) if names and _flush else None
+    if left and pending is None:
         try:
             OutboxEntry.objects.filter(pk__in=[entry.pk for entry in left]).delete()
         except Error as exc:  # everyone has heard: whoever finds the rows tells it again
             log.warning("outbox.not_emptied", extra={"entries": len(left), "error": type(exc).__name__})
-    return Propagation(round((time.monotonic() - started) * 1000), effective_by)
+    took_ms = round((time.monotonic() - started) * 1000)
+    return Propagation(took_ms) if pending is None else Propagation(took_ms, pending.effective_by, pending.is_refused)
+
+
+def _names_of(entries: Iterable[OutboxEntry]) -> set[str]:
+    return {name for entry in entries for name in entry.names}

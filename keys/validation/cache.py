@@ -1,7 +1,6 @@
 """The snapshots and limits of this process: shared over Redis where there is one, else its own and the database's."""
 
 import asyncio
-import contextlib
 import logging
 from functools import cache
 
@@ -9,17 +8,17 @@ from django.conf import settings
 from django.db import Error, close_old_connections
 
 from keys.validation.allowances import Allowances
-from keys.validation.database import DatabaseSnapshots, DatabaseThreads, Snapshots
+from keys.validation.database import DatabaseSnapshots, DatabaseThreads, Snapshots, Unavailable
 from keys.validation.lease import Lease
 from keys.validation.local import Local
 from keys.validation.quotas import Quotas
 from keys.validation.ratelimit import RateLimiter
 from keys.validation.redis_link import Link
 from keys.validation.snapshots import CachedSnapshots
-from portal.outbox import flush_outbox
+from portal.outbox import announce_left, flush_outbox
 
-CATCH_UP_WITHIN_S = 3.0
-DRAIN_EVERY_S = 1.0
+CATCH_UP_WITHIN_S = 0.5  # less than the second in which the subscription would be silent
+DRAIN_EVERY_S = 0.4
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ def allowances() -> Allowances:
 async def hold_lease() -> None:
     """Keep this process's own copies usable, for as long as it serves and there is a Redis."""
     if (shared := link()) is not None:
-        await Lease(_local(), shared, before_trust=_catch_up).hold()
+        await Lease(_local(), shared, catch_up=_catch_up).hold()
 
 
 async def tend_limits() -> None:
@@ -68,20 +67,29 @@ async def tend_limits() -> None:
 
 
 async def drain_outbox() -> None:
-    """Each second, tell what some process could not, for as long as this one serves: the worker may be dead."""
+    """Tell what some process could not, for as long as this one serves: the worker may be dead.
+
+    Twice in the time of a lease: a writer killed after its commit leaves the processes in two states until then.
+    """
     while True:
         await asyncio.sleep(DRAIN_EVERY_S)
         try:
             await asyncio.to_thread(_flush_outbox)
-        except RuntimeError:  # no thread can be started: the next second may have one
+        except RuntimeError:  # no thread can be started: the next time there may be one
             log.exception("outbox.not_drained")
 
 
-async def _catch_up() -> None:
-    """After an outage of Redis: tell what could not be told meanwhile, if the database answers soon."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(CATCH_UP_WITHIN_S):
-            await asyncio.to_thread(_flush_outbox)
+async def _catch_up() -> bool:
+    """Whether the caches have been told of all that was committed before now."""
+    try:
+        return await _catching_up().run(announce_left, deadline=asyncio.get_running_loop().time() + CATCH_UP_WITHIN_S)
+    except Unavailable:
+        return False
+
+
+@cache
+def _catching_up() -> DatabaseThreads:
+    return DatabaseThreads()
 
 
 def _flush_outbox() -> None:

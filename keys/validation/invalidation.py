@@ -8,41 +8,97 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import redis
 from django.conf import settings
 from django.utils import timezone
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from keys.validation.lease import ROW_MS, Message
 from keys.validation.redis_link import CHANNEL, REGISTER, acknowledgements_key, copy_keys, script
+from portal.outbox import Pending
 
 NAMES_A_SCRIPT = 500
 REACH_WITHIN_S = 0.25
+RETRY_AFTER_S = 0.1
 WAIT_S = ROW_MS / 1000
 LISTEN_S = 0.1
 CLOCK_SLACK_S = 3.2
 
 log = logging.getLogger(__name__)
+Announced = list[tuple[str, set[bytes] | None]]  # the id of each message, and the processes that have yet to hear it
 
 
-def flush(names: Iterable[str]) -> datetime | None:
-    """Have every process forget the names: None once all have, else the time by which no old copy can be left."""
-    wanted = sorted(names)
+def flush(names: Iterable[str]) -> Pending | None:
+    """Have every process forget the names: None once all have, else the time by which no old copy can be left.
+
+    A Redis that cannot be told is tried again for 1.2 s. By then every lease that it does not renew has run out, so
+    that no process goes back to the state before the change once this has returned.
+    """
+    wanted, give_up_at, is_refused = sorted(names), time.monotonic() + WAIT_S, False
+    while True:
+        try:
+            _tell(wanted)
+        except Exception as exc:  # noqa: BLE001  # the change is committed: whatever failed, it is told as pending
+            if isinstance(exc, ResponseError) and not is_refused:
+                is_refused = True
+                _hint(wanted)
+            left = give_up_at - time.monotonic()
+            if left <= 0:
+                log.warning("invalidation.pending", extra={"names": len(wanted), "error": type(exc).__name__})
+                by = timezone.now() + timedelta(seconds=settings.SNAPSHOT_STALE_IF_ERROR + CLOCK_SLACK_S)
+                return Pending(by, is_refused)
+            time.sleep(min(RETRY_AFTER_S, left))
+        else:
+            return None
+
+
+def announce(names: Iterable[str]) -> bool:
+    """Delete the shared copies and tell every process, waiting for none; whether that was done."""
     try:
-        _tell(wanted)
-    except Exception as exc:  # noqa: BLE001  # the change is committed: whatever failed, it is told as pending
-        log.warning("invalidation.pending", extra={"names": len(wanted), "error": type(exc).__name__})
-        return timezone.now() + timedelta(seconds=settings.SNAPSHOT_STALE_IF_ERROR + CLOCK_SLACK_S)
-    return None
+        with _client() as client:
+            _announce(client, sorted(names))
+    except Exception as exc:  # noqa: BLE001  # whatever failed, it was not done
+        log.warning("invalidation.not_announced", extra={"error": type(exc).__name__})
+        return False
+    return True
 
 
 def _tell(names: Sequence[str]) -> None:
-    client = redis.Redis.from_url(
+    with _client() as client:
+        announced = _announce(client, names)
+        until = time.monotonic() + WAIT_S  # from the return of the last script
+        for message_id, live in announced:
+            _wait(client, message_id, live, until)
+
+
+def _announce(client: redis.Redis, names: Sequence[str]) -> Announced:
+    run = _run(client)
+    announced: Announced = []
+    for first in range(0, len(names), NAMES_A_SCRIPT):
+        message_id = os.urandom(8).hex()
+        live = _invalidate(client, message_id, list(names[first : first + NAMES_A_SCRIPT]), run)
+        announced.append((message_id, live))
+    return announced
+
+
+def _hint(names: Sequence[str]) -> None:
+    """Publish the names where Redis refuses to delete their copies: even then it takes messages, as a rule."""
+    try:
+        with _client() as client:
+            for first in range(0, len(names), NAMES_A_SCRIPT):
+                hint = Message(None, list(names[first : first + NAMES_A_SCRIPT]))
+                client.publish(CHANNEL, msgspec.msgpack.encode(hint))
+    except (RedisError, OSError) as exc:  # the leases run out by themselves
+        log.warning("invalidation.no_hint", extra={"error": type(exc).__name__})
+
+
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(
         settings.REDIS_URL,
         single_connection_client=True,
         socket_timeout=REACH_WITHIN_S,
@@ -50,16 +106,6 @@ def _tell(names: Sequence[str]) -> None:
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
-    with client:
-        run = _run(client)
-        waited_for: list[tuple[str, set[bytes] | None]] = []
-        for first in range(0, len(names), NAMES_A_SCRIPT):
-            message = Message(os.urandom(8).hex(), list(names[first : first + NAMES_A_SCRIPT]))
-            live = _invalidate(client, message, run)
-            waited_for.append((message.id, live))
-        until = time.monotonic() + WAIT_S  # from the return of the last script
-        for message_id, live in waited_for:
-            _wait(client, message_id, live, until)
 
 
 def _run(client: redis.Redis) -> bytes:
@@ -67,16 +113,16 @@ def _run(client: redis.Redis) -> bytes:
     return f"{fields['run_id']}{fields['master_replid']}".encode()
 
 
-def _invalidate(client: redis.Redis, message: Message, run: bytes) -> set[bytes] | None:
+def _invalidate(client: redis.Redis, message_id: str, names: list[str], run: bytes) -> set[bytes] | None:
     """Run the script; the ids of the processes to wait for, or None where nobody can say who there is."""
     invalidate = script("invalidate")
     live = client.eval(
         invalidate.text.decode(),
-        1 + 2 * len(message.names),
+        1 + 2 * len(names),
         REGISTER,
-        *copy_keys(message.names),
+        *copy_keys(names),
         CHANNEL,
-        msgspec.msgpack.encode(message),
+        msgspec.msgpack.encode(Message(message_id, names)),
         run,
         ROW_MS,
     )

@@ -4,6 +4,10 @@ Every 0.2 s the process renews its row, *then* pings over its subscription. The 
 invalidation published before the ping; once it is read, the lease runs 0.8 s from the moment before the renewal was
 sent. A writer waits for every process with a live row, and a row lives 1.2 s from its renewal: a process that stalls,
 or that Redis cannot reach, stops using its copies before a writer stops waiting for it.
+
+A process without a lease, at its start or after an outage, first catches up: it reads the outbox and runs the script
+for what a writer could not tell. Only a renewal sent after that counts, and the lease runs from before the outbox was
+read. So no copy comes back into use that a writer wanted deleted. Where the outbox cannot be read, there is no lease.
 """
 
 import asyncio
@@ -11,7 +15,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -39,13 +43,24 @@ log = logging.getLogger(__name__)
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
-    """What a writer publishes: an id to acknowledge, and the names that changed."""
+    """The names that changed, and the id to acknowledge.
 
-    id: str
+    Without an id it is a *hint*: Redis refused to delete the shared copies. It is not acknowledged.
+    """
+
+    id: str | None
     names: list[str]
 
 
 _decoder = msgspec.msgpack.Decoder(Message)
+
+
+class Ping(NamedTuple):
+    """A ping on its way, under an epoch; the lease that its pong brings counts from ``began_at``."""
+
+    epoch: int | None
+    began_at: float
+    has_caught_up: bool
 
 
 class Moved(Exception):
@@ -55,13 +70,13 @@ class Moved(Exception):
 class Lease:
     """Keeps ``Local`` usable while this process hears every invalidation in time; runs until it is cancelled."""
 
-    def __init__(self, local: Local, link: Link, *, before_trust: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(self, local: Local, link: Link, *, catch_up: Callable[[], Awaitable[bool]]) -> None:
+        """``catch_up`` says whether the caches have been told of all that was committed before it was called."""
         self.process_id = os.urandom(8).hex()
         self._local = local
         self._link = link
-        self._before_trust = before_trust
-        # On their way: the epoch, and when the renewal was sent.
-        self._pings: dict[bytes, tuple[int | None, float]] = {}
+        self._catch_up = catch_up
+        self._pings: dict[bytes, Ping] = {}
         self._acknowledging: set[asyncio.Task[None]] = set()
 
     async def hold(self) -> None:
@@ -69,8 +84,6 @@ class Lease:
         is_down = False
         while True:
             try:
-                if is_down and self._before_trust is not None:
-                    await self._before_trust()
                 await self._hold_over_one_connection()
             except Exception as exc:  # noqa: BLE001  # whatever it is: without this task, no copy is ever used again
                 if not is_down or self._local.lease_until:  # once an outage, not once an attempt
@@ -105,8 +118,7 @@ class Lease:
             if kind == b"message":
                 self._hear(rest[1])
             elif kind == b"pong":
-                epoch, sent_at = self._pings.pop(rest[0], (None, 0.0))
-                self._local.extend_lease(epoch, sent_at + USE_S)
+                self._hear_pong(rest[0])
             elif kind == b"subscribe":
                 self._local.begin_epoch()
         renewing.result()
@@ -114,25 +126,40 @@ class Lease:
     async def _renew(self, connection: Any) -> None:
         number = 0
         while True:
-            sent_at = boottime()
-            with contextlib.suppress(RedisDown):  # then the lease runs out by itself
+            began_at = boottime()
+            has_lease = self._local.has_lease(began_at)
+            may_count = has_lease or await self._catch_up()
+            try:
                 run, _ = await self._link.run_script(
                     script("renew"), [REGISTER], self.process_id, ROW_MS, within_s=RENEW_WITHIN_S, with_run=True
                 )
+            except RedisDown:  # out of reach or refusing writes: the lease runs out by itself
+                may_count = False
+            else:
                 if run != connection.run:  # the row stands in one server, and this one hears another's invalidations
                     await self._link.close()
                     raise Moved
-                number += 1
-                payload = b"%d" % number
-                self._pings[payload] = (self._local.epoch, sent_at)
-                await connection.send_command("PING", payload)
+            number += 1
+            payload = b"%d" % number
+            if may_count:
+                self._pings[payload] = Ping(self._local.epoch, began_at, has_caught_up=not has_lease)
+            await connection.send_command("PING", payload)
             await asyncio.sleep(PING_EVERY_S)
+
+    def _hear_pong(self, payload: bytes) -> None:
+        ping = self._pings.pop(payload, None)
+        # A lease that lapsed meanwhile is not extended: what was missed in between stands in the outbox.
+        if ping is not None and (ping.has_caught_up or self._local.has_lease(boottime())):
+            self._local.extend_lease(ping.epoch, ping.began_at + USE_S)
 
     def _hear(self, payload: bytes) -> None:
         try:
             message = _decoder.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError):  # of a release with another form: what it meant is not known
             self._local.forget()
+            return
+        if message.id is None:
+            self._local.doubt(message.names, boottime())
             return
         self._local.invalidate(message.names)
         task = asyncio.create_task(self._acknowledge(message.id))

@@ -3,6 +3,9 @@
 A copy answers only while the process holds a *lease*, while the *epoch* it was stored under lasts (one subscription
 connection), and until an invalidation of its name is read. All of this lives on one thread, the event loop's. ``now``
 and all instants are seconds of CLOCK_BOOTTIME, which goes on while the machine sleeps.
+
+A process never goes back: after it answered from the database, it uses no copy that may be older. Its own copy is
+replaced or dropped. A shared copy counts only if it was read later, or if Redis is known to have stored the answer.
 """
 
 from collections import OrderedDict
@@ -13,6 +16,7 @@ from keys.validation.shapes import Snapshot
 
 MAX_UNKNOWN = 10_000
 UNKNOWN_FOR_S = 5.0
+MAX_READS = 10_000
 
 
 @dataclass(slots=True)
@@ -44,6 +48,8 @@ class Local:
         self._copies: OrderedDict[str, Copy] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self._loads: dict[str, list[Load]] = {}
+        self._reads: OrderedDict[str, float] = OrderedDict()
+        self._reads_from = 0.0  # the latest read that is no longer remembered
         self._max_copies = max_copies
         self._fresh_s = fresh_s
         self._on_invalidated = on_invalidated
@@ -96,6 +102,30 @@ class Local:
             if copy is not None and self._on_invalidated is not None:
                 self._on_invalidated(copy.snapshot)
 
+    def doubt(self, names: Iterable[str], now: float) -> None:
+        """Drop the copies of these names, and use no shared copy read before ``now``: Redis could not delete them."""
+        wanted = list(names)
+        self.invalidate(wanted)
+        for name in wanted:
+            self.note_read(name, now)
+
+    # --- which shared copies may be used -------------------------------------------------------------------------
+
+    def note_read(self, name: str, at: float) -> None:
+        """Remember that the database was read at ``at``, and that Redis may hold an older copy of the name."""
+        self._reads[name] = at
+        self._reads.move_to_end(name)
+        if len(self._reads) > MAX_READS:
+            self._reads_from = max(self._reads_from, self._reads.popitem(last=False)[1])
+
+    def note_shared(self, name: str) -> None:
+        """Redis stored what was read last: later copies there are no older."""
+        self._reads.pop(name, None)
+
+    def accepts(self, name: str, read_at: float) -> bool:
+        """Whether a shared copy read at ``read_at`` is no older than what this process answered from."""
+        return read_at >= self._reads.get(name, self._reads_from)
+
     # --- copies --------------------------------------------------------------------------------------------------
 
     def read(self, names: Sequence[str], now: float) -> tuple[dict[str, Snapshot], list[str]]:
@@ -138,16 +168,16 @@ class Local:
     def finish(self, load: Load, copy: Copy | None) -> None:
         """Store what the load brought, if nothing was missed since it began; None for a name that does not exist."""
         self.abandon(load)
+        # Stored or not, it is answered now: the copy of an earlier load may be older.
+        self._copies.pop(load.name, None)
+        self._unknown.pop(load.name, None)
         if load.is_invalidated or not load.had_lease or load.epoch != self.epoch:
             return
         if copy is not None:
             self._copies[load.name] = copy
-            self._copies.move_to_end(load.name)
-            self._unknown.pop(load.name, None)
             if len(self._copies) > self._max_copies:
                 self._copies.popitem(last=False)
             return
-        self._copies.pop(load.name, None)
         self._unknown[load.name] = load.began_at + UNKNOWN_FOR_S
         if len(self._unknown) > MAX_UNKNOWN:
             self._unknown.popitem(last=False)

@@ -1,6 +1,8 @@
 """Where the engine reads snapshots, by name: this process's own copies, then the shared ones, then the database.
 
 The promise: *a validation that starts after a change has returned never sees the state before it, in any process.*
+And no verdict goes back: one process never shows a state that is older than one it has shown, and no other process does
+so once the change has been answered, pending or not, or a lease after the newer state was shown.
 The protocol, in the order of a change's life:
 
 1. **Write** (``invalidation``). A service commits, then runs one script in Redis: delete the copies and fill tokens
@@ -17,10 +19,15 @@ The protocol, in the order of a change's life:
    has dropped the names and marked what is on its way. What a load brings is stored only if its epoch still holds,
    the lease was good when it began and no invalidation of its name came since; a caller joins a running load only
    under the same rules, and else waits for the next, which begins after it came.
+   Shared copies are read under a lease too, and without one the database answers. A process that has none, at its
+   start or after an outage, gets it only after the outbox was read and all in it announced. What it answered from the
+   database and could not store in Redis, it remembers: no shared copy that was read before counts.
 4. **Age.** A copy is fresh for ``SNAPSHOT_TTL`` from the token's time, and kept until ``SNAPSHOT_STALE_IF_ERROR`` for
    the time when the database gives no answer.
-5. **Redis unreachable at the write.** The names stay in the outbox for whoever reaches both stores, and the change
-   answers with the time by which no copy can be left.
+5. **Redis unreachable at the write, or refusing it.** The writer tries for 1.2 s, by when leases that Redis does not
+   renew are over. Then the names stay in the outbox for whoever reaches both stores, and the change answers with the
+   time by which no copy can be left. Where Redis answers and refuses writes (a replica after a failover), the writer
+   also publishes a hint: processes drop the names and use no shared copy of before, and acknowledge nothing.
 6. **Redis itself** (``wire``). A shared copy is bound to one run of one server by an HMAC: what comes back from an
    old dump, or was written by hand, is a miss.
 7. **Redis down:** the database answers, behind a breaker. **Database down:** kept copies answer; expiry still holds,
@@ -153,7 +160,9 @@ class CachedSnapshots:
     async def _load(self, batch: dict[str, Running]) -> None:
         try:
             before = boottime()
-            taken = await self._take(list(batch))
+            # Without a lease this process may have missed that a copy was to be deleted, and could not be.
+            leased = [name for name, running in batch.items() if running.load.had_lease]
+            taken = await self._take(leased) if leased else None
             batch = self._end(self._fresh(taken, before) if taken is not None else {}, batch)
             found = await self._fetch(list(batch), taken, before) if batch else {}
         except Exception:  # whatever it is, nobody may be left waiting
@@ -166,7 +175,11 @@ class CachedSnapshots:
 
     def _fresh(self, taken: Taken, before: float) -> dict[str, Copy]:
         """The shared copies that may be used, whatever becomes of the other names."""
-        return {name: self._copy(*copy, before) for name, copy in taken.copies.items() if copy[1] < self._fresh_s}
+        return {
+            name: self._copy(snapshot, age_s, before)
+            for name, (snapshot, age_s) in taken.copies.items()
+            if age_s < self._fresh_s and self._local.accepts(name, before - age_s)
+        }
 
     def _end(self, found: Mapping[str, Found], batch: dict[str, Running]) -> dict[str, Running]:
         """End the loads of these names; the others are left."""
@@ -224,23 +237,34 @@ class CachedSnapshots:
             read = await self._database.read(names, deadline=deadline)
         except Unavailable as exc:
             return {name: self._kept(name, taken, before) or exc for name in names}
-        if taken is not None and taken.tokens:
-            await self._fill(taken, read)
+        read_at = boottime()
+        stored = await self._fill(taken, read) if taken is not None and taken.tokens else frozenset[str]()
+        for name in read:
+            if name in stored:
+                self._local.note_shared(name)
+            else:
+                self._local.note_read(name, read_at)
         return {name: self._copy(read[name], 0.0, before) if name in read else None for name in names}
 
     def _kept(self, name: str, taken: Taken | None, before: float) -> Copy | None:
         """A copy for the time when the database does not answer, fresh or not."""
         now = boottime()
-        shared = self._copy(*taken.copies[name], before) if taken is not None and name in taken.copies else None
-        return self._local.get_kept(name, now) or (shared if shared is not None and now < shared.kept_until else None)
+        if (own := self._local.get_kept(name, now)) is not None:
+            return own
+        if taken is None or name not in taken.copies:
+            return None
+        snapshot, age_s = taken.copies[name]
+        shared = self._copy(snapshot, age_s, before)
+        return shared if now < shared.kept_until and self._local.accepts(name, before - age_s) else None
 
-    async def _fill(self, taken: Taken, read: Mapping[str, Snapshot]) -> None:
+    async def _fill(self, taken: Taken, read: Mapping[str, Snapshot]) -> frozenset[str]:
+        """Store copies where our tokens still stand; the names whose copies are known to be stored."""
         entries = [
             wire.encode(name, read[name], run=taken.run, read_at_ms=taken.now_ms) if name in read else b""
             for name in taken.tokens
         ]
         try:
-            await self._link.run_script(
+            _, stored = await self._link.run_script(
                 script("fill"),
                 copy_keys(taken.tokens),
                 taken.nonce,
@@ -250,6 +274,8 @@ class CachedSnapshots:
             )
         except RedisDown:
             self._breaker.timed_out(time.monotonic())
+            return frozenset()
+        return frozenset(name for name, is_stored in zip(taken.tokens, stored, strict=True) if is_stored)
 
     def _copy(self, snapshot: Snapshot, age_s: float, before: float) -> Copy:
         return Copy(snapshot, before - age_s + self._fresh_s, before - age_s + self._kept_s)

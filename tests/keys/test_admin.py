@@ -17,6 +17,7 @@ from portal import outbox
 from portal.audit import COMMAND, Actor
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization
+from portal.outbox import Pending
 from tests.canary import Canary
 from tests.staff import in_admin, make_staff, make_superuser
 
@@ -197,16 +198,16 @@ def test_rolling_shows_a_successor_and_lets_the_old_one_go_on(api_secret: Issued
     assert new.ends_at is None
 
 
-@pytest.mark.parametrize("pending_until", [None, datetime(2099, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize("pending", [None, Pending(datetime(2099, 1, 1, tzinfo=UTC))])
 def test_a_new_secret_is_said_to_work_later_only_where_somebody_has_not_heard(
-    pending_until: datetime | None, api_secret: IssuedApiSecret, eve_client: Client
+    pending: Pending | None, api_secret: IssuedApiSecret, eve_client: Client
 ) -> None:
-    outbox.register_flush(lambda _: pending_until)
+    outbox.register_flush(lambda _: pending)
     try:
         page = text(roll(eve_client, api_secret.secret, "3600"))
     finally:
         outbox.register_flush(None)
-    assert ("at the latest by" in page) is (pending_until is not None)
+    assert ("at the latest by" in page) is (pending is not None)
 
 
 def test_rolling_what_was_just_rolled_is_refused(api_secret: IssuedApiSecret, eve_client: Client) -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from keys.models import RevokeReason
+from keys.presenters import spread_words
 from keys.services.errors import AlreadyDone
 from keys.services.keys import IssuedKey, disable_key, enable_key, revoke_key
 from keys.services.secrets import roll_key
@@ -15,6 +16,7 @@ from keys.validation import cache
 from portal import outbox
 from portal.audit import Actor
 from portal.models import OutboxEntry
+from portal.outbox import Pending
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 LATER = datetime(2099, 1, 1, tzinfo=UTC)
@@ -25,15 +27,21 @@ class Caches:
 
     def __init__(self) -> None:
         self.told: list[set[str]] = []
-        self.pending_until: datetime | None = None
+        self.announced: list[set[str]] = []
+        self.pending: Pending | None = None
         self.breaks = False
 
-    def flush(self, names: Iterable[str]) -> datetime | None:
+    def flush(self, names: Iterable[str]) -> Pending | None:
         """Hear."""
         if self.breaks:
             raise RuntimeError("the process died")
         self.told.append(set(names))
-        return self.pending_until
+        return self.pending
+
+    def announce(self, names: Iterable[str]) -> bool:
+        """Hear, and be waited for by nobody."""
+        self.announced.append(set(names))
+        return True
 
 
 @pytest.fixture
@@ -59,10 +67,10 @@ def test_a_repeat_that_changes_nothing_is_told_as_well(issued: IssuedKey, as_ada
 
 
 def test_what_could_not_be_told_waits_in_the_outbox(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
-    caches.pending_until = LATER
+    caches.pending = Pending(LATER)
     assert revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada).propagation.effective_by == LATER
     assert outbox.flush_outbox() == 0
-    caches.pending_until = None
+    caches.pending = None
     assert outbox.flush_outbox() == 1
     assert caches.told[-1] == caches.told[0]
     assert not OutboxEntry.objects.exists()
@@ -71,9 +79,9 @@ def test_what_could_not_be_told_waits_in_the_outbox(issued: IssuedKey, as_ada: A
 def test_no_change_has_spread_before_what_another_could_not_tell(
     issued: IssuedKey, as_ada: Actor, caches: Caches
 ) -> None:
-    caches.pending_until = LATER
+    caches.pending = Pending(LATER)
     disable_key(issued.key, by=as_ada)
-    caches.pending_until = None
+    caches.pending = None
     OutboxEntry.objects.update(names=["secret:moved away from"])  # as by a re-digest: no later change names it
     assert revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada).propagation.effective_by is None
     assert "secret:moved away from" in caches.told[-1]
@@ -151,3 +159,36 @@ def test_what_was_changed_before_one_of_many_failed_is_told(issued: IssuedKey, a
     with pytest.raises(ZeroDivisionError):
         disable_and_fail()
     assert len(caches.told) == 1
+
+
+def test_what_was_left_is_announced_and_stays_until_every_process_has_heard(
+    issued: IssuedKey, as_ada: Actor, caches: Caches
+) -> None:
+    caches.pending = Pending(LATER)
+    assert outbox.announce_left()
+    disable_key(issued.key, by=as_ada)
+    assert not outbox.announce_left()  # nobody can
+    outbox.register_flush(caches.flush, announce=caches.announce)
+    assert outbox.announce_left()
+    assert caches.announced == [{f"secret:{bytes(issued.secret.digest).hex()}"}]
+    assert OutboxEntry.objects.count() == 1
+
+
+def test_it_is_not_all_announced_where_more_is_left_than_is_read_at_once(issued: IssuedKey) -> None:
+    outbox.register_flush(None, announce=lambda _: True)
+    OutboxEntry.objects.bulk_create(OutboxEntry(names=[f"org:{number}"]) for number in range(outbox.AT_ONCE))
+    assert not outbox.announce_left()
+    OutboxEntry.objects.first().delete()  # type: ignore[union-attr]
+    assert outbox.announce_left()
+    outbox.register_flush(None)
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_two_seconds_are_not_promised_where_redis_refused(
+    issued: IssuedKey, as_ada: Actor, caches: Caches, is_refused: bool
+) -> None:
+    caches.pending = Pending(LATER, is_refused)
+    spread = disable_key(issued.key, by=as_ada).propagation
+    words = spread_words("Refused", spread)
+    assert "at the latest by Thu 1 Jan 2099" in words
+    assert ("2 seconds" in words) is not is_refused

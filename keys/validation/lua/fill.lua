@@ -1,10 +1,12 @@
 -- Store copies, each only if the token that was taken before its read still stands: a write in between has deleted it.
 -- KEYS: a copy and a token for each name, in turn. ARGV: this reader's nonce, life of a copy in ms from now, then the
--- copies; an empty one means that there is nothing to store. Answers how many were stored.
+-- copies; an empty one means that there is nothing to store. Answers 1 for each that was
+-- stored, else 0.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local stored = 0
+local stored = {}
 for i = 1, #KEYS, 2 do
+  stored[(i + 1) / 2] = 0
   if redis.call('GET', KEYS[i + 1]) == ARGV[1] then
     redis.call('DEL', KEYS[i + 1])
     local copy = ARGV[2 + (i + 1) / 2]
@@ -13,7 +15,7 @@ for i = 1, #KEYS, 2 do
     -- A later read may only replace an earlier one; a stamp in the future is nobody's read.
     if copy ~= '' and not (stamp and stamp <= now and stamp > struct.unpack('>I8', copy)) then
       redis.call('SET', KEYS[i], copy, 'PX', ARGV[2])
-      stored = stored + 1
+      stored[(i + 1) / 2] = 1
     end
   end
 end

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keys.validation.local import MAX_UNKNOWN, Copy, Load, Local
+from keys.validation.local import MAX_READS, MAX_UNKNOWN, Copy, Load, Local
 from keys.validation.shapes import OrganizationSnapshot, Snapshot
 
 NAME = "org:org_1"
@@ -165,3 +165,39 @@ def test_whoever_has_something_on_account_of_a_copy_is_told_when_it_is_invalidat
     local.finish(local.begin_load(NAME, NOW), kept)
     local.invalidate([NAME, "org:unknown"])
     assert told == [kept.snapshot]
+
+
+def test_an_answer_that_may_not_be_stored_drops_the_copy_before_it(local: Local) -> None:
+    assert stored(local, local.begin_load(NAME, NOW))
+    local.finish(local.begin_load(NAME, NOW + 1), copy())  # without a lease
+    local.extend_lease(local.epoch, NOW + 3)
+    assert not holds(local, NAME, NOW + 2)
+
+
+def test_a_shared_copy_that_was_read_before_the_answer_is_not_accepted(local: Local) -> None:
+    local.note_read(NAME, NOW)
+    assert [local.accepts(NAME, NOW + age) for age in (-1, 0, 1)] == [False, True, True]
+    assert local.accepts("org:org_2", NOW - 1)
+
+
+def test_once_redis_has_stored_the_answer_what_is_there_is_accepted(local: Local) -> None:
+    local.note_read(NAME, NOW)
+    local.note_shared(NAME)
+    assert local.accepts(NAME, NOW - 1)
+
+
+def test_of_reads_that_are_no_longer_remembered_nothing_older_is_accepted(local: Local) -> None:
+    for number in range(MAX_READS + 2):
+        local.note_read(f"org:{number}", NOW + number)
+    assert not local.accepts("org:0", NOW)
+    assert not local.accepts("org:unread", NOW)
+    assert local.accepts("org:unread", NOW + 1)
+
+
+def test_a_hint_drops_copies_and_bars_what_was_shared_before_it(local: Local) -> None:
+    assert stored(local, local.begin_load(NAME, NOW))
+    load = local.begin_load(NAME, NOW)
+    local.doubt([NAME], NOW + 0.5)
+    assert not local.accepts(NAME, NOW + 0.4)
+    assert not holds(local, NAME, NOW)
+    assert not stored(local, load)

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,19 +21,21 @@ from pytest_django.fixtures import Settings
 from keys.validation import database, wire
 from keys.validation.clock import boottime
 from keys.validation.database import DatabaseSnapshots, Unavailable
-from keys.validation.invalidation import flush
+from keys.validation.invalidation import _hint, flush
 from keys.validation.lease import Lease
 from keys.validation.local import Local
-from keys.validation.redis_link import CHANNEL, MAX_CONNECTIONS, REGISTER, Link, copy_keys, script
+from keys.validation.redis_link import CHANNEL, MAX_CONNECTIONS, REGISTER, Link, acknowledgements_key, copy_keys, script
 from keys.validation.shapes import OrganizationSnapshot, Snapshot
 from keys.validation.snapshots import CachedSnapshots
 from portal import processes
 from tests import environment
 from tests.devservices import Service, start_valkey
+from tests.refusing import REFUSALS, refusing
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
 NAME = "race:acme"
 LEASED_WITHIN_S = 10.0
+CatchUp = Callable[[], Awaitable[bool]]
 
 
 class Table:
@@ -94,8 +96,15 @@ class DeafLease(Lease):
         await super()._listen(connection, renewing)
 
 
+async def nothing_is_left() -> bool:
+    """The outbox is empty."""
+    return True
+
+
 @asynccontextmanager
-async def running(number: int, *, fresh_s: float = 30, kind: type[Lease] = Lease) -> AsyncIterator[list[Process]]:
+async def running(
+    number: int, *, fresh_s: float = 30, kind: type[Lease] = Lease, catch_up: CatchUp = nothing_is_left
+) -> AsyncIterator[list[Process]]:
     """So many processes, each under a lease."""
     async with AsyncExitStack() as stack:
         made = []
@@ -104,7 +113,7 @@ async def running(number: int, *, fresh_s: float = 30, kind: type[Lease] = Lease
             process = Process(
                 local, link, CachedSnapshots(DatabaseSnapshots(), local, link, fresh_s=fresh_s, kept_s=300)
             )
-            holding = asyncio.create_task(kind(local, link).hold())
+            holding = asyncio.create_task(kind(local, link, catch_up=catch_up).hold())
             stack.push_async_callback(link.close)
             stack.push_async_callback(asyncio.wait, [holding])
             stack.callback(holding.cancel)
@@ -426,6 +435,135 @@ def test_an_entry_from_the_future_is_a_miss(valkey: "redis.Redis", table: Table)
             valkey.set(copy_keys([NAME])[0], ahead)
             table.rows["acme"] = True
             assert await other.is_suspended() is True
+
+    play(scene)
+
+
+def test_without_a_lease_the_database_answers_and_no_shared_copy(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        async with running(2) as (process, other):
+            assert await process.is_suspended() is False
+            table.rows["acme"] = True  # and nobody is told
+            other.local.end_epoch()
+            assert await other.is_suspended() is True
+
+    play(scene)
+
+
+def test_a_process_gets_no_lease_before_all_is_told_that_could_not_be(valkey: "redis.Redis", table: Table) -> None:
+    asked: asyncio.Queue[None] = asyncio.Queue()
+    is_told = False
+
+    async def catch_up() -> bool:
+        asked.put_nowait(None)
+        return is_told
+
+    async def scene() -> None:
+        nonlocal is_told
+        local, link = Local(max_copies=100, fresh_s=30), Link()
+        holding = asyncio.create_task(Lease(local, link, catch_up=catch_up).hold())
+        async with asyncio.timeout(LEASED_WITHIN_S):
+            for _ in range(3):
+                await asked.get()
+            assert local.epoch is not None
+            assert not local.has_lease(boottime())
+            is_told = True
+            while not local.has_lease(boottime()):  # noqa: ASYNC110  # nor for this
+                await asyncio.sleep(0.01)
+        holding.cancel()
+        await asyncio.wait([holding])
+        await link.close()
+
+    play(scene)
+
+
+def test_a_lease_that_lapsed_comes_back_only_after_catching_up(
+    valkey: "redis.Redis", table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keys.validation.lease.SILENT_AFTER_S", 60.0)  # the subscription outlives the pause
+    is_told = True
+
+    async def catch_up() -> bool:
+        return is_told
+
+    async def scene() -> None:
+        nonlocal is_told
+        async with running(1, catch_up=catch_up) as (process,):
+            assert await process.is_suspended() is False
+            is_told = False
+            valkey.client_pause(1_200)
+            async with asyncio.timeout(LEASED_WITHIN_S):
+                while process.local.has_lease(boottime()):  # noqa: ASYNC110  # nor for this
+                    await asyncio.sleep(0.01)
+                table.rows["acme"] = True
+                valkey.ping()  # answered once the pause is over
+                for _ in range(20):
+                    assert await process.is_suspended() is True
+                    await asyncio.sleep(0.02)
+            assert process.local.epoch is not None
+            is_told = True
+            await process.gets_lease()
+
+    play(scene)
+
+
+def test_no_older_shared_copy_unsays_what_was_answered_from_the_database(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        async with running(2) as (process, other):
+            assert await other.is_suspended() is False
+            copy, token = copy_keys([NAME])
+            old = valkey.get(copy)
+            valkey.delete(copy)
+            valkey.set(token, "another reader's")
+            table.rows["acme"] = True  # committed, and not told yet
+            assert await process.is_suspended() is True
+            valkey.set(copy, old or b"")  # as the other reader does, who read before
+            process.local.forget()
+            assert await process.is_suspended() is True
+
+    play(scene)
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+def test_where_redis_refuses_writes_copies_are_dropped_on_a_hint_and_the_change_is_pending(
+    settings: Settings, table: Table, how: str
+) -> None:
+    own = start_valkey()
+    settings.REDIS_URL = own.url
+
+    async def scene() -> None:
+        async with running(2) as both:
+            assert [await each.is_suspended() for each in both] == [False] * 2
+            with refusing(own, how):
+                table.rows["acme"] = True
+                pending = await asyncio.to_thread(flush, [NAME])
+                assert pending is not None
+                assert pending.is_refused
+                assert [await each.is_suspended() for each in both] == [True] * 2
+                assert not any(each.local.has_lease(boottime()) for each in both)
+            assert await asyncio.to_thread(flush, [NAME]) is None
+            for each in both:
+                await each.gets_lease()
+                assert await each.is_suspended() is True
+
+    try:
+        play(scene)
+    finally:
+        own.stop()
+
+
+def test_a_hint_is_heeded_at_once_by_processes_whose_lease_goes_on(valkey: "redis.Redis", table: Table) -> None:
+    async def scene() -> None:
+        async with running(2) as both:
+            assert [await each.is_suspended() for each in both] == [False] * 2
+            heard = valkey.keys(acknowledgements_key("*"))
+            table.rows["acme"] = True
+            await asyncio.to_thread(_hint, [NAME])
+            async with asyncio.timeout(LEASED_WITHIN_S):
+                while [await each.is_suspended() for each in both] != [True] * 2:  # noqa: ASYNC110  # nor for this
+                    await asyncio.sleep(0)
+            assert all(each.local.has_lease(boottime()) for each in both)
+            assert valkey.keys(acknowledgements_key("*")) == heard  # a hint is not acknowledged
 
     play(scene)
 

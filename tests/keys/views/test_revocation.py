@@ -10,6 +10,7 @@ from keys.models import ApiKey, RevokeReason
 from keys.services.keys import disable_key, revoke_key
 from portal import outbox
 from portal.audit import Actor
+from portal.outbox import Pending
 from tests.keys.views.page import HTMX, the
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +63,7 @@ def test_in_a_dialog_errors_stay_there_and_success_leaves_it(used_key: ApiKey, a
 def test_where_the_caches_could_not_be_told_it_says_until_when_at_the_latest(
     key: ApiKey, ada_client: Client, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "_flush", lambda _names: now + timedelta(seconds=303))
+    monkeypatch.setattr(outbox, "_flush", lambda _names: Pending(now + timedelta(seconds=303)))
     page = ada_client.post(where(key), {"reason": "other"}, follow=True).text
     assert "usually within 2 seconds, at the latest by" in page
 
