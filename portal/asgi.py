@@ -20,7 +20,8 @@ _django: Any = get_wsgi_application()  # sets Django up, which all below needs
 from portal import health, lifespan, metrics  # noqa: E402  # Django is set up first
 from portal.bodies import AsgiApp, Receive, Scope, Send  # noqa: E402  # Django is set up first
 from portal.exchange import Answer, Exchange, endpoint  # noqa: E402  # Django is set up first
-from portal.guard import guard  # noqa: E402  # Django is set up first
+from portal.guard import guard, leave_streams  # noqa: E402  # Django is set up first
+from portal.page_threads import THREADS  # noqa: E402  # Django is set up first
 from portal.problems import Problem, ProblemType  # noqa: E402  # Django is set up first
 
 MAX_PAGE_BYTES = 1024 * 1024
@@ -38,7 +39,8 @@ _HOT: dict[str, AsgiApp] = {
 }
 _HOT_BY_PREFIX = {prefix: import_string(name) for prefix, name in settings.HOT_PREFIXES.items()}
 _nobody = endpoint(_nothing_here)
-_mounted: Any = WSGIMiddleware(_django)  # a2wsgi types messages more narrowly than ASGI does
+# a2wsgi types messages more narrowly than ASGI does.
+_mounted: Any = WSGIMiddleware(leave_streams(_django), workers=THREADS)
 _pages = guard(_mounted, max_bytes=MAX_PAGE_BYTES)
 
 

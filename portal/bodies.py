@@ -5,6 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
+from portal.byte_budget import BUDGET
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -12,6 +14,7 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 READ_WITHIN_S = 10.0
+UNCOUNTED_BYTES = 8 * 1024  # the number of connections bounds them
 
 
 class TooLarge(Exception):
@@ -23,18 +26,19 @@ class TooSlow(Exception):
 
 
 class ClientGone(Exception):
-    """The client went away in the middle; nobody is there to answer."""
+    """The body broke off or is not well chunked; the client may still read."""
 
 
-async def read_body(receive: Receive, *, declared: bytes | None, max_bytes: int) -> bytes:
-    """The whole body, chunked or not; raises TooLarge, TooSlow or ClientGone.
+async def read_body(receive: Receive, *, declared: bytes | None, max_bytes: int, address: str | None) -> bytes:
+    """The whole body, chunked or not; raises TooLarge, TooSlow, OverBudget or ClientGone.
 
-    ``declared`` is the ``Content-Length``, where there is one: what says that it is too large is not read at all.
+    ``declared`` is the ``Content-Length``, where there is one: what says that it is too large is not read at all. From
+    8 KiB on, the bytes of a body that still arrives are counted for the client at ``address``.
     """
     if declared is not None and declared.isdigit() and int(declared[:20]) > max_bytes:
         raise TooLarge
     chunks: list[bytes] = []
-    size, is_more = 0, True
+    size, counted, is_more = 0, 0, True
     task = _watch.begin()
     try:
         while is_more:
@@ -46,6 +50,9 @@ async def read_body(receive: Receive, *, declared: bytes | None, max_bytes: int)
             if size > max_bytes:
                 raise TooLarge
             chunks.append(chunk)
+            if size > UNCOUNTED_BYTES:
+                BUDGET.take(address, size - counted)
+                counted = size
             is_more = message.get("more_body", False)
     except asyncio.CancelledError:
         if not _watch.has_ended(task):
@@ -54,6 +61,8 @@ async def read_body(receive: Receive, *, declared: bytes | None, max_bytes: int)
         raise TooSlow from None
     finally:
         _watch.forget(task)
+        if counted:
+            BUDGET.give_back(address, counted)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

@@ -8,16 +8,16 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
-from django.conf import settings
-from django.core.signals import setting_changed
-from django.dispatch import receiver
 from msgspec import Struct
 
 from portal import problems
 from portal.bodies import AsgiApp, ClientGone, Receive, Scope, Send, TooLarge, TooSlow, read_body
+from portal.byte_budget import OverBudget
+from portal.edge_settings import edge_settings
 from portal.problems import JSON, Problem, ProblemType
-from portal.proxies import Network, client_address, is_https
+from portal.proxies import client_address, is_https
 from portal.request_ids import request_id
+from portal.sending import ReaderTooSlow, send_whole
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_AGENT_BYTES = 512
@@ -25,23 +25,6 @@ MAX_AGENT_BYTES = 512
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 log = logging.getLogger(__name__)
-
-
-class Door(Struct, frozen=True):
-    """What the settings say of who may come in, and how: Django's own look-up costs more than a verdict's."""
-
-    is_https: bool
-    trusted_proxies: tuple[Network, ...]
-
-
-@lru_cache(maxsize=1)
-def _door() -> Door:
-    return Door(settings.HTTPS, tuple(settings.TRUSTED_PROXIES))
-
-
-@receiver(setting_changed)
-def _forget_door(**_: object) -> None:
-    _door.cache_clear()
 
 
 class Answer(Struct, frozen=True):
@@ -57,11 +40,12 @@ class Answer(Struct, frozen=True):
 class Exchange:
     """One HTTP request as a machine endpoint sees it."""
 
-    __slots__ = ("_by_name", "_receive", "_scope", "method", "path", "query", "request_id")
+    __slots__ = ("_address", "_by_name", "_receive", "_scope", "method", "path", "query", "request_id")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._scope = scope
         self._receive = receive
+        self._address: str | None = None
         self._by_name: dict[bytes, bytes] = dict(scope["headers"])  # of a name that stands twice, one line
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -84,9 +68,11 @@ class Exchange:
 
     @property
     def client_address(self) -> str | None:
-        """Where the request comes from, as far as the trusted proxies tell."""
-        trusted = _door().trusted_proxies
-        return client_address(self._peer, self.headers(b"x-forwarded-for") if trusted else (), trusted)
+        """The address that the request comes from, as far as the trusted proxies tell."""
+        if self._address is None:
+            trusted = edge_settings().trusted_proxies
+            self._address = client_address(self._peer, self.headers(b"x-forwarded-for") if trusted else (), trusted)
+        return self._address
 
     @property
     def agent(self) -> bytes | None:
@@ -98,7 +84,8 @@ class Exchange:
     def is_https(self) -> bool:
         """Whether the client spoke https."""
         proto = self.headers(b"x-forwarded-proto")
-        return is_https(self._scope["scheme"], self._peer, ",".join(proto) if proto else None, _door().trusted_proxies)
+        trusted = edge_settings().trusted_proxies
+        return is_https(self._scope["scheme"], self._peer, ",".join(proto) if proto else None, trusted)
 
     def is_of(self, media_type: str) -> bool:
         """Whether the body is said to be of this type, in UTF-8 and not compressed."""
@@ -113,14 +100,18 @@ class Exchange:
         return content_type.strip() == media_type and charsets in ([], ["utf-8"], ["utf8"]) and is_plain
 
     async def body(self) -> bytes:
-        """The whole body; raises Problem where it is too large or too slow."""
+        """The whole body; raises Problem where it is too large or too slow, or breaks off."""
+        declared, address = self._by_name.get(b"content-length"), self.client_address
         try:
-            declared = self._by_name.get(b"content-length")
-            return await read_body(self._receive, declared=declared, max_bytes=MAX_BODY_BYTES)
+            return await read_body(self._receive, declared=declared, max_bytes=MAX_BODY_BYTES, address=address)
         except TooLarge:
             raise Problem(ProblemType.TOO_LARGE, f"At most {MAX_BODY_BYTES} bytes are read.") from None
         except TooSlow:
             raise Problem(ProblemType.TOO_SLOW, "The body did not arrive within 10 seconds.") from None
+        except ClientGone:
+            raise Problem(ProblemType.MALFORMED_REQUEST, "The body broke off, or is not well chunked.") from None
+        except OverBudget:
+            raise unavailable() from None
 
     @property
     def _peer(self) -> str | None:
@@ -140,20 +131,23 @@ def endpoint(handler: Handler, *, is_for_https_only: bool = True) -> AsgiApp:
             if is_for_https_only:
                 _require_https(exchange)
             answer = await handler(exchange)
-        except ClientGone:
-            return
         except Problem as problem:
             answer = answer_problem(problem, exchange)
         except Exception:  # no failure may let a call through, whatever it is
             log.exception("request.failed", extra={"request_id": exchange.request_id, "path": scope["path"]})
             answer = answer_problem(unavailable(), exchange)
-        await send_answer(answer, exchange, send)
+        try:
+            await send_answer(answer, exchange, send)
+        except OverBudget:
+            await send_answer(answer_problem(unavailable(), exchange), exchange, send)
+        except ReaderTooSlow:
+            log.info("answer.given_up", extra={"request_id": exchange.request_id})
 
     return app
 
 
 def _require_https(exchange: Exchange) -> None:
-    if _door().is_https and not exchange.is_https:
+    if edge_settings().is_https and not exchange.is_https:
         raise Problem(ProblemType.HTTPS_REQUIRED, "Use https; a credential sent without it is to be replaced.")
 
 
@@ -190,6 +184,6 @@ async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
     ]
     if answer.headers:
         headers += [(name.encode(), value.encode()) for name, value in answer.headers]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    start = {"type": "http.response.start", "status": answer.status, "headers": headers}
     is_bare = exchange.method == "HEAD" or answer.status == 304
-    await send({"type": "http.response.body", "body": b"" if is_bare else answer.body})
+    await send_whole(start, b"" if is_bare else answer.body, send, address=exchange.client_address)

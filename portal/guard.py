@@ -1,13 +1,29 @@
 """Stand between the server and Django's WSGI handler, so that no client can hold one of its threads.
 
-A thread gets a request that has arrived whole, and hands back an answer that is sent after it is free again: a stalled
-upload or a reader that never reads costs a coroutine. Without this, a2wsgi waits for bodies in its threads, and answers
-500 over granian, whose ``receive`` is no coroutine function.
+A thread gets a request that has arrived whole. An ordinary answer is kept, and sent after the thread is free again: a
+stalled upload or a reader that never reads costs a coroutine. No client takes more than a share of the threads.
+
+A ``StreamingHttpResponse`` without ``Content-Length`` is sent piece by piece. A thread makes about 64 KiB of it; the
+next 64 KiB are made after the client has taken these, perhaps by another thread. So its iterator opens and closes each
+query between two ``yield``s (no cursor, no transaction stays open), and does its clean-up in ``finally`` or ``close``.
+A client that takes less than 64 KiB in 10 s, or reads for longer than 120 s, is given up: the iterator is closed.
+
+Without the guard, a2wsgi waits for bodies in its threads, and answers 500 over granian, whose ``receive`` is no
+coroutine function.
 """
 
+import asyncio
 import logging
 import re
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import aclosing
+from functools import partial
+from typing import Any
 from urllib.parse import quote_from_bytes
+
+from django.db import close_old_connections
+from django.http import HttpResponseBase
 
 from portal.bodies import (
     READ_WITHIN_S,
@@ -21,7 +37,12 @@ from portal.bodies import (
     TooSlow,
     read_body,
 )
+from portal.byte_budget import OverBudget
+from portal.edge_settings import address_of
+from portal.page_threads import PagesBusy, PageThreads
+from portal.redaction import redact
 from portal.request_ids import request_id
+from portal.sending import PIECE_BYTES, ReaderTooSlow, send_stream, send_whole
 
 log = logging.getLogger(__name__)
 
@@ -30,39 +51,56 @@ _UTF_8 = re.compile(rb";\s*charset\s*=\s*(\"?)utf-?8\1\s*(?=;|$)")
 _ALL_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
+WsgiApp = Callable[[Any, Any], Iterable[bytes]]
+STREAM_THREADS = 2
+_STREAM = "latchkey.stream"  # where, in the scope, a streaming answer is left for the guard
+
+
+def leave_streams(app: WsgiApp) -> WsgiApp:
+    """The WSGI app, but for a streaming answer: it is left in the scope, and the thread is free."""
+
+    def wrapped(environ: Any, start_response: Any) -> Iterable[bytes]:
+        response = app(environ, start_response)
+        if not isinstance(response, HttpResponseBase) or not response.streaming or "Content-Length" in response:
+            return response
+        if environ["REQUEST_METHOD"] == "HEAD":
+            response.close()
+        else:
+            environ["asgi.scope"][_STREAM] = response
+            close_old_connections()  # the response's own close comes in another thread
+        return ()
+
+    return wrapped
+
+
 def guard(app: AsgiApp, *, max_bytes: int) -> AsgiApp:
     """The WSGI app behind ``app``, with requests of at most ``max_bytes``."""
+    threads = PageThreads()
+    streams = ThreadPoolExecutor(STREAM_THREADS, thread_name_prefix="streams")
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if not _is_in_utf8(scope):
             await _refuse(scope, send, 415, "Only UTF-8 is read here.")
             return
+        address = address_of(scope)
         try:
             declared = dict(scope["headers"]).get(b"content-length")
-            body = await read_body(receive, declared=declared, max_bytes=max_bytes)
+            body = await read_body(receive, declared=declared, max_bytes=max_bytes, address=address)
+            async with threads.one_for(address):
+                start, content = await _ask(app, _cleaned(scope, body), body)
         except ClientGone:
-            return
+            await _refuse(scope, send, 400, "The request broke off, or is not well chunked.")
         except TooLarge:
             await _refuse(scope, send, 413, f"This is too large: at most {max_bytes} bytes are read.")
-            return
         except TooSlow:
             await _refuse(scope, send, 408, f"The request did not arrive within {READ_WITHIN_S:.0f} seconds.")
-            return
-        answer: list[Message] = []
-
-        async def receive_all() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def keep(message: Message) -> None:
-            answer.append(message)
-
-        try:
-            await app(_cleaned(scope, body), receive_all, keep)
+        except (OverBudget, PagesBusy):
+            await _refuse_for_now(scope, send)
         except Exception:  # Django answers what its views raise; this is the handler itself
-            log.exception("page.failed", extra={"path": scope["path"]})
+            log.exception("page.failed", extra={"path": redact(scope["path"])})
             await _refuse(scope, send, 500, "Something went wrong on our side.")
-            return
-        await _send_kept(answer, send)
+        else:
+            await _answer(scope, start, content, send, address=address, streams=streams)
 
     return guarded
 
@@ -86,13 +124,77 @@ def _cleaned(scope: Scope, body: bytes) -> Scope:
     return {**scope, "headers": headers, "query_string": query}
 
 
-async def _send_kept(answer: list[Message], send: Send) -> None:
-    start, *parts = answer
-    await send(start)
-    await send({"type": "http.response.body", "body": b"".join(part.get("body", b"") for part in parts)})
+async def _ask(app: AsgiApp, scope: Scope, body: bytes) -> tuple[Message, bytes | HttpResponseBase]:
+    """The answer's start, and its body: whole, or as the streaming response that it is."""
+    sent: list[Message] = []
+
+    async def receive_all() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive_all, keep)
+    start, *parts = sent
+    if (stream := scope.get(_STREAM)) is not None:
+        return start, stream
+    return start, b"".join(part.get("body", b"") for part in parts)
 
 
-async def _refuse(scope: Scope, send: Send, status: int, text: str) -> None:
+async def _answer(
+    scope: Scope,
+    start: Message,
+    content: bytes | HttpResponseBase,
+    send: Send,
+    *,
+    address: str | None,
+    streams: Executor,
+) -> None:
+    try:
+        if isinstance(content, bytes):
+            await send_whole(start, content, send, address=address)
+        else:
+            async with aclosing(_pieces(content, streams)) as pieces:
+                await send_stream(start, pieces, send)
+    except OverBudget:
+        await _refuse_for_now(scope, send)
+    except ReaderTooSlow:
+        log.info("page.given_up", extra={"path": redact(scope["path"])})
+    except Exception:  # the answer has begun: without its end, the client sees that it is not whole
+        log.exception("page.broke_off", extra={"path": redact(scope["path"])})
+
+
+async def _pieces(stream: HttpResponseBase, threads: Executor) -> AsyncGenerator[bytes, None]:
+    """The stream's pieces, each made when it is asked for; the response is closed at the end, however that comes."""
+    run = partial(asyncio.get_running_loop().run_in_executor, threads)
+    chunks = iter(stream)
+    try:
+        while piece := await run(_next_piece, chunks):
+            yield piece
+    finally:
+        await run(stream.close)
+
+
+def _next_piece(chunks: Iterator[bytes]) -> bytes:
+    """The next chunks together, at least 64 KiB unless it is the end; empty after it."""
+    piece = bytearray()
+    try:
+        for chunk in chunks:
+            piece += chunk
+            if len(piece) >= PIECE_BYTES:
+                break
+    finally:
+        close_old_connections()
+    return bytes(piece)
+
+
+async def _refuse_for_now(scope: Scope, send: Send) -> None:
+    await _refuse(scope, send, 503, "Very busy right now. Try again in a few seconds.", more=((b"retry-after", b"2"),))
+
+
+async def _refuse(
+    scope: Scope, send: Send, status: int, text: str, *, more: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
     candidates = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"]
     body = text.encode()
     headers = [
@@ -101,6 +203,7 @@ async def _refuse(scope: Scope, send: Send, status: int, text: str) -> None:
         (b"x-request-id", request_id(candidates[0] if len(candidates) == 1 else None).encode()),
         (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),
+        *more,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

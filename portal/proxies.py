@@ -31,6 +31,15 @@ def canonical_address(text: str) -> str | None:
     return None if address is None else str(address)
 
 
+@lru_cache(maxsize=4096)
+def network_of(address: str | None) -> str:
+    """What one client is counted by: its IPv4 address, or the 64-bit network of its IPv6 address; "" for none."""
+    parsed = parse_address(address or "")
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
+    return "" if parsed is None else str(parsed)
+
+
 def client_address(peer: str | None, forwarded_for: Iterable[str], trusted: Sequence[Network]) -> str | None:
     """The address the request comes from: walk from the peer through ``X-Forwarded-For``, right to left, while trusted.
 

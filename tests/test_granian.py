@@ -213,6 +213,20 @@ def test_an_upload_cut_off_half_way_harms_nobody(embedded: Server, path: str) ->
     assert embedded.validate().json()["valid"] is True
 
 
+@pytest.mark.parametrize("path", ["/accounts/login/", "/v1/validate", "/oauth/token"])
+@pytest.mark.parametrize(
+    "broken", ["Content-Length: 1000\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\nzz\r\nhalf\r\n"]
+)
+def test_a_body_that_breaks_off_or_is_badly_chunked_is_a_400(embedded: Server, path: str, broken: str) -> None:
+    kind = "application/x-www-form-urlencoded" if path == "/oauth/token" else "application/json"
+    headers = f"Host: localhost\r\nAuthorization: Bearer {embedded.demo['api']['secret']}\r\nContent-Type: {kind}"
+    with closing(embedded.send(f"POST {path} HTTP/1.1\r\n{headers}\r\n{broken}")) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"broke off" in answer
+
+
 @pytest.mark.parametrize("path", ["/accounts/login/", "/v1/validate"])
 def test_stalled_uploads_stop_neither_pages_nor_validations(embedded: Server, path: str) -> None:
     secret = embedded.demo["api"]["secret"]

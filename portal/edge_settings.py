@@ -1,0 +1,39 @@
+"""The settings that the edge asks on each request, kept as plain values: Django's look-up costs more than a verdict."""
+
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from msgspec import Struct
+
+from portal.bodies import Scope
+from portal.proxies import Network, client_address
+
+
+class EdgeSettings(Struct, frozen=True):
+    """Who may come in, and how."""
+
+    is_https: bool
+    trusted_proxies: tuple[Network, ...]
+
+
+@lru_cache(maxsize=1)
+def edge_settings() -> EdgeSettings:
+    """The settings as they are now."""
+    return EdgeSettings(settings.HTTPS, tuple(settings.TRUSTED_PROXIES))
+
+
+@receiver(setting_changed)
+def _forget(**_: object) -> None:
+    edge_settings.cache_clear()
+
+
+def address_of(scope: Scope) -> str | None:
+    """The address that the request comes from, as far as the trusted proxies tell."""
+    trusted = edge_settings().trusted_proxies
+    client = scope.get("client")
+    lines: list[str] = []
+    if trusted:
+        lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return client_address(client[0] if client else None, lines, trusted)

@@ -1,0 +1,55 @@
+"""Send an answer within a deadline, so that a client that does not read it holds nothing for long."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from portal.bodies import Message, Send
+from portal.byte_budget import BUDGET
+
+PIECE_BYTES = 64 * 1024
+PIECE_WITHIN_S = 10.0  # a client that does not take 64 KiB in this time is given up
+STREAM_WITHIN_S = 120.0
+
+
+class ReaderTooSlow(Exception):
+    """The client does not take its answer. What is left is not sent, and the server ends the connection."""
+
+
+async def send_whole(start: Message, body: bytes, send: Send, *, address: str | None) -> None:
+    """Send a whole answer; raises OverBudget before anything is sent, or ReaderTooSlow.
+
+    A small body goes at once, into the buffers of the kernel. The server would keep a large one in memory until it is
+    read, so that one goes piece by piece and is counted meanwhile.
+    """
+    if len(body) <= PIECE_BYTES:
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+        return
+    BUDGET.take(address, len(body))
+    try:
+        await send(start)
+        for begin in range(0, len(body), PIECE_BYTES):
+            await _send_piece(body[begin : begin + PIECE_BYTES], send)
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        BUDGET.give_back(address, len(body))
+
+
+async def send_stream(start: Message, pieces: AsyncIterator[bytes], send: Send) -> None:
+    """Send pieces as they are made, each made after the one before was taken; raises ReaderTooSlow."""
+    until = time.monotonic() + STREAM_WITHIN_S
+    await send(start)
+    async for piece in pieces:
+        await _send_piece(piece, send)
+        if time.monotonic() > until:
+            raise ReaderTooSlow
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_piece(piece: bytes, send: Send) -> None:
+    try:
+        async with asyncio.timeout(PIECE_WITHIN_S):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except TimeoutError:
+        raise ReaderTooSlow from None
