@@ -66,8 +66,8 @@ class ApiAdmin(OperatedAdmin[Api]):
     search_fields = ("name", "identifier", "public_id")
     ordering = ("name", "pk")
     fields = (
-        "public_id", "name", "identifier", "description", "limits", "signing_algorithm", "token_lifetime_s",
-        "is_builtin", "disabled_at", "created_at",
+        "public_id", "name", "identifier", "description", "limits", "ceiling", "signing_algorithm",
+        "token_lifetime_s", "is_builtin", "disabled_at", "created_at",
     )  # fmt: skip
     inlines = (ScopeInline, ApiSecretInline)
     staff_actions = (
@@ -141,6 +141,11 @@ class ApiAdmin(OperatedAdmin[Api]):
     def limits(self, api: Api) -> str:
         """As one types them."""
         return ", ".join(map(spell_rate_limit, api.default_rate_limits)) or "none"
+
+    @admin.display(description="rate limit ceiling")
+    def ceiling(self, api: Api) -> str:
+        """As one types them."""
+        return ", ".join(map(spell_rate_limit, api.max_rate_limits)) or "none"
 
     def get_urls(self) -> list[URLPattern]:
         """And the page that edits one."""

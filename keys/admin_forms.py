@@ -83,6 +83,12 @@ class ApiForm(forms.Form):
         widget=forms.Textarea({"rows": 2}),
         help_text="For keys without limits of their own. One a line, requests/seconds: 100/60, or daily=10000/86400.",
     )
+    max_rate_limits = forms.CharField(
+        label="Rate limit ceiling",
+        required=False,
+        widget=forms.Textarea({"rows": 2}),
+        help_text="For each key or client, whatever limits of its own it has: the tightest limit wins. Written alike.",
+    )
     signing_algorithm = forms.TypedChoiceField(
         choices=SigningAlgorithm.choices,
         coerce=SigningAlgorithm,
@@ -104,10 +110,18 @@ class ApiForm(forms.Form):
 
     def clean_default_rate_limits(self) -> list[RateLimit]:
         """The limits, one from each line."""
-        try:
-            return limits.parse_rate_limits(self.cleaned_data["default_rate_limits"])
-        except ValueError as exc:
-            raise forms.ValidationError(str(exc)) from None
+        return _rate_limits(self.cleaned_data["default_rate_limits"])
+
+    def clean_max_rate_limits(self) -> list[RateLimit]:
+        """The limits, one from each line."""
+        return _rate_limits(self.cleaned_data["max_rate_limits"])
+
+
+def _rate_limits(text: str) -> list[RateLimit]:
+    try:
+        return limits.parse_rate_limits(text)
+    except ValueError as exc:
+        raise forms.ValidationError(str(exc)) from None
 
 
 class ScopeForm(forms.Form):
@@ -152,6 +166,7 @@ def initial_of(api: Api) -> dict[str, object]:
         "name": api.name,
         "description": api.description,
         "default_rate_limits": "\n".join(map(limits.spell_rate_limit, api.default_rate_limits)),
+        "max_rate_limits": "\n".join(map(limits.spell_rate_limit, api.max_rate_limits)),
         "signing_algorithm": api.signing_algorithm,
         "token_lifetime_s": api.token_lifetime_s,
         "seen_version": api.version,
@@ -172,6 +187,7 @@ def settings_of(form: ApiForm, scopes: "forms.BaseFormSet[ScopeForm]") -> ApiSet
         scopes={row["name"]: ScopeSettings(row["description"], row["is_sensitive"]) for row in kept},
         description=form.cleaned_data["description"],
         default_rate_limits=form.cleaned_data["default_rate_limits"],
+        max_rate_limits=form.cleaned_data["max_rate_limits"],
         signing_algorithm=form.cleaned_data["signing_algorithm"],
         token_lifetime_s=form.cleaned_data["token_lifetime_s"],
     )

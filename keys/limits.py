@@ -120,6 +120,14 @@ def spell_rate_limit(limit: RateLimit) -> str:
     return spelled if limit["name"] == "default" else f"{limit['name']}={spelled}"
 
 
+def rate_words(rate_limits: Iterable[RateLimit]) -> str:
+    """``100 requests in 60 s, 10,000 requests in 86,400 s``; empty for none."""
+    return ", ".join(
+        f"{limit['limit']:,} {'request' if limit['limit'] == 1 else 'requests'} in {limit['window_s']:,} s"
+        for limit in rate_limits
+    )
+
+
 def clean_rate_limits(limits: Sequence[RateLimit]) -> list[RateLimit]:
     """The limits, checked: at most 4, names differ, at least one request, at least a second, at most 31 days."""
     if len(limits) > MAX_RATE_LIMITS:

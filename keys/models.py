@@ -67,6 +67,7 @@ class Api(models.Model):
     identifier = models.CharField(max_length=255, help_text="A URI; the audience of its tokens.")
     description = models.CharField(max_length=300, blank=True)
     default_rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, blank=True)
+    max_rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, db_default=[], blank=True)
     signing_algorithm = models.CharField(
         max_length=8,
         choices=SigningAlgorithm.choices,
@@ -267,9 +268,7 @@ class Usage(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["key", "hour"], name="usage_by_key")]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["secret_id", "hour", "code"], name="usage_unique"),
-        ]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["secret_id", "hour", "code"], name="usage_unique")]
 
     def __str__(self) -> str:
         return f"{self.secret_id} {self.hour:%Y-%m-%d %H}:00 {self.code} {self.count} times"

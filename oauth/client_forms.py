@@ -29,6 +29,11 @@ class GrantChoice:
     is_granted: bool
     picker: scope_choice.Picker
 
+    @property
+    def ceiling(self) -> str:
+        """The most that the API lets a client call it, in words; empty where it sets no such limit."""
+        return limits.rate_words(self.api.max_rate_limits)
+
 
 class ClientForm(CredentialForm):
     """What a person chooses for a client; APIs name the scopes, so they are read from the data as it was sent."""

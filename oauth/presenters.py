@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from keys.limits import rate_words
 from keys.models import Credential, RevokeReason, Secret
 from keys.presenters import CredentialView, Words, status_of
 from keys.states import Facts, Status
@@ -16,6 +17,14 @@ _EXPLANATIONS = {
     Status.PAUSED: "This client is paused. It gets no tokens, and those it has are refused until somebody resumes it.",
     Status.SUSPENDED: "The organization is suspended. Its clients get no tokens, and those they have are refused.",
 }
+
+
+@dataclass(frozen=True)
+class GrantView:
+    """What a client may have at one API; ``ceiling`` is the most that the API lets it call, in words."""
+
+    grant: Grant
+    ceiling: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,11 @@ class ClientView(CredentialView):
     def subject(self) -> Credential:
         """The client."""
         return self.client
+
+    @property
+    def granted(self) -> list[GrantView]:
+        """Its grants as its pages show them."""
+        return [GrantView(grant, rate_words(grant.api.max_rate_limits)) for grant in self.grants]
 
     @property
     def explanation(self) -> str:

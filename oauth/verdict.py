@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from msgspec import Raw
 
-from keys.validation.principals import CredentialMember, OrganizationMember, members
+from keys.validation.principals import CredentialMember, OrganizationMember, limits_on, members
 from keys.validation.shapes import (
     ApiSnapshot,
     Audience,
@@ -50,11 +50,16 @@ def principal_of(
         type=credential.type,
         credential_id=client.client_id,
         secret_id=client.client_id,
-        limited_as=client.limited_as(api.api_id),
         environment=client.environment,
         organization_id=organization.organization_id,
         scopes=scopes,
-        rate_limits=client.rate_limits or api.rate_limits,
+        limits=limits_on(
+            client.organization_id,
+            client.rate_limits,
+            api,
+            everywhere=client.client_id,
+            at_api=client.at(api.api_id),
+        ),
         quota=None,
         shown=members({"credential": credential, "organization": owner}),
         shown_if_valid=members(about | {"metadata": Raw(client.metadata)}),

@@ -1,6 +1,7 @@
 """Four web processes with one key's limit and quota: never more than allowed, and hardly less."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -44,6 +45,27 @@ def test_processes_together_admit_a_burst_and_the_rate(fleet: Fleet) -> None:
     assert set(codes) == {"VALID", "RATE_LIMITED"}
     assert codes["VALID"] <= LIMIT + LIMIT * took_s / WINDOW_S
     assert codes["VALID"] >= 0.95 * (LIMIT + LIMIT * 2 / WINDOW_S)
+
+
+@pytest.mark.parametrize("kind", ["key", "token"])
+def test_a_lower_ceiling_holds_from_the_next_call_on_whatever_a_process_had_in_hand(fleet: Fleet, kind: str) -> None:
+    own = [{"name": "default", "limit": 1_000_000, "window_s": 1}]
+    credential = restricted(fleet, rate_limits=own) if kind == "key" else token_of_a_client(fleet)
+    cap = partial(fleet.writers[0].do, "cap", fleet.here.api)
+    cap({"name": "default", "limit": 100_000, "window_s": 1})
+    assert at_once(fleet.portal.url, fleet.here.api_secret, credential, calls=20) == {"VALID": 20}
+    cap({"name": "default", "limit": 5, "window_s": 3600})
+    lowered = at_once(fleet.portal.url, fleet.here.api_secret, credential, calls=20)
+    cap()
+    assert lowered == {"VALID": 5, "RATE_LIMITED": 15}
+    assert at_once(fleet.portal.url, fleet.here.api_secret, credential, calls=20) == {"VALID": 20}
+
+
+def token_of_a_client(fleet: Fleet) -> str:
+    """An access token of a new client."""
+    writer = fleet.writers[0]
+    client, _ = writer.do("create_client", fleet.here.organization, fleet.here.api)["made"]
+    return str(writer.do("mint", client)["made"][1])
 
 
 def test_of_fifty_calls_at_once_a_quota_of_ten_admits_ten(fleet: Fleet) -> None:

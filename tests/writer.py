@@ -22,7 +22,7 @@ django.setup()
 from django.db import connection  # noqa: E402  # after Django
 
 from keys.models import Api, ApiKey, Environment, RevokeReason  # noqa: E402  # after Django
-from keys.services.apis import disable_api, enable_api  # noqa: E402
+from keys.services.apis import ApiSettings, ScopeSettings, disable_api, edit_api, enable_api  # noqa: E402
 from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key  # noqa: E402
 from keys.services.secrets import end_key_secret, roll_key  # noqa: E402
 from oauth.models import Client  # noqa: E402
@@ -67,6 +67,13 @@ def cut(key: str, *scopes: str) -> Any:
 def restrict(key: str, restrictions: dict[str, Any]) -> Any:
     """Give the key these limits, or this quota."""
     return edit_key(_key(key), KeySettings("recorded", **restrictions), by=COMMAND).propagation, None
+
+
+def cap(api: str, *limits: Any) -> Any:
+    """Give the API this ceiling."""
+    row = Api.objects.get(public_id=api)
+    scopes = {scope.name: ScopeSettings(scope.description, scope.is_sensitive) for scope in row.scopes.all()}
+    return edit_api(row, ApiSettings(row.name, scopes, max_rate_limits=limits), by=COMMAND).propagation, None
 
 
 def roll(key: str, overlap_s: float) -> Any:
@@ -147,6 +154,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "issue": issue,
     "cut": cut,
     "restrict": restrict,
+    "cap": cap,
     "roll": roll,
     "roll_dying": roll_dying,
     "end_oldest": end_oldest,

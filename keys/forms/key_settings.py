@@ -38,6 +38,12 @@ class KeyForm(CredentialForm):
     def __init__(self, *args: Any, api: Api, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now = now
+        if api.max_rate_limits:
+            self.fields[
+                "rate_limits"
+            ].help_text += (
+                f" {api.name} allows each key at most {limits.rate_words(api.max_rate_limits)}, whatever you set."
+            )
         self.scopes = [
             scope_choice.ScopeInfo(scope.name, scope.description, scope.is_sensitive) for scope in api.scopes.all()
         ]

@@ -40,12 +40,16 @@ class ScopeSettings:
 
 @dataclass(frozen=True)
 class ApiSettings:
-    """What the operator chooses for an API; ``scopes`` are by name."""
+    """What the operator chooses for an API; ``scopes`` are by name.
+
+    ``default_rate_limits`` hold for credentials without limits of their own, ``max_rate_limits`` for all besides.
+    """
 
     name: str
     scopes: Mapping[str, ScopeSettings]
     description: str = ""
     default_rate_limits: Sequence[RateLimit] = ()
+    max_rate_limits: Sequence[RateLimit] = ()
     signing_algorithm: SigningAlgorithm = SigningAlgorithm.ES256
     token_lifetime_s: int = limits.DEFAULT_TOKEN_LIFETIME_S
 
@@ -66,6 +70,7 @@ class ApiSettings:
             "default_rate_limits": valid(
                 "default_rate_limits", lambda: limits.clean_rate_limits(self.default_rate_limits)
             ),
+            "max_rate_limits": valid("max_rate_limits", lambda: limits.clean_rate_limits(self.max_rate_limits)),
             "signing_algorithm": self.signing_algorithm,
             "token_lifetime_s": valid("token_lifetime_s", lambda: limits.clean_token_lifetime(self.token_lifetime_s)),
         }
@@ -174,6 +179,7 @@ def _shown(api: Api) -> dict[str, object]:
         "name": api.name,
         "description": api.description,
         "default_rate_limits": api.default_rate_limits,
+        "max_rate_limits": api.max_rate_limits,
         "signing_algorithm": str(api.signing_algorithm),
         "token_lifetime_s": api.token_lifetime_s,
         "scopes": sorted(api.scopes.values_list("name", flat=True)),

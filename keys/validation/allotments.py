@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keys.validation.gcra import SECOND_NS, Standing, token_ns
-from keys.validation.shapes import Limit
+from keys.validation.shapes import Limit, Limits
 
 ALLOTMENTS_A_SECOND = 10
+SHARERS = 10  # a shared bucket is drawn on by so many at once, by estimate
 ALLOTMENT_LIVES_MS = 1_000  # in Redis, where it counts as in use until then
 USE_S = 0.6  # a process stops before, and has time to give back what is left
 # Where tokens are short, a process asks for them no more often than every 10 ms; and no less often than every 250 ms
@@ -19,9 +20,16 @@ USE_S = 0.6  # a process stops before, and has time to give back what is left
 MIN_REFUSAL_S, MAX_REFUSAL_S = 0.01, 0.25
 
 
-def allotment_size(limits: Sequence[Limit]) -> int:
-    """How many tokens to ask for at once: what comes back in 100 ms, so that losing them costs no more; at least 1."""
-    return max(min(limit.limit // (limit.window_s * ALLOTMENTS_A_SECOND) for limit in limits), 1)
+def allotment_size(limits: Limits) -> int:
+    """How many tokens to ask for at once: what comes back in 100 ms, so that losing them costs no more; at least 1.
+
+    From a shared bucket it is a tenth of that, so that one holder leaves enough for others.
+    """
+    return max(min(_batch(limit, is_shared=limit.owner != limits.holder) for limit in limits.each), 1)
+
+
+def _batch(limit: Limit, *, is_shared: bool) -> int:
+    return limit.limit // (limit.window_s * ALLOTMENTS_A_SECOND * (SHARERS if is_shared else 1))
 
 
 @dataclass(slots=True)
@@ -29,7 +37,7 @@ class Allotment:
     """Tokens in hand, and where the limits stood when they were taken."""
 
     id: str
-    limits: tuple[Limit, ...]
+    limits: Limits
     left: int
     ends_at: float
     tightest: Limit
@@ -59,7 +67,7 @@ class Allotment:
 class Refusal:
     """No call of this cost or more is admitted for a while."""
 
-    limits: tuple[Limit, ...]
+    limits: Limits
     cost: int
     ends_at: float
     slowest: Limit
@@ -83,11 +91,9 @@ class Refusal:
         )
 
 
-def allotment(
-    allotment_id: str, limits: tuple[Limit, ...], used_ns: Sequence[int], *, size: int, now: float
-) -> Allotment:
+def allotment(allotment_id: str, limits: Limits, used_ns: Sequence[int], *, size: int, now: float) -> Allotment:
     """``size`` tokens taken at ``now`` or later, after which so much of each limit was in use."""
-    tightest, used = min(zip(limits, used_ns, strict=True), key=lambda pair: _remaining(*pair))
+    tightest, used = min(zip(limits.each, used_ns, strict=True), key=lambda pair: _remaining(*pair))
     return Allotment(
         allotment_id,
         limits,
@@ -100,9 +106,9 @@ def allotment(
     )
 
 
-def refusal(limits: tuple[Limit, ...], used_ns: Sequence[int], *, cost: int, now: float) -> Refusal:
+def refusal(limits: Limits, used_ns: Sequence[int], *, cost: int, now: float) -> Refusal:
     """So much of each limit was in use at ``now`` or later that a call of this cost found too few tokens."""
-    slowest, used = max(zip(limits, used_ns, strict=True), key=lambda pair: _wait_ns(pair[0], pair[1], cost))
+    slowest, used = max(zip(limits.each, used_ns, strict=True), key=lambda pair: _wait_ns(pair[0], pair[1], cost))
     # A cost beyond the whole limit is never admitted; one window is then as good an answer as any.
     wait_s = min(_wait_ns(slowest, used, cost) / SECOND_NS, slowest.window_s)
     return Refusal(

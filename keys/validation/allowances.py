@@ -9,7 +9,7 @@ from keys.validation.database import Unavailable
 from keys.validation.gcra import Standing
 from keys.validation.quotas import Quotas, QuotaStanding
 from keys.validation.ratelimit import RateLimiter
-from keys.validation.shapes import Call, Code, Principal, Verdict
+from keys.validation.shapes import Call, Code, Limits, Principal, Verdict
 
 
 class Allowance(Struct, frozen=True, gc=False):
@@ -37,9 +37,9 @@ class Allowances:
             return Allowance(verdict.code)
         if principal.quota is not None:
             return None
-        if not principal.rate_limits:
+        if principal.limits is None:
             return _UNLIMITED
-        standing = self._limiter.take_now(principal.limited_as, principal.rate_limits, cost=call.cost)
+        standing = self._limiter.take_now(principal.limits, cost=call.cost)
         return None if standing is None else _within(standing)
 
     async def take(self, verdict: Verdict, call: Call, *, now: float, deadline: float) -> Allowance:
@@ -47,7 +47,7 @@ class Allowances:
         principal = verdict.principal
         if principal is None or verdict.code is not Code.VALID:
             return Allowance(verdict.code)
-        standing = await self._take_from_limits(principal, call) if principal.rate_limits else None
+        standing = None if principal.limits is None else await self._take_from_limits(principal.limits, call)
         if standing is not None and not standing.is_admitted:
             return _within(standing)
         if principal.quota is None:
@@ -64,14 +64,13 @@ class Allowances:
         self._give_back(principal, standing, call)
         return Allowance(Code.QUOTA_EXCEEDED, quota=quota)
 
-    async def _take_from_limits(self, principal: Principal, call: Call) -> Standing | None:
-        limited_as, limits = principal.limited_as, principal.rate_limits
-        standing = self._limiter.take_now(limited_as, limits, cost=call.cost)
-        return standing or await self._limiter.take(limited_as, limits, cost=call.cost)
+    async def _take_from_limits(self, limits: Limits, call: Call) -> Standing | None:
+        standing = self._limiter.take_now(limits, cost=call.cost)
+        return standing or await self._limiter.take(limits, cost=call.cost)
 
     def _give_back(self, principal: Principal, standing: Standing | None, call: Call) -> None:
-        if standing is not None:
-            self._limiter.give_back(principal.limited_as, principal.rate_limits, standing, cost=call.cost)
+        if standing is not None and principal.limits is not None:
+            self._limiter.give_back(principal.limits, standing, cost=call.cost)
 
 
 def _within(standing: Standing) -> Allowance:

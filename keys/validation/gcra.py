@@ -52,10 +52,10 @@ class Buckets:
     """The buckets of this process; used from the event loop alone."""
 
     def __init__(self) -> None:
-        self._full_at: dict[tuple[str, Limit], int] = {}
+        self._full_at: dict[tuple[str, int, int], int] = {}  # by owner, limit and window
         self._sweep_at = SWEEP_AT
 
-    def take(self, credential_id: str, limits: Sequence[Limit], *, cost: int, now_ns: int) -> Standing | None:
+    def take(self, limits: Sequence[Limit], *, cost: int, now_ns: int) -> Standing | None:
         """Spend ``cost`` from every limit, or from none; returns the tightest, or the one to wait for longest.
 
         None where there is no limit. A cost of 0 only looks.
@@ -65,7 +65,7 @@ class Buckets:
         found = [
             (bucket, *spend(limit, self._full_at.get(bucket, 0), cost=cost, now_ns=now_ns))
             for limit in limits
-            for bucket in [(credential_id, limit)]
+            for bucket in [_bucket(limit)]
         ]
         refused = [standing for _, _, standing in found if not standing.is_admitted]
         if refused:
@@ -76,16 +76,18 @@ class Buckets:
                 self._sweep(now_ns)
         return min((standing for _, _, standing in found), key=lambda standing: standing.remaining)
 
-    def give_back(self, credential_id: str, limits: Sequence[Limit], *, cost: int) -> None:
+    def give_back(self, limits: Sequence[Limit], *, cost: int) -> None:
         """Undo a ``take`` that came to nothing."""
         for limit in limits:
-            bucket = (credential_id, limit)
+            bucket = _bucket(limit)
             if bucket in self._full_at:
                 self._full_at[bucket] -= cost * limit.window_s * SECOND_NS
 
     def _sweep(self, now_ns: int) -> None:
         """Forget full buckets, which are as good as none; only live credentials have any, which bounds them."""
-        self._full_at = {
-            bucket: full_at for bucket, full_at in self._full_at.items() if full_at > now_ns * bucket[1].limit
-        }
+        self._full_at = {bucket: full_at for bucket, full_at in self._full_at.items() if full_at > now_ns * bucket[1]}
         self._sweep_at = max(SWEEP_AT, 2 * len(self._full_at))
+
+
+def _bucket(limit: Limit) -> tuple[str, int, int]:
+    return limit.owner, limit.limit, limit.window_s

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
-from keys.validation.shapes import ApiSnapshot, KeySnapshot, OrganizationSnapshot, Principal
+from keys.validation.shapes import ApiSnapshot, KeySnapshot, Limit, Limits, OrganizationSnapshot, Principal
 
 
 class CredentialMember(Struct, frozen=True):
@@ -45,11 +46,10 @@ def principal_of(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationS
         type=credential.type,
         credential_id=key.key_id,
         secret_id=key.secret_id,
-        limited_as=key.key_id,
         environment=key.environment,
         organization_id=organization.organization_id,
         scopes=scopes,
-        rate_limits=key.rate_limits or api.rate_limits,
+        limits=limits_on(key.organization_id, key.rate_limits, api, everywhere=key.key_id, at_api=key.key_id),
         quota=key.quota,
         shown=members({"credential": credential, "organization": owner}),
         shown_if_valid=members(
@@ -66,6 +66,27 @@ def principal_of(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationS
             "env": key.environment,
         },
     )
+
+
+def limits_on(
+    organization_id: str, own: tuple[Limit, ...], api: ApiSnapshot, *, everywhere: str, at_api: str
+) -> Limits | None:
+    """All limits on a credential's calls to the API: its own or else the API's defaults, and the API's ceiling.
+
+    ``everywhere`` owns the credential's own limits, ``at_api`` those of the API. For a key both are its id.
+    """
+    usual = [replace(limit, owner=everywhere) for limit in own] or _of_api(api.rate_limits, at_api)
+    ceiling = [replace(limit, name=f"api.{limit.name}") for limit in _of_api(api.max_rate_limits, at_api)]
+    each: dict[tuple[str, int, int], Limit] = {}
+    for limit in [*usual, *ceiling]:
+        each.setdefault((limit.owner, limit.limit, limit.window_s), limit)
+    if not each:
+        return None
+    return Limits(everywhere if own and not ceiling else at_api, organization_id, tuple(each.values()))
+
+
+def _of_api(limits: tuple[Limit, ...], at_api: str) -> list[Limit]:
+    return [replace(limit, owner=at_api) for limit in limits]
 
 
 def members(values: Mapping[str, object]) -> bytes:

@@ -15,6 +15,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from keys.validation.shapes import Limits
+
 PREFIX = "latchkey:"
 REGISTER = f"{PREFIX}register"
 CHANNEL = f"{PREFIX}invalidations"
@@ -45,9 +47,10 @@ def copy_keys(names: Sequence[str]) -> list[str]:
     return [key for name in names for key in (f"{PREFIX}copy:{name}", f"{PREFIX}token:{name}")]
 
 
-def bucket_keys(credential_id: str, limits: Sequence[str]) -> list[str]:
-    """The keys of a credential's buckets, one a limit; the braces keep them on one node of a cluster."""
-    return [f"{PREFIX}limit:{{{credential_id}}}:{limit}" for limit in limits]
+def bucket_keys(limits: Limits) -> list[str]:
+    """The keys of the buckets, one a limit; the braces keep an organization's buckets on one node of a cluster."""
+    start = f"{PREFIX}limit:{{{limits.organization_id}}}:"
+    return [f"{start}{limit.owner}:{limit.limit}/{limit.window_s}" for limit in limits.each]
 
 
 def acknowledgements_key(message_id: str) -> str:

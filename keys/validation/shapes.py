@@ -38,11 +38,26 @@ class Code(StrEnum):
 
 
 class Limit(Struct, frozen=True, gc=False):
-    """``limit`` requests per ``window_s`` seconds, under a name."""
+    """``limit`` requests per ``window_s`` seconds, under a name.
+
+    ``owner`` says whose requests count together. It is empty in a snapshot, where nobody has made a request yet.
+    """
 
     name: str
     limit: int
     window_s: int
+    owner: str = ""
+
+
+class Limits(Struct, frozen=True, gc=False):
+    """All limits on one credential's calls to one API; no two have the same owner, limit and window.
+
+    A process keeps tokens under ``holder``. A limit with another owner is shared with other holders.
+    """
+
+    holder: str
+    organization_id: str
+    each: tuple[Limit, ...]
 
 
 class Quota(Struct, frozen=True, gc=False):
@@ -105,7 +120,8 @@ class ApiSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="api"):
     api_id: str
     identifier: str
     scopes: frozenset[str]
-    rate_limits: tuple[Limit, ...]
+    rate_limits: tuple[Limit, ...]  # for credentials without limits of their own
+    max_rate_limits: tuple[Limit, ...]  # for every credential, besides those
     signing_algorithm: str
     token_lifetime_s: int
     is_disabled: bool
@@ -159,9 +175,9 @@ class ClientSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="clien
     is_revoked: bool
     is_compromised: bool
 
-    def limited_as(self, api_id: str) -> str:
-        """What its calls to an API are counted under: by limits of its own all alike, by those of APIs each apart."""
-        return self.client_id if self.rate_limits else f"{self.client_id}@{api_id}"
+    def at(self, api_id: str) -> str:
+        """Name the client's calls to one API, which the limits of that API count apart from other calls."""
+        return f"{self.client_id}@{api_id}"
 
 
 class SigningKeyFacts(Struct, frozen=True, kw_only=True):
@@ -207,17 +223,16 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     """Who a credential stands for, told only to whoever presented the right secret.
 
     ``secret_id`` is what usage is counted under: a token has no secret, and counts for its client as a whole.
-    ``limited_as`` is what rate limits are counted under.
+    ``limits`` is None where nothing limits the rate of calls.
     """
 
     type: str
     credential_id: str
     secret_id: str
-    limited_as: str
     environment: str
     organization_id: str
     scopes: tuple[str, ...]
-    rate_limits: tuple[Limit, ...]
+    limits: Limits | None
     quota: Quota | None = None
     shown: bytes  # JSON members: what every answer shows of it
     shown_if_valid: bytes  # JSON members: what is shown besides, where the call is let through

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from keys import activity, usage
 from keys.forms.actions import ExtensionForm
+from keys.limits import rate_words
 from keys.presenters import CredentialView, KeyView, quota_view, secret_rows
 from keys.snippets import with_variable
 from keys.views.access import get_view
@@ -100,6 +101,7 @@ def key_settings(request: MemberRequest, public_id: str) -> HttpResponse:
         "view": view,
         "tabs": _tabs(view, "keys:settings"),
         "rate_limits": activity.words(view.key.rate_limits),
+        "ceiling": rate_words(view.key.api.max_rate_limits),
         "quota": quota_view(view.key, now=timezone.now()),
         "metadata": json.dumps(view.key.metadata, indent=2, ensure_ascii=False) if view.key.metadata else "",
     }

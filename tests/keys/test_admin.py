@@ -42,6 +42,7 @@ def api_form(**changed: object) -> dict[str, object]:
         "identifier": "https://shop.example.com",
         "description": "All about orders",
         "default_rate_limits": "100/60\ndaily=10000/86400",
+        "max_rate_limits": "1000/60",
         "signing_algorithm": "RS256",
         "token_lifetime_s": "3600",
         "scopes-TOTAL_FORMS": "2",
@@ -73,6 +74,7 @@ def test_an_api_is_made_with_its_scopes(eve_client: Client) -> None:
     assert response["Location"] == f"/admin/keys/api/{api.pk}/change/"
     assert list(api.scopes.values_list("name", "is_sensitive")) == [("orders:read", False), ("orders:write", True)]
     assert api.default_rate_limits[1] == {"name": "daily", "limit": 10000, "window_s": 86400}
+    assert api.max_rate_limits == [{"name": "default", "limit": 1000, "window_s": 60}]
     assert (api.signing_algorithm, api.token_lifetime_s) == ("RS256", 3600)
     assert AuditEvent.objects.get(action=AuditAction.API_CREATED).actor_kind == "staff"
 
@@ -85,6 +87,7 @@ def test_an_api_is_made_with_its_scopes(eve_client: Client) -> None:
         ({"identifier": "orders"}, "Use an absolute URI"),
         ({"identifier": "https://orders.example.com"}, "Another API has this identifier."),
         ({"default_rate_limits": "many"}, "Write a limit as requests/seconds"),
+        ({"max_rate_limits": "1/1\n2/2"}, "Two limits have the same name."),
         ({"token_lifetime_s": "59"}, "greater than or equal to 60"),
         ({"scopes-0-name": "orders read"}, "Use printable ASCII"),
         ({"scopes-1-name": "orders:read"}, "Two rows name the same scope."),

@@ -73,6 +73,12 @@ def test_a_rate_limit_out_of_bounds_is_refused(text: str) -> None:
         limits.clean_rate_limits([limits.parse_rate_limit(text)])
 
 
+@pytest.mark.parametrize("name", ["api.", "api.default", "org.", "org.daily", "default."])
+def test_a_limit_may_not_pass_for_one_of_the_api_or_the_organization(name: str) -> None:
+    with pytest.raises(ValueError, match="name starts with a-z"):
+        limits.clean_rate_limits([limits.RateLimit(name=name, limit=1, window_s=1)])
+
+
 def test_two_limits_of_one_name_are_refused() -> None:
     limit = limits.parse_rate_limit("1/1")
     with pytest.raises(ValueError, match="same name"):

@@ -140,6 +140,7 @@ def api(api_id: str, identifier: str, scopes: set[str]) -> ApiSnapshot:
         identifier=identifier,
         scopes=frozenset(scopes),
         rate_limits=(),
+        max_rate_limits=(),
         signing_algorithm="ES256",
         token_lifetime_s=900,
         is_disabled=False,

@@ -228,6 +228,23 @@ def test_without_limits_of_its_own_a_client_is_under_those_of_each_api_by_themse
     assert told == ["VALID", "VALID", "RATE_LIMITED", "RATE_LIMITED"]
 
 
+def test_each_apis_ceiling_holds_besides_a_clients_own_limit(
+    api_secret: IssuedApiSecret, client_row: Client, api: Api
+) -> None:
+    scopes = {name: ScopeSettings("") for name in ("orders:read", "orders:write", "refunds:write")}
+    capped = ApiSettings("Capped", scopes, max_rate_limits=[RateLimit(name="default", limit=2, window_s=3600)])
+    other = create_api("https://capped.example.com", capped, by=COMMAND).api
+    edit_api(api, capped, by=COMMAND)
+    own = ClientSettings("n", rate_limits=[RateLimit(name="default", limit=3, window_s=3600)])
+    edit_client(client_row, own, grants={each.public_id: ["orders:read"] for each in (api, other)}, by=COMMAND)
+    others = issue_api_secret(other, name="B", environment=Environment.LIVE, by=COMMAND)
+    here, there = (sign(claims_for(client_row, each)) for each in (api, other))
+    asked = [(api_secret, here), (api_secret, here), (api_secret, here), (others, there), (others, there)]
+    told = [ask_validate(secret, token) for secret, token in asked]
+    assert [each["code"] for each in told] == ["VALID", "VALID", "RATE_LIMITED", "VALID", "RATE_LIMITED"]
+    assert [each["rate_limit"]["limit"] for each in told] == [2, 2, 2, 3, 3]
+
+
 def encode(value: object) -> str:
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -32,6 +32,7 @@ API = ApiSnapshot(
     identifier=TOKEN.aud,
     scopes=frozenset({"orders:read"}),
     rate_limits=(),
+    max_rate_limits=(),
     signing_algorithm="ES256",
     token_lifetime_s=900,
     is_disabled=False,

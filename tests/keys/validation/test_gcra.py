@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from keys.validation.gcra import SECOND_NS, Buckets, Standing
 from keys.validation.shapes import Limit
@@ -11,14 +12,15 @@ HUNDRED_A_MINUTE = Limit("default", 100, 60)
 
 
 def take(limiter: Buckets, *limits: Limit, cost: int = 1, at_s: float = 0, key: str = "key_1") -> Standing:
-    standing = limiter.take(key, limits, cost=cost, now_ns=SECOND_NS + round(at_s * SECOND_NS))
+    owned = [replace(limit, owner=key) for limit in limits]
+    standing = limiter.take(owned, cost=cost, now_ns=SECOND_NS + round(at_s * SECOND_NS))
     assert standing is not None
     return standing
 
 
 def test_the_first_call_leaves_all_but_one() -> None:
     standing = take(Buckets(), HUNDRED_A_MINUTE)
-    assert standing == Standing(HUNDRED_A_MINUTE, True, 99, 0.6, 0)
+    assert standing == Standing(replace(HUNDRED_A_MINUTE, owner="key_1"), True, 99, 0.6, 0)
 
 
 def test_a_full_burst_is_admitted_and_the_next_call_waits_for_one_request() -> None:
@@ -69,7 +71,7 @@ def test_credentials_do_not_share_a_bucket() -> None:
 
 
 def test_no_limit_has_no_standing() -> None:
-    assert Buckets().take("key_1", (), cost=1, now_ns=0) is None
+    assert Buckets().take((), cost=1, now_ns=0) is None
 
 
 def test_full_buckets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +92,7 @@ def test_in_any_window_no_more_than_a_burst_and_the_rate_are_admitted(
     limiter, now_ns, admitted = Buckets(), 0, []
     for wait_ms, cost in calls:
         now_ns += wait_ms * 1_000_000
-        standing = limiter.take("key_1", [limit], cost=cost, now_ns=now_ns)
+        standing = limiter.take([limit], cost=cost, now_ns=now_ns)
         assert standing is not None
         assert 0 <= standing.remaining <= limit.limit
         if standing.is_admitted:

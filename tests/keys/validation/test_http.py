@@ -258,6 +258,26 @@ def test_a_rate_limit_is_told_and_holds(api_secret: IssuedApiSecret, issued: Iss
     assert 1799 < refused["retry_after_s"] <= 1800
 
 
+def test_an_apis_ceiling_holds_whatever_limits_a_key_has_of_its_own(
+    api: Api, api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
+) -> None:
+    edit_key(issued.key, KeySettings("k", rate_limits=[parse_rate_limit("1000000/1")]), by=as_ada)
+    scopes = {scope: ScopeSettings() for scope in api.scopes.values_list("name", flat=True)}
+    edit_api(api, ApiSettings("Orders", scopes, max_rate_limits=[parse_rate_limit("2/3600")]), by=COMMAND)
+    told = [ask_validate(api_secret, {"credential": issued.secret_text}).json for _ in range(3)]
+    assert [each["code"] for each in told] == ["VALID", "VALID", "RATE_LIMITED"]
+    assert [each["rate_limit"]["limit"] for each in told] == [2, 2, 2]
+    assert told[0]["rate_limit"] == {"limit": 2, "window_s": 3600, "remaining": 1, "reset_s": 1800.0}
+
+
+def test_a_limit_below_the_ceiling_is_the_one_that_is_told(
+    api: Api, api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
+) -> None:
+    edit_key(issued.key, KeySettings("k", rate_limits=[parse_rate_limit("2/60")]), by=as_ada)
+    edit_api(api, ApiSettings("Orders", {}, max_rate_limits=[parse_rate_limit("100/60")]), by=COMMAND)
+    assert ask_validate(api_secret, {"credential": issued.secret_text}).json["rate_limit"]["limit"] == 2
+
+
 def test_a_quota_is_told_and_what_it_refuses_costs_no_limit(
     api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
 ) -> None:

@@ -14,17 +14,24 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from keys.validation import ratelimit
-from keys.validation.allotments import ALLOTMENT_LIVES_MS
+from keys.validation.allotments import ALLOTMENT_LIVES_MS, allotment_size
 from keys.validation.gcra import Standing
 from keys.validation.ratelimit import RateLimiter, WithoutRedis
-from keys.validation.redis_link import Link, Script
-from keys.validation.shapes import Limit
+from keys.validation.redis_link import Link, Script, bucket_keys
+from keys.validation.shapes import Limit, Limits
 from tests import environment
 from tests.devservices import Service, start_valkey
 from tests.oauth.memory import world
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="without a Redis there is one process")
-FAST, SLOW = Limit("default", 1000, 1), Limit("daily", 10, 86_400)
+FAST, SLOW = Limit("default", 1000, 1, "key_1"), Limit("daily", 10, 86_400, "key_1")
+
+
+def limits_of_key(*limits: Limit) -> Limits:
+    """Such limits of one key."""
+    return Limits(
+        "key_1", "org_1", tuple(msgspec.structs.replace(limit, owner=limit.owner or "key_1") for limit in limits)
+    )
 
 
 class Clock:
@@ -54,8 +61,8 @@ class Processes:
 
     async def take(self, process: int, *limits: Limit, cost: int = 1) -> Standing:
         """As the engine does."""
-        limiter = self.limiters[process]
-        standing = limiter.take_now("key_1", limits, cost=cost) or await limiter.take("key_1", limits, cost=cost)
+        limiter, every = self.limiters[process], limits_of_key(*limits)
+        standing = limiter.take_now(every, cost=cost) or await limiter.take(every, cost=cost)
         assert standing is not None
         return standing
 
@@ -127,13 +134,47 @@ def test_what_is_held_for_a_client_goes_back_when_it_changes(clock: Clock, limit
     client = msgspec.structs.replace(world().client, rate_limits=limits)
 
     async def scene(processes: Processes) -> None:
-        limiter, limited_as = processes.limiters[0], client.limited_as("api_1")
-        await limiter.take(limited_as, (FAST,), cost=1)
-        assert limiter.take_now(limited_as, (FAST,), cost=1)
+        limiter = processes.limiters[0]
+        every = Limits(client.client_id if limits else client.at("api_1"), "org_1", (FAST,))
+        await limiter.take(every, cost=1)
+        assert limiter.take_now(every, cost=1)
         limiter.forget(client)
-        assert limiter.take_now(limited_as, (FAST,), cost=1) is None
+        assert limiter.take_now(every, cost=1) is None
 
     play(1, scene)
+
+
+def test_tokens_in_hand_are_not_spent_once_a_ceiling_was_lowered(clock: Clock) -> None:
+    async def scene(processes: Processes) -> None:
+        for process in (0, 1):
+            assert (await processes.take(process, FAST, Limit("api.default", 500, 1))).is_admitted
+        lowered = [await processes.take(number % 2, FAST, Limit("api.default", 3, 3600)) for number in range(8)]
+        assert sum(standing.is_admitted for standing in lowered) == 3
+
+    play(2, scene)
+
+
+def test_buckets_of_one_organization_lie_on_one_node_and_apart_by_owner() -> None:
+    limits = (Limit("default", 9, 60, "key_1"), Limit("org.default", 9, 60, "org_1@api_1"))
+    keys = bucket_keys(Limits("key_1", "org_1", limits))
+    assert keys == ["latchkey:limit:{org_1}:key_1:9/60", "latchkey:limit:{org_1}:org_1@api_1:9/60"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "size"),
+    [
+        ([FAST], 100),
+        ([SLOW], 1),
+        ([FAST, SLOW], 1),
+        ([Limit("a", 1000, 1, "org_1@api_1")], 10),
+        ([Limit("a", 50, 1, "org_1@api_1")], 1),
+        ([FAST, Limit("a", 2000, 1, "org_1@api_1")], 20),
+    ],
+)
+def test_a_batch_is_what_comes_back_in_100_ms_and_a_tenth_of_that_where_a_bucket_is_shared(
+    limits: list[Limit], size: int
+) -> None:
+    assert allotment_size(limits_of_key(*limits)) == size
 
 
 def test_tokens_in_hand_and_refusals_that_hold_cost_no_request(clock: Clock, valkey: "redis.Redis") -> None:
@@ -189,7 +230,7 @@ def test_what_is_given_back_can_be_taken_again(clock: Clock) -> None:
         for _ in range(20):
             standing = await processes.take(0, SLOW)
             assert standing.is_admitted
-            processes.limiters[0].give_back("key_1", (SLOW,), standing, cost=1)
+            processes.limiters[0].give_back(limits_of_key(SLOW), standing, cost=1)
 
     play(1, scene)
 
@@ -216,8 +257,8 @@ def decide(without_redis: WithoutRedis, service: Service, settings: Settings) ->
             for number in range(16):
                 if number == 4:
                     service.stop()
-                standing = limiter.take_now("key_1", (SLOW,), cost=1)
-                standing = standing or await limiter.take("key_1", (SLOW,), cost=1)
+                standing = limiter.take_now(limits_of_key(SLOW), cost=1)
+                standing = standing or await limiter.take(limits_of_key(SLOW), cost=1)
                 told.append(None if standing is None else standing.is_admitted)
         finally:
             await link.close()
@@ -285,7 +326,7 @@ class History:
                 limiter._drop("key_1")
                 await limiter._return_left_over()
                 for taker, standing, taken in self.undecided:
-                    self.processes.limiters[taker].give_back("key_1", self.limits, standing, cost=taken)
+                    self.processes.limiters[taker].give_back(limits_of_key(*self.limits), standing, cost=taken)
                 self.undecided.clear()
             case "die":
                 limiter._drop("key_1")

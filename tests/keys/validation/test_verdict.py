@@ -17,6 +17,7 @@ from keys.validation.shapes import (
     Code,
     KeySnapshot,
     Limit,
+    Limits,
     OrganizationSnapshot,
 )
 from keys.validation.verdict import decide, works
@@ -47,6 +48,7 @@ API = ApiSnapshot(
     identifier="https://orders.example.com",
     scopes=frozenset({"orders:read", "orders:write", "refunds:write"}),
     rate_limits=(),
+    max_rate_limits=(),
     signing_algorithm="ES256",
     token_lifetime_s=900,
     is_disabled=False,
@@ -179,14 +181,32 @@ def test_networks_admit_addresses_within_them_alone(networks: tuple[str, ...], a
     assert decide(replace(KEY, networks=networks), API, ORGANIZATION, call, AUDIENCE, now=NOW).code is code
 
 
-def test_a_keys_own_limits_replace_the_apis() -> None:
-    theirs, own = Limit("default", 10, 1), Limit("daily", 100, 86_400)
-    api = replace(API, rate_limits=(theirs,))
-    inherited = decide(KEY, api, ORGANIZATION, Call(), AUDIENCE, now=NOW).principal
-    replaced = decide(replace(KEY, rate_limits=(own,)), api, ORGANIZATION, Call(), AUDIENCE, now=NOW).principal
-    assert inherited is not None
-    assert replaced is not None
-    assert (inherited.rate_limits, replaced.rate_limits) == ((theirs,), (own,))
+OWN, USUAL, MOST = Limit("daily", 100, 86_400), Limit("default", 10, 1), Limit("default", 50, 60)
+
+
+@pytest.mark.parametrize(
+    ("own", "usual", "ceiling", "each"),
+    [
+        ((), (), (), None),
+        ((), (USUAL,), (), [("default", 10, 1)]),
+        ((OWN,), (USUAL,), (), [("daily", 100, 86_400)]),
+        ((OWN,), (USUAL,), (MOST,), [("daily", 100, 86_400), ("api.default", 50, 60)]),
+        ((), (USUAL,), (MOST,), [("default", 10, 1), ("api.default", 50, 60)]),
+        ((), (), (MOST,), [("api.default", 50, 60)]),
+        ((MOST,), (), (MOST,), [("default", 50, 60)]),  # counted once
+    ],
+)
+def test_a_keys_own_limits_replace_the_apis_and_its_ceiling_holds_besides(
+    own: tuple[Limit, ...],
+    usual: tuple[Limit, ...],
+    ceiling: tuple[Limit, ...],
+    each: list[tuple[str, int, int]] | None,
+) -> None:
+    key, api = replace(KEY, rate_limits=own), replace(API, rate_limits=usual, max_rate_limits=ceiling)
+    principal = decide(key, api, ORGANIZATION, Call(), AUDIENCE, now=NOW).principal
+    assert principal is not None
+    expected = each and Limits("key_1", "org_1", tuple(Limit(*limit, owner="key_1") for limit in each))
+    assert principal.limits == expected
 
 
 @given(

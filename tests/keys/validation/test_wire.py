@@ -51,6 +51,7 @@ SNAPSHOTS: list[tuple[str, Snapshot]] = [
             identifier="urn:a",
             scopes=frozenset({"x"}),
             rate_limits=(),
+            max_rate_limits=(),
             signing_algorithm="ES256",
             token_lifetime_s=900,
             is_disabled=False,

@@ -8,9 +8,11 @@ from django.test import Client
 from django.utils import timezone
 from selectolax.lexbor import LexborHTMLParser
 
+from keys.limits import parse_rate_limit
 from keys.models import ApiKey, QuotaUse, RevokeReason
+from keys.services.apis import ApiSettings, ScopeSettings, edit_api
 from keys.services.keys import KeySettings, edit_key, revoke_key
-from portal.audit import Actor
+from portal.audit import COMMAND, Actor
 from portal.models import AuditEvent, User
 from tests.keys.views.page import the
 
@@ -36,6 +38,18 @@ def filled_in(html: str) -> dict[str, str]:
 def review(client: Client, key: ApiKey, **changes: str) -> str:
     sent = filled_in(client.get(where(key)).text) | changes | {"step": "review"}
     return client.post(where(key), sent).text
+
+
+def test_the_apis_ceiling_stands_in_the_forms_and_on_the_keys_page(
+    key: ApiKey, ada_client: Client, cyn_client: Client
+) -> None:
+    scopes = {name: ScopeSettings() for name in key.scopes}
+    limits = [parse_rate_limit("1000/60"), parse_rate_limit("daily=10000/86400")]
+    edit_api(key.api, ApiSettings("Orders", scopes, max_rate_limits=limits), by=COMMAND)
+    words = "at most 1,000 requests in 60 s, 10,000 requests in 86,400 s"
+    for page in (where(key), "/app/keys/new/"):
+        assert f"Orders allows each key {words}" in ada_client.get(page).text
+    assert words in cyn_client.get(f"/app/keys/{key.public_id}/settings/").text.lower()
 
 
 def test_the_form_as_it_stands_changes_nothing(key: ApiKey, ada_client: Client) -> None:

@@ -10,9 +10,10 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
+from keys.limits import parse_rate_limit
 from keys.models import Api
 from keys.secret import parse
-from keys.services.apis import ApiSettings, create_api
+from keys.services.apis import ApiSettings, ScopeSettings, create_api, edit_api
 from oauth.jti import Place, new_jti
 from oauth.models import Client, RevokedToken
 from oauth.services import tokens
@@ -70,6 +71,18 @@ def test_a_new_client_is_shown_its_secret_once_and_never_again(
         assert secret not in ada_client.get(where(page, made)).text
     assert secret not in json.dumps(dict(ada_client.session.items()))
     assert f"audience={api.identifier}" in the("main", answer.text).text()
+
+
+def test_each_apis_ceiling_stands_in_the_forms_and_on_the_clients_pages(
+    oauth_client: Client, api: Api, ada_client: Browser, cyn_client: Browser
+) -> None:
+    scopes = {name: ScopeSettings() for name in ("orders:read", "orders:write")}
+    limits = [parse_rate_limit("1000/60")]
+    edit_api(api, ApiSettings("Orders", scopes, max_rate_limits=limits), by=COMMAND)
+    for form in ("/app/clients/new/", where("edit", oauth_client)):
+        assert "At most 1,000 requests in 60 s" in ada_client.get(form).text
+    for page in ("detail", "settings"):
+        assert "At most 1,000 requests in 60 s" in cyn_client.get(where(page, oauth_client)).text
 
 
 def test_a_client_may_belong_to_a_service_account_of_its_own_organization_alone(
