@@ -7,9 +7,11 @@ from uuid import uuid4
 from django import forms
 
 from keys import limits
-from keys.limits import MAX_NAME_CHARS, MAX_SCOPE_CHARS, RateLimit
+from keys.forms.fields import valid
+from keys.limits import MAX_SCOPE_CHARS, RateLimit
 from keys.models import Api, Environment, RevokeReason, SigningAlgorithm
 from keys.services.apis import MAX_DESCRIPTION_CHARS, MAX_IDENTIFIER_CHARS, ApiSettings, ScopeSettings
+from portal.names import MAX_NAME_CHARS, clean_name
 
 OVERLAPS = {
     "0": "No overlap: it ends now",
@@ -46,10 +48,7 @@ class IssueForm(OnceForm):
 
     def clean_name(self) -> str:
         """The name as it will be stored."""
-        try:
-            return limits.clean_name(self.cleaned_data["name"])
-        except ValueError as exc:
-            raise forms.ValidationError(str(exc)) from None
+        return valid(clean_name, self.cleaned_data["name"])
 
 
 class RollForm(OnceForm):
@@ -110,18 +109,11 @@ class ApiForm(forms.Form):
 
     def clean_default_rate_limits(self) -> list[RateLimit]:
         """The limits, one from each line."""
-        return _rate_limits(self.cleaned_data["default_rate_limits"])
+        return valid(limits.parse_rate_limits, self.cleaned_data["default_rate_limits"])
 
     def clean_max_rate_limits(self) -> list[RateLimit]:
         """The limits, one from each line."""
-        return _rate_limits(self.cleaned_data["max_rate_limits"])
-
-
-def _rate_limits(text: str) -> list[RateLimit]:
-    try:
-        return limits.parse_rate_limits(text)
-    except ValueError as exc:
-        raise forms.ValidationError(str(exc)) from None
+        return valid(limits.parse_rate_limits, self.cleaned_data["max_rate_limits"])
 
 
 class ScopeForm(forms.Form):
@@ -137,6 +129,10 @@ class ScopeForm(forms.Form):
         if not limits.is_scope(name):
             raise forms.ValidationError("Use printable ASCII without spaces, quotes or backslashes: orders:read.")
         return name
+
+    def clean_description(self) -> str:
+        """The description, by the rules of a note."""
+        return valid(limits.clean_note, self.cleaned_data["description"])
 
 
 class BaseScopeFormSet(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in the stubs alone

@@ -6,13 +6,13 @@ The text of each error is meant for the person who typed the value.
 import ipaddress
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TypedDict
 
+from portal.names import clean_name, normal_name
+
 MAX_AGENT_CHARS = 200
-MAX_NAME_CHARS = 100
 MAX_NOTE_CHARS = 200
 MAX_SCOPES = 100
 MAX_SCOPE_CHARS = 128
@@ -33,7 +33,6 @@ _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}")
 _LIMIT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 _RATE_LIMIT = re.compile(r"(?:(?P<name>[a-z][a-z0-9_-]{0,31})=)?(?P<limit>\d{1,7})/(?P<window_s>\d{1,7})", re.ASCII)
 _QUOTA = re.compile(r"(?P<limit>\d{1,10})(?:/(?P<refill>day|month))?", re.ASCII)
-_BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 class RateLimit(TypedDict):
@@ -51,21 +50,9 @@ class Quota(TypedDict):
     refill: str
 
 
-def clean_name(text: str, *, max_chars: int = MAX_NAME_CHARS) -> str:
-    """The name in NFC without outer spaces; control and direction-changing characters are refused, not removed."""
-    name = unicodedata.normalize("NFC", text.strip())
-    if not name:
-        raise ValueError("Enter a name.")
-    if len(name) > max_chars:
-        raise ValueError(f"Use at most {max_chars} characters; this has {len(name)}.")
-    if any(unicodedata.category(char) in {"Cc", "Cs"} or unicodedata.bidirectional(char) in _BIDI for char in name):
-        raise ValueError("Leave out control characters and direction marks.")
-    return name
-
-
 def clean_note(text: str) -> str:
     """The note by the rules of a name, at most 200 characters; it may be empty."""
-    return clean_name(text, max_chars=MAX_NOTE_CHARS) if text.strip() else ""
+    return clean_name(text, max_chars=MAX_NOTE_CHARS) if normal_name(text) else ""
 
 
 def is_scope(text: str) -> bool:
@@ -78,7 +65,8 @@ def clean_scopes(names: Iterable[str], *, grantable: Iterable[str]) -> list[str]
     scopes = sorted(set(names))
     if len(scopes) > MAX_SCOPES:
         raise ValueError(f"Choose at most {MAX_SCOPES} scopes.")
-    unknown = [scope for scope in scopes if scope not in set(grantable)]
+    known = set(grantable)
+    unknown = [scope for scope in scopes if scope not in known]
     if unknown:
         raise ValueError(f"This API has no scope {', '.join(repr(scope) for scope in unknown[:3])}.")
     return scopes

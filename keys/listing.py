@@ -17,6 +17,7 @@ from keys.models import Credential, RevokeReason
 from keys.secret import RANDOM_CHARS, Kind, kind_of
 from keys.states import EXPIRES_SOON, IDLE_AFTER, NEVER_USED_AFTER, Status
 from keys.validation.peppers import candidate_digests
+from portal.names import normal_name
 
 PAGE_SIZE = 50
 MAX_COUNTED = 10_000
@@ -162,8 +163,8 @@ def is_whole_secret(text: str) -> bool:
 
 
 def searchable(text: str) -> str:
-    """The text as an address may hold it: of what begins or looks like a secret, only as much as its hint shows."""
-    return _LONG_PART.sub(r"\1", _BEGINNING.sub(r"\1", text.strip()))[:MAX_SEARCH_CHARS]
+    """The text in the form of names, as an address may hold it: of a secret, only as much as its hint shows."""
+    return _LONG_PART.sub(r"\1", _BEGINNING.sub(r"\1", normal_name(text)))[:MAX_SEARCH_CHARS]
 
 
 def scopes_contain(text: str) -> Contains:

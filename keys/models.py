@@ -13,7 +13,6 @@ from keys.ids import api_id, key_id, secret_id
 from keys.limits import (
     DEFAULT_TOKEN_LIFETIME_S,
     MAX_AGENT_CHARS,
-    MAX_NAME_CHARS,
     MAX_NOTE_CHARS,
     MAX_QUOTA,
     MAX_SCOPE_CHARS,
@@ -26,6 +25,7 @@ from keys.limits import (
 from keys.secret import MAX_HINT_CHARS
 from portal.ids import MAX_PUBLIC_ID_CHARS
 from portal.models import Organization, ServiceAccount, User
+from portal.names import MAX_NAME_CHARS
 
 MAX_PEPPER_VERSION_CHARS = 16
 

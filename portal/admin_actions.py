@@ -26,6 +26,7 @@ from django.utils.http import urlencode
 from portal import reauthentication
 from portal.audit import ActorKind
 from portal.http import actor_of, shown_once
+from portal.names import normal_name
 from portal.outbox import Propagation, together
 from portal.times import exact_words
 
@@ -116,6 +117,12 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         offered = {str(getattr(item, "parameter_name", item)) for item in self.get_list_filter(request)}
         is_offered = name in offered and comparison in FILTER_COMPARISONS
         return is_offered and super().lookup_allowed(lookup, value, request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Object], search_term: str
+    ) -> tuple[QuerySet[Object], bool]:
+        """What is searched for is read in the form in which names are stored."""
+        return super().get_search_results(request, queryset, normal_name(search_term))
 
     # --- Where actions are offered ---
 

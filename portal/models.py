@@ -10,10 +10,10 @@ from django.db.models.functions import Lower
 
 from portal.audit_actions import AuditAction
 from portal.ids import MAX_PUBLIC_ID_CHARS, event_id, invitation_id, organization_id, service_account_id, user_id
+from portal.names import MAX_NAME_CHARS
 from portal.permissions import Action, Role, can
 from portal.policies import LIVE_KEY_MAKERS, Policies
 
-MAX_NAME_CHARS = 100
 MAX_USER_AGENT_CHARS = 200
 
 

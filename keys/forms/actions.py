@@ -5,11 +5,11 @@ from typing import Any
 from uuid import uuid4
 
 from django import forms
-from django.core.exceptions import ValidationError
 
 from keys import limits
 from keys.forms.fields import DATE, MomentField
 from keys.models import RevokeReason
+from portal.typed_names import TypedNameForm
 
 DAY_S = 24 * 3600
 OVERLAPS = {
@@ -66,28 +66,18 @@ class ExtensionForm(forms.Form):
         return timedelta(hours=int(self.cleaned_data["hours"]))
 
 
-class RevocationForm(forms.Form):
+class RevocationForm(TypedNameForm):
     """Why a key is revoked; where it is in use, its name has to be typed."""
 
+    field_order = ("reason", "name")
     reason = forms.ChoiceField(
         label="Why", widget=forms.RadioSelect, choices=RevokeReason.choices, initial=RevokeReason.REPLACED
     )
-    name = forms.CharField(max_length=limits.MAX_NAME_CHARS)
 
     def __init__(self, *args: Any, expected_name: str | None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._expected_name = expected_name
+        super().__init__(*args, expected_name=expected_name or "", **kwargs)
         if expected_name is None:
             del self.fields["name"]
-        else:
-            self.fields["name"].label = f"Type the name {expected_name} to confirm"
-
-    def clean_name(self) -> str:
-        """The key's name, letter by letter."""
-        name: str = self.cleaned_data["name"]
-        if name != self._expected_name:
-            raise ValidationError("The name is another one.")
-        return name
 
     def wanted_reason(self) -> RevokeReason:
         """The reason."""

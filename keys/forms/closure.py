@@ -10,6 +10,7 @@ from keys.services import closures
 from keys.services.departures import Heir
 from keys.team import LeftView, left_view, possible_heirs
 from portal.models import Membership, Organization, User
+from portal.names import is_same_name
 
 
 class ClosureForm(forms.Form):
@@ -65,8 +66,8 @@ class ClosureForm(forms.Form):
         return {name: heir for name, heirs in self._heirs.items() for heir in heirs if heir.public_id == chosen[name]}
 
     def clean_email(self) -> str:
-        """Letter by letter, but for case."""
+        """The address, in any case."""
         email: str = self.cleaned_data["email"]
-        if email.lower() != self._user.email.lower():
+        if not is_same_name(email.lower(), self._user.email.lower()):
             raise forms.ValidationError("The address is another one.")
         return email

@@ -12,6 +12,7 @@ from keys import limits
 from keys.forms.fields import choose, valid
 from keys.models import Credential, Environment
 from portal.models import ServiceAccount
+from portal.names import MAX_NAME_CHARS
 
 MAX_LIST_CHARS = 20_000
 MAX_METADATA_CHARS = 2 * limits.MAX_METADATA_BYTES
@@ -32,7 +33,7 @@ class CredentialForm(forms.Form):
     )  # fmt: skip
     restrictions: ClassVar[tuple[str, ...]] = ("networks", "rate_limits", "metadata", "note")
 
-    name = forms.CharField(label="Name", max_length=limits.MAX_NAME_CHARS)
+    name = forms.CharField(label="Name", max_length=MAX_NAME_CHARS)
     networks = forms.CharField(
         label="Allowed addresses",
         required=False,

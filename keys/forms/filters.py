@@ -10,6 +10,7 @@ from keys.listing import Listing, Row, Sort, Wanted, searchable
 from keys.models import Api, Environment
 from keys.states import Status
 from portal.models import AuditEvent, ServiceAccount, User
+from portal.names import normal_name
 
 MAX_SENT_CHARS = 1000
 MAX_SUBJECT_CHARS = 100
@@ -82,3 +83,7 @@ class ActivityFilterForm(forms.Form):
         """What to show."""
         self.is_valid()
         return activity.Wanted(**{name: value for name, value in self.cleaned_data.items() if value})
+
+    def clean_subject(self) -> str:
+        """In the form of names."""
+        return normal_name(self.cleaned_data["subject"])

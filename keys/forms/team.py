@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 from django import forms
 from django.core.exceptions import ValidationError
 
-from keys import limits
 from keys.forms.fields import choose, valid
 from keys.services.departures import Heir
 from portal.accounts import check_address
-from portal.models import MAX_NAME_CHARS, Organization, ServiceAccount
+from portal.models import ServiceAccount
+from portal.names import MAX_NAME_CHARS, clean_name, normal_name
 from portal.permissions import Role, may_grant
 from portal.policies import MAX_LIFETIME_DAYS, Policies
 from portal.services.invitations import MAX_AT_ONCE
@@ -29,7 +29,7 @@ class MemberSearchForm(forms.Form):
 
     def text(self) -> str:
         """What was asked for, if it makes sense."""
-        return str(self.cleaned_data["q"]) if self.is_valid() else ""
+        return normal_name(self.cleaned_data["q"]) if self.is_valid() else ""
 
 
 def roles_to_grant(granter: Role) -> list[tuple[str, str]]:
@@ -120,7 +120,7 @@ class NameForm(forms.Form):
 
     def clean_name(self) -> str:
         """In one normal form."""
-        return valid(limits.clean_name, self.cleaned_data["name"])
+        return valid(clean_name, self.cleaned_data["name"])
 
 
 class OrganizationNameForm(NameForm):
@@ -178,24 +178,6 @@ class PoliciesForm(forms.Form):
             Role(data["live_keys_by"]),
             datetime.combine(day, time.min, tzinfo=UTC) if day else None,
         )
-
-
-class ClosingForm(forms.Form):
-    """The organization's name, typed, so that no habit closes it."""
-
-    name = forms.CharField(max_length=MAX_NAME_CHARS)
-
-    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._expected = organization.name
-        self.fields["name"].label = f"Type the name {organization.name} to confirm"
-
-    def clean_name(self) -> str:
-        """Letter by letter."""
-        name: str = self.cleaned_data["name"]
-        if name != self._expected:
-            raise ValidationError("The name is another one.")
-        return name
 
 
 def _name(heir: Heir) -> str:

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.utils import timezone
 
 from keys.ids import secret_id
-from keys.limits import clean_name
 from keys.models import Api, ApiSecret, Environment, RevokeReason
 from keys.secret import Kind
 from keys.services.common import mint, only_once, secret_name, valid
@@ -16,6 +15,7 @@ from keys.services.errors import Conflict, Refused
 from keys.services.secrets import check_overlap, end_for_roll, move_end
 from portal.audit import Actor, record, require_operator
 from portal.audit_actions import AuditAction
+from portal.names import clean_name
 from portal.outbox import Propagation, change
 
 

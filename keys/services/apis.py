@@ -16,6 +16,7 @@ from keys.services.errors import Conflict, Invalid, Refused
 from keys.validation.names import api_name
 from portal.audit import Actor, record, require_operator
 from portal.audit_actions import AuditAction
+from portal.names import clean_name
 from portal.outbox import Propagation, change
 
 MAX_IDENTIFIER_CHARS = 255
@@ -65,7 +66,7 @@ class ApiSettings:
         if len(self.description) > MAX_DESCRIPTION_CHARS:
             raise Invalid("description", f"Use at most {MAX_DESCRIPTION_CHARS} characters.")
         return {
-            "name": valid("name", lambda: limits.clean_name(self.name)),
+            "name": valid("name", lambda: clean_name(self.name)),
             "description": self.description.strip(),
             "default_rate_limits": valid(
                 "default_rate_limits", lambda: limits.clean_rate_limits(self.default_rate_limits)
@@ -166,7 +167,12 @@ def _check_identifier(identifier: str) -> None:
 def _set_scopes(api: Api, wanted: Mapping[str, ScopeSettings]) -> None:
     api.scopes.exclude(name__in=wanted).delete()
     rows = [
-        Scope(api=api, name=name, description=scope.description.strip()[:200], is_sensitive=scope.is_sensitive)
+        Scope(
+            api=api,
+            name=name,
+            description=valid("scopes", lambda: limits.clean_note(scope.description)),  # noqa: B023  # called at once
+            is_sensitive=scope.is_sensitive,
+        )
         for name, scope in wanted.items()
     ]
     Scope.objects.bulk_create(

@@ -30,6 +30,7 @@ from keys.services.policies import hold_policies_on_edit, hold_policies_on_new
 from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
 from portal.models import Organization, ServiceAccount
+from portal.names import clean_name
 from portal.outbox import Propagation, change
 from portal.permissions import Action
 from portal.services.organizations import lock_organization
@@ -73,7 +74,7 @@ class KeySettings:
         """The values as columns; raises Invalid naming the first field that is out of bounds."""
         grantable = list(api.scopes.values_list("name", flat=True))
         cleaned: dict[str, object] = {
-            "name": valid("name", lambda: limits.clean_name(self.name)),
+            "name": valid("name", lambda: clean_name(self.name)),
             "note": valid("note", lambda: limits.clean_note(self.note)),
             "scopes": valid("scopes", lambda: limits.clean_scopes(self.scopes, grantable=grantable)),
             "networks": valid("networks", lambda: limits.clean_networks(self.networks)),

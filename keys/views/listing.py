@@ -14,12 +14,13 @@ from django.utils.http import urlencode
 from django_htmx.http import push_url
 
 from keys import listing
-from keys.forms.filters import CredentialFilterForm
+from keys.forms.filters import MAX_SENT_CHARS, CredentialFilterForm
 from keys.listing import Listing, Row, Wanted
 from keys.presenters import CredentialView, Words
 from keys.views.access import go_to, may_make
 from portal.http import MemberRequest, fragment_or_page
 from portal.models import Organization
+from portal.names import normal_name
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ def show_list(request: MemberRequest, page: ListPage[Row]) -> HttpResponse:
     """
     sent = request.POST if request.method == "POST" else request.GET
     rows = page.visible(request.organization)
-    if listing.is_whole_secret(sent.get("q", "").strip()):
-        return _show_owner_of(request, page, rows, sent.get("q", "").strip())
+    text = normal_name(sent.get("q", "")[:MAX_SENT_CHARS])
+    if listing.is_whole_secret(text):
+        return _show_owner_of(request, page, rows, text)
     form = CredentialFilterForm(sent, listing=page.listing, rows=rows)
     wanted = form.wanted()
     address = page.href + _query(wanted)

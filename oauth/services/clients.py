@@ -21,6 +21,7 @@ from oauth.services.common import ChangedClient, IssuedClient, lock_client, name
 from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
 from portal.models import Organization, ServiceAccount
+from portal.names import clean_name
 from portal.outbox import change
 from portal.permissions import Action
 from portal.services.organizations import lock_organization
@@ -52,7 +53,7 @@ class ClientSettings:
         """The values as columns; raises Invalid naming the first field that is out of bounds."""
         lifetime_s = self.token_lifetime_s
         return {
-            "name": valid("name", lambda: limits.clean_name(self.name)),
+            "name": valid("name", lambda: clean_name(self.name)),
             "note": valid("note", lambda: limits.clean_note(self.note)),
             "public_keys": valid("public_keys", lambda: clean_jwks(self.public_keys)) if self.public_keys else [],
             "token_lifetime_s": None

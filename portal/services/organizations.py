@@ -9,10 +9,11 @@ from django.utils import timezone
 from portal import letters
 from portal.audit import Actor, record_of, require, require_operator
 from portal.audit_actions import AuditAction
-from portal.models import MAX_NAME_CHARS, Membership, Organization, User
+from portal.models import Membership, Organization, User
+from portal.names import MAX_NAME_CHARS, clean_name, normal_name
 from portal.outbox import Propagation, change
 from portal.permissions import Action, Role
-from portal.refusals import Refused
+from portal.refusals import Invalid, Refused
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,22 @@ def organization_name(organization: Organization) -> str:
     return f"org:{organization.public_id}"
 
 
+def checked_name(name: str) -> str:
+    """The name as it is stored; raises Invalid."""
+    try:
+        return clean_name(name)
+    except ValueError as exc:
+        raise Invalid("name", str(exc)) from None
+
+
 def lock_organization(organization: Organization) -> Organization:
     """The organization, locked: whoever changes its people or policies does so one after the other."""
     return Organization.objects.select_for_update().get(pk=organization.pk)
 
 
 def create_organization(name: str, *, owner: User, by: Actor) -> Organization:
-    """Give a person one more organization; ``name`` is checked by the form. Raises Refused at the cap."""
+    """Give a person one more organization. Raises Invalid for the name, or Refused at the cap."""
+    name = checked_name(name)
     with transaction.atomic(durable=True):
         owner = User.objects.select_for_update().get(pk=owner.pk)  # holds the cap under parallel calls
         owned = Membership.objects.filter(user=owner, role=Role.OWNER, organization__closed_at=None)
@@ -46,12 +56,13 @@ def create_organization(name: str, *, owner: User, by: Actor) -> Organization:
 def create_personal_organization(user: User, *, by: Actor) -> Organization:
     """Give a person an organization of their own, as they sign up."""
     with transaction.atomic():
-        name = (user.name or user.email.partition("@")[0])[:MAX_NAME_CHARS]
+        name = normal_name(user.name or user.email.partition("@")[0])[:MAX_NAME_CHARS] or "My organization"
         return _create(name, user, by=by, is_personal=True)
 
 
 def rename_organization(organization: Organization, name: str, *, by: Actor) -> ChangedOrganization:
-    """Call the organization something else; ``name`` is checked by the form that asked for it. Raises NotAllowed."""
+    """Call the organization something else. Raises NotAllowed, or Invalid for the name."""
+    name = checked_name(name)
     with change() as pending:
         organization = lock_organization(organization)
         require(by, organization, Action.MANAGE_ORGANIZATION)

@@ -9,14 +9,15 @@ from portal.audit_actions import AuditAction
 from portal.models import Organization, ServiceAccount
 from portal.permissions import Action
 from portal.refusals import Invalid, Refused
-from portal.services.organizations import lock_organization
+from portal.services.organizations import checked_name, lock_organization
 
 
 def create_service_account(organization: Organization, name: str, *, by: Actor) -> ServiceAccount:
-    """Make an owner of keys that is no person; ``name`` is checked by the form.
+    """Make an owner of keys that is no person.
 
-    Raises NotAllowed, Invalid for a name that is taken, or Refused at the cap.
+    Raises NotAllowed, Invalid for a name that is none or is taken, or Refused at the cap.
     """
+    name = checked_name(name)
     with transaction.atomic(durable=True):
         organization = lock_organization(organization)
         require(by, organization, Action.MANAGE_ORGANIZATION)

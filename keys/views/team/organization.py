@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from keys import usage
-from keys.forms.team import ClosingForm, OrganizationNameForm
+from keys.forms.team import OrganizationNameForm
 from keys.key_list import KEYS, visible_keys
 from keys.policy_list import breaking_keys, policy_words
 from keys.presenters import spread_words
@@ -21,6 +21,7 @@ from portal.middleware import SESSION_ORGANIZATION
 from portal.permissions import Action
 from portal.refusals import Refused
 from portal.services.organizations import close_organization, create_organization, rename_organization
+from portal.typed_names import TypedNameForm
 
 WORKING = (Status.RETIRING, Status.EXPIRES_SOON, Status.NEVER_USED, Status.IDLE, Status.ACTIVE)
 
@@ -73,7 +74,7 @@ def organization_settings(request: MemberRequest) -> HttpResponse:
 def close(request: MemberRequest) -> HttpResponse:
     """End the organization and all its credentials: the facts first, then its name, typed."""
     organization = request.organization
-    form = ClosingForm(request.POST or None, organization=organization)
+    form = TypedNameForm(request.POST or None, expected_name=organization.name)
     if request.method == "POST" and form.is_valid():
         closed = close_organization(organization, by=actor_of(request))
         messages.success(request, f"{organization.name} is closed. {spread_words('Refused', closed.propagation)}")

@@ -1,0 +1,86 @@
+"""Names as they are stored and compared: texts that look the same are the same name. Pure."""
+
+import re
+import unicodedata
+
+MAX_NAME_CHARS = 100
+# Letters and symbols that are drawn as a gap: Hangul fillers, the blank Braille cell, a note without a head.
+_BLANKS = dict.fromkeys((0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0, 0x1D159), " ")
+# Of category Cf, and drawn all the same: signs of Arabic, Syriac and Kaithi that go round or over what follows.
+_DRAWN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+# Not of category Cf, and never drawn (Unicode's Default_Ignorable_Code_Point).
+_IGNORED = re.compile("[\u034f\u17b4\u17b5\u2065\ufff0-\ufff8\U000e0000-\U000e0fff]")
+_SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_REGION = re.compile("[\U0001f3f4\U000e0020-\U000e007f]")  # a black flag and tags: the flags of Scotland or Wales
+_SKIN = re.compile("[\U0001f3fb-\U0001f3ff]")  # colours of emoji
+_JOINERS = "\u200c\u200d"  # ZWNJ, ZWJ
+# Scripts that spell with joiners: Arabic to Sinhala, Tibetan to Burmese, Khmer, Mongolian, Tai Tham, and their kin.
+_JOINING = re.compile("[\u0600-\u0dff\u0f00-\u109f\u1780-\u18af\u1a20-\u1cff\ua800-\uabff\U00011000-\U00011fff]")
+_STEERING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})  # values of Bidi_Class
+
+
+def clean_name(text: str, *, max_chars: int = MAX_NAME_CHARS) -> str:
+    """The name as it is stored; raises ValueError, in words for who typed it.
+
+    Control characters, and those that turn the direction of what follows, are refused: nobody types one by accident.
+    """
+    if any(map(_is_control, text.strip())):
+        raise ValueError("Leave out control characters and direction marks.")
+    name = normal_name(text)
+    if not any(unicodedata.category(char)[0] in "LNPS" or char in _DRAWN for char in name):
+        raise ValueError("Enter a name." if not text.strip() else "Use letters, digits or signs that can be seen.")
+    if len(name) > max_chars:
+        raise ValueError(f"Use at most {max_chars} characters; this has {len(name)}.")
+    return name
+
+
+def normal_name(text: str) -> str:
+    """The text in NFC, with single spaces, without characters that nobody sees.
+
+    Joiners stay inside words of scripts that spell with them and inside emoji, selectors after what has variants.
+    """
+    while (normal := _normalized(text)) != text:  # once something is gone, its neighbours may compose
+        text = normal
+    return text
+
+
+def is_same_name(typed: str, name: str) -> bool:
+    """Whether the typed text looks like the name: no key types a joiner, a selector or a direction mark."""
+    return _as_seen(typed) == _as_seen(name)
+
+
+def _as_seen(text: str) -> str:
+    return normal_name("".join(char for char in text if char.isspace() or not (_is_control(char) or _is_unseen(char))))
+
+
+def _normalized(text: str) -> str:
+    text = " ".join(unicodedata.normalize("NFC", text).translate(_BLANKS).split())
+    kept = ""
+    for at, char in enumerate(text):
+        if not _is_unseen(char) or _has_effect(char, kept[-1:], text[at + 1 : at + 2]):
+            kept += char
+    return " ".join(unicodedata.normalize("NFC", kept).split())
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cs"} or unicodedata.bidirectional(char) in _STEERING
+
+
+def _is_unseen(char: str) -> bool:
+    if unicodedata.category(char) == "Cf":
+        return char not in _DRAWN and not _is_control(char)
+    return bool(_IGNORED.match(char) or _SELECTORS.match(char))
+
+
+def _has_effect(unseen: str, before: str, after: str) -> bool:
+    """Whether the unseen character changes how its neighbours are drawn."""
+    if unseen in _JOINERS:
+        in_word = _JOINING.match(before) and _JOINING.match(after)
+        return bool(in_word or (unseen == _JOINERS[1] and _is_emoji(before) and _is_emoji(after)))
+    if _SELECTORS.match(unseen):
+        return bool(before) and (unicodedata.category(before)[0] in "NPS" or unicodedata.category(before) == "Lo")
+    return bool(_REGION.match(unseen) and _REGION.match(before))
+
+
+def _is_emoji(char: str) -> bool:
+    return bool(_SELECTORS.match(char) or _SKIN.match(char)) or (char != "" and unicodedata.category(char) == "So")
