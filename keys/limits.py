@@ -3,7 +3,6 @@
 The text of each error is meant for the person who typed the value.
 """
 
-import ipaddress
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from datetime import timedelta
 from typing import TypedDict
 
 from portal.names import clean_name, normal_name
+from portal.proxies import parse_network
 
 MAX_AGENT_CHARS = 200
 MAX_NOTE_CHARS = 200
@@ -73,14 +73,17 @@ def clean_scopes(names: Iterable[str], *, grantable: Iterable[str]) -> list[str]
 
 
 def clean_networks(lines: Iterable[str]) -> list[str]:
-    """Networks in canonical form, each once, in the order given; ``#`` starts a note, empty lines count for nothing."""
+    """Networks in the form in which calls are compared with them, each once, in the order given.
+
+    ``#`` starts a note, empty lines count for nothing.
+    """
     networks: dict[str, None] = {}
     for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
         if not text:
             continue
         try:
-            network = ipaddress.ip_network(text)
+            network = parse_network(text)
         except ValueError:
             raise ValueError(f"Use a network like 203.0.113.0/24. Line {number} has {text[:50]!r}.") from None
         networks[str(network)] = None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keys.networks import WidestPrefixes
 from portal.policies import Policies
 
 
@@ -12,7 +13,7 @@ class KeyFacts:
     """What of a key the rules look at; ``secret_from`` is when its newest secret was made."""
 
     is_live: bool
-    has_networks: bool
+    networks: Sequence[str]
     expires_at: datetime | None
     secret_from: datetime
 
@@ -25,7 +26,7 @@ class Violation:
     rule: str
 
 
-def violations(policies: Policies, facts: KeyFacts) -> list[Violation]:
+def violations(policies: Policies, facts: KeyFacts, *, widest: WidestPrefixes) -> list[Violation]:
     """Every rule that the key breaks, first the one to see to first."""
     found = []
     days = policies.max_key_lifetime_days
@@ -34,13 +35,19 @@ def violations(policies: Policies, facts: KeyFacts) -> list[Violation]:
         found.append(Violation("expires_at", f"limits keys to {length} from their newest secret"))
     elif policies.key_expiry_required and facts.expires_at is None:
         found.append(Violation("expires_at", "asks for an expiry on every key"))
-    return found + network_violations(policies, is_live=facts.is_live, has_networks=facts.has_networks)
+    return found + network_violations(policies, facts.networks, is_live=facts.is_live, widest=widest)
 
 
-def network_violations(policies: Policies, *, is_live: bool, has_networks: bool) -> list[Violation]:
+def network_violations(
+    policies: Policies, networks: Sequence[str], *, is_live: bool, widest: WidestPrefixes
+) -> list[Violation]:
     """The rule on where a credential may be used from, if it is broken; clients are under it as keys are."""
-    if policies.live_networks_required and is_live and not has_networks:
+    if not policies.live_networks_required or not is_live:
+        return []
+    if not networks:
         return [Violation("networks", "asks for allowed addresses on live keys")]
+    if not widest.hold(networks):
+        return [Violation("networks", f"limits the allowed addresses of a live key to {widest} in all")]
     return []
 
 

@@ -10,6 +10,7 @@ from django.db.models import Max, Q, QuerySet
 from keys import activity
 from keys.models import ApiKey, Environment
 from keys.policies import KeyFacts, in_words, violations
+from keys.services.policies import widest_prefixes
 from portal.models import Membership, Organization
 from portal.permissions import ROLES_FOR, Action, Role
 from portal.policies import Policies
@@ -25,11 +26,11 @@ class BreakingKey:
 
 def breaking_keys(organization: Organization, policies: Policies, *, now: datetime) -> list[BreakingKey]:
     """The keys that are not over and would break these policies, as decided for new ones, those in use first."""
-    found = []
+    found, widest = [], widest_prefixes()
     for key in _present(organization, now).annotate(secret_from=Max("secrets__created_at")):
         secret_from: datetime = key.secret_from
         is_live = key.environment == Environment.LIVE
-        broken = violations(policies, KeyFacts(is_live, bool(key.networks), key.expires_at, secret_from))
+        broken = violations(policies, KeyFacts(is_live, key.networks, key.expires_at, secret_from), widest=widest)
         if broken:
             found.append(BreakingKey(key, in_words(broken)))
     return sorted(found, key=lambda each: each.key.last_used_at or each.key.created_at, reverse=True)

@@ -1,10 +1,10 @@
 """Whether a change lets a key do more than before. Pure."""
 
-import ipaddress
 from collections.abc import Sequence
 from datetime import datetime
 
 from keys.limits import Quota, RateLimit
+from keys.networks import size_of
 
 _REFILLS = ("none", "month", "day")  # the rarest first
 
@@ -20,7 +20,7 @@ def widens_networks(before: Sequence[str], after: Sequence[str]) -> bool:
         return False
     if not after:
         return True
-    return not all(any(_is_within(inner, outer) for outer in before) for inner in after)
+    return size_of([*before, *after]) != size_of(before)
 
 
 def widens_expiry(before: datetime | None, after: datetime | None) -> bool:
@@ -43,15 +43,6 @@ def widens_quota(before: Quota | None, after: Quota | None) -> bool:
     if before is None or after is None:
         return before is not None
     return after["limit"] > before["limit"] or _REFILLS.index(after["refill"]) > _REFILLS.index(before["refill"])
-
-
-def _is_within(inner: str, outer: str) -> bool:
-    one, other = ipaddress.ip_network(inner), ipaddress.ip_network(outer)
-    if isinstance(one, ipaddress.IPv4Network) and isinstance(other, ipaddress.IPv4Network):
-        return one.subnet_of(other)
-    if isinstance(one, ipaddress.IPv6Network) and isinstance(other, ipaddress.IPv6Network):
-        return one.subnet_of(other)
-    return False
 
 
 def _is_as_strict(new: RateLimit, old: RateLimit) -> bool:

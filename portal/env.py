@@ -170,6 +170,8 @@ class Env(BaseSettings):
     max_organizations_per_user: Annotated[int, Field(ge=1)] = 10
     max_members_per_organization: Annotated[int, Field(ge=1)] = 1000
     max_invitations_per_day: Annotated[int, Field(ge=0)] = 100
+    widest_ipv4_prefix: Annotated[int, Field(ge=0, le=32)] = 8
+    widest_ipv6_prefix: Annotated[int, Field(ge=0, le=128)] = 32
     audit_retention_days: Annotated[int, Field(ge=1)] = 400
     usage_retention_days: Annotated[int, Field(ge=31)] = 120
     snapshot_ttl: Annotated[int, Field(ge=1, le=60)] = 30

@@ -40,6 +40,18 @@ def network_of(address: str | None) -> str:
     return "" if parsed is None else str(parsed)
 
 
+def parse_network(text: str) -> Network:
+    """The network that the text spells, an IPv4-mapped one as IPv4, which is how addresses come; raises ValueError."""
+    network = ipaddress.ip_network(text)
+    if isinstance(network, ipaddress.IPv4Network):
+        return network
+    if network.network_address.scope_id:
+        raise ValueError("a network has no zone")
+    mapped = network.network_address.ipv4_mapped
+    # The mapped range is a /96: what begins in it and is wider has host bits set, and was refused above.
+    return network if mapped is None else ipaddress.IPv4Network((mapped, network.prefixlen - 96))
+
+
 def client_address(peer: str | None, forwarded_for: Iterable[str], trusted: Sequence[Network]) -> str | None:
     """The address the request comes from: walk from the peer through ``X-Forwarded-For``, right to left, while trusted.
 

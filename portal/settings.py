@@ -53,6 +53,8 @@ MAX_CLIENTS_PER_ORGANIZATION = ENV.max_clients_per_organization
 MAX_ORGANIZATIONS_PER_USER = ENV.max_organizations_per_user
 MAX_MEMBERS_PER_ORGANIZATION = ENV.max_members_per_organization
 MAX_INVITATIONS_PER_DAY = ENV.max_invitations_per_day
+WIDEST_IPV4_PREFIX = ENV.widest_ipv4_prefix
+WIDEST_IPV6_PREFIX = ENV.widest_ipv6_prefix
 AUDIT_RETENTION = timedelta(days=ENV.audit_retention_days)
 USAGE_RETENTION = timedelta(days=ENV.usage_retention_days)
 SNAPSHOT_TTL = ENV.snapshot_ttl  # seconds a copy is fresh

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 
 from keys.forms.fields import choose, valid
 from keys.services.departures import Heir
+from keys.services.policies import widest_prefixes
 from portal.accounts import check_address
 from portal.models import ServiceAccount
 from portal.names import MAX_NAME_CHARS, clean_name, normal_name
@@ -142,9 +143,7 @@ class PoliciesForm(forms.Form):
     key_expiry_required = forms.BooleanField(
         label="Every key has an expiry", required=False, help_text="Nobody can choose Never."
     )
-    live_networks_required = forms.BooleanField(
-        label="Live keys have allowed addresses", required=False, help_text="A leaked key is worth little elsewhere."
-    )
+    live_networks_required = forms.BooleanField(label="Live keys have allowed addresses", required=False)
     live_keys_by = forms.ChoiceField(
         label="Who may make live keys",
         widget=forms.RadioSelect,
@@ -166,6 +165,12 @@ class PoliciesForm(forms.Form):
         Role.ADMIN.value: "And owners.",
         Role.OWNER.value: "Nobody else.",
     }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[
+            "live_networks_required"
+        ].help_text = f"A leaked key is worth little elsewhere. Together they hold no more than {widest_prefixes()}."
 
     def wanted(self) -> Policies:
         """The policies."""

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from keys.models import ApiKey, Credential, Environment
+from keys.networks import WidestPrefixes
 from keys.policies import KeyFacts, network_violations, violations
 from keys.services.errors import Invalid
 from portal.audit import Actor, ActorKind, role_of
@@ -16,6 +19,11 @@ NAMES_SHOWN = 3
 BOUND = {ActorKind.USER, ActorKind.CREDENTIAL}
 
 
+def widest_prefixes() -> WidestPrefixes:
+    """How wide the allowed addresses of a live key may be where an organization asks for some; the operator says."""
+    return WidestPrefixes(settings.WIDEST_IPV4_PREFIX, settings.WIDEST_IPV6_PREFIX)
+
+
 def hold_policies_on_new(
     organization: Organization, columns: Mapping[str, Any], *, is_live: bool, by: Actor, now: datetime
 ) -> None:
@@ -24,20 +32,21 @@ def hold_policies_on_new(
         return
     if is_live:
         _require_maker(organization, by)
-    facts = KeyFacts(is_live, bool(columns["networks"]), columns["expires_at"], secret_from=now)
-    for violation in violations(organization.policies, facts):
+    facts = KeyFacts(is_live, columns["networks"], columns["expires_at"], secret_from=now)
+    for violation in violations(organization.policies, facts, widest=widest_prefixes()):
         raise broken(organization, violation.field, violation.rule)
 
 
 def hold_policies_on_client(
-    organization: Organization, *, is_live: bool, has_networks: bool, is_new: bool, by: Actor
+    organization: Organization, networks: Sequence[str], *, is_live: bool, is_new: bool, by: Actor
 ) -> None:
     """Raise Invalid where a client would break what holds for it, too: it has no end of its own, its tokens have."""
     if by.kind not in BOUND:
         return
     if is_live and is_new:
         _require_maker(organization, by)
-    for violation in network_violations(organization.policies, is_live=is_live, has_networks=has_networks):
+    widest = widest_prefixes()
+    for violation in network_violations(organization.policies, networks, is_live=is_live, widest=widest):
         raise broken(organization, violation.field, violation.rule)
 
 
@@ -47,8 +56,8 @@ def hold_policies_on_edit(key: ApiKey, columns: Mapping[str, Any], changed: Sequ
         return
     is_live = key.environment == Environment.LIVE
     secret_from = key.secrets.latest("pk").created_at
-    facts = KeyFacts(is_live, bool(columns["networks"]), columns["expires_at"], secret_from)
-    for violation in violations(key.organization.policies, facts):
+    facts = KeyFacts(is_live, columns["networks"], columns["expires_at"], secret_from)
+    for violation in violations(key.organization.policies, facts, widest=widest_prefixes()):
         if violation.field in changed:
             raise broken(key.organization, violation.field, violation.rule)
 

@@ -4,7 +4,6 @@ The first failing check names the code, in the order written here; limits are as
 nothing.
 """
 
-import ipaddress
 from functools import lru_cache
 
 from msgspec import Struct
@@ -21,7 +20,7 @@ from keys.validation.shapes import (
     Snapshot,
     Verdict,
 )
-from portal.proxies import Network, parse_address
+from portal.proxies import Network, parse_address, parse_network
 
 NOT_FOUND = Verdict(Code.NOT_FOUND)
 MALFORMED = Verdict(Code.MALFORMED)
@@ -152,13 +151,4 @@ def _is_over(end: float | None, now: float) -> bool:
 
 @lru_cache(maxsize=1024)
 def _parsed(networks: tuple[str, ...]) -> tuple[Network, ...]:
-    return tuple(_unmapped(ipaddress.ip_network(network)) for network in networks)
-
-
-def _unmapped(network: Network) -> Network:
-    """An IPv4-mapped network as IPv4, which is how addresses come."""
-    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96:
-        first = network.network_address.ipv4_mapped
-        if first is not None:
-            return ipaddress.IPv4Network((first, network.prefixlen - 96))
-    return network
+    return tuple(parse_network(network) for network in networks)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -86,10 +87,9 @@ def create_client(
         _refuse_if_closed(organization, by)
         refuse_strange_owner(organization, service_account)
         granted = _granted(grants, before={})
-        columns, is_live = wanted.cleaned(), environment is Environment.LIVE
-        hold_policies_on_client(
-            organization, is_live=is_live, has_networks=bool(columns["networks"]), is_new=True, by=by
-        )
+        columns: dict[str, Any] = wanted.cleaned()
+        is_live = environment is Environment.LIVE
+        hold_policies_on_client(organization, columns["networks"], is_live=is_live, is_new=True, by=by)
         client = Client.objects.create(
             organization=organization,
             environment=environment,
@@ -179,17 +179,17 @@ def _lock_as_seen(client: Client, seen_version: int | None, by: Actor) -> Client
     return client
 
 
-def _other_columns(client: Client, wanted: ClientSettings, by: Actor) -> dict[str, object]:
+def _other_columns(client: Client, wanted: ClientSettings, by: Actor) -> dict[str, Any]:
     """What would be different, as columns; raises Invalid for what may not be."""
-    wanted_columns = wanted.cleaned()
+    wanted_columns: dict[str, Any] = wanted.cleaned()
     if bool(wanted_columns["public_keys"]) != bool(client.public_keys):
         raise Invalid("public_keys", "A client keeps to keys, or to secrets. Create another.")
     columns = {name: value for name, value in wanted_columns.items() if getattr(client, name) != value}
     if "public_keys" in columns:
         hold_policies_on_roll(client, by=by)  # whoever puts in their own key can sign in as the client
     if "networks" in columns:
-        is_live, has_networks = client.environment == Environment.LIVE, bool(columns["networks"])
-        hold_policies_on_client(client.organization, is_live=is_live, has_networks=has_networks, is_new=False, by=by)
+        is_live = client.environment == Environment.LIVE
+        hold_policies_on_client(client.organization, columns["networks"], is_live=is_live, is_new=False, by=by)
     return columns
 
 

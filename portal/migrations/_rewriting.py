@@ -9,6 +9,7 @@ from django.db.migrations.state import StateApps
 from django.db.models import Model, Q, QuerySet
 
 from portal.names import normal_name
+from portal.proxies import parse_network
 
 BATCH = 500
 UNNAMED = "Unnamed"  # what had a name of nothing but unseen characters; tables ask for a name
@@ -39,6 +40,11 @@ def rewrite(
 def in_one_form(row: Model, *columns: str) -> dict[str, str]:
     """The texts as they are stored from now on, as far as the columns hold them."""
     return {column: normal_name(getattr(row, column))[: _size(row, column)] for column in columns}
+
+
+def networks_in_one_form(row: Any) -> dict[str, list[str]]:
+    """The row's networks, each once. Verdicts read them so already: no cache has to hear of it."""
+    return {"networks": list(dict.fromkeys(str(parse_network(network)) for network in row.networks))}
 
 
 def _rewrite_one(rows: QuerySet[Any], row: Any, columns: Sequence[str], wanted: Mapping[str, Any]) -> bool:

@@ -25,7 +25,14 @@ def test_networks_are_kept_once_in_canonical_form_without_notes() -> None:
     assert limits.clean_networks(lines) == ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"]
 
 
-@pytest.mark.parametrize("line", ["abc", "203.0.113.5/24", "203.0.113.0/33", "1.2.3", "::1%eth0/64"])
+def test_a_network_of_mapped_addresses_is_kept_as_the_one_that_calls_come_from() -> None:
+    lines = ["::ffff:203.0.113.0/120", "203.0.113.0/24", "::ffff:0:0/96", "::ffff:198.51.100.7"]
+    assert limits.clean_networks(lines) == ["203.0.113.0/24", "0.0.0.0/0", "198.51.100.7/32"]
+
+
+@pytest.mark.parametrize(
+    "line", ["abc", "203.0.113.5/24", "203.0.113.0/33", "1.2.3", "::1%eth0/64", "fe80::%eth0/64", "::ffff:0:0/95"]
+)
 def test_a_wrong_network_is_named_with_its_line(line: str) -> None:
     with pytest.raises(ValueError, match="Line 2 has"):
         limits.clean_networks(["10.0.0.0/8", line])

@@ -1,6 +1,7 @@
 """What an organization asks of its people and their keys is asked by the services, whoever calls them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,10 +10,13 @@ from django.core import mail
 from django.test import Client
 
 from keys.models import Api, ApiKey, Environment, RevokeReason
-from keys.policies import KeyFacts, violations
+from keys.networks import WidestPrefixes
+from keys.policies import KeyFacts, network_violations, violations
 from keys.services.errors import Invalid
 from keys.services.keys import KeySettings, edit_key, issue_key, revoke_key
 from keys.services.secrets import roll_key
+from oauth.models import Client as OAuthClient
+from oauth.services.clients import ClientSettings, create_client, edit_client
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed, SecondFactorMissing
 from portal.models import AuditEvent, Organization, User
 from portal.permissions import Role
@@ -28,24 +32,66 @@ STRICT = Policies(max_key_lifetime_days=30, key_expiry_required=True, live_netwo
 @pytest.mark.parametrize(
     ("policies", "is_live", "networks", "days", "fields"),
     [
-        (Policies(), True, False, None, []),
-        (Policies(max_key_lifetime_days=30), True, False, 30, []),
-        (Policies(max_key_lifetime_days=30), False, False, 31, ["expires_at"]),
-        (Policies(max_key_lifetime_days=30), True, False, None, ["expires_at"]),
-        (Policies(key_expiry_required=True), True, False, 9999, []),
-        (Policies(key_expiry_required=True), True, False, None, ["expires_at"]),
-        (Policies(live_networks_required=True), True, False, None, ["networks"]),
-        (Policies(live_networks_required=True), False, False, None, []),
-        (STRICT, True, False, None, ["expires_at", "networks"]),
-        (STRICT, True, True, 1, []),
+        (Policies(), True, [], None, []),
+        (Policies(max_key_lifetime_days=30), True, [], 30, []),
+        (Policies(max_key_lifetime_days=30), False, [], 31, ["expires_at"]),
+        (Policies(max_key_lifetime_days=30), True, [], None, ["expires_at"]),
+        (Policies(key_expiry_required=True), True, [], 9999, []),
+        (Policies(key_expiry_required=True), True, [], None, ["expires_at"]),
+        (Policies(live_networks_required=True), True, [], None, ["networks"]),
+        (Policies(live_networks_required=True), False, [], None, []),
+        (STRICT, True, [], None, ["expires_at", "networks"]),
+        (STRICT, True, ["10.0.0.0/8"], 1, []),
     ],
 )
 def test_which_rules_a_key_breaks(
-    policies: Policies, is_live: bool, networks: bool, days: int | None, fields: list[str]
+    policies: Policies, is_live: bool, networks: list[str], days: int | None, fields: list[str]
 ) -> None:
     facts = KeyFacts(is_live, networks, None if days is None else NOON + days * DAY, secret_from=NOON)
-    found = violations(policies, facts)
+    found = violations(policies, facts, widest=WidestPrefixes())
     assert [violation.field for violation in found] == fields
+
+
+@pytest.mark.parametrize(
+    ("networks", "is_kept"),
+    [
+        ([], False),
+        (["0.0.0.0/0"], False),
+        (["0.0.0.0/0", "::/0"], False),
+        (["0.0.0.0/1", "128.0.0.0/1"], False),
+        (["::/1", "8000::/1"], False),
+        (["::ffff:0:0/96"], False),
+        (["::ffff:0.0.0.0/97", "::ffff:128.0.0.0/97"], False),
+        (["10.0.0.0/8", "11.0.0.0/32"], False),
+        (["10.0.0.0/8"], True),
+        (["10.0.0.0/9", "10.128.0.0/9", "10.1.0.0/16"], True),
+        (["2001:db8::/32", "10.0.0.0/8"], True),
+        (["2001:db8::/31"], False),
+    ],
+)
+def test_allowed_addresses_are_counted_together_and_as_calls_come_from_them(networks: list[str], is_kept: bool) -> None:
+    policies = Policies(live_networks_required=True)
+    assert (network_violations(policies, networks, is_live=True, widest=WidestPrefixes()) == []) is is_kept
+    assert network_violations(policies, networks, is_live=False, widest=WidestPrefixes()) == []
+
+
+@pytest.mark.django_db
+def test_a_live_key_or_client_open_to_every_address_is_refused_where_addresses_are_asked_for(
+    key: ApiKey, oauth_client: OAuthClient, as_ada: Actor, settings: Any
+) -> None:
+    acme, api = key.organization, key.api
+    change_policies(acme, Policies(live_networks_required=True), by=as_ada)
+    wide = ["0.0.0.0/1", "128.0.0.0/1", "::/0"]
+    with pytest.raises(Invalid, match="to a /8 of IPv4 and a /32 of IPv6 in all"):
+        issue_key(acme, api, KeySettings("k", networks=wide), environment=LIVE, by=as_ada)
+    with pytest.raises(Invalid, match="in all"):
+        edit_key(key, KeySettings("k", networks=wide), by=as_ada)
+    with pytest.raises(Invalid, match="in all"):
+        edit_client(oauth_client, ClientSettings("c", networks=wide), by=as_ada)
+    with pytest.raises(Invalid, match="in all"):
+        create_client(acme, ClientSettings("c", networks=wide), grants={api.public_id: []}, environment=LIVE, by=as_ada)
+    settings.WIDEST_IPV4_PREFIX = settings.WIDEST_IPV6_PREFIX = 0
+    edit_key(key, KeySettings("k", networks=wide), by=as_ada)
 
 
 @pytest.mark.django_db

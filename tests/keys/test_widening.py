@@ -39,6 +39,9 @@ def test_a_scope_more_widens(before: list[str], after: list[str], widens: bool) 
         (["203.0.113.0/24"], ["203.0.112.0/23"], True),
         (["203.0.113.0/24"], ["2001:db8::/32"], True),
         (["2001:db8::/32", "203.0.113.0/24"], ["2001:db8:1::/48"], False),
+        (["::/0"], ["::ffff:0:0/96"], True),
+        (["203.0.113.0/24"], ["::ffff:203.0.113.0/120"], False),
+        (["10.0.0.0/9", "10.128.0.0/9"], ["10.0.0.0/8"], False),
     ],
 )
 def test_an_address_more_widens_and_none_listed_means_any(before: list[str], after: list[str], widens: bool) -> None:

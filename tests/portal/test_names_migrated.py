@@ -92,3 +92,13 @@ def test_a_key_whose_name_nobody_could_see_is_called_unnamed(key: ApiKey) -> Non
     ApiKey.objects.update(name="\u200b\u3164")
     migrate()
     assert ApiKey.objects.get().name == "Unnamed"
+
+
+def test_networks_of_mapped_addresses_become_those_that_calls_come_from(key: ApiKey, oauth_client: Client) -> None:
+    for model in (ApiKey, Client):
+        model.objects.update(networks=["::ffff:203.0.113.0/120", "2001:db8::/32", "203.0.113.0/24"])
+    for name in ("keys.migrations.0009_networks_in_one_form", "oauth.migrations.0004_networks_in_one_form"):
+        with connection.schema_editor(atomic=False) as editor:
+            import_module(name).rewrite_networks(apps, editor)
+    for model in (ApiKey, Client):
+        assert model.objects.get().networks == ["203.0.113.0/24", "2001:db8::/32"]
