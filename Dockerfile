@@ -12,7 +12,7 @@ COPY . .
 RUN python manage.py fonts \
     && key=$(python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())') \
     && DATABASE_URL=postgresql://none.invalid/none REDIS_URL=redis://none.invalid ALLOWED_HOSTS=none.invalid \
-       PUBLIC_URL=https://none.invalid SECRET_KEY=$key$key KEY_PEPPERS=1:$key ENCRYPTION_KEYS=1:$key \
+       PUBLIC_URL=https://none.invalid EMAIL_URL=console: SECRET_KEY=$key$key KEY_PEPPERS=1:$key ENCRYPTION_KEYS=1:$key \
        python manage.py collectstatic --no-input --verbosity 0
 
 FROM python:3.11-slim

@@ -11,19 +11,13 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PostgresDsn,
-    RedisDsn,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -35,11 +29,12 @@ PRODUCTION_SETTINGS = (
     "ENCRYPTION_KEYS",
     "ALLOWED_HOSTS",
     "PUBLIC_URL",
-    "TRUSTED_PROXIES",
     "EMAIL_URL",
+    "TRUSTED_PROXIES",
 )
 MAX_PEPPERS = 3
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,16}", re.ASCII)
+_PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _BRAND = re.compile(r"[a-z0-9]{2,12}", re.ASCII)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -116,8 +111,20 @@ def is_loopback_url(url: str) -> bool:
         return host == "localhost"
 
 
+def _split(url: str) -> SplitResult:
+    """The parts of a URL; raises ValueError without any of its text, which the standard library would quote."""
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise ValueError("is no URL: look at the host and the port")
+    return parts
+
+
 def _public_url(url: str) -> str:
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         raise ValueError("must be an https URL such as https://keys.example.com")
     if parts.scheme == "http" and not is_loopback_url(url):
@@ -127,11 +134,65 @@ def _public_url(url: str) -> str:
     return url
 
 
+def _database_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql:// or postgres://")
+    _connection_parameters(text)
+    return url
+
+
+def _connection_parameters(url: str) -> dict[str, str]:
+    """The parameters that libpq reads from the URL; raises ValueError without any of its text."""
+    from psycopg import ProgrammingError  # the embedded default needs no driver of PostgreSQL
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        found = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except ProgrammingError:
+        raise ValueError("is no connection URL that libpq can read") from None
+    hosts, ports = found.get("host", "").split(","), found.get("port", "5432").split(",")
+    if any("@" in host for host in hosts):
+        raise ValueError("has an @ in its host: an @ in a user or password is written %40")
+    if not all(_PORT.fullmatch(port) and int(port) < 65_536 for port in ports):
+        raise ValueError("has a port that is no number from 1 to 65535")
+    if len(ports) not in {1, len(hosts)}:
+        raise ValueError("needs one port, or one for each host")
+    if not {"dbname", "user", "service"} & found.keys():
+        raise ValueError("names no database")
+    return found
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    import redis  # the embedded default needs no driver of Redis
+
+    text = url.get_secret_value()
+    parts = _split(text)
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname or not re.fullmatch(r"/?|/[0-9]+", parts.path):
+        raise ValueError("must be redis://[user:password@]host[:port][/number of the database], or rediss:// for TLS")
+    try:
+        redis.ConnectionPool.from_url(text).make_connection()  # connects to nothing; refuses an unknown parameter
+    except (TypeError, ValueError, redis.RedisError):
+        raise ValueError("has a parameter after the ? that is unknown, or a value that it cannot have") from None
+    return url
+
+
 def _email_url(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    is_smtp = parts.scheme in {"smtp", "smtps", "smtp+tls"} and bool(parts.hostname)
+    parts = _split(url.get_secret_value())
+    is_smtp = parts.scheme in {"smtp", "smtps", "smtp+tls"} and parts.hostname and parts.path in {"", "/"}
     if not is_smtp and parts.scheme != "console":
-        raise ValueError("must be smtp://, smtp+tls:// or smtps://user:password@host:port?from=address, or console:")
+        raise ValueError(
+            "must be smtp://, smtp+tls:// or smtps://user:password@host:port?from=address;"
+            " console: prints mails, reset links included, into the log"
+        )
+    query = parse_qs(parts.query)
+    if query.keys() - {"from"} or parts.fragment:
+        raise ValueError("takes nothing after the host and port but ?from=address; # and ? are written %23 and %3F")
+    for sender in query.get("from", []):
+        try:
+            Address(addr_spec=sender)
+        except (ValueError, HeaderParseError):
+            raise ValueError("names no mail address after from=") from None
     return url
 
 
@@ -187,17 +248,17 @@ class Env(BaseSettings):
 
 
 class Production(Env):
-    """What a fleet needs on top, every one of them without a default."""
+    """Settings of production mode. The first eight must be given."""
 
-    database_url: PostgresDsn
-    redis_url: RedisDsn
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)]
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
     secret_key: Annotated[SecretStr, Field(min_length=32)]
     key_peppers: Annotated[Keys, AfterValidator(_peppers)]
     encryption_keys: Keys
     allowed_hosts: Annotated[Names, Field(min_length=1)]
     public_url: Annotated[str, AfterValidator(_public_url)]
+    email_url: Annotated[SecretStr, AfterValidator(_email_url)]
     trusted_proxies: Networks = ()
-    email_url: Annotated[SecretStr, AfterValidator(_email_url)] = SecretStr("console:")
     log_level: LogLevel = "INFO"
 
 
@@ -229,24 +290,29 @@ def _explain(exc: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def database_from_url(dsn: PostgresDsn) -> dict[str, object]:
-    """Django's ``DATABASES`` entry for the DSN: pooled, with deadlines so that a hung server is noticed."""
-    host = dsn.hosts()[0]
-    query = dict(dsn.query_params())
+def database_from_url(url: SecretStr) -> dict[str, object]:
+    """Django's ``DATABASES`` entry for the URL, read as psql reads it: pooled, with deadlines for a hung server.
+
+    Nothing in it needs a session of its own on the server, so that it works behind PgBouncer in transaction mode, too.
+    """
+    found = _connection_parameters(url.get_secret_value())
+    user = found.pop("user", "")
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote((dsn.path or "/")[1:]) or "postgres",
-        "USER": unquote(host["username"] or ""),
-        "PASSWORD": unquote(host["password"] or ""),
-        "HOST": host["host"] or "",
-        "PORT": str(host["port"] or ""),
+        "NAME": found.pop("dbname", "" if "service" in found else user),
+        "USER": user,
+        "PASSWORD": found.pop("password", ""),
+        "HOST": found.pop("host", ""),
+        "PORT": found.pop("port", ""),
         "CONN_MAX_AGE": 0,  # the pool keeps connections; with both, Django refuses
+        # Else Django opens cursors that live on between transactions, for which a pooler may use another connection.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": {
             # After an outage, try anew within a second or two; the pool's own back-off goes up to minutes.
             "pool": {"min_size": 0, "max_size": 20, "timeout": 2, "reconnect_timeout": 1},
             "connect_timeout": 2,
             "tcp_user_timeout": 5000,
-            **query,
+            **found,
         },
     }
 

@@ -146,7 +146,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Stores ------------------------------------------------------------------------------------------------------
 if production is not None:
-    REDIS_URL = str(production.redis_url)
+    REDIS_URL = production.redis_url.get_secret_value()
     DATABASES: dict[str, dict[str, Any]] = {"default": database_from_url(production.database_url)}
     CACHES: dict[str, dict[str, Any]] = {
         "default": {

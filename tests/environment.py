@@ -48,6 +48,7 @@ def production(*, database_url: str) -> dict[str, str]:
         "ENCRYPTION_KEYS": f"1:{_key()}",
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "PUBLIC_URL": "http://localhost:8000",
+        "EMAIL_URL": "console:",
     }
 
 

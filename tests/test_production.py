@@ -70,6 +70,8 @@ def _check(**changes: str) -> "subprocess.CompletedProcess[str]":
         {"PUBLIC_URL": "http://keys.example.com"},
         {"KEY_PEPPERS": "1:canary", "ENCRYPTION_KEYS": "canary"},
         {"DATABASE_URL": ""},
+        {"EMAIL_URL": ""},
+        {"EMAIL_URL": "smtp://mail.example.com:canary", "REDIS_URL": "redis://127.0.0.1:1?canary=1"},
     ],
 )
 def test_a_missing_or_malformed_setting_stops_the_start_and_is_named_without_its_value(changes: dict[str, str]) -> None:
@@ -78,6 +80,16 @@ def test_a_missing_or_malformed_setting_stops_the_start_and_is_named_without_its
     assert all(name in done.stderr for name in changes)
     assert "canary" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_of_two_database_hosts_the_one_that_answers_and_can_be_written_to_is_used() -> None:
+    with live.database() as url:
+        both = url.replace("@127.0.0.1:", "@127.0.0.1:1,127.0.0.1:")
+        environ = {
+            "DATABASE_URL": f"{both}?target_session_attrs=read-write",
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+        }
+        assert live.manage(dict(os.environ) | environ, "peppers")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import PostgresDsn, SecretStr
+from pydantic import SecretStr
 
 from portal.env import (
     BASE_DIR,
@@ -32,6 +32,7 @@ GOOD = {
     "ENCRYPTION_KEYS": f"1:{KEY}",
     "ALLOWED_HOSTS": "keys.example.com, www.example.com",
     "PUBLIC_URL": "https://keys.example.com",
+    "EMAIL_URL": "smtp+tls://latchkey:hunter4@mail.example.com",
 }
 OURS = {*PRODUCTION_SETTINGS, *(name.upper() for name in Env.model_fields)}
 
@@ -100,7 +101,20 @@ def test_any_production_setting_alone_stops_since_the_database_is_missing(
 MALFORMED = [
     ("DATABASE_URL", "mysql://a:canary-value@b/c"),
     ("DATABASE_URL", "canary-value"),
+    ("DATABASE_URL", "host=canary-value dbname=x"),
+    ("DATABASE_URL", "postgresql://db.example.com/latchkey?canary-value=1"),
+    ("DATABASE_URL", "postgresql://u:canary-value%zz@db.example.com/latchkey"),
+    ("DATABASE_URL", "postgresql://u:p@canary-value@db.example.com/latchkey"),
+    ("DATABASE_URL", "postgresql://u:p@db.example.com:canary-value/latchkey"),
+    ("DATABASE_URL", "postgresql://u@a.example.com:1,b.example.com:2,c.example.com/canary-value?port=1,2"),
+    ("DATABASE_URL", "postgresql://canary-value"),
     ("REDIS_URL", "http://canary-value"),
+    ("REDIS_URL", "redis://:canary-value/x@cache.example.com"),
+    ("REDIS_URL", "redis://cache.example.com:canary-value"),
+    ("REDIS_URL", "redis://cache.example.com/canary-value"),
+    ("REDIS_URL", "redis://cache.example.com?socket_timeout=canary-value"),
+    ("REDIS_URL", "redis://cache.example.com?canary-value=1"),
+    ("REDIS_URL", "redis://[canary-value"),
     ("SECRET_KEY", "canary-value"),
     ("KEY_PEPPERS", "canary-value"),
     ("KEY_PEPPERS", "1:canary-value"),
@@ -121,6 +135,12 @@ MALFORMED = [
     ("TRUSTED_PROXIES", "canary-value"),
     ("EMAIL_URL", "canary-value"),
     ("EMAIL_URL", "smtp://"),
+    ("EMAIL_URL", "smtp://u:canary-value#@mail.example.com"),
+    ("EMAIL_URL", "smtp://mail.example.com:canary-value"),
+    ("EMAIL_URL", "smtp://[canary-value"),
+    ("EMAIL_URL", "smtp://mail.example.com?from=canary-value"),
+    ("EMAIL_URL", "smtp://mail.example.com?form=canary-value@example.com"),
+    ("PUBLIC_URL", "https://keys.example.com:canary-value"),
     ("SIGNUP", "canary-value"),
     ("KEY_BRAND", "Canary-Value"),
     ("LOG_LEVEL", "canary-value"),
@@ -166,14 +186,52 @@ def test_no_secret_shows_in_the_settings_own_repr() -> None:
     assert "canary" not in shown
 
 
-def test_the_database_url_becomes_djangos_settings() -> None:
-    url = PostgresDsn("postgresql://us%40er:p%2Fw@db.example.com:5433/latch%20key?sslmode=require")
-    found = database_from_url(url)
-    assert (found["USER"], found["PASSWORD"], found["NAME"]) == ("us@er", "p/w", "latch key")
-    assert (found["HOST"], found["PORT"]) == ("db.example.com", "5433")
-    options = found["OPTIONS"]
-    assert isinstance(options, dict)
-    assert options["sslmode"] == "require"
+@pytest.mark.usefixtures("good")
+def test_no_password_in_an_address_shows_in_the_settings_own_repr() -> None:
+    assert "hunter" not in repr(production())
+
+
+Read = dict[str, object]
+DATABASE_URLS: list[tuple[str, Read, Read]] = [
+    (
+        "postgresql://us%40er:p%2Fw@db.example.com:5433/latch%20key?sslmode=require",
+        {"USER": "us@er", "PASSWORD": "p/w", "NAME": "latch key", "HOST": "db.example.com", "PORT": "5433"},
+        {"sslmode": "require"},
+    ),
+    (
+        "postgres://u:p@[::1]:5432/db",
+        {"USER": "u", "PASSWORD": "p", "NAME": "db", "HOST": "::1", "PORT": "5432"},
+        {},
+    ),
+    (
+        "postgresql:///db?host=/run/postgresql&user=u",
+        {"USER": "u", "PASSWORD": "", "NAME": "db", "HOST": "/run/postgresql", "PORT": ""},
+        {},
+    ),
+    (
+        "postgresql://u@%2Frun%2Fpostgresql/db",
+        {"USER": "u", "PASSWORD": "", "NAME": "db", "HOST": "/run/postgresql", "PORT": ""},
+        {},
+    ),
+    (
+        "postgresql://u@a.example.com:5432,b.example.com:5433/db?target_session_attrs=read-write",
+        {"USER": "u", "NAME": "db", "HOST": "a.example.com,b.example.com", "PORT": "5432,5433"},
+        {"target_session_attrs": "read-write"},
+    ),
+    ("postgresql://latchkey@db.example.com", {"USER": "latchkey", "NAME": "latchkey"}, {}),
+    ("postgresql://?service=latchkey", {"USER": "", "NAME": ""}, {"service": "latchkey"}),
+]
+
+
+@pytest.mark.parametrize(("url", "read", "options"), DATABASE_URLS)
+def test_the_database_url_is_read_as_psql_reads_it(
+    url: str, read: dict[str, object], options: dict[str, object], good: pytest.MonkeyPatch
+) -> None:
+    good.setenv("DATABASE_URL", url)
+    found = database_from_url(production().database_url)
+    assert read.items() <= found.items()
+    assert isinstance(found["OPTIONS"], dict)
+    assert options.items() <= found["OPTIONS"].items()
 
 
 @pytest.mark.parametrize(
