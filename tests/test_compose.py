@@ -1,19 +1,29 @@
 """What deployers read agrees with the settings: docker-compose.yml, .env.example, Dockerfile."""
 
+import ipaddress
+import os
 import re
+import shutil
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS, Production
+from tests import environment, image
 
 INTERNAL = {"LATCHKEY_SERVED"}  # set by `manage.py serve` for its children
-OF_COMPOSE = {"POSTGRES_PASSWORD"}
+OF_COMPOSE = {"POSTGRES_PASSWORD", "VALKEY_PASSWORD"}
+OF_THE_IMAGE = {"WEB_WORKERS"}
 SETTINGS = {name.upper() for name in Production.model_fields} - INTERNAL
 APP = ("web", "worker", "beat", "migrate")
-HEALTHY = ("web", "worker", "beat", "postgres", "valkey")
+HEALTHY = ("tls", "web", "worker", "beat", "postgres", "valkey")
+PINNED = re.compile(r"[a-z/]+:[0-9]+\.[0-9]+(\.[0-9]+)?[a-z0-9.-]*@sha256:[0-9a-f]{64}")
 
 
 def _example() -> list[str]:
@@ -27,7 +37,7 @@ def compose() -> dict[str, Any]:
 
 
 def test_the_example_lists_each_setting_once_and_nothing_else() -> None:
-    assert sorted(_example()) == sorted(SETTINGS | OF_COMPOSE)
+    assert sorted(_example()) == sorted(SETTINGS | OF_COMPOSE | OF_THE_IMAGE)
 
 
 def test_each_setting_in_the_example_has_a_line_that_explains_it() -> None:
@@ -38,7 +48,7 @@ def test_each_setting_in_the_example_has_a_line_that_explains_it() -> None:
 
 def test_the_example_holds_no_secret() -> None:
     text = (BASE_DIR / ".env.example").read_text()
-    for name in ("SECRET_KEY", "KEY_PEPPERS", "ENCRYPTION_KEYS", "METRICS_TOKEN", "POSTGRES_PASSWORD"):
+    for name in ("SECRET_KEY", "KEY_PEPPERS", "ENCRYPTION_KEYS", "METRICS_TOKEN", *OF_COMPOSE):
         assert re.search(rf"^{name}=$", text, re.MULTILINE)
 
 
@@ -47,9 +57,16 @@ def test_the_production_settings_come_first_in_the_example() -> None:
 
 
 def test_compose_has_every_process_of_production(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {*APP, "postgres", "valkey"}
-    assert compose["services"]["postgres"]["image"] == "postgres:18"
-    assert compose["services"]["valkey"]["image"] == "valkey/valkey:9"
+    assert set(compose["services"]) == {*APP, "tls", "postgres", "valkey"}
+    assert compose["services"]["postgres"]["image"].startswith("postgres:18.")
+    assert compose["services"]["valkey"]["image"].startswith("valkey/valkey:9.")
+
+
+def test_every_image_from_elsewhere_is_named_by_its_exact_version_and_its_digest(compose: dict[str, Any]) -> None:
+    pulled = [service["image"] for service in compose["services"].values() if "build" not in service]
+    bases = [stage[0].value.partition(" ")[0] for stage in image.stages()]
+    assert len(pulled) == 3
+    assert [name for name in (*pulled, *bases) if not PINNED.fullmatch(name)] == []
 
 
 @pytest.mark.parametrize("name", HEALTHY)
@@ -63,20 +80,104 @@ def test_our_processes_take_their_settings_from_a_file_that_is_not_in_the_reposi
 ) -> None:
     service = compose["services"][name]
     assert service["env_file"] == ".env"
-    assert "environment" not in service
+    assert set(service["environment"]) == {"PGPASSWORD", "REDIS_URL"}  # what holds a password of compose's own servers
     assert ".env" in (BASE_DIR / ".gitignore").read_text().splitlines()
 
 
 def test_every_variable_that_compose_asks_for_is_in_the_example() -> None:
     asked = set(re.findall(r"\$\{([A-Z_]+)", (BASE_DIR / "docker-compose.yml").read_text()))
-    assert asked == OF_COMPOSE
+    assert asked == {*OF_COMPOSE, "PUBLIC_URL"}
 
 
-def test_only_loopback_ports_are_published(compose: dict[str, Any]) -> None:
-    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert ports == ["127.0.0.1:8000:8000"]
+def test_only_the_tls_service_can_be_reached_from_outside(compose: dict[str, Any]) -> None:
+    assert [name for name, service in compose["services"].items() if "ports" in service] == ["tls"]
+
+
+def test_the_proxy_that_is_trusted_is_the_tls_service_and_nobody_else_can_get_its_address(
+    compose: dict[str, Any],
+) -> None:
+    (pinned,) = compose["networks"]["default"]["ipam"]["config"]
+    address = ipaddress.ip_address(compose["services"]["tls"]["networks"]["default"]["ipv4_address"])
+    assert address in ipaddress.ip_network(pinned["subnet"])
+    assert address not in ipaddress.ip_network(pinned["ip_range"])
+    assert f"\nTRUSTED_PROXIES={address}/32\n" in (BASE_DIR / ".env.example").read_text()
+
+
+def test_the_logs_of_every_service_are_bounded(compose: dict[str, Any]) -> None:
+    assert all(service["logging"]["options"]["max-size"] for service in compose["services"].values())
+
+
+def test_the_database_is_not_taken_for_ready_while_its_first_start_prepares_it(compose: dict[str, Any]) -> None:
+    test = compose["services"]["postgres"]["healthcheck"]["test"]
+    assert "--host" in test  # the server of the preparation listens on a socket alone
 
 
 def test_the_image_runs_as_nobody_special() -> None:
-    final = (BASE_DIR / "Dockerfile").read_text().rpartition("\nFROM ")[2]
-    assert re.search(r"^USER latchkey$", final, re.MULTILINE)
+    assert image.Instruction("USER", "latchkey") in image.stages()[-1]
+
+
+# --- What reaches the image ---
+
+
+@pytest.mark.parametrize("app", [app for app in settings.INSTALLED_APPS if (BASE_DIR / app.partition(".")[0]).is_dir()])
+def test_every_app_of_ours_reaches_the_image(app: str) -> None:
+    assert image.is_let_in(f"{app.partition('.')[0]}/apps.py")
+
+
+@pytest.mark.parametrize("path", [path for path in image.copied() if path != "."])
+def test_every_file_that_the_dockerfile_copies_reaches_the_image(path: str) -> None:
+    assert (BASE_DIR / path).is_file()
+    assert image.is_let_in(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["manage.py", "static/css/app.css", "templates/500.html", "keys/validation/lua/take.lua"]
+)
+def test_what_the_processes_read_besides_reaches_the_image(path: str) -> None:
+    assert (BASE_DIR / path).is_file()
+    assert image.is_let_in(path)
+
+
+@pytest.mark.parametrize(
+    "path", [".env", ".git/config", "var/embedded.json", "tests/settings.py", "keys/__pycache__/x"]
+)
+def test_no_secret_and_nothing_superfluous_reaches_the_image(path: str) -> None:
+    assert not image.is_let_in(path)
+
+
+# --- A copied .env with its secrets filled in ---
+
+
+def _make_env(folder: Path) -> None:
+    for name in ("Makefile", ".env.example"):
+        shutil.copy(BASE_DIR / name, folder)
+    subprocess.run(["/bin/sh", "-c", "make --silent env"], cwd=folder, check=True)
+
+
+def _read_env(folder: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", (folder / ".env").read_text(), re.MULTILINE))
+
+
+def test_make_env_fills_in_every_secret_once_for_its_owner_alone(tmp_path: Path) -> None:
+    _make_env(tmp_path)
+    made = (tmp_path / ".env").read_text()
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+    secrets = [_read_env(tmp_path)[name] for name in ("SECRET_KEY", "KEY_PEPPERS", "ENCRYPTION_KEYS", *OF_COMPOSE)]
+    assert all(secrets)
+    assert len(set(secrets)) == len(secrets)
+    _make_env(tmp_path)
+    assert (tmp_path / ".env").read_text() == made
+
+
+@pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL")
+def test_what_make_env_writes_is_all_that_compose_needs_to_start(compose: dict[str, Any], tmp_path: Path) -> None:
+    _make_env(tmp_path)
+    environ = _read_env(tmp_path)
+    for name, value in compose["services"]["web"]["environment"].items():
+        environ[name] = re.sub(r"\$\{([A-Z_]+)[^}]*\}", lambda found: environ[found[1]], value)
+    (tmp_path / "static").mkdir()
+    environ |= {"VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "portal.settings", "PATH": os.environ["PATH"]}
+    command = [sys.executable, str(BASE_DIR / "manage.py"), "check", "--deploy"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"\((\w+\.W\d+)\)", done.stderr) == ["portal.W003"]  # mails go to the log, until EMAIL_URL is set
