@@ -13,7 +13,8 @@ RUN python manage.py fonts \
     && key=$(python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())') \
     && DATABASE_URL=postgresql://none.invalid/none REDIS_URL=redis://none.invalid ALLOWED_HOSTS=none.invalid \
        PUBLIC_URL=https://none.invalid EMAIL_URL=console: SECRET_KEY=$key$key KEY_PEPPERS=1:$key ENCRYPTION_KEYS=1:$key \
-       python manage.py collectstatic --no-input --verbosity 0
+       python manage.py collectstatic --no-input --verbosity 0 \
+    && chmod -R a+rX var
 
 FROM python:3.11.16-slim-trixie@sha256:be1575ed968de893bd54f4c56315ff7c4736ce522c1bca08fd521731aafc0d76
 RUN useradd --system --uid 10001 --no-create-home latchkey

@@ -4,13 +4,15 @@
 import os
 import sys
 
-from portal.embedded import MAKES_SECRETS, ensure_secrets
+from portal.embedded import MAKES_SECRETS, WRITES_FILES, ensure_secrets, keep_private
 from portal.env import is_embedded
 
 
 def main() -> None:
     """Run one management command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    if is_embedded(os.environ) and WRITES_FILES.intersection(sys.argv[1:2]):
+        keep_private()
     if is_embedded(os.environ) and MAKES_SECRETS.intersection(sys.argv[1:2]):
         ensure_secrets()
     from django.core.exceptions import ImproperlyConfigured

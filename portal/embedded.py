@@ -1,15 +1,34 @@
-"""The embedded default's own secrets: made once, kept in ``var/``, never on import."""
+"""The embedded default's own secrets: made once, kept in ``var/`` for its owner alone, never on import."""
 
 import base64
 import json
 import os
 import secrets
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISVTX
 
 from portal.env import BASE_DIR
 
 MAKES_SECRETS = frozenset({"serve", "migrate", "demo"})
+WRITES_FILES = MAKES_SECRETS | {"fonts"}
+OTHERS = 0o077  # what a file's group and everybody else may do
+
+
+def keep_private() -> None:
+    """Give nobody else a way to the data: not to files of this process and its children, nor to those that exist."""
+    os.umask(OTHERS)
+    folder = secrets_path().parent
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & S_ISVTX:  # shared with others, as /tmp is: only what lies in it is ours
+        found = list(folder.glob("*.json")) + list(folder.glob("db.sqlite3*"))
+    else:
+        found = [folder, *folder.rglob("*")]
+    for path in found:
+        with suppress(FileNotFoundError, PermissionError):  # gone by now, or somebody else's
+            if not path.is_symlink() and path.stat().st_mode & OTHERS:
+                path.chmod(path.stat().st_mode & ~OTHERS)
 
 
 def secrets_path() -> Path:

@@ -1,9 +1,11 @@
 """`manage.py serve`, which is what `make run` runs: a whole portal from nothing, and nothing left of it afterwards."""
 
+import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -38,15 +40,15 @@ def serve(folder: Path, port: int) -> Iterator[Callable[..., "subprocess.Popen[s
     environ |= {"VAR_DIR": str(folder), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
     environ.pop("DJANGO_SETTINGS_MODULE", None)
 
-    def start(*, log_level: str = "DEBUG") -> "subprocess.Popen[str]":
-        command = [sys.executable, str(BASE_DIR / "manage.py"), "serve"]
+    def start(command: str = "serve", *, log_level: str = "DEBUG", **settings: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            command,
-            env=environ | {"LOG_LEVEL": log_level},
+            [sys.executable, str(BASE_DIR / "manage.py"), *command.split()],
+            env=environ | {"LOG_LEVEL": log_level} | settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            umask=0o022,
         )
         started.append(process)
         return process
@@ -69,9 +71,13 @@ def _read_until_ready(process: "subprocess.Popen[str]") -> str:
 
 def _paste(said: str) -> str:
     """What the printed curl answers in a shell."""
-    curl = re.search(r"^curl (?:.*\\\n)*.*$", said, re.MULTILINE)
-    assert curl
-    return subprocess.run(["/bin/sh", "-c", curl[0]], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(["/bin/sh", "-c", _curl(said)], capture_output=True, text=True, check=True).stdout
+
+
+def _curl(said: str) -> str:
+    found = re.search(r"^curl (?:.*\\\n)*.*$", said, re.MULTILINE)
+    assert found
+    return found[0]
 
 
 def _processes_of(folder: Path) -> list[str]:
@@ -102,6 +108,16 @@ def _sign_up(url: str, email: str) -> None:
         assert browser.post("/accounts/signup/", data=fields).status_code == httpx.codes.FOUND
 
 
+def _open_to_others(folder: Path) -> list[str]:
+    """What in the folder others may read or write."""
+    found = [folder, *folder.rglob("*")]
+    return [path.name for path in found if path.exists() and path.stat().st_mode & 0o077]
+
+
+def _log_ins(said: str) -> list[str]:
+    return re.findall(r"(?:admin|developer) +\S+@localhost +[0-9a-f]{24}", said)
+
+
 def _wait_until_gone(folder: Path) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while _processes_of(folder):
@@ -121,6 +137,8 @@ def test_from_nothing_the_pasted_curl_is_valid_and_ctrl_c_leaves_nothing(
     url = re.search(r"ready at (\S+)", said)
     assert url
     assert httpx.get(url[1]).status_code == httpx.codes.OK
+    _wait_for_worker(folder)
+    assert _open_to_others(folder) == []
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=PATIENCE_S)
     assert not canary.is_in(rest)
@@ -145,7 +163,7 @@ def test_the_terminal_shows_where_to_go_and_mails_in_boxes_and_nothing_else(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
-def test_killing_it_leaves_nothing_and_the_next_start_makes_a_new_curl_and_shows_no_password_again(
+def test_killing_it_leaves_nothing_and_the_next_start_shows_the_same_whatever_became_of_the_demo_data(
     serve: Callable[..., "subprocess.Popen[str]"], folder: Path
 ) -> None:
     process = serve()
@@ -153,11 +171,29 @@ def test_killing_it_leaves_nothing_and_the_next_start_makes_a_new_curl_and_shows
     assert len(_processes_of(folder)) >= 4  # itself, web, worker, beat
     process.kill()
     _wait_until_gone(folder)
+    with sqlite3.connect(folder / "db.sqlite3") as connection:
+        connection.execute("UPDATE portal_organization SET suspended_at = '2026-01-01 00:00:00'")
+        made = connection.execute("SELECT count(*) FROM keys_apikey").fetchone()
+    folder.chmod(0o755)
+    (folder / "db.sqlite3").chmod(0o644)
     said = _read_until_ready(serve())
-    has_new_secrets = set(re.findall(r"lk_\w+", said)).isdisjoint(re.findall(r"lk_\w+", first))
-    assert has_new_secrets
-    assert "curl" in said
-    assert "(shown on the first run)" in said
+    is_same_curl = _curl(said) == _curl(first)
+    assert is_same_curl
+    assert len(_log_ins(said)) == 2
+    assert _log_ins(said) == _log_ins(first)
+    assert sqlite3.connect(folder / "db.sqlite3").execute("SELECT count(*) FROM keys_apikey").fetchone() == made
+    assert _open_to_others(folder) == []
+
+
+def test_one_portal_at_a_time_serves_a_folder_and_others_are_told_where(
+    serve: Callable[..., "subprocess.Popen[str]"], folder: Path, port: int
+) -> None:
+    _read_until_ready(serve())
+    second, _ = serve(PORT=str(free_port())).communicate(timeout=PATIENCE_S)
+    assert f"is being served already, at http://localhost:{port}." in second
+    assert "Traceback" not in second
+    made, _ = serve("demo --json", log_level="", PORT="8000").communicate(timeout=PATIENCE_S)
+    assert json.loads(made)["base_url"] == f"http://localhost:{port}"
 
 
 def test_a_taken_port_is_said_plainly(serve: Callable[..., "subprocess.Popen[str]"], port: int) -> None:

@@ -1,26 +1,29 @@
 """`manage.py demo` makes what a newcomer or a program needs to try everything."""
 
 import json
+import re
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from keys.models import Api, ApiKey
 from keys.secret import Kind, parse
 from oauth.management.commands.demo import make_demo
 from oauth.models import Grant
-from portal.models import Organization, User
+from portal.models import Membership, Organization, User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
-def _demo(*arguments: str) -> dict[str, Any]:
+def _demo(*arguments: str, stderr: StringIO | None = None) -> dict[str, Any]:
     out = StringIO()
-    call_command("demo", "--json", "--force", *arguments, stdout=out)
+    call_command("demo", "--json", "--force", *arguments, stdout=out, stderr=stderr)
     made: dict[str, Any] = json.loads(out.getvalue())
     return made
 
@@ -92,7 +95,7 @@ def test_a_second_run_adds_credentials_and_nobody_and_nothing_else() -> None:
 
 
 def test_a_password_that_the_person_has_changed_is_not_claimed_to_work() -> None:
-    make_demo(extra_keys=0)
+    make_demo(extra_keys=0, refused=[])
     user = User.objects.get(email="demo@localhost")
     user.set_password("another one entirely")
     user.save()
@@ -111,11 +114,46 @@ def test_outside_embedded_mode_it_has_to_be_forced(settings: Settings) -> None:
     assert not User.objects.exists()
 
 
-def test_for_people_passwords_are_shown_on_the_first_run_alone(settings: Settings) -> None:
+def test_for_people_it_tells_the_log_ins_and_a_call_on_each_run(settings: Settings) -> None:
     settings.EMBEDDED = True
-    first, second = StringIO(), StringIO()
-    call_command("demo", stdout=first)
-    call_command("demo", stdout=second)
-    assert "(shown on the first run)" not in first.getvalue()
-    assert second.getvalue().count("(shown on the first run)") == 2
-    assert "curl -s http://localhost:8000/v1/validate" in second.getvalue()
+    for _ in range(2):
+        out = StringIO()
+        call_command("demo", stdout=out)
+        assert len(re.findall(r"@localhost +[0-9a-f]{24}$", out.getvalue(), re.MULTILINE)) == 2
+        assert "curl -s http://localhost:8000/v1/validate" in out.getvalue()
+
+
+def test_of_a_suspended_organization_it_makes_nothing_and_says_so_in_a_line_each() -> None:
+    _demo()
+    Organization.objects.filter(name="Initech").update(suspended_at=timezone.now())
+    told = StringIO()
+    made = _demo(stderr=told)
+    assert made["other"]["api_key"] is made["other"]["client"] is None
+    assert made["api_key"]
+    assert [line.partition(":")[0] for line in told.getvalue().splitlines()] == [
+        "No new key of Initech",
+        "No new client of Initech",
+    ]
+
+
+def test_of_people_whose_organizations_are_gone_it_makes_nothing_and_ends_well() -> None:
+    _demo()
+    Membership.objects.all().delete()
+    made = _demo(stderr=StringIO())
+    assert made["api_key"] is made["client"] is made["management_key"] is None
+
+
+def test_once_made_it_is_kept_for_its_owner_and_shown_again_and_nothing_is_made(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.EMBEDDED, settings.VAR_DIR = True, tmp_path
+    first = _demo("--once")
+    assert (tmp_path / "demo.json").stat().st_mode & 0o077 == 0
+    made = ApiKey.objects.count()
+    User.objects.filter(email="demo@localhost").update(is_active=False)
+    second = _demo("--once")
+    assert second.pop("user")["password"] is None  # it lets nobody in any more
+    first.pop("user")
+    is_same = second == first
+    assert is_same
+    assert ApiKey.objects.count() == made

@@ -1,8 +1,9 @@
-"""``manage.py demo``: people, organizations and APIs to try things with, and new credentials on each run."""
+"""``manage.py demo``: people, organizations and APIs to try things with, and new credentials where that is possible."""
 
 import json
 from argparse import ArgumentParser
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -13,14 +14,18 @@ from django.utils.crypto import salted_hmac
 from keys.models import Api, Environment
 from keys.services.api_secrets import issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
+from keys.services.errors import Refused
 from keys.services.keys import KeySettings, issue_key
 from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Organization, User
 from portal.outbox import together
+from portal.served import served_at
 from portal.services.people import sign_up
 
+Made = TypeVar("Made")
+KEPT = "demo.json"  # in VAR_DIR: what the first start made, to be shown by each later one
 ADMIN_EMAIL = "admin@localhost"
 USER_EMAIL = "demo@localhost"
 OTHER_EMAIL = "other@localhost"
@@ -42,52 +47,99 @@ class Command(BaseCommand):
         """What can be asked for."""
         parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
         parser.add_argument("--keys", type=int, default=0, metavar="N", help="make N more API keys")
+        parser.add_argument("--once", action="store_true", help="make nothing where an earlier --once did: show that")
         parser.add_argument("--force", action="store_true", help="also outside embedded mode")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Make and print it."""
         if not settings.EMBEDDED and not options["force"]:
             raise CommandError("DATABASE_URL is set: this is no demo installation. Use --force if you mean it.")
-        is_first = not User.objects.filter(email=ADMIN_EMAIL).exists()
-        with together():  # one round through the caches for all of it
-            made = make_demo(extra_keys=options["keys"])
-        self.stdout.write(json.dumps(made) if options["json"] else as_text(made, with_passwords=is_first))
+        made = _read_kept() if options["once"] else None
+        if made is None:
+            refused: list[str] = []
+            with together():  # one round through the caches for all of it
+                made = make_demo(extra_keys=options["keys"], refused=refused)
+            for line in refused:
+                self.stderr.write(line)
+            if options["once"] and made["api"] and made["api_key"]:
+                _keep(made)
+        self.stdout.write(json.dumps(made) if options["json"] else as_text(made))
 
 
-def make_demo(*, extra_keys: int) -> dict[str, Any]:
-    """The demo data with new credentials; what earlier runs made goes on working."""
-    admin = User.objects.filter(email=ADMIN_EMAIL).first() or User.objects.create_superuser(
-        ADMIN_EMAIL, _password(ADMIN_EMAIL)
-    )
+def make_demo(*, extra_keys: int, refused: list[str]) -> dict[str, Any]:
+    """The demo data with new credentials; what earlier runs made goes on working.
+
+    A credential that cannot be made as things are is None, and ``refused`` gets a line that says why.
+    """
+
+    def new(what: str, make: Callable[[], Made]) -> Made | None:
+        try:
+            return make()
+        except Refused as exc:
+            refused.append(f"No new {what}: {exc}")
+            return None
+
+    if not User.objects.filter(email=ADMIN_EMAIL).exists():
+        User.objects.create_superuser(ADMIN_EMAIL, _password(ADMIN_EMAIL))
     user, other = _person(USER_EMAIL, "Acme"), _person(OTHER_EMAIL, "Initech")
     api, other_api = _api(ORDERS, "Orders", SCOPES), _api(BILLING, "Billing", {"invoices:read": ScopeSettings("Read")})
     scopes = ["orders:read", "orders:write"]
     return {
-        "base_url": settings.PUBLIC_URL,
-        "admin": {"email": admin.email, "password": _password_of(admin)},
-        "user": {"email": user.email, "password": _password_of(user)},
-        "api": _with_secret(api),
-        "api_key": _key(user, api, "Demo key", scopes),
-        "api_keys": [_key(user, api, f"Demo key {number}", scopes) for number in range(1, extra_keys + 1)],
-        "client": _client(user, api, "Demo client", scopes),
+        "base_url": _base_url(),
+        "admin": _log_in(ADMIN_EMAIL),
+        "user": _log_in(USER_EMAIL),
+        "api": new("secret of the Orders API", lambda: _with_secret(api)),
+        "api_key": new("key of Acme", lambda: _key(user, api, "Demo key", scopes)),
+        "api_keys": [
+            new("key of Acme", lambda: _key(user, api, f"Demo key {number}", scopes))  # noqa: B023  # called at once
+            for number in range(1, extra_keys + 1)
+        ],
+        "client": new("client of Acme", lambda: _client(user, api, "Demo client", scopes)),
         "scopes": scopes,
-        "management_key": _key(user, _builtin(), "Demo management key", _all_scopes(_builtin())),
+        "management_key": new(
+            "management key of Acme", lambda: _key(user, _builtin(), "Demo management key", _all_scopes(_builtin()))
+        ),
         "other": {
-            "api": _with_secret(other_api),
-            "api_key": _key(other, other_api, "Other demo key", _all_scopes(other_api)),
-            "client": _client(other, other_api, "Other demo client", _all_scopes(other_api)),
+            "api": new("secret of the Billing API", lambda: _with_secret(other_api)),
+            "api_key": new("key of Initech", lambda: _key(other, other_api, "Other demo key", _all_scopes(other_api))),
+            "client": new(
+                "client of Initech", lambda: _client(other, other_api, "Other demo client", _all_scopes(other_api))
+            ),
         },
     }
 
 
-def as_text(made: dict[str, Any], *, with_passwords: bool) -> str:
-    """For a person: who to be, and a call to make; passwords are shown on the first run alone."""
+def _read_kept() -> dict[str, Any] | None:
+    """What an earlier run made and kept, at the address and with the passwords that hold now."""
+    try:
+        kept: dict[str, Any] = json.loads((settings.VAR_DIR / KEPT).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return kept | {"base_url": _base_url(), "admin": _log_in(ADMIN_EMAIL), "user": _log_in(USER_EMAIL)}
+
+
+def _keep(made: dict[str, Any]) -> None:
+    path = settings.VAR_DIR / KEPT
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(made))
+
+
+def _base_url() -> str:
+    """Where the demo data is served: by a ``serve`` that runs, or else where one would."""
+    return (settings.EMBEDDED and served_at()) or settings.PUBLIC_URL
+
+
+def as_text(made: dict[str, Any]) -> str:
+    """For a person: who to be, and a call to make."""
     people = {"developer": made["user"], "admin": made["admin"]}
-    shown = {
-        name: person["password"] if with_passwords else "(shown on the first run)" for name, person in people.items()
-    }
-    lines = [f"  {name:<10} {person['email']:<16} {shown[name]}" for name, person in people.items()]
-    return "\n".join(["", "Sign in as", *lines, "", "Ask whether the demo key is good", "", curl(made), ""])
+    shown = [
+        f"  {name:<10} {person['email']:<16} {person['password'] or '(changed since)'}"
+        for name, person in people.items()
+    ]
+    lines = ["", "Sign in as", *shown, ""]
+    if made["api"] and made["api_key"]:
+        lines += ["Ask whether the demo key is good", "", curl(made), ""]
+    return "\n".join(lines)
 
 
 def curl(made: dict[str, Any]) -> str:
@@ -115,10 +167,10 @@ def _password(email: str) -> str:
     return salted_hmac("latchkey.demo", email, algorithm="sha256").hexdigest()[:24]
 
 
-def _password_of(user: User) -> str | None:
-    """The password that was set here; None once the person has chosen another."""
-    password = _password(user.email)
-    return password if user.check_password(password) else None
+def _log_in(email: str) -> dict[str, str | None]:
+    """The address, and the password that was set here; None once it lets nobody in any more."""
+    user, password = User.objects.filter(email=email, is_active=True).first(), _password(email)
+    return {"email": email, "password": password if user and user.check_password(password) else None}
 
 
 def _api(identifier: str, name: str, scopes: dict[str, ScopeSettings]) -> Api:
@@ -160,7 +212,10 @@ def _client(owner: User, api: Api, name: str, scopes: list[str]) -> dict[str, st
 
 
 def _organization(owner: User) -> Organization:
-    return Organization.objects.get(memberships__user=owner, is_personal=True)
+    found = Organization.objects.filter(memberships__user=owner, is_personal=True).first()
+    if found is None:
+        raise Refused(f"{owner.email} has no organization any more.")
+    return found
 
 
 def _command_for(owner: User) -> Actor:

@@ -19,6 +19,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import processes
+from portal.served import FolderTaken, folder_held
 
 HOST = "127.0.0.1"  # a fleet that others reach starts its processes itself: see the README, "Production"
 READY_WITHIN_S = 60
@@ -38,6 +39,17 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Start everything, say where to go, and stay until Ctrl-C or until something ends by itself."""
+        address = settings.PUBLIC_URL if settings.EMBEDDED else f"http://{HOST}:{settings.PORT}"
+        try:
+            with folder_held(address):
+                self._serve(options["workers"])
+        except FolderTaken as exc:
+            raise CommandError(
+                f"{settings.VAR_DIR} is being served already, at {exc}. To run a second portal, give it a folder and a"
+                " port of its own: VAR_DIR=var2 PORT=8001 make run"
+            ) from None
+
+    def _serve(self, workers: int) -> None:
         _refuse_a_taken_port()
         for request_to_stop in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs begin with SIGINT ignored
             signal.signal(request_to_stop, signal.default_int_handler)
@@ -45,7 +57,7 @@ class Command(BaseCommand):
             if settings.EMBEDDED:
                 settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
                 call_command("migrate", verbosity=0)
-            with _running(options["workers"]) as children:
+            with _running(workers) as children:
                 self._say_where_to_go(children)
                 ended = _wait_for_an_end(children)
                 raise CommandError(f"The {ended} ended by itself, so everything was stopped.")
@@ -54,7 +66,7 @@ class Command(BaseCommand):
 
     def _say_where_to_go(self, children: Children) -> None:
         if settings.EMBEDDED:
-            call_command("demo", stdout=self.stdout)  # by name: it lives in an app above this one
+            call_command("demo", "--once", stdout=self.stdout)  # by name: it lives in an app above this one
         _wait_until_ready(children)
         mails = "mails are shown here; " if settings.EMBEDDED else ""
         ready = self.style.SUCCESS(f"Latchkey is ready at {settings.PUBLIC_URL}")
