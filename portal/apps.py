@@ -11,8 +11,10 @@ class PortalConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """Connect the checks and the audit of account events."""
-        from portal import checks, receivers  # noqa: F401  # registering is the effect
+        """Connect the checks and the audit of account events, and seal the trail for as long as the process serves."""
+        from portal import audit_seals, checks, lifespan, receivers  # noqa: F401  # registering is the effect
+
+        lifespan.while_serving(audit_seals.seal_each_second)
 
 
 class LatchkeyAdminConfig(admin_apps.AdminConfig):

@@ -27,6 +27,7 @@ SCHEDULE = {
     "keys.tasks.remind_invited": HOUR_S,
     "keys.tasks.prune_usage": HOUR_S,
     "keys.tasks.prune_leftovers": HOUR_S,
+    "portal.tasks.log_audit_heads": HOUR_S,
     "oauth.tasks.rotate_signing_keys": HOUR_S,
     "oauth.tasks.record_endings": MINUTE_S,
     "oauth.tasks.prune_tokens": HOUR_S,

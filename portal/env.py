@@ -233,7 +233,7 @@ class Env(BaseSettings):
     max_invitations_per_day: Annotated[int, Field(ge=0)] = 100
     widest_ipv4_prefix: Annotated[int, Field(ge=0, le=32)] = 8
     widest_ipv6_prefix: Annotated[int, Field(ge=0, le=128)] = 32
-    audit_retention_days: Annotated[int, Field(ge=1)] = 400
+    audit_retention_days: Annotated[int, Field(ge=30)] = 400  # the database refuses to delete younger events
     usage_retention_days: Annotated[int, Field(ge=31)] = 120
     snapshot_ttl: Annotated[int, Field(ge=1, le=60)] = 30
     snapshot_copies: Annotated[int, Field(ge=0)] = 100_000

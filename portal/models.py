@@ -261,6 +261,31 @@ class AuditEvent(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action} {self.subject_id}"
 
 
+class UnsealedEvent(models.Model):
+    """A committed event that waits for its seal; a trigger writes the row with the event, the sealer deletes it."""
+
+    event = models.OneToOneField(AuditEvent, models.DO_NOTHING, primary_key=True, related_name="unsealed")
+
+    def __str__(self) -> str:
+        return f"event {self.event_id}"
+
+
+class AuditSeal(models.Model):
+    """A link of an organization's hash chain over its events; append-only. Without an event it ends what was pruned."""
+
+    organization_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, blank=True)
+    seq = models.PositiveBigIntegerField()
+    event = models.OneToOneField(AuditEvent, models.DO_NOTHING, null=True, blank=True, related_name="seal")
+    digest = models.BinaryField(max_length=32, editable=False)
+    sealed_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["organization_id", "seq"], name="audit_seal_once")]
+
+    def __str__(self) -> str:
+        return f"{self.organization_id} {self.seq}"
+
+
 class OutboxEntry(models.Model):
     """Snapshot names that a committed change touched and that the caches may not have heard of yet."""
 

@@ -1,50 +1,93 @@
-"""Delete audit events past their retention: the one way past the triggers, and it writes itself down."""
+"""Delete audit events past their retention: the one way past the triggers, and it writes itself down.
 
-from collections.abc import Iterator
+A chain is pruned from its beginning, as far as all events are old enough. Its last pruned seal stays, without its
+event: the rest of the chain is checked from there.
+"""
+
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import takewhile
 
 from django.db import connection, transaction
 
 from portal.audit import Actor, record
 from portal.audit_actions import AuditAction
-from portal.models import AuditEvent
+from portal.models import AuditEvent, AuditSeal
 
 BATCH = 5_000
+GUARDS = ("audit_no_delete", "audit_seal_no_delete")  # SQLite's triggers on DELETE
 
 
 def prune_audit(*, before: datetime, now: datetime, by: Actor) -> int:
-    """Delete the events older than ``before``; returns how many. In batches, since each holds up those who write."""
-    pruned = 0
-    while deleted := _prune_batch(before=before, now=now, by=by):
-        pruned += deleted
+    """Delete sealed events older than ``before``; returns how many. In batches, each with its own audit event.
+
+    PostgreSQL refuses to delete what is younger than 30 days.
+    """
+    return sum(_prune(ends, before=before, now=now, by=by) for ends in _batches(before))
+
+
+def _batches(before: datetime) -> Iterator[Mapping[str, int]]:
+    """Up to which seal each organization's chain is to go, for at most ``BATCH`` events at a time."""
+    ends: dict[str, int] = {}
+    room = BATCH
+    organizations = AuditEvent.objects.filter(at__lt=before).values_list("organization_id", flat=True)
+    for organization_id in list(organizations.order_by("organization_id").distinct()):
+        last = 0
+        while old := _old_seals(organization_id, before=before, after=last, limit=room):
+            last = ends[organization_id] = old[-1]
+            room -= len(old)
+            if not room:
+                yield ends
+                ends, room = {}, BATCH
+    if ends:
+        yield ends
+
+
+def _old_seals(organization_id: str, *, before: datetime, after: int, limit: int) -> list[int]:
+    """The numbers of the next seals, up to the first whose event is not old enough."""
+    seals = AuditSeal.objects.filter(organization_id=organization_id, seq__gt=after, event__isnull=False)
+    page = seals.order_by("seq").values_list("seq", "event__at")[:limit]
+    return [seq for seq, _ in takewhile(lambda seal: seal[1] < before, page)]
+
+
+def _prune(ends: Mapping[str, int], *, before: datetime, now: datetime, by: Actor) -> int:
+    with transaction.atomic(durable=True):
+        pruned = sum(_prune_chain(organization_id, up_to=seq) for organization_id, seq in ends.items())
+        if pruned:
+            record(AuditAction.AUDIT_PRUNED, actor=by, at=now, after={"events": pruned, "before": before.isoformat()})
     return pruned
 
 
-def _prune_batch(*, before: datetime, now: datetime, by: Actor) -> int:
-    oldest = AuditEvent.objects.filter(at__lt=before).order_by("at", "pk").values("pk")[:BATCH]
-    if not oldest.exists():
+def _prune_chain(organization_id: str, *, up_to: int) -> int:
+    """Delete the beginning of a chain, and leave its last seal without the event; returns how many events went."""
+    if connection.vendor == "postgresql":  # the owner's function: the role that asks need not be able to delete
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT prune_audit_chain(%s, %s)", [organization_id, up_to])
+            return int(cursor.fetchone()[0])
+    chain = AuditSeal.objects.filter(organization_id=organization_id, seq__lte=up_to)
+    last = chain.filter(seq=up_to, event__isnull=False).first()
+    if last is None:  # another pruning was first
         return 0
-    with transaction.atomic(durable=True):
-        with _deletable():
-            deleted, _ = AuditEvent.objects.filter(pk__in=list(oldest.values_list("pk", flat=True))).delete()
-        if deleted:
-            record(AuditAction.AUDIT_PRUNED, actor=by, at=now, after={"events": deleted, "before": before.isoformat()})
+    with _guards_aside():
+        events = list(chain.filter(event__isnull=False).values_list("event_id", flat=True))
+        chain.delete()
+        deleted, _ = AuditEvent.objects.filter(pk__in=events).delete()
+    AuditSeal.objects.create(
+        organization_id=organization_id, seq=up_to, digest=bytes(last.digest), sealed_at=last.sealed_at
+    )
     return deleted
 
 
 @contextmanager
-def _deletable() -> Iterator[None]:
-    """Put the trigger aside inside the open transaction: nobody else ever sees the table without it."""
+def _guards_aside() -> Iterator[None]:
+    """Put SQLite's triggers aside inside the open transaction: nobody else ever sees the tables without them."""
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL lock_timeout = '5s'")
-            cursor.execute("ALTER TABLE portal_auditevent DISABLE TRIGGER audit_no_delete")
-            yield
-            cursor.execute("ALTER TABLE portal_auditevent ENABLE TRIGGER audit_no_delete")
-            return
-        cursor.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'audit_no_delete'")
-        (statement,) = cursor.fetchone()
-        cursor.execute("DROP TRIGGER audit_no_delete")
+        statements = {}
+        for name in GUARDS:
+            cursor.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = %s", [name])
+            (statements[name],) = cursor.fetchone()
+            cursor.execute(f"DROP TRIGGER {name}")
         yield
-        cursor.execute(statement)
+        for statement in statements.values():
+            cursor.execute(statement)

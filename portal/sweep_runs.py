@@ -13,3 +13,8 @@ def note_sweep(name: str, *, ended_at: datetime) -> None:
 def last_sweep() -> datetime | None:
     """When the latest of any sweep went through; None before the first."""
     return SweepRun.objects.order_by("-ended_at").values_list("ended_at", flat=True).first()
+
+
+def was_run_since(name: str, since: datetime) -> bool:
+    """Whether the sweep of this name went through after that."""
+    return SweepRun.objects.filter(name=name, ended_at__gt=since).exists()

@@ -9,6 +9,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ from portal.env import BASE_DIR, PRODUCTION_SETTINGS, Production
 from tests import environment, image
 
 INTERNAL = {"LATCHKEY_SERVED"}  # set by `manage.py serve` for its children
-OF_COMPOSE = {"POSTGRES_PASSWORD", "VALKEY_PASSWORD"}
+OF_COMPOSE = {"DATABASE_PASSWORD", "POSTGRES_PASSWORD", "VALKEY_PASSWORD"}
 OF_THE_IMAGE = {"WEB_WORKERS"}
 SETTINGS = {name.upper() for name in Production.model_fields} - INTERNAL
 APP = ("web", "worker", "beat", "migrate")
@@ -80,8 +81,21 @@ def test_our_processes_take_their_settings_from_a_file_that_is_not_in_the_reposi
 ) -> None:
     service = compose["services"][name]
     assert service["env_file"] == ".env"
-    assert set(service["environment"]) == {"PGPASSWORD", "REDIS_URL"}  # what holds a password of compose's own servers
+    of_compose = {"PGPASSWORD", "REDIS_URL"}  # what holds a password of compose's own servers
+    assert set(service["environment"]) - {"DATABASE_URL", "APP_ROLE_PASSWORD"} == of_compose
     assert ".env" in (BASE_DIR / ".gitignore").read_text().splitlines()
+
+
+def test_only_migrations_run_as_the_owner_of_the_tables(compose: dict[str, Any]) -> None:
+    owner = compose["services"]["postgres"]["environment"]["POSTGRES_USER"]
+    migrate = compose["services"]["migrate"]
+    assert urlsplit(migrate["environment"]["DATABASE_URL"]).username == owner
+    assert [name for name in APP if "DATABASE_URL" in compose["services"][name]["environment"]] == ["migrate"]
+    example = re.search(r"^DATABASE_URL=(.+)$", (BASE_DIR / ".env.example").read_text(), re.MULTILINE)
+    assert example
+    role = urlsplit(example[1]).username
+    assert role not in {owner, None}
+    assert f"manage.py migrate && python manage.py grant_app_role {role}" in migrate["command"]
 
 
 def test_every_variable_that_compose_asks_for_is_in_the_example() -> None:

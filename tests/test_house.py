@@ -29,6 +29,10 @@ WRITES_OUTSIDE_SERVICES = {
     "portal/sweep_runs.py SweepRun.update_or_create": "when a sweep last went through",
     "portal/outbox.py OutboxEntry.delete": "everyone has heard of the change that wrote the row",
     "portal/retention.py AuditEvent.delete": "prunes, and records that it did",
+    "portal/retention.py chain.delete": "prunes, and records that it did",
+    "portal/retention.py AuditSeal.create": "the seal that the rest of a pruned chain is checked from",
+    "portal/audit_seals.py AuditSeal.bulk_create": "the one place that seals",
+    "portal/audit_seals.py UnsealedEvent.delete": "the events have their seals",
 }
 CSRF_EXEMPT: set[str] = set()
 # What OAuth's endpoints are held to, by number: token, introspection, revocation, key set and metadata.

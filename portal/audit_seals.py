@@ -1,0 +1,117 @@
+"""Seal committed events: a hash chain for each organization, so that an event changed or removed later is found.
+
+``digest = SHA-256(the digest before + the event)``; before the first, 32 zero bytes. The event is a JSON object of all
+its columns, in ASCII: names sorted, no white space, other characters escaped as JSON does, ``at`` in UTC as
+``2026-11-30T05:27:51.123456+00:00``, a missing address as ``null``.
+
+A trigger queues each event in the event's own transaction. So an event that commits late is sealed late, and none is
+passed over, whatever its id. One sealer works at a time.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+
+from django.db import Error, close_old_connections, connection, transaction
+from django.utils import timezone
+
+from portal.models import AuditEvent, AuditSeal, UnsealedEvent
+from portal.sweep_runs import note_sweep, was_run_since
+
+EVERY_S = 1.0
+BATCH = 500
+BEFORE_THE_FIRST = bytes(32)
+LOCK = int.from_bytes(b"lk-seal")  # PostgreSQL's advisory lock of the sealer
+HEADS_EVERY = timedelta(days=1)
+HEADS = "log_audit_heads"
+# All columns. A column added later joins only where it is not empty: else no digest of an earlier event would hold.
+SEALED_FIELDS = (
+    "id", "public_id", "at", "action", "organization_id", "actor_kind", "actor_id", "actor_label", "subject_id",
+    "subject_label", "address", "request_id", "before", "after",
+)  # fmt: skip
+
+log = logging.getLogger(__name__)
+
+
+def digest_of(event: AuditEvent, *, previous: bytes) -> bytes:
+    """The digest of the event's seal, after a seal with the digest ``previous``."""
+    values = {name: getattr(event, name) for name in SEALED_FIELDS}
+    values["at"] = event.at.astimezone(UTC).isoformat(timespec="microseconds")
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(previous + text.encode()).digest()
+
+
+def seal_waiting_events(*, now: datetime) -> int:
+    """Seal up to a batch of events that wait, by id; returns how many. None where another process is sealing."""
+    if not UnsealedEvent.objects.exists():
+        return 0
+    with transaction.atomic(durable=True):
+        if not _is_only_sealer():
+            return 0
+        waiting = list(UnsealedEvent.objects.select_related("event").order_by("pk")[:BATCH])
+        AuditSeal.objects.bulk_create(_seals([each.event for each in waiting], now))
+        UnsealedEvent.objects.filter(pk__in=[each.pk for each in waiting]).delete()
+    return len(waiting)
+
+
+async def seal_each_second() -> None:
+    """Seal for as long as this process serves."""
+    is_failing = False
+    while True:
+        await asyncio.sleep(EVERY_S)
+        try:
+            await asyncio.to_thread(_seal)
+            is_failing = False
+        except (Error, RuntimeError) as exc:  # no database, or no thread can be started: the next second may have them
+            if not is_failing:  # once a spell
+                log.warning("audit.not_sealed", extra={"error": type(exc).__name__})
+            is_failing = True
+
+
+def log_heads(*, now: datetime) -> None:
+    """Once a day, log the last digest of each chain that grew: kept elsewhere, it proves the chain up to there."""
+    if was_run_since(HEADS, now - HEADS_EVERY):
+        return
+    grown = AuditSeal.objects.filter(sealed_at__gt=now - 2 * HEADS_EVERY).order_by("organization_id")
+    for organization_id in list(grown.values_list("organization_id", flat=True).distinct()):
+        if (head := head_of(organization_id)) is not None:
+            extra = {"organization": organization_id, "seq": head.seq, "digest": bytes(head.digest).hex()}
+            log.info("audit.head", extra=extra)
+    note_sweep(HEADS, ended_at=now)
+
+
+def head_of(organization_id: str) -> AuditSeal | None:
+    """The last seal of the organization's chain."""
+    return AuditSeal.objects.filter(organization_id=organization_id).order_by("-seq").first()
+
+
+def _is_only_sealer() -> bool:
+    """Whether no other process seals until this transaction ends. On SQLite a transaction holds the only lock."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        return bool(cursor.fetchone()[0])
+
+
+def _seals(events: list[AuditEvent], now: datetime) -> list[AuditSeal]:
+    heads = {each: head_of(each) for each in {event.organization_id for event in events}}
+    seals: list[AuditSeal] = []
+    for event in events:
+        head = heads[event.organization_id]
+        digest = digest_of(event, previous=bytes(head.digest) if head else BEFORE_THE_FIRST)
+        seq = head.seq + 1 if head else 1
+        seal = AuditSeal(organization_id=event.organization_id, seq=seq, event=event, digest=digest, sealed_at=now)
+        heads[event.organization_id] = seal
+        seals.append(seal)
+    return seals
+
+
+def _seal() -> None:
+    close_old_connections()
+    try:
+        seal_waiting_events(now=timezone.now())
+    finally:
+        close_old_connections()
