@@ -28,7 +28,7 @@ PINNED = re.compile(r"[a-z/]+:[0-9]+\.[0-9]+(\.[0-9]+)?[a-z0-9.-]*@sha256:[0-9a-
 
 
 def _example() -> list[str]:
-    return re.findall(r"^([A-Z_]+)=", (BASE_DIR / ".env.example").read_text(), re.MULTILINE)
+    return re.findall(r"^([A-Z0-9_]+)=", (BASE_DIR / ".env.example").read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def _make_env(folder: Path) -> None:
 
 
 def _read_env(folder: Path) -> dict[str, str]:
-    return dict(re.findall(r"^([A-Z_]+)=(.*)$", (folder / ".env").read_text(), re.MULTILINE))
+    return dict(re.findall(r"^([A-Z0-9_]+)=(.*)$", (folder / ".env").read_text(), re.MULTILINE))
 
 
 def test_make_env_fills_in_every_secret_once_for_its_owner_alone(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """``manage.py grant_app_role ROLE``: let a database role do what the processes do, and no more.
 
-Run it as the owner of the tables, after each ``migrate``. Where ``APP_ROLE_PASSWORD`` is in the environment, it becomes the
-role's password.
+Run it as the owner of the tables, after each ``migrate``. ``APP_ROLE_PASSWORD`` in the environment
+becomes the role's password.
 """
 
 import os
