@@ -307,6 +307,7 @@ def database_from_url(url: SecretStr) -> dict[str, object]:
         "CONN_MAX_AGE": 0,  # the pool keeps connections; with both, Django refuses
         # Else Django opens cursors that live on between transactions, for which a pooler may use another connection.
         "DISABLE_SERVER_SIDE_CURSORS": True,
+        "CONN_HEALTH_CHECKS": True,  # when one leaves the pool: a restart of the server kills those in it
         "OPTIONS": {
             # After an outage, try anew within a second or two; the pool's own back-off goes up to minutes.
             "pool": {"min_size": 0, "max_size": 20, "timeout": 2, "reconnect_timeout": 1},

@@ -45,10 +45,13 @@ class Line(Struct, frozen=True):
 
 
 def check_database() -> None:
-    """The database answers a query."""
+    """The database answers a query and takes writes."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        cursor.fetchone()
+        cursor.execute(
+            "SELECT current_setting('transaction_read_only')" if connection.vendor == "postgresql" else "SELECT 'off'"
+        )
+        if cursor.fetchone() == ("on",):
+            raise Unhealthy("it is read-only")
 
 
 def check_migrations() -> None:
@@ -75,10 +78,12 @@ def check_clock() -> None:
 
 
 def check_redis() -> None:
-    """Redis answers a ping."""
+    """Redis takes a write."""
     client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
     try:
-        client.ping()
+        client.set("latchkey:ready", 1, px=1_000)
+    except redis.ResponseError as exc:
+        raise Unhealthy(f"it refuses writes ({type(exc).__name__})") from exc
     except redis.RedisError as exc:
         raise Unhealthy(f"no answer ({type(exc).__name__})") from exc
     finally:

@@ -5,7 +5,6 @@ from typing import cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -17,8 +16,10 @@ from portal.context import THEME_COOKIE
 from portal.forms import OrganizationForm, ThemeForm
 from portal.middleware import SESSION_ORGANIZATION
 from portal.models import Organization
+from portal.outages import is_outage, is_read_only
 
 THEME_COOKIE_AGE_S = 365 * 24 * 3600
+_OURS = "We could not do this. Nothing changed. Try again in a moment; if it fails again, tell us the reference."
 ROBOTS = "User-agent: *\nDisallow: /app/\nDisallow: /admin/\nDisallow: /accounts/\n"
 
 
@@ -109,13 +110,18 @@ def too_many_requests(request: HttpRequest, exception: Exception | None = None) 
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, or 503 where the database does not answer: drawn without session or database."""
-    is_outage = isinstance(sys.exception(), OperationalError | InterfaceError)
-    response = HttpResponse(render_to_string("500.html", {"request": request, "is_outage": is_outage}))
-    response.status_code = 503 if is_outage else 500
-    if is_outage:
-        response["Retry-After"] = "2"
-    return response
+    """500, or 503 where the database does not answer or takes no writes: drawn without session or database."""
+    exception = sys.exception()
+    if is_read_only(exception):
+        title, detail = "Nothing can be changed right now", "Our database can only be read. Nothing changed."
+    elif is_outage(exception):
+        title = "Nothing can be read right now"
+        detail = "Our database does not answer. If something was being changed, look whether it was."
+    else:
+        context = {"request": request, "title": "Something failed on our side", "detail": _OURS}
+        return HttpResponse(render_to_string("500.html", context), status=500)
+    context = {"request": request, "title": title, "detail": f"{detail} Try again in a few seconds."}
+    return HttpResponse(render_to_string("500.html", context), status=503, headers={"Retry-After": "2"})
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001  # Django's signature

@@ -1,10 +1,11 @@
-"""A Valkey that answers reads and refuses writes, in each way that a real one does."""
+"""Stores that answer reads and refuse writes, in each way that real ones do."""
 
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import redis
+from django.db import connection
 
 from tests.devservices import Service
 
@@ -50,3 +51,15 @@ def refusing(service: Service, how: str) -> Iterator[None]:
             yield
         finally:
             _writable(client)
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """Have the test's own connection to PostgreSQL take no writes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = off")

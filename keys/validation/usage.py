@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import close_old_connections
 
 from keys.limits import MAX_AGENT_CHARS
 from keys.validation import metrics
 from keys.validation.batches import Batch, Count, Use
 from keys.validation.shapes import Code
 from keys.validation.usage_queue import hand_on
+from portal.outages import is_outage
 from portal.redaction import redact
 
 FLUSH_EVERY_S = 1.0
@@ -166,10 +167,10 @@ class UsageRecorder:
         metrics.USAGE_LAG_SECONDS.set(max(time.time() - batch.closed_at, 0))
         try:
             self._hand_on(batch)
-        except (InterfaceError, OperationalError) as exc:  # written or not: next time, the id tells
-            log.warning("usage.not_written", extra={"batch": batch.id, "error": type(exc).__name__})
-            return False
-        except Exception:  # whatever it holds, what comes behind it must be counted
+        except Exception as exc:  # whatever it holds, what comes behind it must be counted
+            if is_outage(exc):  # written or not: next time, the id tells
+                log.warning("usage.not_written", extra={"batch": batch.id, "error": type(exc).__name__})
+                return False
             metrics.USAGE_LOST.inc(batch.answers)
             log.exception("usage.batch_dropped", extra={"batch": batch.id})
         metrics.USAGE_LAG_SECONDS.set(0)

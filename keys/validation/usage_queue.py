@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import redis
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError
+from django.db import Error
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
@@ -18,6 +18,7 @@ from redis.retry import Retry
 from keys.validation.batches import Batch, decode, encode
 from keys.validation.folding import fold
 from keys.validation.redis_link import PREFIX, script
+from portal.outages import is_outage
 
 QUEUE = f"{PREFIX}usage"
 AT_WORK = f"{PREFIX}usage:worker"
@@ -68,19 +69,19 @@ def _fold(entries: list[bytes]) -> None:
         log.warning("usage.not_ours", extra={"entries": len(entries) - len(batches)})
     try:
         fold(batches)
-    except (InterfaceError, OperationalError):
-        raise
-    except Error:  # one of them is not as tables are: the others count
+    except Error as exc:
+        if is_outage(exc):
+            raise
         for batch in batches:
-            _fold_or_drop(batch)
+            _fold_or_drop(batch)  # one of them is not as tables are: the others count
 
 
 def _fold_or_drop(batch: Batch) -> None:
     try:
         fold([batch])
-    except (InterfaceError, OperationalError):
-        raise
-    except Error:
+    except Error as exc:
+        if is_outage(exc):
+            raise
         log.exception("usage.batch_dropped", extra={"batch": batch.id})
 
 

@@ -18,7 +18,10 @@ from portal import health
 from portal.health import Checks, Unhealthy, healthz, readyz
 from portal.metrics import metrics
 from portal.sweep_runs import note_sweep
+from tests import environment
 from tests.asgi import Reply, ask
+from tests.devservices import start_valkey
+from tests.refusing import REFUSALS, read_only, refusing
 
 both = pytest.mark.both_databases
 
@@ -86,6 +89,28 @@ def test_a_redis_that_is_gone_is_not_ready(settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     with pytest.raises(Unhealthy):
         health.check_redis()
+
+
+@pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
+@pytest.mark.parametrize("how", REFUSALS)
+def test_a_redis_that_refuses_writes_is_not_ready(settings: Settings, how: str) -> None:
+    valkey = start_valkey()
+    settings.REDIS_URL = valkey.url
+    try:
+        health.check_redis()
+        with refusing(valkey, how), pytest.raises(Unhealthy, match="refuses writes"):
+            health.check_redis()
+        health.check_redis()
+    finally:
+        valkey.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(environment.ON_SQLITE, reason="PostgreSQL's setting")
+def test_a_database_that_takes_no_writes_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    with read_only(), pytest.raises(Unhealthy, match="read-only"):
+        health.check_database()
+    health.check_database()
 
 
 def test_a_check_that_fails_says_no_more_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:

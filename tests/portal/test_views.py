@@ -4,6 +4,9 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from tests import environment
+from tests.refusing import read_only
+
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
 
@@ -63,3 +66,14 @@ def test_robots_stay_out_of_what_is_private(client: Client) -> None:
 def test_the_styleguide_is_for_developers_alone(client: Client, settings: Settings) -> None:
     assert settings.DEBUG is False
     assert client.get("/styleguide/").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(environment.ON_SQLITE, reason="PostgreSQL's setting")
+def test_where_the_database_takes_no_writes_pages_that_write_say_so(ada_client: Client) -> None:
+    ada_client.raise_request_exception = False
+    with read_only():
+        response = ada_client.post("/accounts/logout/")
+        assert (response.status_code, response["Retry-After"]) == (503, "2")
+        assert "Our database can only be read. Nothing changed." in response.text
+        assert ada_client.get("/app/keys/").status_code == 200

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import Error, InternalError, OperationalError, transaction
+from psycopg.errors import ReadOnlySqlTransaction
 
 from keys.models import ApiKey, Caller, KeySecret, Usage
 from keys.services.api_secrets import IssuedApiSecret
@@ -105,11 +106,18 @@ def test_a_credential_that_is_no_key_is_counted_by_its_secret(usage: UsageRecord
     assert (counted.key, counted.secret_id, counted.count) == (None, "sec_1", 1)
 
 
+@pytest.mark.parametrize(
+    ("error", "cause"), [(OperationalError, None), (InternalError, ReadOnlySqlTransaction("it is a standby"))]
+)
 def test_what_could_not_be_written_is_kept(
-    usage: UsageRecorder, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
+    usage: UsageRecorder,
+    issued: IssuedKey,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Error],
+    cause: Exception | None,
 ) -> None:
     def fail(batch: Batch) -> None:
-        raise OperationalError("the server is gone")
+        raise error from cause
 
     with monkeypatch.context() as patched:
         patched.setattr(usage, "_hand_on", fail)

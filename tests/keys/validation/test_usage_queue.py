@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
-from django.db import OperationalError, close_old_connections, connection, transaction
+from django.db import Error, OperationalError, close_old_connections, connection, transaction
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -19,9 +19,10 @@ from keys.tasks import fold_usage
 from keys.validation import folding
 from keys.validation.batches import Batch, Count, Use, decode, encode
 from keys.validation.folding import FOLDED_WITHIN, IDS_KEPT, fold
-from keys.validation.usage_queue import AT_WORK, MAX_QUEUED, QUEUE, hand_on
+from keys.validation.usage_queue import AT_WORK, MAX_QUEUED, QUEUE, fold_queued, hand_on
 from tests import environment
 from tests.devservices import free_port
+from tests.refusing import read_only
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -174,6 +175,16 @@ def test_a_batch_that_no_table_takes_holds_up_no_other(valkey: "redis.Redis") ->
         hand_on(each)
     fold_usage.delay()
     assert (valkey.xlen(QUEUE), counted()) == (0, 2)
+
+
+def test_what_a_read_only_database_does_not_take_waits_in_the_queue(valkey: "redis.Redis") -> None:
+    fold_usage.delay()
+    hand_on(batch())
+    with read_only(), pytest.raises(Error):
+        fold_queued()
+    assert (valkey.xlen(QUEUE), counted()) == (1, 0)
+    fold_usage.delay()
+    assert (valkey.xlen(QUEUE), counted()) == (0, 1)
 
 
 @pytest.mark.parametrize("is_newer", [False, True])  # also where the key's own row has nothing to note
