@@ -5,11 +5,17 @@ networks reach, and with none set they mean nothing. ``Forwarded`` is never read
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+MAX_ADDRESS_CHARS = 80
+# [2001:db8::7], [2001:db8::7%eth0]:5678, 203.0.113.7:5678, fe80::1%eth0
+_V6 = "([0-9A-Fa-f]*:[0-9A-Fa-f:.]*)"
+_DECORATED = re.compile(rf"\[{_V6}(?:%[^\]]+)?\](?::[0-9]{{1,5}})?|([0-9.]+):[0-9]{{1,5}}|{_V6}%[^\]]+", re.ASCII)
 
 
 @lru_cache(maxsize=4096)
@@ -24,10 +30,28 @@ def parse_address(text: str) -> Address | None:
     return address
 
 
+def forwarded_address(text: str) -> Address | None:
+    """The address that a proxy or a backend wrote down: in brackets, with a port or with a zone too.
+
+    None for all else. Long texts are not remembered: a caller chooses them.
+    """
+    return _read_forwarded(text) if len(text) <= MAX_ADDRESS_CHARS else None
+
+
 @lru_cache(maxsize=4096)
+def _read_forwarded(text: str) -> Address | None:
+    match = _DECORATED.fullmatch(text)
+    return parse_address(text if match is None else next(filter(None, match.groups())))
+
+
 def canonical_address(text: str) -> str | None:
-    """The same address in the one form it is stored and compared in; None for what is no address."""
-    address = parse_address(text)
+    """The same address, in the one form that it is stored and compared in; None for what is no address."""
+    return _canonical(text) if len(text) <= MAX_ADDRESS_CHARS else None
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str | None:
+    address = forwarded_address(text)
     return None if address is None else str(address)
 
 
@@ -66,7 +90,7 @@ def client_address(peer: str | None, forwarded_for: Iterable[str], trusted: Sequ
     if not _is_trusted(client, trusted):
         return str(client)
     for text in reversed(",".join(forwarded_for).split(",")):
-        forwarded = parse_address(text.strip())
+        forwarded = forwarded_address(text.strip())
         if forwarded is None:
             break
         client = forwarded
@@ -84,6 +108,12 @@ def is_https(scheme: str, peer: str | None, forwarded_proto: str | None, trusted
     if forwarded_proto is None or address is None or not _is_trusted(address, trusted):
         return scheme == "https"
     return all(value.strip().lower() == "https" for value in forwarded_proto.split(","))
+
+
+def is_within(peer: str | None, networks: Sequence[Network]) -> bool:
+    """Whether the peer's own address is in one of the networks."""
+    address = parse_address(peer or "")
+    return address is not None and _is_trusted(address, networks)
 
 
 def _is_trusted(address: Address, trusted: Sequence[Network]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.proxies import client_address, is_https
+from portal.proxies import client_address, forwarded_address, is_https
 from portal.request_ids import request_id
 
 TRUSTED = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
@@ -26,7 +26,11 @@ TRUSTED = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
         ("10.0.0.1", ["203.0.113.9, garbage"], "10.0.0.1"),
         ("10.0.0.1", ["203.0.113.9, garbage, 10.0.0.2"], "10.0.0.2"),
         ("10.0.0.1", [""], "10.0.0.1"),
-        ("10.0.0.1", ["203.0.113.9:4711"], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.9:4711"], "203.0.113.9"),
+        ("10.0.0.1", ["[2001:db8::7]:4711"], "2001:db8::7"),
+        ("10.0.0.1", ["[2001:db8::7]"], "2001:db8::7"),
+        ("10.0.0.1", ["203.0.113.9, 10.0.0.2:80"], "203.0.113.9"),
+        ("10.0.0.1", ["203.0.113.9, [203.0.113.8"], "10.0.0.1"),
         ("::ffff:10.0.0.1", ["::ffff:203.0.113.9"], "203.0.113.9"),
         ("fd00::1", ["2001:db8::7"], "2001:db8::7"),
         (None, ["203.0.113.9"], None),
@@ -37,6 +41,36 @@ def test_the_client_is_the_first_untrusted_address_from_the_right(
     peer: str | None, forwarded_for: list[str], client: str | None
 ) -> None:
     assert client_address(peer, forwarded_for, TRUSTED) == client
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9:80", "203.0.113.9"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("[2001:db8::7]:80", "2001:db8::7"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::1%eth0]:80", "fe80::1"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("[::ffff:203.0.113.9]:80", "203.0.113.9"),
+        ("2001:db8::7:80", "2001:db8::7:80"),
+        ("", None),
+        ("203.0.113.9:", None),
+        ("203.0.113.9:http", None),
+        ("203.0.113.9:123456", None),
+        ("203.0.113.9%eth0:80", None),
+        ("203.0.113.0/24", None),
+        ("010.0.0.1", None),
+        ("[]:80", None),
+        ("[::1", None),
+        ("example.com:80", None),
+        ("1" * 81, None),
+    ],
+)
+def test_an_address_is_read_with_its_port_brackets_or_zone(text: str, address: str | None) -> None:
+    found = forwarded_address(text)
+    assert (None if found is None else str(found)) == address
 
 
 @given(st.text(max_size=40))
