@@ -13,6 +13,7 @@ from keys.validation.shapes import SigningKeysSnapshot
 from oauth.keyring import keyring
 from oauth.metadata import document
 from oauth.rotation import JWKS_MAX_AGE_S
+from portal.bounds import PUBLIC_DOCUMENT
 from portal.exchange import Answer, Exchange, endpoint, require_get, unavailable
 from portal.negotiation import is_known
 from portal.problems import JSON
@@ -66,5 +67,5 @@ def _kept(exchange: Exchange, body: bytes, content_type: str) -> Answer:
     return Answer(body, 200, content_type, headers, CACHE_CONTROL)
 
 
-jwks = endpoint(_jwks)
-metadata = endpoint(_metadata)
+jwks = endpoint(_jwks, PUBLIC_DOCUMENT)
+metadata = endpoint(_metadata, PUBLIC_DOCUMENT)

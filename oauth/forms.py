@@ -7,6 +7,7 @@ from oauth.errors import InvalidRequest
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_PARAMETERS = 100
+MAX_ESCAPES = 2_048
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 Form = dict[str, str]
@@ -17,15 +18,15 @@ def read_form(body: bytes) -> Form:
 
     RFC 6749 §3.2: no parameter twice; one without a value counts as left out. Unknown ones are the caller's to ignore.
     """
+    if body.count(b"&") >= MAX_PARAMETERS or body.count(b"%") > MAX_ESCAPES:  # before anything is decoded
+        raise InvalidRequest("The form has too many parameters or escapes.")
     try:
         if b"%" in body or b"+" in body:
-            pairs = [tuple(map(decode, pair.split(b"=", 1))) for pair in body.split(b"&", MAX_PARAMETERS) if pair]
+            pairs = [tuple(map(decode, pair.split(b"=", 1))) for pair in body.split(b"&") if pair]
         else:
-            pairs = [tuple(pair.split("=", 1)) for pair in body.decode().split("&", MAX_PARAMETERS) if pair]
+            pairs = [tuple(pair.split("=", 1)) for pair in body.decode().split("&") if pair]
     except ValueError:
         raise InvalidRequest("The form is not well encoded, or not in UTF-8.") from None
-    if len(pairs) > MAX_PARAMETERS:
-        raise InvalidRequest("The form has too many parameters.")
     form = {name: value[0] if value else "" for name, *value in pairs}
     if len(form) < len(pairs):
         raise InvalidRequest("A parameter stands in the form more than once.")

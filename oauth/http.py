@@ -7,11 +7,12 @@ import msgspec
 from keys.validation.database import DEADLINE_S
 from oauth.client_auth import CLIENTS, caller_of
 from oauth.exchange import PRAGMA, oauth_endpoint, read_form_body, read_post
-from oauth.introspection import INTROSPECTOR, token_of
+from oauth.introspection import INTROSPECTOR, check_bearer, token_of
 from oauth.issuing import ISSUER
 from oauth.presented import read_presented
 from oauth.revocation import REVOKER
 from oauth.token_requests import read_token_request
+from portal.bounds import MAX_FORM_BYTES, Bounds, Sender
 from portal.exchange import Answer, Exchange
 
 _encoder = msgspec.json.Encoder()
@@ -24,8 +25,9 @@ async def _token(exchange: Exchange) -> Answer:
 
 
 async def _introspect(exchange: Exchange) -> Answer:
-    form = await read_post(exchange)
-    lines, caller = exchange.headers(b"authorization"), caller_of(exchange)
+    lines = exchange.headers(b"authorization")
+    check_bearer(lines)
+    form, caller = await read_post(exchange), caller_of(exchange)
     return Answer(await INTROSPECTOR.introspect(lines, form, caller, deadline=_deadline()), headers=PRAGMA)
 
 
@@ -42,6 +44,9 @@ def _deadline() -> float:
     return time.monotonic() + DEADLINE_S  # the event loop's clock
 
 
-token = oauth_endpoint(_token)
-introspect = oauth_endpoint(_introspect)
-revoke = oauth_endpoint(_revoke)
+_FORM_FIRST = "method, media type"
+token = oauth_endpoint(_token, Bounds(Sender.CLIENT, MAX_FORM_BYTES, _FORM_FIRST, 5))
+introspect = oauth_endpoint(
+    _introspect, Bounds(Sender.CLIENT_OR_API, MAX_FORM_BYTES, f"bearer token's form, {_FORM_FIRST}", 5)
+)
+revoke = oauth_endpoint(_revoke, Bounds(Sender.CLIENT, MAX_FORM_BYTES, _FORM_FIRST, 5))

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from keys.validation.api_keys import UnknownCaller
+from keys.validation.api_keys import Caller as ApiCaller
+from keys.validation.api_keys import UnknownCaller, recognise_caller
 from keys.validation.engine import Engine, Outcome
 from keys.validation.http import ENGINE
 from keys.validation.kinds import recognise
@@ -37,26 +38,27 @@ class Introspector:
         bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
         if bearer is not None and "client_secret" not in form and "client_assertion" not in form:
             try:
-                return await self._for_api(bearer[1], form, caller)
+                return await self._for_api(recognise_caller(bearer[1]), form, caller)
             except UnknownCaller:
                 raise InvalidToken from None
         presented = read_presented(authorization, form)
         if authorization and isinstance(presented, PresentedSecret) and presented.client_id.startswith("api_"):
             try:
-                if (await self._engine.know(presented.secret)).api_id != presented.client_id:
+                asker = recognise_caller(presented.secret)
+                if (await self._engine.know(asker)).api_id != presented.client_id:
                     raise InvalidClient
-                return await self._for_api(presented.secret, form, caller)
+                return await self._for_api(asker, form, caller)
             except UnknownCaller:
                 raise InvalidClient from None
         return await self._for_client(presented, form, caller, deadline)
 
-    async def _for_api(self, secret: str, form: Form, caller: Caller) -> bytes:
-        """For the API that the secret is of; raises UnknownCaller."""
+    async def _for_api(self, asker: ApiCaller, form: Form, caller: Caller) -> bytes:
+        """For the API whose secret was presented; raises UnknownCaller."""
         if "token" not in form:
-            await self._engine.know(secret)  # only a known caller is told what is wrong with the request
+            await self._engine.know(asker)  # only a known caller is told what is wrong with the request
         call, text = Call(cost=0), token_of(form)
         return _told(
-            await self._engine.ask(secret, text, call, caller_address=caller.address, caller_agent=caller.agent)
+            await self._engine.ask(asker, text, call, caller_address=caller.address, caller_agent=caller.agent)
         )
 
     async def _for_client(self, presented: Presented, form: Form, caller: Caller, deadline: float) -> bytes:
@@ -70,6 +72,16 @@ class Introspector:
         return _told(
             await self._engine.ask_about_itself(text, Call(address=caller.address, agent=caller.agent, cost=0))
         )
+
+
+def check_bearer(authorization: Sequence[str]) -> None:
+    """Raise InvalidToken for a bearer token that has not the form of an API secret: no form is read for it."""
+    bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
+    if bearer is not None:
+        try:
+            recognise_caller(bearer[1])
+        except UnknownCaller:
+            raise InvalidToken from None
 
 
 def token_of(form: Form) -> str:

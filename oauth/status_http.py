@@ -12,6 +12,7 @@ from oauth.keyring import NoSigningKey
 from oauth.status import AGGREGATION_PATH
 from oauth.status_lists import TYPE, address_of
 from oauth.status_serving import LISTS
+from portal.bounds import PUBLIC_DOCUMENT
 from portal.exchange import Answer, Exchange, require_get, unavailable
 from portal.negotiation import is_known, takes_gzip
 from portal.problems import Problem, ProblemType
@@ -53,5 +54,5 @@ def _nothing_here() -> Problem:
     return Problem(ProblemType.NOT_FOUND, "There is no such status list.")
 
 
-status_list = oauth_endpoint(_status_list)
-aggregation = oauth_endpoint(_aggregation)
+status_list = oauth_endpoint(_status_list, PUBLIC_DOCUMENT)
+aggregation = oauth_endpoint(_aggregation, PUBLIC_DOCUMENT)

@@ -19,16 +19,20 @@ _django: Any = get_wsgi_application()  # sets Django up, which all below needs
 
 from portal import health, lifespan, metrics  # noqa: E402  # Django is set up first
 from portal.bodies import AsgiApp, Receive, Scope, Send  # noqa: E402  # Django is set up first
+from portal.bounds import MAX_FORM_BYTES, Bounds, Sender  # noqa: E402  # Django is set up first
 from portal.exchange import Answer, Exchange, endpoint  # noqa: E402  # Django is set up first
 from portal.guard import guard, leave_streams  # noqa: E402  # Django is set up first
 from portal.page_threads import THREADS  # noqa: E402  # Django is set up first
 from portal.problems import Problem, ProblemType  # noqa: E402  # Django is set up first
 
-MAX_PAGE_BYTES = 1024 * 1024
-
 
 async def _nothing_here(_exchange: Exchange) -> Answer:
     raise Problem(ProblemType.NOT_FOUND, "See the docs for the endpoints that exist.")
+
+
+def _max_page_bytes(path: str) -> int:
+    """The largest form that is read at this page."""
+    return next((size for prefix, size in settings.LARGE_FORMS.items() if path.startswith(prefix)), MAX_FORM_BYTES)
 
 
 _HOT: dict[str, AsgiApp] = {
@@ -38,10 +42,10 @@ _HOT: dict[str, AsgiApp] = {
     "/metrics": metrics.metrics,
 }
 _HOT_BY_PREFIX = {prefix: import_string(name) for prefix, name in settings.HOT_PREFIXES.items()}
-_nobody = endpoint(_nothing_here)
+_nobody = endpoint(_nothing_here, Bounds(Sender.ANYBODY, 0, "nothing", 1))
 # a2wsgi types messages more narrowly than ASGI does.
 _mounted: Any = WSGIMiddleware(leave_streams(_django), workers=THREADS)
-_pages = guard(_mounted, max_bytes=MAX_PAGE_BYTES)
+_pages = guard(_mounted, max_bytes=_max_page_bytes)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,12 +16,14 @@ class EdgeSettings(Struct, frozen=True):
 
     is_https: bool
     trusted_proxies: tuple[Network, ...]
+    inside: tuple[Network, ...]  # whence public documents are read over plain http
 
 
 @lru_cache(maxsize=1)
 def edge_settings() -> EdgeSettings:
     """The settings as they are now."""
-    return EdgeSettings(settings.HTTPS, tuple(settings.TRUSTED_PROXIES))
+    trusted = tuple(settings.TRUSTED_PROXIES)
+    return EdgeSettings(settings.HTTPS, trusted, (*trusted, *settings.PLAIN_HTTP_NETWORKS))
 
 
 @receiver(setting_changed)

@@ -29,6 +29,7 @@ PRODUCTION_SETTINGS = (
     "ENCRYPTION_KEYS",
     "ALLOWED_HOSTS",
     "PUBLIC_URL",
+    "PLAIN_HTTP_NETWORKS",
     "EMAIL_URL",
     "TRUSTED_PROXIES",
 )
@@ -259,6 +260,7 @@ class Production(Env):
     public_url: Annotated[str, AfterValidator(_public_url)]
     email_url: Annotated[SecretStr, AfterValidator(_email_url)]
     trusted_proxies: Networks = ()
+    plain_http_networks: Networks = ()
     log_level: LogLevel = "INFO"
 
 

@@ -1,7 +1,7 @@
 """One request and its answer on a machine endpoint: headers, client, https, problems. ASGI, no Django views.
 
-``endpoint`` makes an ASGI app of a handler. Whatever the handler cannot answer becomes a problem there, and whatever
-breaks becomes a 503: a failure never reads as a yes.
+``endpoint`` makes an ASGI app of a handler and the bounds that it declares. Whatever the handler cannot answer becomes
+a problem there, and whatever breaks becomes a 503: a failure never reads as a yes.
 """
 
 import logging
@@ -11,15 +11,16 @@ from functools import lru_cache
 from msgspec import Struct
 
 from portal import problems
-from portal.bodies import AsgiApp, ClientGone, Receive, Scope, Send, TooLarge, TooSlow, read_body
+from portal.bodies import ClientGone, Receive, Scope, Send, TooLarge, TooSlow, read_body
+from portal.bounds import Bounds, PlainHttp
 from portal.byte_budget import OverBudget
 from portal.edge_settings import edge_settings
 from portal.problems import JSON, Problem, ProblemType
-from portal.proxies import client_address, is_https
+from portal.proxies import client_address, is_https, is_within
 from portal.request_ids import request_id
 from portal.sending import ReaderTooSlow, send_whole
 
-MAX_BODY_BYTES = 64 * 1024
+MAX_AT_WORK = 1_000
 MAX_AGENT_BYTES = 512
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -40,10 +41,11 @@ class Answer(Struct, frozen=True):
 class Exchange:
     """One HTTP request as a machine endpoint sees it."""
 
-    __slots__ = ("_address", "_by_name", "_receive", "_scope", "method", "path", "query", "request_id")
+    __slots__ = ("_address", "_bounds", "_by_name", "_receive", "_scope", "method", "path", "query", "request_id")
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, bounds: Bounds) -> None:
         self._scope = scope
+        self._bounds = bounds
         self._receive = receive
         self._address: str | None = None
         self._by_name: dict[bytes, bytes] = dict(scope["headers"])  # of a name that stands twice, one line
@@ -87,6 +89,12 @@ class Exchange:
         trusted = edge_settings().trusted_proxies
         return is_https(self._scope["scheme"], self._peer, ",".join(proto) if proto else None, trusted)
 
+    @property
+    def is_from_inside(self) -> bool:
+        """Whether the peer itself asks, from a network that the settings name, and not for somebody else."""
+        is_forwarded = b"x-forwarded-proto" in self._by_name or b"x-forwarded-for" in self._by_name
+        return not is_forwarded and is_within(self._peer, edge_settings().inside)
+
     def is_of(self, media_type: str) -> bool:
         """Whether the body is said to be of this type, in UTF-8 and not compressed."""
         by_name = self._by_name
@@ -101,17 +109,22 @@ class Exchange:
 
     async def body(self) -> bytes:
         """The whole body; raises Problem where it is too large or too slow, or breaks off."""
-        declared, address = self._by_name.get(b"content-length"), self.client_address
+        declared, max_bytes = self._by_name.get(b"content-length"), self._bounds.max_bytes
+        AT_WORK.number -= 1  # a body that does not come is no work
         try:
-            return await read_body(self._receive, declared=declared, max_bytes=MAX_BODY_BYTES, address=address)
+            body = await read_body(self._receive, declared=declared, max_bytes=max_bytes, address=self.client_address)
         except TooLarge:
-            raise Problem(ProblemType.TOO_LARGE, f"At most {MAX_BODY_BYTES} bytes are read.") from None
+            raise Problem(ProblemType.TOO_LARGE, f"At most {max_bytes} bytes are read.") from None
         except TooSlow:
             raise Problem(ProblemType.TOO_SLOW, "The body did not arrive within 10 seconds.") from None
         except ClientGone:
             raise Problem(ProblemType.MALFORMED_REQUEST, "The body broke off, or is not well chunked.") from None
         except OverBudget:
             raise unavailable() from None
+        finally:
+            AT_WORK.number += 1
+        _require_room(self._bounds)
+        return body
 
     @property
     def _peer(self) -> str | None:
@@ -122,20 +135,35 @@ class Exchange:
 Handler = Callable[[Exchange], Awaitable[Answer]]
 
 
-def endpoint(handler: Handler, *, is_for_https_only: bool = True) -> AsgiApp:
-    """The handler as an ASGI app that answers every problem, and 503 for whatever else goes wrong."""
+class _AtWork:
+    """How many requests this process works on: those whose body it waits for, and answers being read, do not count."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive)
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
+
+
+AT_WORK = _AtWork()
+
+
+class Endpoint:
+    """A handler as an ASGI app: it answers every problem, and 503 for whatever else goes wrong."""
+
+    __slots__ = ("_handler", "bounds")
+
+    def __init__(self, handler: Handler, bounds: Bounds) -> None:
+        self._handler = handler
+        self.bounds = bounds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        exchange = Exchange(scope, receive, self.bounds)
+        AT_WORK.number += 1
         try:
-            if is_for_https_only:
-                _require_https(exchange)
-            answer = await handler(exchange)
-        except Problem as problem:
-            answer = answer_problem(problem, exchange)
-        except Exception:  # no failure may let a call through, whatever it is
-            log.exception("request.failed", extra={"request_id": exchange.request_id, "path": scope["path"]})
-            answer = answer_problem(unavailable(), exchange)
+            answer = await self._answer(exchange)
+        finally:
+            AT_WORK.number -= 1
         try:
             await send_answer(answer, exchange, send)
         except OverBudget:
@@ -143,11 +171,33 @@ def endpoint(handler: Handler, *, is_for_https_only: bool = True) -> AsgiApp:
         except ReaderTooSlow:
             log.info("answer.given_up", extra={"request_id": exchange.request_id})
 
-    return app
+    async def _answer(self, exchange: Exchange) -> Answer:
+        try:
+            _require_room(self.bounds)
+            _require_https(exchange, self.bounds.plain_http)
+            return await self._handler(exchange)
+        except Problem as problem:
+            return answer_problem(problem, exchange)
+        except Exception:  # no failure may let a call through, whatever it is
+            log.exception("request.failed", extra={"request_id": exchange.request_id, "path": exchange.path})
+            return answer_problem(unavailable(), exchange)
 
 
-def _require_https(exchange: Exchange) -> None:
-    if edge_settings().is_https and not exchange.is_https:
+def endpoint(handler: Handler, bounds: Bounds) -> Endpoint:
+    """The handler as an ASGI app, within these bounds."""
+    return Endpoint(handler, bounds)
+
+
+def _require_room(bounds: Bounds) -> None:
+    """Raise the 503 of a process that works on too many requests already; probes are answered all the same."""
+    if AT_WORK.number > MAX_AT_WORK and bounds.plain_http is not PlainHttp.ANYWHERE:
+        raise unavailable()
+
+
+def _require_https(exchange: Exchange, plain_http: PlainHttp) -> None:
+    if not edge_settings().is_https or exchange.is_https or plain_http is PlainHttp.ANYWHERE:
+        return
+    if plain_http is not PlainHttp.INSIDE or not exchange.is_from_inside:
         raise Problem(ProblemType.HTTPS_REQUIRED, "Use https; a credential sent without it is to be replaced.")
 
 

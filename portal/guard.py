@@ -73,8 +73,8 @@ def leave_streams(app: WsgiApp) -> WsgiApp:
     return wrapped
 
 
-def guard(app: AsgiApp, *, max_bytes: int) -> AsgiApp:
-    """The WSGI app behind ``app``, with requests of at most ``max_bytes``."""
+def guard(app: AsgiApp, *, max_bytes: Callable[[str], int]) -> AsgiApp:
+    """The WSGI app behind ``app``; ``max_bytes`` says of a path how large a body is read there."""
     threads = PageThreads()
     streams = ThreadPoolExecutor(STREAM_THREADS, thread_name_prefix="streams")
 
@@ -82,16 +82,16 @@ def guard(app: AsgiApp, *, max_bytes: int) -> AsgiApp:
         if not _is_in_utf8(scope):
             await _refuse(scope, send, 415, "Only UTF-8 is read here.")
             return
-        address = address_of(scope)
+        address, limit = address_of(scope), max_bytes(scope["path"])
         try:
             declared = dict(scope["headers"]).get(b"content-length")
-            body = await read_body(receive, declared=declared, max_bytes=max_bytes, address=address)
+            body = await read_body(receive, declared=declared, max_bytes=limit, address=address)
             async with threads.one_for(address):
                 start, content = await _ask(app, _cleaned(scope, body), body)
         except ClientGone:
             await _refuse(scope, send, 400, "The request broke off, or is not well chunked.")
         except TooLarge:
-            await _refuse(scope, send, 413, f"This is too large: at most {max_bytes} bytes are read.")
+            await _refuse(scope, send, 413, f"This is too large: at most {limit} bytes are read.")
         except TooSlow:
             await _refuse(scope, send, 408, f"The request did not arrive within {READ_WITHIN_S:.0f} seconds.")
         except (OverBudget, PagesBusy):

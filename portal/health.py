@@ -19,6 +19,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from msgspec import Struct
 
+from portal.bounds import Bounds, PlainHttp, Sender
 from portal.exchange import Answer, Exchange, endpoint, require_get
 from portal.sweep_runs import last_sweep
 
@@ -174,5 +175,6 @@ async def _readyz(exchange: Exchange) -> Answer:
 
 
 # Probes come from inside, over plain http.
-healthz = endpoint(_healthz, is_for_https_only=False)
-readyz = endpoint(_readyz, is_for_https_only=False)
+_PROBE = Bounds(Sender.ANYBODY, 0, "method", 10, PlainHttp.ANYWHERE)
+healthz = endpoint(_healthz, _PROBE)
+readyz = endpoint(_readyz, _PROBE)

@@ -11,6 +11,7 @@ from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from portal.bounds import Bounds, PlainHttp, Sender
 from portal.exchange import Answer, Exchange, endpoint, require_get
 from portal.problems import Problem, ProblemType
 
@@ -56,4 +57,4 @@ def _forget_the_dead(folder: Path) -> None:
             gauge.unlink(missing_ok=True)
 
 
-metrics = endpoint(_metrics, is_for_https_only=False)
+metrics = endpoint(_metrics, Bounds(Sender.OPERATOR, 0, "token, method", 100, PlainHttp.ANYWHERE))

@@ -14,6 +14,7 @@ _SENSITIVE_NAMES = frozenset(
         "cookie",
         "set-cookie",
         "x-api-key",
+        "api-key",
         "x-latchkey-secret",
         "x-csrftoken",
         "csrfmiddlewaretoken",
@@ -36,7 +37,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     # A header with credentials, however it is spelled: "Cookie: …", 'HTTP_COOKIE': '…', (b'cookie', b'…').
     (
         re.compile(
-            r"""((?:authorization|cookie|x[-_]api[-_]key|x[-_]latchkey[-_]secret|x[-_]csrftoken)['"]?\s*[:=,]\s*b?['"]?)[^'"\r\n]+""",
+            r"""((?:authorization|cookie|x[-_]api[-_]key|http_api_key|(?<!\w)api-key|x[-_]latchkey[-_]secret|x[-_]csrftoken)['"]?\s*[:=,]\s*b?['"]?)[^'"\r\n]+""",
             re.IGNORECASE,
         ),
         rf"\1{MASK}",

@@ -45,6 +45,7 @@ PORT = ENV.port
 PUBLIC_URL = production.public_url if production else f"http://localhost:{PORT}"
 ALLOWED_HOSTS = list(production.allowed_hosts) if production else ["localhost", "127.0.0.1", "[::1]"]
 TRUSTED_PROXIES = production.trusted_proxies if production else ()
+PLAIN_HTTP_NETWORKS = production.plain_http_networks if production else ()
 HTTPS = PUBLIC_URL.startswith("https://")
 KEY_BRAND = ENV.key_brand
 SIGNUP = ENV.signup
@@ -118,6 +119,8 @@ HOT_PATHS = {
 HOT_PREFIXES = {
     "/oauth/status/": "oauth.status_http.status_list",
 }
+# Pages whose forms may be larger than those of strangers, 64 KiB; by prefix.
+LARGE_FORMS = {"/app/keys/": 256 * 1024, "/app/clients/": 256 * 1024, "/admin/": 1024 * 1024}
 MACHINE_PREFIXES = ("/v1/", "/oauth/", "/.well-known/", "/healthz", "/readyz", "/metrics")
 TEMPLATES = [
     {

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from keys.validation import metrics
 from keys.validation.allowances import Allowance, Allowances
-from keys.validation.api_keys import KnownCaller, UnknownCaller, recognise_caller
+from keys.validation.api_keys import Caller, KnownCaller, UnknownCaller
 from keys.validation.database import DEADLINE_S, Snapshots
 from keys.validation.gcra import Standing
 from keys.validation.kinds import recognise
@@ -37,9 +37,9 @@ class Engine:
         self._usage = usage
         self._mover = mover
 
-    async def know(self, api_secret: str) -> Audience:
-        """What the API secret lets its bearer ask about; raises UnknownCaller or Unavailable."""
-        caller, deadline = recognise_caller(api_secret), time.monotonic() + DEADLINE_S
+    async def know(self, caller: Caller) -> Audience:
+        """What the caller's API secret lets it ask about; raises UnknownCaller or Unavailable."""
+        deadline = time.monotonic() + DEADLINE_S
         asker = caller.find(await self._snapshots.read(caller.names, deadline=deadline))
         found = await self._snapshots.read((asker.api_at,), deadline=deadline)
         _require_working(asker, found, now=time.time())
@@ -47,7 +47,7 @@ class Engine:
 
     async def ask(
         self,
-        api_secret: str,
+        caller: Caller,
         credential: str,
         call: Call,
         *,
@@ -55,7 +55,7 @@ class Engine:
         caller_agent: bytes | None = None,
     ) -> Outcome:
         """Whether the credential may make the call to the caller's API; raises UnknownCaller or Unavailable."""
-        caller, presented, deadline = recognise_caller(api_secret), recognise(credential), time.monotonic() + DEADLINE_S
+        presented, deadline = recognise(credential), time.monotonic() + DEADLINE_S
         names = caller.names
         if not isinstance(presented, Verdict):
             names += presented.names_for(caller.audience)

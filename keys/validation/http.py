@@ -7,15 +7,16 @@ the body or a header and never from the address, and it is in no answer, no erro
 import re
 
 from keys.validation.answers import encode
-from keys.validation.api_keys import UnknownCaller
+from keys.validation.api_keys import Caller, UnknownCaller, recognise_caller
 from keys.validation.cache import allowances, snapshots
 from keys.validation.database import Unavailable
 from keys.validation.engine import Engine
 from keys.validation.peppers import MOVER
-from keys.validation.question import InvalidFields, Question, read_question
+from keys.validation.question import InvalidFields, Question, read_carefully, read_plainly
 from keys.validation.shapes import Call, Code
 from keys.validation.strict_json import NotAnObject
 from keys.validation.usage import USAGE
+from portal.bounds import Bounds, Sender
 from portal.exchange import Answer, Exchange, endpoint, unavailable
 from portal.problems import JSON, Problem, ProblemType
 
@@ -33,14 +34,14 @@ _REASONS = {
 
 async def _validate(exchange: Exchange) -> Answer:
     try:
-        api_secret = _api_secret(exchange)
+        caller = _caller(exchange)  # its form is checked before anything is read for it
         try:
-            question = await _question(exchange)
+            question = await _question(exchange, caller)
         except Problem:
-            await ENGINE.know(api_secret)  # only a known caller is told what is wrong with the request
+            await ENGINE.know(caller)  # only a known caller is told what is wrong with the request
             raise
         outcome = await ENGINE.ask(
-            api_secret,
+            caller,
             question.credential,
             question.call,
             caller_address=exchange.client_address,
@@ -70,7 +71,8 @@ async def _whoami(exchange: Exchange) -> Answer:
     return Answer(encode(outcome, exchange.request_id))
 
 
-def _api_secret(exchange: Exchange) -> str:
+def _caller(exchange: Exchange) -> Caller:
+    """The caller whose API secret is presented and well formed; raises Problem or UnknownCaller."""
     lines = exchange.headers(b"authorization")
     if not lines:
         raise Problem(
@@ -79,18 +81,19 @@ def _api_secret(exchange: Exchange) -> str:
     scheme, _, text = lines[0].partition(" ")
     if len(lines) != 1 or scheme.lower() != "bearer":
         raise UnknownCaller
-    return text.strip(" ")
+    return recognise_caller(text.strip(" "))
 
 
 def _own_credential(exchange: Exchange) -> str:
     bearers = [line for line in exchange.headers(b"authorization") if line[:6].lower() == "bearer"]
     matches = [_BEARER.fullmatch(line) for line in bearers]
     presented = {match[1] if match else line for match, line in zip(matches, bearers, strict=True)}
-    presented.update(exchange.headers(b"x-api-key"))
+    for name in (b"x-api-key", b"api-key"):
+        presented.update(exchange.headers(name))
     if not presented:
         raise Problem(
             ProblemType.CREDENTIAL_MISSING,
-            "Send the credential as Authorization: Bearer or as X-API-Key.",
+            "Send the credential as Authorization: Bearer, X-API-Key or API-Key.",
             headers=_CHALLENGE,
         )
     # A line with a comma may be two that a proxy folded into one.
@@ -99,15 +102,20 @@ def _own_credential(exchange: Exchange) -> str:
     return presented.pop()
 
 
-async def _question(exchange: Exchange) -> Question:
+async def _question(exchange: Exchange, caller: Caller) -> Question:
     if exchange.method != "POST":
         raise _wrong_method("POST")
     if exchange.query:
         raise Problem(ProblemType.QUERY_NOT_READ, "Send everything in the JSON body, credentials above all.")
     if not exchange.is_of(JSON):
         raise Problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8, not compressed.")
+    body = await exchange.body()
+    question = read_plainly(body)
+    if question is not None:
+        return question
+    await ENGINE.know(caller)  # reading carefully costs more than strangers are given
     try:
-        return read_question(await exchange.body())
+        return read_carefully(body)
     except NotAnObject as exc:
         raise Problem(ProblemType.MALFORMED_REQUEST, str(exc)) from None
     except InvalidFields as exc:
@@ -119,5 +127,5 @@ def _wrong_method(allow: str) -> Problem:
     return Problem(ProblemType.METHOD_NOT_ALLOWED, f"Use {allow}.", headers=(("allow", allow),))
 
 
-validate = endpoint(_validate)
-whoami = endpoint(_whoami)
+validate = endpoint(_validate, Bounds(Sender.API, 64 * 1024, "API secret's form, method, media type", 2))
+whoami = endpoint(_whoami, Bounds(Sender.CREDENTIAL, 0, "credential's form", 2))

@@ -8,6 +8,7 @@ from keys.validation.shapes import Audience, Call, Snapshot, Verdict
 from keys.validation.verdict import MALFORMED
 
 Snapshots = Mapping[str, Snapshot]
+MAX_CREDENTIAL_CHARS = 16_384
 
 
 class Credential(Protocol):
@@ -51,6 +52,8 @@ def register_kind(recognise: Recognise) -> None:
 
 def recognise(text: str) -> Credential | Verdict:
     """What the text is, without any look-up; MALFORMED where no kind claims it."""
+    if len(text) > MAX_CREDENTIAL_CHARS:
+        return MALFORMED
     for kind in _kinds:
         found = kind(text)
         if found is not None:

@@ -11,7 +11,7 @@ from typing import NoReturn
 MAX_DEPTH = 32
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 MAX_INTEGER_CHARS = 20  # "-" and 19 digits, or 20 digits
-_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
+_STRINGS_AND_MARKS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{},]', re.DOTALL)
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -19,13 +19,13 @@ class NotAnObject(ValueError):
     """The bytes are not one JSON object as it is read here; the text says why and repeats none of them."""
 
 
-def parse_object(body: bytes) -> dict[str, object]:
-    """The object that the bytes spell; raises NotAnObject."""
+def parse_object(body: bytes, *, max_values: int) -> dict[str, object]:
+    """The object that the bytes spell; raises NotAnObject, before anything is built where there are too many values."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise NotAnObject("The body is not UTF-8.") from None
-    _check_depth(text)
+    _check_size(text, max_values)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as exc:
@@ -37,15 +37,26 @@ def parse_object(body: bytes) -> dict[str, object]:
     return value
 
 
-def _check_depth(text: str) -> None:
-    depth = 0
-    for match in _STRINGS_AND_BRACKETS.finditer(text):
-        if match[0] in ("[", "{"):
+def _check_size(text: str, max_values: int) -> None:
+    """Raise NotAnObject where the text nests too deep, or holds too many values or texts."""
+    depth = values = texts = 0
+    for match in _STRINGS_AND_MARKS.finditer(text):
+        mark = match[0]
+        if mark in ("]", "}"):
+            depth -= 1
+            if depth < 0:
+                return  # the parser says where
+        elif mark == ",":
+            values += 1
+        elif mark in ("[", "{"):
+            values += 1
             depth += 1
             if depth > MAX_DEPTH:
                 raise NotAnObject(f"The body nests deeper than {MAX_DEPTH}.")
-        elif match[0] in ("]", "}"):
-            depth -= 1
+        else:
+            texts += 1
+        if values > max_values or texts > 2 * max_values:
+            raise NotAnObject(f"The body holds more than {max_values} values.")
 
 
 def _check_texts(value: object) -> None:

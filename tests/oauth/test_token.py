@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from keys.validation.database import Unavailable
 from keys.validation.names import api_name
 from keys.validation.shapes import GrantFacts
+from oauth import forms
 from oauth.errors import InvalidRequest
 from oauth.forms import read_form
 from oauth.issuing import Issued
@@ -278,3 +279,14 @@ def test_while_no_answer_can_be_given_there_is_a_503(
 
 def test_a_token_hides_itself_in_repr() -> None:
     assert "eyJ" not in repr(Issued("eyJ", "Bearer", 900, "orders:read"))
+
+
+@pytest.mark.parametrize(
+    "body", [b"a=" + b"%41" * 20_000, b"%41=%41&" * 8_000, b"&" * 60_000, b"a&" * 30_000], ids=lambda body: body[:8]
+)
+def test_a_form_with_too_much_in_it_is_refused_before_anything_is_decoded(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "decode", lambda _: pytest.fail("it was decoded"))
+    with pytest.raises(InvalidRequest):
+        read_form(body)

@@ -39,7 +39,7 @@ def page() -> Page:
 
 
 def ask_guarded(page: Page, **more: object) -> Reply:
-    return ask(guard(page, max_bytes=MAX_BYTES), "POST", **more)  # type: ignore[arg-type]
+    return ask(guard(page, max_bytes=lambda _: MAX_BYTES), "POST", **more)  # type: ignore[arg-type]
 
 
 def test_an_answer_in_pieces_is_sent_whole(page: Page) -> None:
@@ -126,7 +126,7 @@ def test_a_request_that_breaks_off_is_a_400(page: Page) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "query_string": b""}
-    asyncio.run(guard(page, max_bytes=MAX_BYTES)(scope, gone, keep))
+    asyncio.run(guard(page, max_bytes=lambda _: MAX_BYTES)(scope, gone, keep))
     assert (sent[0]["status"], page.scope) == (400, {})
 
 
@@ -134,6 +134,6 @@ def test_a_handler_that_breaks_is_a_plain_500() -> None:
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         raise RuntimeError("inside")
 
-    reply = ask(guard(broken, max_bytes=MAX_BYTES))
+    reply = ask(guard(broken, max_bytes=lambda _: MAX_BYTES))
     assert reply.status == 500
     assert b"inside" not in reply.body

@@ -50,7 +50,7 @@ def app_of(respond: Callable[[], HttpResponse | StreamingHttpResponse]) -> AsgiA
         return response
 
     mounted: Any = WSGIMiddleware(leave_streams(wsgi))
-    return guard(mounted, max_bytes=100)
+    return guard(mounted, max_bytes=lambda _: 100)
 
 
 async def read(app: AsgiApp, take: Callable[[Message], Any]) -> None:

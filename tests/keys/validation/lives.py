@@ -27,7 +27,7 @@ from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_a
 from keys.services.errors import Invalid, Refused
 from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key
 from keys.services.secrets import end_key_secret, extend_overlap, roll_key
-from keys.validation.api_keys import UnknownCaller
+from keys.validation.api_keys import UnknownCaller, recognise_caller
 from keys.validation.database import Unavailable
 from keys.validation.engine import Engine
 from keys.validation.http import ENGINE
@@ -295,7 +295,7 @@ async def _ask(
 ) -> str:
     call = Call(scopes=frozenset([scope]), address=address)
     try:
-        outcome = await engine.ask(api_secret, credential, call, caller_address=None)
+        outcome = await engine.ask(recognise_caller(api_secret), credential, call, caller_address=None)
     except UnknownCaller:
         return "401"
     except Unavailable:  # no verdict within a second, on a machine that does much else: that is no wrong one

@@ -18,8 +18,9 @@ from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_a
 from keys.services.departures import remove_member
 from keys.services.keys import IssuedKey, KeySettings, disable_key, edit_key, issue_key, revoke_key
 from keys.services.secrets import roll_key
-from keys.validation import database
+from keys.validation import database, http
 from keys.validation.http import validate, whoami
+from keys.validation.question import Question, read_carefully
 from keys.validation.shapes import Snapshot
 from portal.audit import COMMAND, Actor
 from portal.models import Membership, Organization, User
@@ -361,6 +362,7 @@ def test_api_secrets_that_do_not_work_are_all_refused_alike(
         ({"body": b"{"}, 400, "malformed_request"),
         ({"body": b'{"credential": "x", "credential": "y"}'}, 400, "malformed_request"),
         ({"body": b"[]"}, 400, "malformed_request"),
+        ({"body": b'{"credential": [' + b"1," * 1_000 + b"1]}"}, 400, "malformed_request"),
         ({"body": b'{"credential": 18446744073709551616}'}, 400, "malformed_request"),
         ({"body": b"{}"}, 422, "invalid_fields"),
         ({"body": b'{"credential": null, "colour": 1}'}, 422, "invalid_fields"),
@@ -380,6 +382,54 @@ def test_bad_requests_are_explained_to_a_known_caller_alone(
     assert set(reply.json) >= {"type", "title", "status", "detail", "instance", "code"}
     stranger = ask_validate(generate("lk", Kind.API).text, body, **more)
     assert stranger.status == 401
+
+
+@pytest.mark.parametrize("text", ["", "x" * 16_385, "eyJ" + "x" * 60_000])
+def test_an_empty_or_endless_credential_is_malformed(api_secret: IssuedApiSecret, text: str) -> None:
+    assert code_of(api_secret, text) == "MALFORMED"
+
+
+@pytest.mark.parametrize("path", ["", "orders/7", "/" + "x" * 8_192])
+def test_a_path_that_the_end_caller_chose_badly_is_no_fault_of_the_backend(
+    api_secret: IssuedApiSecret, issued: IssuedKey, path: str
+) -> None:
+    assert code_of(api_secret, issued.secret_text, path=path, method="G T") == "VALID"
+
+
+@pytest.mark.parametrize(
+    ("ip", "code"),
+    [
+        ("203.0.113.9:5678", "VALID"),
+        ("[2001:db8::7]:5678", "VALID"),
+        ("2001:db8::7%eth0", "VALID"),
+        ("198.51.100.7:5678", "IP_DENIED"),
+        ("", "IP_DENIED"),
+        ("unknown", "IP_DENIED"),
+        ("203.0.113.9, 203.0.113.8", "IP_DENIED"),
+    ],
+)
+def test_an_ip_is_read_as_proxies_write_it_and_is_else_unknown(
+    api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor, ip: str, code: str
+) -> None:
+    edit_key(issued.key, KeySettings("k", networks=["203.0.113.0/24", "2001:db8::/32"]), by=as_ada)
+    assert code_of(api_secret, issued.secret_text, ip=ip) == code
+
+
+def test_strangers_never_have_a_body_read_carefully(
+    api_secret: IssuedApiSecret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+
+    def read_and_note(body: bytes) -> Question:
+        read.append(body)
+        return read_carefully(body)
+
+    monkeypatch.setattr(http, "read_carefully", read_and_note)
+    for body in (b'{"credential": "\\n"}', b"[" * 60_000, b'{"a": [' + b"{}," * 20_000 + b"1]}"):
+        assert ask_validate(generate("lk", Kind.API).text, body).status == 401
+    assert read == []
+    assert ask_validate(api_secret, b'{"credential": "\\n"}').status == 200
+    assert len(read) == 1
 
 
 def test_a_wrong_method_is_told_the_right_one(api_secret: IssuedApiSecret) -> None:
@@ -436,12 +486,14 @@ def test_a_key_tells_its_holder_about_itself(issued: IssuedKey, api_secret: Issu
     assert about_itself.json | {"request_id": ""} == to_a_backend.json | {"request_id": ""}
 
 
-def test_a_key_may_come_as_x_api_key(issued: IssuedKey) -> None:
-    assert ask(whoami, headers=[("x-api-key", issued.secret_text)]).json["valid"] is True
+@pytest.mark.parametrize("name", ["x-api-key", "api-key"])
+def test_a_key_may_come_in_a_header_of_its_own(name: str, issued: IssuedKey) -> None:
+    assert ask(whoami, headers=[(name, issued.secret_text)]).json["valid"] is True
 
 
-def test_one_credential_in_both_headers_is_one(issued: IssuedKey) -> None:
-    headers = [("x-api-key", issued.secret_text), ("authorization", f"bearer {issued.secret_text}")]
+def test_one_credential_in_all_headers_is_one(issued: IssuedKey) -> None:
+    text = issued.secret_text
+    headers = [("x-api-key", text), ("api-key", text), ("authorization", f"bearer {text}")]
     assert ask(whoami, headers=headers).status == 200
 
 
@@ -450,6 +502,7 @@ def test_one_credential_in_both_headers_is_one(issued: IssuedKey) -> None:
     [
         [("x-api-key", "a"), ("authorization", "Bearer b")],
         [("x-api-key", "a"), ("x-api-key", "b")],
+        [("x-api-key", "a"), ("api-key", "b")],
         [("authorization", "Bearer a"), ("authorization", "Bearer b")],
         [("authorization", "Bearer a,Bearer b")],
         [("x-api-key", "a,b")],

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.validation.strict_json import NotAnObject, parse_object
+from keys.validation.strict_json import NotAnObject
+from keys.validation.strict_json import parse_object as parse_bounded
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 values = st.recursive(
@@ -20,6 +21,13 @@ values = st.recursive(
     max_leaves=20,
 )
 objects = st.dictionaries(texts, values, max_size=5)
+
+
+MAX_VALUES = 1_000
+
+
+def parse_object(body: bytes) -> dict[str, object]:
+    return parse_bounded(body, max_values=MAX_VALUES)
 
 
 @given(objects, st.booleans())
@@ -106,3 +114,21 @@ def test_what_only_looks_wrong_is_read(body: bytes, value: dict[str, object]) ->
 
 def test_thirty_two_levels_are_read() -> None:
     assert parse_object(b'{"a": ' + b"[" * 31 + b"]" * 31 + b"}")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": [' + b"1," * 1_000 + b"1]}",
+        b'{"a": [' + b"{}," * 1_000 + b"1]}",
+        b'{"a": ' + b'""' * 3_000 + b"}",
+        b"{" + b'"a":1,' * 1_000 + b'"b":1}',
+    ],
+)
+def test_too_many_values_are_refused_before_anything_is_built(body: bytes) -> None:
+    with pytest.raises(NotAnObject, match="more than 1000 values"):
+        parse_object(body)
+
+
+def test_as_many_values_as_may_be_are_read() -> None:
+    assert parse_object(b'{"a": [' + b"1," * 997 + b"1]}")

@@ -1,0 +1,43 @@
+"""What an endpoint lets a request cost. Each endpoint declares it where it is made; the edge and the tests hold it.
+
+The edge itself holds ``max_bytes``, ``plain_http`` and the number of requests at work. ``checked_first`` is done by the
+endpoint before it reads the body; ``max_cpu_ms`` is what the worst request of a stranger may cost, on one core.
+"""
+
+from enum import Enum
+
+from msgspec import Struct
+
+MAX_FORM_BYTES = 64 * 1024
+
+
+class Sender(Enum):
+    """Who may send the request. Anybody else is refused."""
+
+    ANYBODY = "anybody"
+    API = "an API, by an API secret"
+    CREDENTIAL = "who holds a credential, about itself"
+    CLIENT = "an OAuth client, by its secret or an assertion"
+    CLIENT_OR_API = "an OAuth client or an API"
+    OPERATOR = "who holds the metrics token"
+
+
+class PlainHttp(Enum):
+    """Where a request without https is answered, in production."""
+
+    NOWHERE = "nowhere"
+    INSIDE = "on a direct connection from a network that the settings name"
+    ANYWHERE = "anywhere"
+
+
+class Bounds(Struct, frozen=True):
+    """The bounds of one endpoint."""
+
+    sender: Sender
+    max_bytes: int  # of the body; 0 where none is read
+    checked_first: str
+    max_cpu_ms: float
+    plain_http: PlainHttp = PlainHttp.NOWHERE
+
+
+PUBLIC_DOCUMENT = Bounds(Sender.ANYBODY, 0, "method", 2, PlainHttp.INSIDE)
