@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Model, Q, QuerySet
@@ -16,9 +15,7 @@ from keys.admin_api_secrets import shown_once, status_of
 from keys.admin_forms import (
     ApiForm,
     IssueForm,
-    ScopeFormSet,
     initial_of,
-    initial_scopes_of,
     settings_of,
 )
 from keys.limits import spell_rate_limit
@@ -177,9 +174,8 @@ class ApiAdmin(OperatedAdmin[Api]):
         if data is not None:  # a scope more, or a limit raised, widens what credentials may do
             reauthentication.require_recent(request)
         form = ApiForm(data, api=api, initial=initial_of(api) if api else None)
-        scopes = ScopeFormSet(data, prefix="scopes", initial=initial_scopes_of(api) if api else None)
-        if data is not None and form.is_valid() and scopes.is_valid():
-            saved = self._save(request, api, form, scopes)
+        if data is not None and form.is_valid():
+            saved = self._save(request, api, form)
             if saved is not None:
                 messages.success(request, f"Saved {saved}.")
                 return redirect("admin:keys_api_change", saved.pk)
@@ -189,14 +185,11 @@ class ApiAdmin(OperatedAdmin[Api]):
             "opts": self.opts,
             "original": api,
             "form": form,
-            "scopes": scopes,
         }
         return TemplateResponse(request, "admin/latchkey/api_form.html", context, status=200 if data is None else 422)
 
-    def _save(
-        self, request: HttpRequest, api: Api | None, form: ApiForm, scopes: "forms.BaseFormSet[Any]"
-    ) -> Api | None:
-        by, wanted = actor_of(request, ActorKind.STAFF), settings_of(form, scopes)
+    def _save(self, request: HttpRequest, api: Api | None, form: ApiForm) -> Api | None:
+        by, wanted = actor_of(request, ActorKind.STAFF), settings_of(form)
         try:
             if api is None:
                 return create_api(form.cleaned_data["identifier"], wanted, by=by).api

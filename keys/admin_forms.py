@@ -8,8 +8,9 @@ from django import forms
 
 from keys import limits
 from keys.forms.fields import valid
-from keys.limits import MAX_SCOPE_CHARS, RateLimit
+from keys.limits import RateLimit
 from keys.models import Api, Environment, RevokeReason, SigningAlgorithm
+from keys.scope_choice import ScopeInfo, parse_scopes, spell_scope
 from keys.services.apis import MAX_DESCRIPTION_CHARS, MAX_IDENTIFIER_CHARS, ApiSettings, ScopeSettings
 from portal.names import MAX_NAME_CHARS, clean_name
 
@@ -20,7 +21,7 @@ OVERLAPS = {
     "604800": "7 days",
     "2592000": "30 days",
 }
-SPARE_SCOPES = 3
+MAX_SCOPES_CHARS = 200_000
 
 
 class ReasonForm(forms.Form):
@@ -101,6 +102,13 @@ class ApiForm(forms.Form):
         max_value=limits.MAX_TOKEN_LIFETIME_S,
         help_text="Of access tokens, unless their client has a lifetime of its own.",
     )
+    scopes = forms.CharField(
+        required=False,
+        max_length=MAX_SCOPES_CHARS,
+        widget=forms.Textarea({"rows": 12, "spellcheck": "false", "class": "vLargeTextField scope-lines"}),
+        help_text="One a line, with a description for consumers: orders:write Change orders. End the line with"
+        " [sensitive] to have people warned. What is removed is gone from every credential on its next call.",
+    )
     seen_version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, api: Api | None, **kwargs: Any) -> None:
@@ -115,45 +123,9 @@ class ApiForm(forms.Form):
         """The limits, one from each line."""
         return valid(limits.parse_rate_limits, self.cleaned_data["max_rate_limits"])
 
-
-class ScopeForm(forms.Form):
-    """One scope."""
-
-    name = forms.CharField(max_length=MAX_SCOPE_CHARS)
-    description = forms.CharField(max_length=200, required=False)
-    is_sensitive = forms.BooleanField(required=False, label="Sensitive")
-
-    def clean_name(self) -> str:
-        """The name, if it is of the grammar."""
-        name: str = self.cleaned_data["name"]
-        if not limits.is_scope(name):
-            raise forms.ValidationError("Use printable ASCII without spaces, quotes or backslashes: orders:read.")
-        return name
-
-    def clean_description(self) -> str:
-        """The description, by the rules of a note."""
-        return valid(limits.clean_note, self.cleaned_data["description"])
-
-
-class BaseScopeFormSet(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in the stubs alone
-    """All scopes of an API."""
-
-    def clean(self) -> None:
-        """Raise ValidationError where two rows name one scope: the second would silently win."""
-        names = [row.cleaned_data.get("name") for row in self.forms if not row.cleaned_data.get("DELETE")]
-        if any(name and names.count(name) > 1 for name in names):
-            raise forms.ValidationError("Two rows name the same scope.")
-
-
-ScopeFormSet = forms.formset_factory(
-    ScopeForm,
-    formset=BaseScopeFormSet,
-    extra=SPARE_SCOPES,
-    can_delete=True,
-    max_num=limits.MAX_SCOPES,
-    validate_max=True,
-    absolute_max=limits.MAX_SCOPES + 1,  # one too many is told; whoever asks for a thousand rows gets none of them
-)
+    def clean_scopes(self) -> list[ScopeInfo]:
+        """The scopes, one from each line."""
+        return valid(parse_scopes, self.cleaned_data["scopes"])
 
 
 def initial_of(api: Api) -> dict[str, object]:
@@ -165,25 +137,22 @@ def initial_of(api: Api) -> dict[str, object]:
         "max_rate_limits": "\n".join(map(limits.spell_rate_limit, api.max_rate_limits)),
         "signing_algorithm": api.signing_algorithm,
         "token_lifetime_s": api.token_lifetime_s,
+        "scopes": "\n".join(
+            spell_scope(ScopeInfo(scope.name, scope.description, scope.is_sensitive)) for scope in api.scopes.all()
+        ),
         "seen_version": api.version,
     }
 
 
-def initial_scopes_of(api: Api) -> list[dict[str, object]]:
-    """What the rows of scopes show of an API as it is."""
-    return [dict(scope) for scope in api.scopes.values("name", "description", "is_sensitive")]
-
-
-def settings_of(form: ApiForm, scopes: "forms.BaseFormSet[ScopeForm]") -> ApiSettings:
+def settings_of(form: ApiForm) -> ApiSettings:
     """What was typed, for the service."""
-    typed = [row.cleaned_data for row in scopes]
-    kept = [row for row in typed if row.get("name") and not row["DELETE"]]
+    typed = form.cleaned_data
     return ApiSettings(
-        name=form.cleaned_data["name"],
-        scopes={row["name"]: ScopeSettings(row["description"], row["is_sensitive"]) for row in kept},
-        description=form.cleaned_data["description"],
-        default_rate_limits=form.cleaned_data["default_rate_limits"],
-        max_rate_limits=form.cleaned_data["max_rate_limits"],
-        signing_algorithm=form.cleaned_data["signing_algorithm"],
-        token_lifetime_s=form.cleaned_data["token_lifetime_s"],
+        name=typed["name"],
+        scopes={scope.name: ScopeSettings(scope.description, scope.is_sensitive) for scope in typed["scopes"]},
+        description=typed["description"],
+        default_rate_limits=typed["default_rate_limits"],
+        max_rate_limits=typed["max_rate_limits"],
+        signing_algorithm=typed["signing_algorithm"],
+        token_lifetime_s=typed["token_lifetime_s"],
     )

@@ -8,6 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keys.limits import is_scope
+
+SENSITIVE = "[sensitive]"
+MAX_ROWS_UNSCROLLED = 20
+
 
 class Level(StrEnum):
     """How far a key may go with a resource."""
@@ -64,6 +69,11 @@ class Picker:
     boxes: Sequence[Box]
     box_field: str = "scope"
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it is to scroll by itself."""
+        return len(self.groups) + len(self.boxes) > MAX_ROWS_UNSCROLLED
+
 
 _LABELS = {Level.NONE: "None", Level.READ: "Read", Level.WRITE: "Write", Level.WRITE_ONLY: "Write only"}
 
@@ -102,6 +112,29 @@ def chosen_scopes(
 def readable(scopes: Sequence[ScopeInfo]) -> list[str]:
     """The scopes that only read."""
     return [scope.name for scope in scopes if scope.name.endswith(":read")]
+
+
+def parse_scopes(text: str) -> list[ScopeInfo]:
+    """One scope a line: its name, its description, and ``[sensitive]`` where it is; raises ValueError naming a line."""
+    found: dict[str, ScopeInfo] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split(maxsplit=1)
+        if not words:
+            continue
+        name, rest = words[0], words[1].rstrip() if len(words) > 1 else ""
+        if not is_scope(name):
+            raise ValueError(
+                f"Line {number}: {name[:50]!r} is no scope. Use printable ASCII without quotes: orders:read."
+            )
+        if name in found:
+            raise ValueError(f"Line {number} names {name} again.")
+        found[name] = ScopeInfo(name, rest.removesuffix(SENSITIVE).rstrip(), rest.endswith(SENSITIVE))
+    return list(found.values())
+
+
+def spell_scope(scope: ScopeInfo) -> str:
+    """The scope as ``parse_scopes`` reads it."""
+    return " ".join(filter(None, (scope.name, scope.description, SENSITIVE if scope.is_sensitive else "")))
 
 
 def _levels(scopes: Sequence[ScopeInfo]) -> dict[str, dict[str, ScopeInfo]]:

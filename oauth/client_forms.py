@@ -1,7 +1,7 @@
 """The forms of the client pages: texts in, the values that services take out."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -19,15 +19,19 @@ from oauth.pasted import MAX_PASTED_CHARS, jti_in
 from oauth.services.clients import ClientSettings
 
 MAX_JWKS_CHARS = 20_000
+MAX_SCOPES_DRAWN = 300
 
 
 @dataclass(frozen=True)
 class GrantChoice:
-    """Whether a client is let in at an API, and with which scopes, as the choice stands."""
+    """Whether a client is let in at an API, and with which scopes, as the choice stands.
+
+    Of very many scopes only those are drawn whose API is chosen: each is a field of the form, which has its bounds.
+    """
 
     api: Api
     is_granted: bool
-    picker: scope_choice.Picker
+    picker: scope_choice.Picker | None
 
     @property
     def ceiling(self) -> str:
@@ -39,6 +43,7 @@ class ClientForm(CredentialForm):
     """What a person chooses for a client; APIs name the scopes, so they are read from the data as it was sent."""
 
     restrictions = (*CredentialForm.restrictions, "token_lifetime_s", "public_keys")
+    kept: Collection[str] = ()  # the APIs at which it may stay without scopes
 
     token_lifetime_s = forms.IntegerField(
         label="Token lifetime",
@@ -68,11 +73,14 @@ class ClientForm(CredentialForm):
     def grants(self) -> list[GrantChoice]:
         """The choice of APIs and scopes as it stands."""
         chosen = self.chosen_grants() if self.is_bound else self._granted
+        draws_all = sum(len(_scopes(api)) for api in self.apis) <= MAX_SCOPES_DRAWN
         return [
             GrantChoice(
                 api,
                 api.public_id in chosen,
-                scope_choice.picker(_scopes(api), chosen.get(api.public_id, ()), prefix=_prefix(api)),
+                scope_choice.picker(_scopes(api), chosen.get(api.public_id, ()), prefix=_prefix(api))
+                if draws_all or api.public_id in chosen
+                else None,
             )
             for api in self.apis
         ]
@@ -90,10 +98,14 @@ class ClientForm(CredentialForm):
         }
 
     def clean(self) -> dict[str, Any]:
-        """At least one API."""
+        """At least one API, and a scope of each that is added: a token without any may do nothing."""
         cleaned = super().clean() or {}
-        if not self.chosen_grants():
+        chosen = self.chosen_grants()
+        if not chosen:
             self.add_error(None, "Choose at least one API.")
+        for api in self.apis:
+            if chosen.get(api.public_id) == [] and _scopes(api) and api.public_id not in self.kept:
+                self.add_error(None, f"Choose at least one scope of {api.name}.")
         return cleaned
 
     def clean_public_keys(self) -> list[dict[str, str]]:
@@ -119,6 +131,7 @@ class ClientForm(CredentialForm):
         of_scopes = [
             name
             for choice in self.grants
+            if choice.picker
             for name in (choice.picker.box_field, *(group.field for group in choice.picker.groups))
         ]
         return [*self.fields, "api", *of_scopes]
@@ -135,6 +148,7 @@ class EditClientForm(ClientForm):
 
     def __init__(self, *args: Any, client: Client, **kwargs: Any) -> None:
         super().__init__(*args, initial=_initial(client), **kwargs)
+        self.kept = self._granted.keys()
         if not client.public_keys:
             del self.fields["public_keys"]  # it keeps to secrets
 

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from weakref import ref
 
-from keys.limits import is_scope
+from keys.limits import MAX_SCOPES, is_scope
 from keys.validation.names import api_name
 from keys.validation.shapes import ApiSnapshot, ClientSnapshot, GrantFacts, Snapshot
 from oauth.errors import InvalidRequest, InvalidScope, InvalidTarget, UnsupportedGrantType
 from oauth.forms import Form
 from oauth.jti import Holder
-from oauth.tokens import Draft, SharedClaims
+from oauth.tokens import MAX_TOKEN_CHARS, Draft, SharedClaims
 
 GRANT_TYPE = "client_credentials"
-MAX_SCOPES = 100
 
 
 class Wanted(NamedTuple):
@@ -98,6 +97,9 @@ def settle(wanted: Wanted, client: ClientSnapshot, grant: GrantFacts, api: ApiSn
         env=client.environment,
         gen=client.generation,
     )
+    draft = Draft(shared)
+    if not draft.fits():
+        raise InvalidScope(f"A token with these scopes would be longer than {MAX_TOKEN_CHARS} characters; name fewer.")
     holder = Holder(client.client_id, grant.api_id, client.generation)
     return Terms(
         wanted,
@@ -108,7 +110,7 @@ def settle(wanted: Wanted, client: ClientSnapshot, grant: GrantFacts, api: ApiSn
         shared.scope,
         lifetime_s(client, api),
         holder,
-        Draft(shared),
+        draft,
     )
 
 

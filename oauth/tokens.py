@@ -21,6 +21,8 @@ from oauth.status import AGGREGATION_PATH
 
 TYPE = "at+jwt"
 MAX_TOKEN_CHARS = 16_384
+OWN_CLAIMS_BYTES = 256  # at most, of what differs from token to token: instants, jti, status without its address
+FRAME_CHARS = 640  # at most, of the header and the longest signature, RS256's
 _SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 
 
@@ -143,6 +145,11 @@ class Draft:
     def __init__(self, shared: SharedClaims) -> None:
         self._shared = msgspec.json.encode(shared)[:-1]
         self._lists = msgspec.json.encode(f"{shared.iss}{AGGREGATION_PATH}/")[1:-1]
+
+    def fits(self) -> bool:
+        """Whether each of its tokens is short enough to be presented: a longer one would only ever be malformed."""
+        payload_bytes = len(self._shared) + len(self._lists) + OWN_CLAIMS_BYTES
+        return payload_bytes * 4 // 3 + FRAME_CHARS <= MAX_TOKEN_CHARS
 
     def payload(self, jti: str, place: Place, *, iat: int, exp: int) -> bytes:
         """``Claims`` as they are encoded."""

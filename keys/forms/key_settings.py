@@ -135,6 +135,13 @@ class NewKeyForm(NewCredentialForm, KeyForm):
         self.fields["template"].initial = "read" if readable else "custom"
         self.fields["template"].required = bool(self.scopes)
 
+    def clean(self) -> dict[str, Any]:
+        """A scope where they are chosen one by one: a key without any may do nothing."""
+        cleaned = super().clean()
+        if self.scopes and cleaned.get("template") == "custom" and not self.picked_scopes():
+            self.add_error("template", "Choose at least one scope below.")
+        return cleaned
+
     def wanted_scopes(self) -> list[str]:
         """Those of the template, or those chosen one by one."""
         match self.cleaned_data["template"]:

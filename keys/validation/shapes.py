@@ -99,7 +99,7 @@ class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
 
 @lru_cache(maxsize=4096)
 def _shared(scopes: tuple[str, ...]) -> tuple[str, ...]:
-    return scopes
+    return tuple(map(intern, scopes))  # one text for each scope, however many keys choose differently among them
 
 
 class ApiSecretSnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="api_secret"):

@@ -95,7 +95,7 @@ def opens_an_api(page: Page, inspector: Inspector) -> str:
     inspector.look(page, "admin-api-refused")
     page.get_by_label("Name:", exact=True).fill("Parcels")
     page.get_by_label("Identifier:", exact=True).fill("https://parcels.example.com")
-    page.get_by_label("Name, row 1", exact=True).fill("parcels:read")
+    page.get_by_label("Scopes:", exact=True).fill("parcels:read Read parcels")
     page.get_by_role("button", name="Save").click()
     inspector.look(page, "admin-api")
     page.get_by_role("link", name="Issue a secret").click()

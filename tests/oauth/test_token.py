@@ -15,6 +15,7 @@ from oauth import forms
 from oauth.errors import InvalidRequest
 from oauth.forms import read_form
 from oauth.issuing import Issued
+from oauth.tokens import Presented, read
 from tests.oauth.memory import BILLING, ORDERS, Memory, post, refused
 
 FORM = "application/x-www-form-urlencoded"
@@ -135,7 +136,7 @@ def test_an_empty_value_is_left_out_and_what_is_unknown_ignored(memory: Memory) 
         "orders:r\xe9ad", 'orders"read', "orders\\read", "orders:read\torders:write", "orders:read\xa0orders:write",
         "\uff4frders:read", " orders:read", "orders:read ", "orders:read  orders:write", "orders:read\n", "\x7f",
         "x" * 129,
-        "Orders:read", "refunds:write", "nothing", "orders:read refunds:write", " ".join(["orders:read"] * 101),
+        "Orders:read", "refunds:write", "nothing", "orders:read refunds:write", " ".join(["orders:read"] * 501),
     ],
 )  # fmt: skip
 def test_a_scope_that_is_malformed_unknown_or_not_granted_is_refused(memory: Memory, scope: str) -> None:
@@ -162,6 +163,23 @@ def test_without_scope_a_token_has_all_that_grant_and_api_have_left(memory: Memo
     memory.change(api_name("api_1"), scopes=frozenset({"orders:read"}))
     assert memory.ask().json["scope"] == "orders:read"
     assert refused(memory.ask({"grant_type": "client_credentials", "scope": "orders:write"}), "invalid_scope")
+
+
+def test_a_token_too_long_to_be_presented_is_not_issued(memory: Memory) -> None:
+    names = tuple(f"resource-{n:03}:{'x' * 40}" for n in range(500))
+    memory.change(api_name("api_1"), scopes=frozenset(names))
+    memory.change_client(grants=(GrantFacts("api_1", ORDERS, names),))
+    assert refused(memory.ask(), "invalid_scope")
+    assert "longer than 16384 characters" in memory.ask().json["error_description"]
+    most = max(n for n in range(200, 300) if memory.ask(scopes_of(names[:n])).status == 200)
+    longest = memory.ask(scopes_of(names[:most])).json["access_token"]
+    assert 15_500 < len(longest) <= 16_384
+    assert isinstance(read(longest, issuer=memory.claims(memory.ask(scopes_of(names[:1])))["iss"]), Presented)
+
+
+def scopes_of(names: tuple[str, ...]) -> dict[str, str]:
+    """A token request for them."""
+    return {"grant_type": "client_credentials", "scope": " ".join(names)}
 
 
 @pytest.mark.parametrize("name", ["resource", "audience"])

@@ -45,6 +45,21 @@ def ask_whoami(text: str, **more: Any) -> Reply:
     return ask(whoami, more.pop("method", "GET"), "/v1/whoami", headers=[("authorization", f"Bearer {text}")], **more)
 
 
+def test_a_key_may_have_five_hundred_scopes_and_a_call_needs_at_most_a_hundred(
+    acme: Organization, as_ada: Actor
+) -> None:
+    scopes = sorted(f"resource-{n:03}:{verb}" for n in range(250) for verb in ("read", "write"))
+    api = create_api(
+        "https://many.example.com", ApiSettings("Many", dict.fromkeys(scopes, ScopeSettings())), by=COMMAND
+    )
+    secret = issue_api_secret(api.api, name="Backend", environment=Environment.LIVE, by=COMMAND)
+    wanted = KeySettings("all of them", scopes=scopes)
+    text = issue_key(acme, api.api, wanted, environment=Environment.LIVE, by=as_ada).secret_text
+    answer = ask_validate(secret, {"credential": text, "scopes": scopes[-100:]}).json
+    assert (answer["code"], answer["scopes"]) == ("VALID", scopes)
+    assert ask_validate(secret, {"credential": text, "scopes": scopes[-101:]}).status == 422
+
+
 def code_of(secret: IssuedApiSecret, key_text: str, **call: object) -> str:
     reply = ask_validate(secret, {"credential": key_text, **call})
     assert reply.status == 200

@@ -112,6 +112,19 @@ def test_no_other_page_shows_it(api: Api, ada_client: Client, new_key_form: Form
     assert text not in str(dict(ada_client.session))
 
 
+def test_a_key_may_have_all_five_hundred_scopes_of_an_api_chosen_one_by_one(
+    ada_client: Client, new_key_form: Form
+) -> None:
+    scopes = [f"resource-{n:03}:{verb}" for n in range(250) for verb in ("read", "write")]
+    many = create_api(
+        "https://many.example.com", ApiSettings("Many", dict.fromkeys(scopes, ScopeSettings())), by=COMMAND
+    )
+    chosen = {f"access:resource-{n:03}": "write" for n in range(250)}
+    page = ada_client.post(f"{NEW}?api={many.api.public_id}", new_key_form | chosen)
+    assert page.status_code == 200
+    assert ApiKey.objects.get().scopes == scopes
+
+
 def test_sending_the_form_again_makes_nothing_and_shows_nothing(
     api: Api, ada_client: Client, new_key_form: Form
 ) -> None:
@@ -133,6 +146,7 @@ def test_sending_the_form_again_makes_nothing_and_shows_nothing(
         ({"name": "a\x00b"}, "Null characters"),
         ({"environment": "moon"}, "not one of"),
         ({"template": "root"}, "not one of"),
+        ({"access:orders": ""}, "Access: Choose at least one scope"),
         ({"lifetime": "forever"}, "not one of"),
         ({"lifetime": "date", "expires_on": "tomorrow"}, "valid date"),
         ({"lifetime": "date", "expires_on": ""}, "Choose the date"),

@@ -3,9 +3,11 @@
 import json
 import re
 from datetime import timedelta
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
+from django.http import QueryDict
 from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
@@ -26,6 +28,7 @@ from portal.models import AuditEvent, Organization, ServiceAccount
 from tests.keys.views.page import HTMX, queries_of, the
 
 pytestmark = pytest.mark.django_db
+FORM = "application/x-www-form-urlencoded"
 PUBLIC_KEY = {
     "kty": "EC",
     "crv": "P-256",
@@ -136,6 +139,37 @@ def test_what_makes_no_sense_is_said_at_its_field(
     assert answer.status_code == 422
     assert re.search(complaint, the(".summary", answer.text).text())
     assert not Client.objects.exists()
+
+
+def test_a_client_that_may_do_nothing_at_an_api_is_not_made_by_oversight(
+    form: dict[str, str], api: Api, ada_client: Browser
+) -> None:
+    answer = ada_client.post("/app/clients/new/", form | {f"{api.public_id}:access:orders": ""})
+    assert answer.status_code == 422
+    assert "Choose at least one scope of Orders." in the(".summary", answer.text).text()
+    assert not Client.objects.exists()
+
+
+def test_of_very_many_scopes_those_are_drawn_whose_api_is_chosen(
+    form: dict[str, str], api: Api, oauth_client: Client, ada_client: Browser
+) -> None:
+    names = [f"resource-{n:03}:{verb}" for n in range(250) for verb in ("read", "write")]
+    many = create_api(
+        "https://many.example.com", ApiSettings("Many", dict.fromkeys(names, ScopeSettings())), by=COMMAND
+    )
+    drawn = f'name="{many.api.public_id}:access:resource-249"'
+    assert drawn not in ada_client.get("/app/clients/new/").text
+    chosen = QueryDict(mutable=True)
+    chosen.update(form | {"submission": str(uuid4())})
+    chosen.appendlist("api", many.api.public_id)
+    for page, more in (("/app/clients/new/", {}), (where("edit", oauth_client), {"version": "1", "step": "review"})):
+        answer = ada_client.post(page, chosen.urlencode() + "&" + urlencode(more), content_type=FORM)
+        assert (answer.status_code, drawn in answer.text) == (422, True)
+        assert "Choose at least one scope of Many." in answer.text
+    for name in names:
+        chosen[f"{many.api.public_id}:access:{name.partition(':')[0]}"] = "write"
+    assert ada_client.post("/app/clients/new/", chosen.urlencode(), content_type=FORM).status_code == 200
+    assert Client.objects.latest("pk").grants.get(api=many.api).scopes == names
 
 
 def test_rolling_shows_the_new_secret_and_the_page_the_overlap(oauth_client: Client, ada_client: Browser) -> None:
