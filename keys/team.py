@@ -1,6 +1,6 @@
 """Who belongs to an organization, and what pages know of them. Reading only; services change it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from allauth.mfa.models import Authenticator
@@ -8,7 +8,7 @@ from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QueryS
 from django.db.models.functions import Coalesce
 
 from keys.models import ApiKey, Credential
-from keys.services.departures import Heir, left_by
+from keys.services.departures import Heir, by_organization, left_by
 from portal.models import Invitation, Membership, Organization, ServiceAccount, User
 from portal.permissions import ROLES_FOR, Action, Role, may_grant
 
@@ -133,6 +133,17 @@ def possible_heirs(organization: Organization, *, instead_of: Heir) -> list[Heir
     ).order_by("email")
     heirs: list[Heir] = [*accounts, *people]
     return [heir for heir in heirs if heir != instead_of]
+
+
+def possible_heirs_at(organizations: Collection[int], *, instead_of: User) -> dict[int, list[Heir]]:
+    """The same for many organizations, by their keys, in two queries."""
+    accounts = ServiceAccount.objects.filter(organization__in=organizations, removed_at=None).order_by("name")
+    makers = Membership.objects.filter(
+        organization__in=organizations, role__in=ROLES_FOR[Action.MANAGE_KEYS], user__is_active=True
+    )
+    people = makers.exclude(user=instead_of).select_related("user").order_by("user__email")
+    found: list[tuple[int, Heir]] = [(account.organization_id, account) for account in accounts]
+    return by_organization([*found, *((each.organization_id, each.user) for each in people)])
 
 
 def _last_used() -> Subquery:

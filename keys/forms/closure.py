@@ -7,9 +7,9 @@ from django import forms
 
 from keys.forms.team import fates
 from keys.services import closures
-from keys.services.departures import Heir
-from keys.team import LeftView, left_view, possible_heirs
-from portal.models import Membership, Organization, User
+from keys.services.departures import Heir, left_counts
+from keys.team import count_words, possible_heirs_at
+from portal.models import Organization, User
 from portal.names import is_same_name
 
 
@@ -25,29 +25,31 @@ class ClosureForm(forms.Form):
         self.fields["email"].label = f"Type your address {user.email} to confirm"
         self._heirs: dict[str, Sequence[Heir]] = {}
         self.lost: list[Organization] = []
+        places = list(closures.memberships_of(user))
         unsettled = closures.memberships_to_settle(user)
-        for membership in closures.memberships_of(user):
-            left = left_view(user, membership.organization)
-            if membership in unsettled:
-                self._ask_who_owns(membership, left)
-            elif left.count:
-                self._ask_who_inherits(membership.organization, left)
+        left = {place: count_words(counts) for place, counts in left_counts(user).items()}
+        owners = closures.next_owners(unsettled)
+        heirs = possible_heirs_at([place.organization_id for place in places], instead_of=user)
+        for place in places:
+            organization, words = place.organization, left.get(place.organization_id, "")
+            if place in unsettled:
+                self._ask_who_owns(organization, words, owners.get(organization.pk, []))
+            elif words:
+                self._ask_who_inherits(organization, words, heirs.get(organization.pk, []))
         self.order_fields([*self._heirs, "email"])  # as they stand on the page
 
-    def _ask_who_owns(self, membership: Membership, left: LeftView) -> None:
-        heirs = closures.heirs_of(membership)
+    def _ask_who_owns(self, organization: Organization, left: str, heirs: Sequence[Heir]) -> None:
         if not heirs:
-            self.lost.append(membership.organization)
+            self.lost.append(organization)
             return
-        besides = f", and your {left.words}" if left.count else ""
+        besides = f", and your {left}" if left else ""
         people = [(heir.public_id, f"{heir.display_name} owns it next{besides}") for heir in heirs]
         close = (self.CLOSE, "Close it: every request with its keys is refused at once, for good")
-        label = f"What becomes of {membership.organization.name}"
-        self._ask(membership.organization, label, [("", "Choose…"), *people, close], heirs)
+        label = f"What becomes of {organization.name}"
+        self._ask(organization, label, [("", "Choose…"), *people, close], heirs)
 
-    def _ask_who_inherits(self, organization: Organization, left: LeftView) -> None:
-        heirs = possible_heirs(organization, instead_of=self._user)
-        self._ask(organization, f"What becomes of your {left.words} in {organization.name}", fates(heirs), heirs)
+    def _ask_who_inherits(self, organization: Organization, left: str, heirs: Sequence[Heir]) -> None:
+        self._ask(organization, f"What becomes of your {left} in {organization.name}", fates(heirs), heirs)
 
     def _ask(
         self, organization: Organization, label: str, choices: list[tuple[str, str]], heirs: Sequence[Heir]

@@ -1,11 +1,11 @@
 """Closing one's account: organizations and credentials are handed over or ended, then the person is gone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from django.db import transaction
 from django.db.models import QuerySet
 
-from keys.services.departures import Heir, remove_member
+from keys.services.departures import Heir, by_organization, remove_member
 from portal.audit import Actor, record_of_person
 from portal.audit_actions import AuditAction
 from portal.models import Membership, User
@@ -31,10 +31,14 @@ def memberships_to_settle(user: User) -> list[Membership]:
     return list(mine.exclude(organization_id__in=other_owners.values("organization_id")))
 
 
-def heirs_of(membership: Membership) -> list[User]:
-    """Who could own the organization next."""
-    members = User.objects.filter(memberships__organization=membership.organization, is_active=True)
-    return list(members.exclude(pk=membership.user_id).order_by("email"))
+def next_owners(memberships: Collection[Membership]) -> dict[int, list[User]]:
+    """Who could own each membership's organization next, by the organization's key; one query for all."""
+    organizations = {membership.organization_id for membership in memberships}
+    others = Membership.objects.filter(organization__in=organizations, user__is_active=True)
+    others = others.exclude(user__in={membership.user_id for membership in memberships})
+    return by_organization(
+        (each.organization_id, each.user) for each in others.select_related("user").order_by("user__email")
+    )
 
 
 def close_account(user: User, heirs: Mapping[str, Heir], *, by: Actor) -> None:

@@ -3,12 +3,13 @@
 API keys are one kind of them; ``oauth`` registers its clients, which have the same columns.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from keys.models import ApiKey, Credential, RevokeReason
@@ -24,6 +25,7 @@ from portal.services.members import lock_member, take_out
 from portal.services.organizations import lock_organization
 
 Heir = User | ServiceAccount
+Of = TypeVar("Of")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,24 @@ def left_by(owner: Heir, organization: Organization) -> list[QuerySet[Any]]:
     column = "owner" if isinstance(owner, User) else "service_account"
     ours = {"organization": organization, "revoked_at": None, column: owner}
     return [kind.model._default_manager.filter(**ours) for kind in _kinds]  # noqa: SLF001  # a manager's public name
+
+
+def left_counts(user: User) -> dict[int, dict[type[Credential], int]]:
+    """How many credentials of each kind the person would leave, by the organization's key; one query a kind."""
+    counts: dict[int, dict[type[Credential], int]] = defaultdict(dict)
+    for kind in _kinds:
+        rows = kind.model._default_manager.filter(owner=user, revoked_at=None)  # noqa: SLF001  # a manager's public name
+        for organization_id, count in rows.order_by().values_list("organization").annotate(n=Count("pk")):
+            counts[organization_id][kind.model] = count
+    return counts
+
+
+def by_organization(pairs: Iterable[tuple[int, Of]]) -> dict[int, list[Of]]:
+    """The values, in their order, by the organization's key that stands before each."""
+    found: dict[int, list[Of]] = defaultdict(list)
+    for organization_id, value in pairs:
+        found[organization_id].append(value)
+    return found
 
 
 def remove_member(membership: Membership, *, heir: Heir | None, by: Actor) -> Departure:

@@ -14,6 +14,7 @@ from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Membership, Organization, User
 from portal.permissions import Role
 from portal.refusals import Refused
+from tests.keys.views.page import queries_of
 
 pytestmark = pytest.mark.django_db
 CLOSE = "/accounts/closure/"
@@ -129,3 +130,25 @@ def test_closing_takes_who_one_is_shown_lately(ada: User, signed_in: Callable[[U
     assert client.get(CLOSE).status_code == 302
     assert client.post(CLOSE, {"email": "ada@example.com"}).status_code == 302
     assert User.objects.filter(pk=ada.pk).exists()
+
+
+def test_closing_costs_the_same_queries_however_many_organizations_one_is_in(
+    ada: User, ada_client: Client, ben: User, key: ApiKey, oauth_client: OAuthClient
+) -> None:
+    def join(number: int) -> None:
+        for index in range(number):
+            organization = Organization.objects.create(name=f"Club {index}")
+            Membership.objects.create(organization=organization, user=ada, role=[Role.OWNER, Role.ADMIN][index % 2])
+            Membership.objects.create(organization=organization, user=ben, role=[Role.ADMIN, Role.OWNER][index % 2])
+            mine = {"organization": organization, "owner": ada, "name": "mine", "environment": "live"}
+            ApiKey.objects.create(**mine, api=key.api, created_at=key.created_at)
+            OAuthClient.objects.create(**mine, created_at=key.created_at)
+
+    join(2)
+    few = queries_of(ada_client, CLOSE)
+    join(45)
+    assert queries_of(ada_client, CLOSE) == few
+    page = ada_client.get(CLOSE).text
+    assert page.count("What becomes of") == 48
+    assert page.count("owns it next, and your 1 API key and 1 OAuth client") == 25
+    assert page.count("What becomes of your 1 API key and 1 OAuth client in Club") == 23
