@@ -45,7 +45,7 @@ class Introspector:
         if authorization and isinstance(presented, PresentedSecret) and presented.client_id.startswith("api_"):
             try:
                 asker = recognise_caller(presented.secret)
-                if (await self._engine.know(asker)).api_id != presented.client_id:
+                if (await self._engine.know(asker, caller_address=caller.address)).api_id != presented.client_id:
                     raise InvalidClient
                 return await self._for_api(asker, form, caller)
             except UnknownCaller:
@@ -55,7 +55,8 @@ class Introspector:
     async def _for_api(self, asker: ApiCaller, form: Form, caller: Caller) -> bytes:
         """For the API whose secret was presented; raises UnknownCaller."""
         if "token" not in form:
-            await self._engine.know(asker)  # only a known caller is told what is wrong with the request
+            # Only a known caller is told what is wrong with the request.
+            await self._engine.know(asker, caller_address=caller.address)
         call, text = Call(cost=0), token_of(form)
         return _told(
             await self._engine.ask(asker, text, call, caller_address=caller.address, caller_agent=caller.agent)

@@ -10,6 +10,7 @@ from keys.validation.gcra import Standing
 from keys.validation.quotas import Quotas, QuotaStanding
 from keys.validation.ratelimit import RateLimiter
 from keys.validation.shapes import Call, Code, Limits, Principal, Verdict
+from keys.validation.turns import Owner
 
 
 class Allowance(Struct, frozen=True, gc=False):
@@ -54,7 +55,12 @@ class Allowances:
             return Allowance(Code.VALID, standing)
         try:
             quota = await self._quotas.take(
-                principal.credential_id, principal.quota, cost=call.cost, now=now, deadline=deadline
+                principal.credential_id,
+                principal.quota,
+                cost=call.cost,
+                now=now,
+                deadline=deadline,
+                owner=Owner(principal.organization_id),
             )
         except Unavailable:
             self._give_back(principal, standing, call)

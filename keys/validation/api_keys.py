@@ -22,6 +22,7 @@ from keys.validation.shapes import (
     OrganizationSnapshot,
     Verdict,
 )
+from keys.validation.turns import Owner, stranger_at
 from keys.validation.verdict import NOT_FOUND, Lasting, decide, is_for, lasting
 
 SecretSnapshot = TypeVar("SecretSnapshot", KeySnapshot, ApiSecretSnapshot)
@@ -106,6 +107,10 @@ class Caller:
         self._known: KnownCaller | None = None
         self.names = tuple(self._digests)
 
+    def owner_at(self, address: str | None) -> Owner:
+        """In whose share of the database's threads it is looked for: its API's once it was found, else a stranger's."""
+        return stranger_at(address) if self._known is None else self._known.owner
+
     @property
     def audience(self) -> Audience:
         """Whose it was when it was last found; good for guessing what to read, and for nothing else."""
@@ -128,13 +133,14 @@ class Caller:
 class KnownCaller:
     """An API secret that was found."""
 
-    __slots__ = ("api_at", "audience", "outdated", "secret", "secret_at")
+    __slots__ = ("api_at", "audience", "outdated", "owner", "secret", "secret_at")
 
     def __init__(self, secret: ApiSecretSnapshot, outdated: Outdated | None) -> None:
         self.secret = secret
         self.secret_at = api_secret_name(secret.digest)
         self.audience = Audience(secret.api_id, secret.environment)
         self.api_at = api_name(secret.api_id)
+        self.owner = Owner(secret.api_id)
         self.outdated = outdated  # where it stands under an older pepper
 
 

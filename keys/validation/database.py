@@ -2,24 +2,26 @@
 
 ``secret:<digest>`` and the like: the part before the colon names a kind, and each kind registers a loader. Reading
 answers within its deadline or says that it cannot: a server that hangs never times out by itself, so the waiting is
-bounded on our side. Four threads read; 64 more calls may wait for one; the rest are turned away at once.
+bounded on our side. Four threads read, over connections of their own. One owner has 68 places there, and never all four
+threads; what finds no place is turned away at once, and the others are not kept waiting (``turns``).
 """
 
 import asyncio
 import logging
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
 from keys.validation import metrics
 from keys.validation.breaker import Breaker
 from keys.validation.shapes import Snapshot
+from keys.validation.threads import Busy, SharedThreads
+from keys.validation.turns import STRANGERS, Owner
 
 THREADS = 4
 MAX_WAITING = 64
@@ -40,8 +42,11 @@ class Unavailable(Exception):
 class Snapshots(Protocol):
     """What the engine reads through."""
 
-    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
-        """Those of the named snapshots that exist, by ``deadline`` on ``time.monotonic``; raises Unavailable."""
+    async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> Mapping[str, Snapshot]:
+        """Those of the named snapshots that exist, by ``deadline`` on ``time.monotonic``; raises Unavailable.
+
+        Reading the database takes a place of the owner's share.
+        """
 
 
 def register_loader(kind: str, load: Loader) -> None:
@@ -53,10 +58,8 @@ class DatabaseThreads:
     """The threads on which the hot path asks the database, and what it says while that gives no answer."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="snapshots")
+        self._threads = SharedThreads("snapshots", threads=THREADS, each=THREADS + MAX_WAITING)
         self._breaker = Breaker()
-        self._lock = threading.Lock()
-        self._unfinished = 0
         self._is_up = True
 
     @property
@@ -64,9 +67,14 @@ class DatabaseThreads:
         """Whether only a probe is let through: for all others there is no answer at the moment."""
         return self._breaker.is_open
 
-    async def run(self, ask: Callable[[], Found], *, deadline: float) -> Found:
+    @property
+    def jobs(self) -> int:
+        """How many calls wait or are asked."""
+        return self._threads.jobs
+
+    async def run(self, ask: Callable[[], Found], *, deadline: float, owner: Owner = STRANGERS) -> Found:
         """What ``ask`` finds, by ``deadline`` on the event loop's clock; raises Unavailable."""
-        job = self._start(ask)
+        job = self._start(ask, owner)
         try:
             async with asyncio.timeout_at(deadline):
                 found = await asyncio.wrap_future(job)
@@ -82,20 +90,14 @@ class DatabaseThreads:
             log.info("database.answers_again")
         return found
 
-    def _start(self, ask: Callable[[], Found]) -> "Future[Found]":
-        with self._lock:
-            if self._unfinished >= THREADS + MAX_WAITING:
-                raise self._unavailable("busy")
-            if not self._breaker.admits(time.monotonic()):
-                raise self._unavailable("breaker")
-            self._unfinished += 1
-        job = self._threads.submit(_ask_well, ask)
-        job.add_done_callback(self._finished)
-        return job
-
-    def _finished(self, _job: "Future[Any]") -> None:
-        with self._lock:
-            self._unfinished -= 1
+    def _start(self, ask: Callable[[], Found], owner: Owner) -> "Future[Found]":
+        if not self._breaker.admits(time.monotonic()):
+            raise self._unavailable("breaker")
+        try:
+            return self._threads.submit(owner, partial(_ask_well, ask))
+        except Busy:
+            metrics.DATABASE_REFUSALS.labels("busy").inc()
+            raise Unavailable("busy") from None  # which says nothing about the database
 
     def _unavailable(self, reason: str, detail: str = "") -> Unavailable:
         metrics.DATABASE_REFUSALS.labels(reason).inc()
@@ -117,15 +119,15 @@ class DatabaseSnapshots:
         """Whether there is no answer at the moment."""
         return self._threads.is_out
 
-    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
+    async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> Mapping[str, Snapshot]:
         """Those of the named snapshots that exist; raises Unavailable."""
-        return await self._threads.run(partial(load, names), deadline=deadline)
+        return await self._threads.run(partial(load, names), deadline=deadline, owner=owner)
 
 
 def _ask_well(ask: Callable[[], Found]) -> Found:
     """Ask the database in this thread, on a connection that outlives no trouble.
 
-    A pooled connection whose server went away is found out by using it: it is dropped, and the next one is tried.
+    A connection whose server went away is found out by using it: it is dropped, and another one is tried.
     """
     give_up_at = time.monotonic() + DEADLINE_S
     close_old_connections()

@@ -14,6 +14,7 @@ from keys.validation.kinds import recognise
 from keys.validation.peppers import Mover
 from keys.validation.quotas import QuotaStanding
 from keys.validation.shapes import ApiSnapshot, Audience, Call, Code, Principal, Snapshot, Verdict
+from keys.validation.turns import stranger_at
 from keys.validation.usage import UsageRecorder
 from keys.validation.verdict import works
 
@@ -37,11 +38,12 @@ class Engine:
         self._usage = usage
         self._mover = mover
 
-    async def know(self, caller: Caller) -> Audience:
+    async def know(self, caller: Caller, *, caller_address: str | None = None) -> Audience:
         """What the caller's API secret lets it ask about; raises UnknownCaller or Unavailable."""
         deadline = time.monotonic() + DEADLINE_S
-        asker = caller.find(await self._snapshots.read(caller.names, deadline=deadline))
-        found = await self._snapshots.read((asker.api_at,), deadline=deadline)
+        owner = caller.owner_at(caller_address)
+        asker = caller.find(await self._snapshots.read(caller.names, deadline=deadline, owner=owner))
+        found = await self._snapshots.read((asker.api_at,), deadline=deadline, owner=asker.owner)
         _require_working(asker, found, now=time.time())
         return asker.audience
 
@@ -59,14 +61,14 @@ class Engine:
         names = caller.names
         if not isinstance(presented, Verdict):
             names += presented.names_for(caller.audience)
-        found = await self._snapshots.read(names, deadline=deadline)
+        found = await self._snapshots.read(names, deadline=deadline, owner=caller.owner_at(caller_address))
         asker = caller.find(found)
         audience = asker.audience
         known = presented if isinstance(presented, Verdict) else presented.find(found, audience, now=time.time())
 
         lead = {asker.api_at} if isinstance(known, Verdict) else {asker.api_at, *known.names}
         if not lead <= found.keys():
-            found = {**found, **await self._snapshots.read(tuple(lead), deadline=deadline)}
+            found = {**found, **await self._snapshots.read(tuple(lead), deadline=deadline, owner=asker.owner)}
         now = time.time()
         _require_working(asker, found, now=now)
         verdict = known if isinstance(known, Verdict) else known.decide(found, call, audience, now=now)
@@ -93,12 +95,13 @@ class Engine:
         presented = recognise(credential)
         if isinstance(presented, Verdict):
             return presented
-        found = await self._snapshots.read(presented.names_for(None), deadline=deadline)
+        owner = stranger_at(call.address)
+        found = await self._snapshots.read(presented.names_for(None), deadline=deadline, owner=owner)
         known = presented.find(found, None, now=time.time())
         if isinstance(known, Verdict):
             return known
         if not set(known.names) <= found.keys():
-            found = {**found, **await self._snapshots.read(known.names, deadline=deadline)}
+            found = {**found, **await self._snapshots.read(known.names, deadline=deadline, owner=owner)}
         return known.decide(found, call, None, now=time.time())
 
     def _outcome(self, verdict: Verdict, allowance: Allowance, call: Call, *, now: float) -> Outcome:

@@ -38,7 +38,8 @@ async def _validate(exchange: Exchange) -> Answer:
         try:
             question = await _question(exchange, caller)
         except Problem:
-            await ENGINE.know(caller)  # only a known caller is told what is wrong with the request
+            # Only a known caller is told what is wrong with the request.
+            await ENGINE.know(caller, caller_address=exchange.client_address)
             raise
         outcome = await ENGINE.ask(
             caller,

@@ -14,6 +14,7 @@ from msgspec import Struct
 from keys.validation.database import DatabaseThreads
 from keys.validation.periods import next_period, period_of
 from keys.validation.shapes import Quota
+from keys.validation.turns import STRANGERS, Owner
 
 # A later period begins anew. An earlier one is that of a process whose clock is behind, or of a quota that was refilled
 # more often before: it goes on.
@@ -49,9 +50,12 @@ class Quotas:
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
 
-    async def take(self, key_id: str, quota: Quota, *, cost: int, now: float, deadline: float) -> QuotaStanding:
+    async def take(
+        self, key_id: str, quota: Quota, *, cost: int, now: float, deadline: float, owner: Owner = STRANGERS
+    ) -> QuotaStanding:
         """Spend ``cost`` uses, or none; a cost of 0 only looks. Raises Unavailable."""
-        return await self._threads.run(partial(spend, key_id, quota, cost=cost, now=now), deadline=deadline)
+        ask = partial(spend, key_id, quota, cost=cost, now=now)
+        return await self._threads.run(ask, deadline=deadline, owner=owner)
 
 
 def spend(key_id: str, quota: Quota, *, cost: int, now: float) -> QuotaStanding:

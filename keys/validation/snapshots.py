@@ -48,6 +48,7 @@ from keys.validation.database import DEADLINE_S, DatabaseSnapshots, Unavailable
 from keys.validation.local import Copy, Load, Local
 from keys.validation.redis_link import Link, RedisDown, copy_keys, script
 from keys.validation.shapes import Snapshot
+from keys.validation.turns import STRANGERS, Owner
 
 TAKE_WITHIN_S = 0.05
 TOKEN_MS = 2_000
@@ -69,10 +70,14 @@ class Taken:
 
 @dataclass(slots=True)
 class Running:
-    """A load on its way, and what those who share it wait for: the copy, or None for what does not exist."""
+    """A load on its way, and what those who share it wait for: the copy, or None for what does not exist.
+
+    It takes a place in the database's queue from the share of its owner, for whom it began.
+    """
 
     load: Load
     result: "asyncio.Future[Copy | None]"
+    owner: Owner
 
 
 Found = Copy | Unavailable | None  # None for what does not exist
@@ -93,22 +98,24 @@ class CachedSnapshots:
         self._gathered: dict[str, Running] = {}  # what departs in one load, once the loop comes round
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def read(self, names: Sequence[str], *, deadline: float) -> dict[str, Snapshot]:
+    async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> dict[str, Snapshot]:
         """Those of the named snapshots that exist, by ``deadline`` on the event loop's clock; raises Unavailable."""
         now = boottime()
         found, missing = self._local.read(names, now)
         if missing:
             started = time.perf_counter()
-            for name, copy in await self._wait_for(missing, now, deadline):
+            for name, copy in await self._wait_for(missing, now, deadline, owner):
                 found[name] = copy.snapshot
             metrics.LOAD_SECONDS.observe(time.perf_counter() - started)
         return found
 
-    async def _wait_for(self, names: Sequence[str], now: float, deadline: float) -> list[tuple[str, Copy]]:
+    async def _wait_for(
+        self, names: Sequence[str], now: float, deadline: float, owner: Owner
+    ) -> list[tuple[str, Copy]]:
         results = {name: self._join(name, now) for name in names}
         begins = [name for name, result in results.items() if result is None]
         if begins:
-            results |= self._begin({name: asyncio.get_running_loop().create_future() for name in begins}, now)
+            results |= self._begin({name: asyncio.get_running_loop().create_future() for name in begins}, now, owner)
         if self._database.is_out and (kept := self._all_kept(names)):  # what began may be the probe, and hang
             return kept
         try:
@@ -140,9 +147,9 @@ class CachedSnapshots:
         return self._next[name]
 
     def _begin(
-        self, results: "dict[str, asyncio.Future[Copy | None]]", now: float
+        self, results: "dict[str, asyncio.Future[Copy | None]]", now: float, owner: Owner
     ) -> "dict[str, asyncio.Future[Copy | None]]":
-        batch = {name: Running(self._local.begin_load(name, now), result) for name, result in results.items()}
+        batch = {name: Running(self._local.begin_load(name, now), result, owner) for name, result in results.items()}
         self._running |= batch
         if not self._gathered:
             asyncio.get_running_loop().call_soon(self._depart)
@@ -151,20 +158,25 @@ class CachedSnapshots:
 
     def _depart(self) -> None:
         """Load what the calls that came meanwhile lack: one question to Redis costs as much as several verdicts."""
-        gathered, self._gathered = list(self._gathered.items()), {}
-        for begin in range(0, len(gathered), MAX_NAMES_A_LOAD):
-            task = asyncio.create_task(self._load(dict(gathered[begin : begin + MAX_NAMES_A_LOAD])))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        gathered, self._gathered = self._gathered, {}
+        by_owner: dict[Owner, list[tuple[str, Running]]] = {}
+        for name, running in gathered.items():
+            by_owner.setdefault(running.owner, []).append((name, running))
+        for items in by_owner.values():
+            for begin in range(0, len(items), MAX_NAMES_A_LOAD):
+                task = asyncio.create_task(self._load(dict(items[begin : begin + MAX_NAMES_A_LOAD])))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     async def _load(self, batch: dict[str, Running]) -> None:
+        """Load names of one owner."""
         try:
             before = boottime()
             # Without a lease this process may have missed that a copy was to be deleted, and could not be.
             leased = [name for name, running in batch.items() if running.load.had_lease]
             taken = await self._take(leased) if leased else None
             batch = self._end(self._fresh(taken, before) if taken is not None else {}, batch)
-            found = await self._fetch(list(batch), taken, before) if batch else {}
+            found = await self._fetch(batch, taken, before) if batch else {}
         except Exception:  # whatever it is, nobody may be left waiting
             log.exception("snapshots.load_failed")
             if len(batch) > 1:  # what one name is to blame for must not cost the others their answers
@@ -192,13 +204,13 @@ class CachedSnapshots:
             else:
                 self._local.finish(running.load, copy)
                 running.result.set_result(copy)
-            self._begin_next(name)
+            self._begin_next(name, running.owner)
         return {name: running for name, running in batch.items() if name not in found}
 
-    def _begin_next(self, name: str) -> None:
+    def _begin_next(self, name: str, owner: Owner) -> None:
         del self._running[name]
         if name in self._next:
-            self._begin({name: self._next.pop(name)}, boottime())
+            self._begin({name: self._next.pop(name)}, boottime(), owner)
 
     async def _take(self, names: list[str]) -> Taken | None:
         """Ask Redis for the copies, and for the tokens of those that are not fresh; None while it cannot be asked."""
@@ -230,11 +242,12 @@ class CachedSnapshots:
                 taken.tokens.append(name)
         return taken
 
-    async def _fetch(self, names: Sequence[str], taken: Taken | None, before: float) -> dict[str, Found]:
+    async def _fetch(self, batch: Mapping[str, Running], taken: Taken | None, before: float) -> dict[str, Found]:
         """What the database has; where it does not answer, the copies that are kept, or why there are none."""
+        names, owner = list(batch), next(iter(batch.values())).owner
         try:
             deadline = asyncio.get_running_loop().time() + DEADLINE_S
-            read = await self._database.read(names, deadline=deadline)
+            read = await self._database.read(names, deadline=deadline, owner=owner)
         except Unavailable as exc:
             return {name: self._kept(name, taken, before) or exc for name in names}
         read_at = boottime()

@@ -15,12 +15,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from django.db import close_old_connections
+from django.db import connection
 
 from keys.limits import MAX_AGENT_CHARS
 from keys.validation import metrics
 from keys.validation.batches import Batch, Count, Use
 from keys.validation.shapes import Code
+from keys.validation.threads import have_own_connection
 from keys.validation.usage_queue import hand_on
 from portal.outages import is_outage
 from portal.redaction import redact
@@ -155,12 +156,13 @@ class UsageRecorder:
     # --- on the thread -------------------------------------------------------------------------------------------
 
     def _hand_on_all(self) -> None:
+        have_own_connection()
         try:
             while self._closed and self._has_handed_on():
                 self._closed.popleft()
                 self._batch = None
         finally:
-            close_old_connections()
+            connection.close()  # the thread ends
 
     def _has_handed_on(self) -> bool:
         batch = self._batch = self._batch or self._batch_of(self._closed[0])

@@ -25,6 +25,7 @@ from keys.validation.shapes import (
     SigningKeysSnapshot,
     Snapshot,
 )
+from keys.validation.turns import STRANGERS, Owner
 from oauth import jwk
 from oauth.http import token
 from oauth.ids import client_id
@@ -48,7 +49,7 @@ class Memory:
     reads: int = 0
     places: int = 0
 
-    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
+    async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> Mapping[str, Snapshot]:
         """As the engine reads."""
         self.reads += 1
         return {name: self.snapshots[name] for name in names if name in self.snapshots}

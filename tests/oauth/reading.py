@@ -8,6 +8,7 @@ from unittest.mock import patch
 from keys.validation import database
 from keys.validation.http import ENGINE
 from keys.validation.shapes import Snapshot
+from keys.validation.turns import STRANGERS, Owner
 from oauth.client_auth import CLIENTS
 from oauth.discovery import PUBLISHED
 from oauth.issuing import ISSUER
@@ -18,7 +19,7 @@ from oauth.status_serving import LISTS
 class ReadsHere:
     """Reads in the test's own thread and transaction, so that no table is to be emptied after it."""
 
-    async def read(self, names: Sequence[str], *, deadline: float) -> Mapping[str, Snapshot]:
+    async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> Mapping[str, Snapshot]:
         """Those of the named snapshots that exist."""
         loop = asyncio.get_running_loop()
         asyncio._set_running_loop(None)  # Django gives whatever runs on a loop a connection of its own
