@@ -18,7 +18,7 @@ class OAuthConfig(AppConfig):
         from keys import activity
         from keys.services import departures, redigest
         from keys.validation import database, folding, kinds
-        from oauth import access_tokens, loaders, revocation, status_leases, status_serving
+        from oauth import access_tokens, loaders, revocation, signature_checks, status_leases, status_serving
         from oauth.models import Client, ClientSecret
         from oauth.services import common
         from portal import lifespan
@@ -41,6 +41,7 @@ class OAuthConfig(AppConfig):
         lifespan.at_stop(status_leases.LEASES.stop)
         lifespan.at_stop(status_serving.LISTS.stop)
         lifespan.at_stop(revocation.REVOKER.stop)
+        lifespan.at_stop(signature_checks.SIGNATURE_CHECKS.stop)
         post_migrate.connect(_have_signing_keys, sender=self)
 
 

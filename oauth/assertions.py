@@ -1,11 +1,13 @@
 """Client assertions (``private_key_jwt``, RFC 7523 §3 as updated by RFC 10070): whose one is, whether it is genuine.
 
 Pure. A key is taken from those that the client has registered, never from the assertion: its header may name one of
-them by ``kid`` and say nothing else. Whether it is used for the first time is asked elsewhere.
+them by ``kid`` and say nothing else. One assertion costs one signature check at most. Whether it is used for the first
+time is asked elsewhere.
 """
 
 import base64
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,12 +15,12 @@ import jwt
 import msgspec
 from msgspec import Struct
 
-from oauth.jwk import PublicJwk, load_public
+from oauth.jwk import ALGORITHM_OF, load_foreign
 
 MAX_ASSERTION_CHARS = 16_384
 MAX_JTI_CHARS = 256
 MAX_LIFETIME_S = 300
-AHEAD_S = 5  # how far a client's clock may be ahead of ours
+AHEAD_S = 10  # how far a client's clock may be ahead of ours
 TYPES = frozenset({"JWT", "client-authentication+jwt"})
 _HEADER = frozenset({"alg", "kid", "typ"})
 
@@ -30,6 +32,20 @@ class Assertion(NamedTuple):
     issued_at: float
     expires_at: float
     kid: str
+
+
+class Flaw(StrEnum):
+    """The rule that a signed assertion breaks, in words for whoever writes the client."""
+
+    CLAIMS = (
+        "The assertion has iss, sub, aud and jti as text, and exp and iat as numbers;"
+        f" the jti has 1 to {MAX_JTI_CHARS} characters."
+    )
+    CLIENT = "The iss and the sub of the assertion are both the client_id."
+    AUDIENCE = "The aud of the assertion is the issuer of the metadata, as one string and nothing else."
+    LIFETIME = f"The assertion expires (exp) at most {MAX_LIFETIME_S} seconds after it was issued (iat)."
+    AHEAD = f"The iat or nbf of the assertion is more than {AHEAD_S} seconds ahead of the clock here."
+    EXPIRED = "The assertion has expired by the clock here."
 
 
 class PublicKey(NamedTuple):
@@ -56,13 +72,28 @@ class _Claims(Struct):
 
 _claimed = msgspec.json.Decoder(_Claimed)
 _claims = msgspec.json.Decoder(_Claims)
-_jwks = msgspec.json.Decoder(list[PublicJwk])
 
 
 @lru_cache(maxsize=1024)
 def public_keys(jwks: bytes) -> tuple[PublicKey, ...]:
-    """The keys of a client's snapshot."""
-    return tuple(PublicKey(jwk["kid"], jwk["alg"], load_public(jwk)) for jwk in _jwks.decode(jwks))
+    """The keys of a client's snapshot. What was stored under earlier rules and is not accepted now counts as no key."""
+    try:
+        stored = msgspec.json.decode(jwks)
+    except (ValueError, RecursionError):
+        return ()
+    keys = [_public_key(each) for each in stored] if isinstance(stored, list) else []
+    return tuple(key for key in keys if key is not None)
+
+
+def _public_key(jwk: object) -> PublicKey | None:
+    try:
+        key = load_foreign(jwk)
+    except ValueError:
+        return None
+    match jwk:
+        case {"kid": str(kid), "kty": str(kty)}:
+            return PublicKey(kid, ALGORITHM_OF[kty], key)
+    return None
 
 
 def claimed_subject(text: str) -> str | None:
@@ -76,37 +107,55 @@ def claimed_subject(text: str) -> str | None:
         return None
 
 
-def check(text: str, keys: Sequence[PublicKey], *, client_id: str, issuer: str, now: float) -> Assertion | None:
-    """The assertion, if one of the keys signed it, and it is for us alone, of now and of this client; else None."""
-    for public_key in _candidates(text, keys):
-        claims = _verified(text, public_key)
-        if claims is not None and _is_of_now(claims, now) and claims.iss == claims.sub == client_id:
-            # RFC 10070: our issuer, as a string, is the only audience; an endpoint's address is none.
-            is_for_us = claims.aud == issuer and 0 < len(claims.jti) <= MAX_JTI_CHARS
-            return Assertion(claims.jti, claims.iat, claims.exp, public_key.kid) if is_for_us else None
-    return None
+def check(text: str, jwks: bytes, *, client_id: str, issuer: str, now: float) -> Assertion | Flaw | None:
+    """The assertion, if a key of the client's snapshot signed it, and it is for us alone, of now and of this client.
+
+    None where no key of the client's signed it: then nobody is to be told more.
+    """
+    public_key = _key_for(text, public_keys(jwks))
+    payload = _verified(text, public_key) if public_key else None
+    if public_key is None or payload is None:
+        return None
+    try:
+        claims = _claims.decode(payload)
+    except (ValueError, RecursionError):
+        return Flaw.CLAIMS
+    flaw = _flaw(claims, client_id, issuer, now)
+    return flaw or Assertion(claims.jti, claims.iat, claims.exp, public_key.kid)
 
 
-def _candidates(text: str, keys: Sequence[PublicKey]) -> list[PublicKey]:
-    """The keys that the header leaves."""
+def _key_for(text: str, keys: Sequence[PublicKey]) -> PublicKey | None:
+    """The one key that the header leaves; where it names none by ``kid``, the client's only one of that algorithm."""
     try:
         header = jwt.get_unverified_header(text)
     except (jwt.InvalidTokenError, ValueError, RecursionError):
-        return []
+        return None
     typ = header.get("typ", "JWT")
     if not header.keys() <= _HEADER or not isinstance(typ, str) or typ not in TYPES:
-        return []
-    return [key for key in keys if key.algorithm == header.get("alg") and header.get("kid", key.kid) == key.kid]
+        return None
+    left = [key for key in keys if key.algorithm == header.get("alg") and header.get("kid", key.kid) == key.kid]
+    return left[0] if len(left) == 1 else None
 
 
-def _verified(text: str, public_key: PublicKey) -> _Claims | None:
+def _verified(text: str, public_key: PublicKey) -> bytes | None:
     try:
         decoded = jwt.PyJWS().decode_complete(text, public_key.key, algorithms=[public_key.algorithm])
-        return _claims.decode(decoded["payload"])
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         return None
+    payload: bytes = decoded["payload"]
+    return payload
 
 
-def _is_of_now(claims: _Claims, now: float) -> bool:
-    is_begun = max(claims.iat, claims.nbf) <= now + AHEAD_S
-    return is_begun and now < claims.exp <= claims.iat + MAX_LIFETIME_S
+def _flaw(claims: _Claims, client_id: str, issuer: str, now: float) -> Flaw | None:
+    """The first rule that the claims break."""
+    if not 0 < len(claims.jti) <= MAX_JTI_CHARS:
+        return Flaw.CLAIMS
+    if not claims.iss == claims.sub == client_id:
+        return Flaw.CLIENT
+    if claims.aud != issuer:  # RFC 10070: our issuer, as a string, is the only audience; an endpoint's address is none
+        return Flaw.AUDIENCE
+    if not claims.iat < claims.exp <= claims.iat + MAX_LIFETIME_S:
+        return Flaw.LIFETIME
+    if not max(claims.iat, claims.nbf) <= now + AHEAD_S:
+        return Flaw.AHEAD
+    return None if now < claims.exp else Flaw.EXPIRED

@@ -2,11 +2,17 @@
 
 A stranger is told the same, byte for byte, of an unknown client, a wrong secret, and a client that may not be used. A
 warm answer takes no I/O but the single use of an assertion.
+
+An assertion is checked off the event loop. Where authentication for a client failed too often from an address, one
+assertion of that client from that address is looked at at a time, and the others are turned away before any work: a
+right one is let in all the same.
 """
 
 import hmac
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -18,14 +24,16 @@ from keys.validation.database import Snapshots
 from keys.validation.names import client_name, organization_name
 from keys.validation.peppers import MOVER, Mover, Outdated, candidate_digests
 from keys.validation.shapes import ClientSnapshot, Code, OrganizationSnapshot, Snapshot
+from keys.validation.turns import Owner, stranger_at
 from keys.validation.usage import USAGE, UsageRecorder
 from oauth import assertions
 from oauth.assertions import Assertion
 from oauth.errors import FailedTooOften, InvalidClient, UnauthorizedClient
-from oauth.failures import Failures
+from oauth.failures import Failures, Who
 from oauth.ids import is_client_id
 from oauth.presented import Presented, PresentedAssertion, PresentedDigests
 from oauth.replays import Replays, replays
+from oauth.signature_checks import SIGNATURE_CHECKS
 from oauth.standing import standing
 from portal.exchange import Exchange
 from portal.ids import ID_CHARS, base62
@@ -69,17 +77,22 @@ class ClientAuthenticator:
         self._usage = usage
         self._mover = mover
         self._failures = Failures()
+        self._looked_at: set[Who] = set()
 
     async def authenticate(self, presented: Presented, caller: Caller, *, deadline: float) -> AuthenticatedClient:
         """The client, by ``deadline`` on the event loop's clock; what it then does is for the caller to ``count``.
 
-        Raises InvalidClient, FailedTooOften, UnauthorizedClient (its networks) or Unavailable.
+        Raises InvalidClient, FailedTooOften, TooManyAtOnce, UnauthorizedClient (its networks) or Unavailable.
         """
+        name = presented.client_id if is_client_id(presented.client_id) else ""  # the rest may be of any length
+        who = name, caller.address
         try:
+            if isinstance(presented, PresentedAssertion):
+                with self._one_at_a_time(who):
+                    return await self._authenticate(presented, caller, deadline)
             return await self._authenticate(presented, caller, deadline)
         except InvalidClient:
-            name = presented.client_id if is_client_id(presented.client_id) else ""  # the rest may be of any length
-            wait_s = self._failures.note((name, caller.address), now=time.monotonic())
+            wait_s = self._failures.note(who, now=time.monotonic())
             if wait_s:
                 raise FailedTooOften(retry_after_s=wait_s) from None
             raise
@@ -92,18 +105,38 @@ class ClientAuthenticator:
         """One use of what the client proved itself by, for something else than a token."""
         self._usage.note(who.client.client_id, who.proof_id, address=caller.address, agent=caller.agent, now=now)
 
+    @contextmanager
+    def _one_at_a_time(self, who: Who) -> Iterator[None]:
+        """Look at one assertion at a time of who failed too often; raises FailedTooOften for the others."""
+        wait_s = self._failures.wait_s(who, now=time.monotonic())
+        if not wait_s:
+            yield
+            return
+        if who in self._looked_at:
+            raise FailedTooOften(retry_after_s=wait_s)
+        self._looked_at.add(who)
+        try:
+            yield
+        finally:
+            self._looked_at.discard(who)
+
     async def _authenticate(self, presented: Presented, caller: Caller, deadline: float) -> AuthenticatedClient:
         names = _names(presented)
         digests = digests_of(presented)
-        found = await self._snapshots.read(names, deadline=deadline)
+        is_known = isinstance(presented, PresentedDigests)
+        owner = Owner(presented.client_id) if is_known else stranger_at(caller.address)
+        found = await self._snapshots.read(names, deadline=deadline, owner=owner)
         client = found.get(names[0])
-        now = time.time()
-        proof = _proof(presented, digests, client if isinstance(client, ClientSnapshot) else None, now)
+        if isinstance(presented, PresentedAssertion):
+            proof = await _proof_by_key(presented, client, caller, deadline)
+        else:
+            proof = _proof_by_secret(digests, client)
         if not isinstance(client, ClientSnapshot) or proof is None:
             raise InvalidClient
         name = organization_name(client.organization_id)
         if name not in found:
-            found = await self._snapshots.read((name,), deadline=deadline)
+            found = await self._snapshots.read((name,), deadline=deadline, owner=Owner(client.organization_id))
+        now = time.time()
         organization = found.get(name)
         if not isinstance(organization, OrganizationSnapshot):
             raise InvalidClient
@@ -141,20 +174,35 @@ def digests_of(presented: Presented) -> Sequence[bytes]:
     return candidate_digests(presented.secret)
 
 
-def _proof(presented: Presented, digests: Sequence[bytes], client: ClientSnapshot | None, now: float) -> Proof | None:
+def _proof_by_secret(digests: Sequence[bytes], client: Snapshot | None) -> Proof | None:
     """What the client proved itself by. A secret is digested for an unknown client, too."""
-    if not isinstance(presented, PresentedAssertion):
-        for facts in client.secrets if client else ():
-            for each in digests:
-                if hmac.compare_digest(facts.digest, each):
-                    outdated = Outdated("client", facts.secret_id, each, digests[0]) if each != digests[0] else None
-                    return Proof(facts.secret_id, facts.ends_at, outdated)
+    for facts in client.secrets if isinstance(client, ClientSnapshot) else ():
+        for each in digests:
+            if hmac.compare_digest(facts.digest, each):
+                outdated = Outdated("client", facts.secret_id, each, digests[0]) if each != digests[0] else None
+                return Proof(facts.secret_id, facts.ends_at, outdated)
+    return None
+
+
+async def _proof_by_key(
+    presented: PresentedAssertion, client: Snapshot | None, caller: Caller, deadline: float
+) -> Proof | None:
+    """The same, by an assertion; raises InvalidClient that names what is wrong with one that its key has signed."""
+    if not isinstance(client, ClientSnapshot):
         return None
-    keys = assertions.public_keys(client.public_keys) if client else ()
-    found = assertions.check(
-        presented.assertion, keys, client_id=presented.client_id, issuer=settings.PUBLIC_URL, now=now
+    check = partial(
+        assertions.check,
+        presented.assertion,
+        client.public_keys,
+        client_id=client.client_id,
+        issuer=settings.PUBLIC_URL,
+        now=time.time(),
     )
-    return found and Proof(id_of_key(presented.client_id, found.kid), assertion=found)
+    owner = Owner(client.organization_id, f"{client.client_id} {caller.address}")
+    found = await SIGNATURE_CHECKS.run(owner, check, deadline=deadline)
+    if isinstance(found, assertions.Flaw):
+        raise InvalidClient(found.value)
+    return found and Proof(id_of_key(client.client_id, found.kid), assertion=found)
 
 
 def id_of_key(client_id: str, kid: str) -> str:

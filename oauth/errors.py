@@ -29,13 +29,16 @@ class InvalidRequest(OAuthError):
 
 
 class InvalidClient(OAuthError):
-    """The client did not prove who it is, or may not be used: the same bytes for every reason."""
+    """The client did not prove who it is, or may not be used: the same bytes for every reason.
+
+    Only whoever signed with a key of the client's is told another ``description``, of what is wrong in the assertion.
+    """
 
     error = "invalid_client"
     status = 401
 
-    def __init__(self) -> None:
-        super().__init__("Client authentication failed.", headers=CHALLENGE)
+    def __init__(self, description: str = "Client authentication failed.") -> None:
+        super().__init__(description, headers=CHALLENGE)
 
 
 class InvalidToken(OAuthError):
@@ -60,6 +63,16 @@ class FailedTooOften(OAuthError):
             "Client authentication failed, as it did often before from this address.",
             headers=(("retry-after", str(retry_after_s)),),
         )
+
+
+class TooManyAtOnce(OAuthError):
+    """The caller has as much under way as it may have at once; others are not held up."""
+
+    error = "temporarily_unavailable"
+    status = 429
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description, headers=(("retry-after", "1"),))
 
 
 class UnauthorizedClient(OAuthError):

@@ -20,6 +20,10 @@ class Failures:
     def __init__(self) -> None:
         self._forgotten_at: dict[Who, float] = {}  # the one that failed last at the end
 
+    def wait_s(self, who: Who, *, now: float) -> int:
+        """For how many seconds one more failure would be asked to wait; 0 while it would not."""
+        return max(ceil(self._forgotten_at.get(who, now) - now - (BURST - 1) * EACH_S), 0)
+
     def note(self, who: Who, *, now: float) -> int:
         """One more failure; 0, or for how many seconds failures are answered with a request to wait."""
         forgotten_at = max(self._forgotten_at.pop(who, now), now)

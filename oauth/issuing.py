@@ -10,6 +10,7 @@ from keys.validation.cache import snapshots
 from keys.validation.database import DEADLINE_S, Snapshots
 from keys.validation.names import SIGNING_KEYS, api_name
 from keys.validation.shapes import ApiSnapshot, Code, SigningKeysSnapshot, Snapshot
+from keys.validation.turns import Owner
 from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller, ClientAuthenticator
 from oauth.errors import InvalidScope, InvalidTarget
 from oauth.grants import Terms, Wanted, choose_grant, settle
@@ -79,7 +80,8 @@ class Issuer:
         name = api_name(grant.api_id)
         found = who.found
         if name not in found or SIGNING_KEYS not in found:
-            found = await self._snapshots.read((name, SIGNING_KEYS), deadline=deadline)
+            owner = Owner(who.client.organization_id)
+            found = await self._snapshots.read((name, SIGNING_KEYS), deadline=deadline, owner=owner)
         api = found.get(name)
         if not isinstance(api, ApiSnapshot) or api.is_disabled:
             raise InvalidTarget("This API is out of service.")

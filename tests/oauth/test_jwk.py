@@ -1,5 +1,6 @@
 """Which public keys a client may bring."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -12,6 +13,23 @@ EC_KEY, RSA_KEY, OKP_KEY = (jwk.generate(algorithm).public for algorithm in ("ES
 PRIVATE = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
 P384 = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP384R1()).public_key(), as_dict=True)
 SHORT = RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 1024).public_key(), as_dict=True)  # noqa: S505  # too short
+
+
+def b64(number: int) -> str:
+    return base64.urlsafe_b64encode(number.to_bytes((number.bit_length() + 7) // 8)).rstrip(b"=").decode()
+
+
+def costly() -> dict[str, str]:
+    """An RSA key of usual length whose exponent is as long: each check costs fifty times as much."""
+    modulus = int.from_bytes(base64.urlsafe_b64decode(RSA_KEY["n"] + "=="))
+    return RSA_KEY | {"e": b64(modulus - 2)}
+
+
+def test_an_rsa_key_costs_what_ours_cost() -> None:
+    assert jwk.clean_jwks([RSA_KEY | {"e": "AAEAAQ"}])[0]["e"] == "AAEAAQ"  # the same number
+    for key in (costly(), RSA_KEY | {"e": "Aw"}, RSA_KEY | {"n": b64((1 << 8192) - 1)}, RSA_KEY | {"e": "A" * 50_000}):
+        with pytest.raises(ValueError, match="An RSA key has"):
+            jwk.clean_jwks([key])
 
 
 def test_keys_come_out_with_an_id_an_algorithm_and_nothing_else() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hmac
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,20 +14,25 @@ import pytest
 import redis
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings as django_settings
+from jwt.algorithms import ECAlgorithm
 
 from keys.validation.database import Unavailable
 from keys.validation.redis_link import Link
 from keys.validation.shapes import Code
 from keys.validation.usage import UsageRecorder
-from oauth import jwk
-from oauth.assertions import AHEAD_S, MAX_LIFETIME_S, Assertion
-from oauth.client_auth import CLIENTS
+from oauth import assertions, jwk
+from oauth.assertions import AHEAD_S, MAX_LIFETIME_S, Assertion, claimed_subject
+from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller
+from oauth.errors import FailedTooOften, InvalidClient, OAuthError, TooManyAtOnce
+from oauth.failures import BURST
 from oauth.jwk import KeyPair
-from oauth.presented import ASSERTION_TYPE
+from oauth.presented import ASSERTION_TYPE, PresentedAssertion
 from oauth.replays import USED, OwnReplays, SharedReplays
+from oauth.signature_checks import EACH
 from tests.asgi import Reply
 from tests.environment import ON_SQLITE
 from tests.oauth.memory import ADDRESS, Memory, post, refused
+from tests.oauth.test_jwk import costly
 
 TOKEN_URL = f"{django_settings.PUBLIC_URL}/oauth/token"
 PAIRS = {algorithm: jwk.generate(algorithm) for algorithm in jwk.ALGORITHMS}
@@ -49,7 +55,8 @@ def assertion(
     usual = {"iss": client_id, "sub": client_id, "aud": django_settings.PUBLIC_URL, "iat": now, "exp": now + 60}
     payload = {name: value for name, value in (usual | {"jti": f"{now}"} | claims).items() if value is not None}
     headers = {"kid": pair.kid, "typ": "client-authentication+jwt"} | (header or {})
-    return jwt.encode(payload, jwk.load_private(pair.private), pair.public["alg"], headers=headers)
+    given = {name: value for name, value in headers.items() if value is not None}
+    return jwt.encode(payload, jwk.load_private(pair.private), pair.public["alg"], headers=given)
 
 
 def present(text: str, **more: str) -> Reply:
@@ -69,6 +76,126 @@ def test_an_assertion_that_names_no_key_is_tried_with_those_of_its_algorithm(key
     own_id, now = keyed.client.client_id, int(time.time())
     claims = {"iss": own_id, "sub": own_id, "aud": django_settings.PUBLIC_URL, "iat": now, "exp": now + 60, "jti": "1"}
     assert present(jwt.encode(claims, jwk.load_private(PAIRS["RS256"].private), "RS256")).status == 200
+
+
+def test_of_several_keys_of_an_algorithm_the_assertion_names_one(
+    keyed: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [jwk.generate("ES256") for _ in range(3)]
+    keyed.change_client(public_keys=json.dumps([pair.public for pair in pairs]).encode())
+    checks = count_checks(monkeypatch)
+    own_id = keyed.client.client_id
+    assert refused(present(assertion(own_id, pairs[2], header={"kid": None})), "invalid_client", 401)
+    assert not checks
+    assert present(assertion(own_id, pairs[2])).status == 200
+    assert len(checks) == 1
+    assert checks[0].startswith("signatures")  # on a thread of its own, off the event loop
+
+
+def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The threads on which ES256 signatures are checked from now on."""
+    checks: list[str] = []
+    verify = ECAlgorithm.verify
+
+    def counted(*arguments: Any) -> bool:
+        checks.append(threading.current_thread().name)
+        return verify(*arguments)
+
+    monkeypatch.setattr(ECAlgorithm, "verify", counted)
+    return checks
+
+
+def test_a_stored_key_that_is_not_accepted_any_more_counts_as_none(keyed: Memory) -> None:
+    good, bad = PAIRS["ES256"], costly()
+    for stored in ([bad], [bad, {"kty": "RSA"}, 7, {}, {"kty": ["RSA"]}, {"kid": 7}], {"keys": []}, None):
+        keyed.change_client(public_keys=json.dumps(stored).encode())
+        reply = present(assertion(keyed.client.client_id, PAIRS["RS256"], header={"kid": bad["kid"]}))
+        assert refused(reply, "invalid_client", 401)
+    keyed.change_client(public_keys=b"no JSON")
+    assert refused(present(assertion(keyed.client.client_id)), "invalid_client", 401)
+    keyed.change_client(public_keys=json.dumps([bad, good.public]).encode())
+    assert present(assertion(keyed.client.client_id)).status == 200
+
+
+def test_after_many_failures_assertions_are_looked_at_one_at_a_time_and_a_right_one_is_let_in(
+    keyed: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_id, stranger = keyed.client.client_id, jwk.generate("ES256")
+    bogus = [assertion(own_id, stranger, header={"kid": PAIRS["ES256"].kid}, jti=f"{n}") for n in range(40)]
+    for text in bogus[:BURST]:
+        assert refused(present(text), "invalid_client", 401)
+    checks = count_checks(monkeypatch)
+    told = at_once(*bogus)
+    assert len(checks) == 1
+    assert all(isinstance(each, FailedTooOften) for each in told)
+    assert isinstance(at_once(assertion(own_id))[0], AuthenticatedClient)
+    assert isinstance(at_once(assertion(own_id, jti="2"), *bogus)[0], AuthenticatedClient)
+    assert all(isinstance(each, InvalidClient) for each in at_once(*bogus[:3], address="203.0.113.99"))
+
+
+def test_a_flood_of_assertions_for_one_client_from_one_address_keeps_no_other_waiting(
+    keyed: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_id, is_over = keyed.client.client_id, threading.Event()
+    monkeypatch.setattr(assertions, "check", lambda *_, **__: is_over.wait(10) and None)
+
+    async def scene() -> tuple[list[object], list[object]]:
+        flood = [asyncio.create_task(tell(assertion(own_id, jti=f"{n}"), Caller(ADDRESS))) for n in range(EACH + 5)]
+        other = asyncio.create_task(tell(assertion(own_id), Caller("203.0.113.99")))
+        done, _ = await asyncio.wait([*flood, other], timeout=0.5)
+        is_over.set()
+        return [each.result() for each in done], [await other]
+
+    turned_away, others = asyncio.run(scene())
+    assert [type(each) for each in turned_away] == [TooManyAtOnce] * 5
+    assert all(isinstance(each, TooManyAtOnce) and each.headers == (("retry-after", "1"),) for each in turned_away)
+    assert [type(each) for each in others] == [InvalidClient]
+
+
+def at_once(*texts: str, address: str = ADDRESS) -> list[object]:
+    """What becomes of assertions that come together."""
+    caller = Caller(address)
+
+    async def ask() -> list[object]:
+        return await asyncio.gather(*(tell(text, caller) for text in texts))
+
+    return asyncio.run(ask())
+
+
+async def tell(text: str, caller: Caller) -> object:
+    """The client, or the refusal."""
+    subject = claimed_subject(text)
+    assert subject is not None
+    deadline = asyncio.get_running_loop().time() + 10
+    try:
+        return await CLIENTS.authenticate(PresentedAssertion(subject, text), caller, deadline=deadline)
+    except OAuthError as refusal:
+        return refusal
+
+
+def test_a_client_is_told_which_rule_its_own_assertion_breaks_and_a_stranger_is_not(keyed: Memory) -> None:
+    own_id, now, stranger = keyed.client.client_id, int(time.time()), jwk.generate("ES256")
+    broken: dict[str, dict[str, Any]] = {
+        "aud": {"aud": TOKEN_URL},
+        "at most 300 seconds": {"exp": now + 3600},
+        "ahead of the clock": {"iat": now + 20, "exp": now + 60},
+        "has expired": {"iat": now - 60, "exp": now - 1},
+        "both the client_id": {"iss": "client_other"},
+        "as text": {"jti": None},
+    }
+    for words, claims in broken.items():
+        reply = present(assertion(own_id, **claims))
+        assert refused(reply, "invalid_client", 401)
+        assert words in reply.json["error_description"]
+    for text in (assertion(own_id, stranger, header={"kid": PAIRS["ES256"].kid}, exp=now - 1), "a.b.c"):
+        reply = post({"client_assertion_type": ASSERTION_TYPE, "client_assertion": text}, peer="203.0.113.99")
+        assert reply.json["error_description"] == "Client authentication failed."
+
+
+@pytest.mark.parametrize("ahead_s", [0, 6, 9])
+def test_a_clients_clock_may_be_ahead_by_ten_seconds(keyed: Memory, ahead_s: int) -> None:
+    at = int(time.time()) + ahead_s
+    assert present(assertion(keyed.client.client_id, iat=at, nbf=at, exp=at + 300)).status == 200
 
 
 def test_uses_are_counted_for_the_key(keyed: Memory, counted: UsageRecorder) -> None:
