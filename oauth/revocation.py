@@ -4,13 +4,17 @@ What is not its own is left alone, in silence.
 
 The answer comes after the revocation is stored and every process has heard of it. Where either cannot be had there is
 no 200: the client must take the token to be alive, and may try again (§2.2.1).
+
+A client has one revocation under way. Calls that repeat it wait for the same one; calls for another token come back in
+a second. So nobody's revocations wait behind one tenant's.
 """
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import Error, close_old_connections
@@ -20,7 +24,10 @@ from keys.validation.cache import snapshots
 from keys.validation.database import Snapshots, Unavailable
 from keys.validation.names import SIGNING_KEYS
 from keys.validation.shapes import SigningKeysSnapshot
+from keys.validation.threads import Busy, SharedThreads
+from keys.validation.turns import Owner
 from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
+from oauth.errors import TooManyAtOnce
 from oauth.keyring import keyring
 from oauth.models import Client
 from oauth.presented import Presented
@@ -29,8 +36,15 @@ from oauth.tokens import Claims, Flaw, verify
 from portal.audit import Actor, ActorKind
 
 THREADS = 4
-MAX_WAITING = 64
+EACH = 16  # of one organization
 WITHIN_S = 4.0  # storing it, and 1.2 s for the slowest process to hear
+
+
+class UnderWay(NamedTuple):
+    """A client's revocation on its way, and whether every process has heard of it once it has ended."""
+
+    jti: str
+    job: "Future[bool]"
 
 
 class Revoker:
@@ -39,13 +53,16 @@ class Revoker:
     def __init__(self, clients: ClientAuthenticator, snapshots: Snapshots) -> None:
         self._clients = clients
         self._snapshots = snapshots
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="revocations")
-        self._unfinished = 0
+        self._threads = SharedThreads("revocations", threads=THREADS, each=EACH)
+        self._under_way: dict[str, UnderWay] = {}  # by client
 
     async def revoke(
         self, presented: Presented, token: str, caller: Caller, *, request_id: str, deadline: float
     ) -> None:
-        """Have the token refused from now on, if it is the client's own; raises OAuthError or Unavailable."""
+        """Have the token refused from now on, if it is the client's own; raises OAuthError or Unavailable.
+
+        TooManyAtOnce, an OAuthError, while another token of the client is being revoked.
+        """
         who = await self._clients.authenticate(presented, caller, deadline=deadline)
         claims = await self._genuine(token, deadline)
         self._clients.note(who, caller, now=time.time())
@@ -54,11 +71,11 @@ class Revoker:
         by = Actor(
             ActorKind.CREDENTIAL, address=caller.address, request_id=request_id, credential_id=who.client.client_id
         )
-        await self._run(partial(_revoke, claims, by))
+        await self._wait_for(self._under_way.get(claims.client_id) or self._begin(claims, by), claims)
 
     def stop(self) -> None:
         """Let the threads end."""
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.stop()
 
     async def _genuine(self, token: str, deadline: float) -> Claims | None:
         """What a token says that we signed and that has not expired; of others there is nothing to revoke."""
@@ -69,26 +86,27 @@ class Revoker:
         found = verify(token, keyring(keys).verifiers, issuer=settings.PUBLIC_URL, now=now)
         return None if isinstance(found, Flaw) or found.claims.is_over(now) else found.claims
 
-    async def _run(self, revoke: "partial[bool]") -> None:
-        if self._unfinished >= THREADS + MAX_WAITING:
-            raise Unavailable("busy")
-        self._unfinished += 1
-        job = asyncio.get_running_loop().run_in_executor(self._threads, revoke)
-        job.add_done_callback(self._finished)
+    def _begin(self, claims: Claims, by: Actor) -> UnderWay:
+        try:
+            job = self._threads.submit(Owner(claims.org), partial(_revoke, claims, by))
+        except Busy:
+            raise TooManyAtOnce("Too many tokens of this organization are being revoked. Try again soon.") from None
+        begun = self._under_way[claims.client_id] = UnderWay(claims.jti, job)
+        job.add_done_callback(lambda _: self._under_way.pop(claims.client_id))
+        return begun
+
+    async def _wait_for(self, running: UnderWay, claims: Claims) -> None:
+        if running.jti != claims.jti:
+            raise TooManyAtOnce("Another token of this client is being revoked. Try again in a second.")
         try:
             async with asyncio.timeout(WITHIN_S):
-                is_known_everywhere = await asyncio.shield(job)
+                is_known_everywhere = await asyncio.shield(asyncio.wrap_future(running.job))
         except TimeoutError:
             raise Unavailable("timeout") from None
         except Error as exc:
             raise Unavailable("error") from exc
         if not is_known_everywhere:
             raise Unavailable("not everywhere")
-
-    def _finished(self, job: "asyncio.Future[bool]") -> None:
-        self._unfinished -= 1
-        if not job.cancelled():
-            job.exception()  # whoever waited for it may be gone
 
 
 def _revoke(claims: Claims, by: Actor) -> bool:

@@ -114,7 +114,8 @@ async def _question(exchange: Exchange, caller: Caller) -> Question:
     question = read_plainly(body)
     if question is not None:
         return question
-    await ENGINE.know(caller)  # reading carefully costs more than strangers are given
+    # Reading carefully costs more than strangers are given.
+    await ENGINE.know(caller, caller_address=exchange.client_address)
     try:
         return read_carefully(body)
     except NotAnObject as exc:

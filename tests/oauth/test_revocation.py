@@ -1,6 +1,9 @@
 """``POST /oauth/revoke`` (RFC 7009): a client's own tokens end at once; nobody else's are touched, or shown to be."""
 
-from collections.abc import Mapping
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -10,9 +13,13 @@ from django.db import OperationalError
 
 from keys.models import Api
 from keys.services.api_secrets import IssuedApiSecret
+from keys.validation.database import Unavailable
 from oauth import revocation
+from oauth.client_auth import Caller
+from oauth.errors import OAuthError
 from oauth.http import revoke
 from oauth.models import Client, RevokedToken, StatusBlock
+from oauth.presented import PresentedSecret
 from oauth.services.clients import disable_client
 from oauth.services.common import ChangedClient, IssuedClient
 from oauth.tokens import Claims
@@ -119,8 +126,75 @@ def test_what_is_not_stored_or_not_known_everywhere_is_no_200(
         reply = post(own, {"token": sign(claims)})
         assert (reply.status, reply.json["error"]) == (503, "temporarily_unavailable")
         assert reply["retry-after"] == "1"
-    monkeypatch.setattr(revocation.REVOKER, "_unfinished", 1000)
-    assert post(own, {"token": sign(claims)}).status == 503
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[str], threading.Event]]:
+    """The ids of the tokens whose revocation has begun; none ends before the event is set."""
+    begun: list[str] = []
+    goes_on = threading.Event()
+    revoke_token = revocation.revoke_token
+
+    def wait(client: Client, jti: str, **more: Any) -> ChangedClient:
+        begun.append(jti)
+        goes_on.wait(20)
+        return revoke_token(client, jti, **more)
+
+    monkeypatch.setattr(revocation, "revoke_token", wait)
+    yield begun, goes_on
+    goes_on.set()
+
+
+def revoke_at_once(goes_on: threading.Event, *asked: tuple[IssuedClient, str]) -> list[str]:
+    """What becomes of revocations that come together; they end once all have come."""
+    come: list[object] = []
+    wait_for = revocation.Revoker._wait_for
+
+    async def wait_for_all(self: revocation.Revoker, *running: Any) -> None:
+        come.append(running)
+        if len(come) == len(asked):
+            goes_on.set()
+        await wait_for(self, *running)
+
+    async def tell(issued: IssuedClient, token: str) -> str:
+        presented = PresentedSecret(issued.client.public_id, issued.secret_text)
+        deadline = asyncio.get_running_loop().time() + 20
+        try:
+            await revocation.REVOKER.revoke(presented, token, Caller(None), request_id="req_1", deadline=deadline)
+        except (OAuthError, Unavailable) as refusal:
+            return f"{type(refusal).__name__} {dict(getattr(refusal, 'headers', ()))}"
+        return "revoked"
+
+    async def ask() -> list[str]:
+        return await asyncio.gather(*(tell(*each) for each in asked))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(revocation.Revoker, "_wait_for", wait_for_all)
+        return asyncio.run(ask())
+
+
+def test_a_client_has_one_revocation_under_way_and_repeats_wait_for_the_same(
+    issued: IssuedClient,
+    other: IssuedClient,
+    api: Api,
+    claims: Claims,
+    slow: tuple[list[str], threading.Event],
+) -> None:
+    begun, goes_on = slow
+    others = claims_for(other.client, api)
+    told = revoke_at_once(goes_on, *[(issued, sign(claims))] * 20, (other, sign(others)))
+    assert told == ["revoked"] * 21
+    assert sorted(begun) == sorted([claims.jti, others.jti])
+
+
+def test_while_one_token_is_being_revoked_another_of_the_client_is_told_to_wait(
+    own: str, claims: Claims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running: Future[bool] = Future()
+    monkeypatch.setitem(revocation.REVOKER._under_way, claims.client_id, revocation.UnderWay("another", running))
+    reply = post(own, {"token": sign(claims)})
+    assert (reply.status, reply["retry-after"], reply.json["error"]) == (429, "1", "temporarily_unavailable")
+    assert not RevokedToken.objects.exists()
 
 
 def test_a_live_token_whose_place_is_forgotten_is_not_said_to_be_revoked(own: str, claims: Claims) -> None:
