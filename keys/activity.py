@@ -1,6 +1,6 @@
 """What happened in an organization, newest first, and how a page tells it. Reading only; ``portal.audit`` writes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from itertools import groupby
@@ -215,10 +215,23 @@ def page(events: QuerySet[AuditEvent], *, after: str) -> Page:
     """The page that begins after the event of that id; an unknown one begins at the top."""
     last = events.filter(public_id=after).first() if after else None
     if last is not None:
-        events = events.filter(Q(at__lt=last.at) | Q(at=last.at, id__lt=last.pk))
+        events = _behind(events, last)
     rows = list(events[: PAGE_SIZE + 1])
     shown = rows[:PAGE_SIZE]
     return Page(by_day(shown), shown[-1].public_id if len(rows) > PAGE_SIZE else "")
+
+
+def in_pages(events: QuerySet[AuditEvent], *, of: int) -> Iterator[list[AuditEvent]]:
+    """All of the events, a query a page: between two pages no cursor and no transaction is open."""
+    rest = events
+    while rows := list(rest[:of]):
+        yield rows
+        rest = _behind(events, rows[-1])
+
+
+def _behind(events: QuerySet[AuditEvent], last: AuditEvent) -> QuerySet[AuditEvent]:
+    """Those that come after it, newest first; the first condition is the one that an index can begin with."""
+    return events.filter(at__lte=last.at).filter(Q(at__lt=last.at) | Q(id__lt=last.pk))
 
 
 def by_day(events: Iterable[AuditEvent]) -> list[DayOfEvents]:

@@ -1,8 +1,8 @@
-"""Events as files: CSV for spreadsheets, JSON for programs."""
+"""Events as files, made page by page: CSV for spreadsheets, JSON for programs."""
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from portal.models import AuditEvent
 
@@ -14,16 +14,6 @@ FIELDS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def file_of(lines: Iterable[str], *, max_bytes: int) -> bytes | None:
-    """The whole file, or None where it would be larger: then no more lines are asked for."""
-    file = bytearray()
-    for line in lines:
-        file += line.encode()
-        if len(file) > max_bytes:
-            return None
-    return bytes(file)
-
-
 class _Line:
     """What ``csv`` writes to: hands back each line instead of keeping it."""
 
@@ -32,22 +22,26 @@ class _Line:
         return text
 
 
-def as_csv(events: Iterable[AuditEvent]) -> Iterator[str]:
+def as_csv(pages: Iterable[Sequence[AuditEvent]]) -> Iterator[str]:
     """One line an event, after a line of names; a text that a spreadsheet would calculate begins with an apostrophe."""
     writer = csv.writer(_Line())
     yield writer.writerow(FIELDS)
-    for event in events:
-        yield writer.writerow([_inert(value) for value in _values(event)])
+    for page in pages:
+        yield "".join(writer.writerow([_inert(value) for value in _values(event)]) for event in page)
 
 
-def as_json(events: Iterable[AuditEvent]) -> Iterator[str]:
+def as_json(pages: Iterable[Sequence[AuditEvent]]) -> Iterator[str]:
     """One array, an object an event; ``before`` and ``after`` are objects, not texts."""
     lead = "[\n"
-    for event in events:
-        values = dict(zip(FIELDS, _values(event), strict=True)) | {"before": event.before, "after": event.after}
-        yield lead + json.dumps(values, ensure_ascii=False)
+    for page in pages:
+        yield lead + ",\n".join(_object(event) for event in page)
         lead = ",\n"
     yield "[]\n" if lead == "[\n" else "\n]\n"
+
+
+def _object(event: AuditEvent) -> str:
+    values = dict(zip(FIELDS, _values(event), strict=True)) | {"before": event.before, "after": event.after}
+    return json.dumps(values, ensure_ascii=False)
 
 
 def _values(event: AuditEvent) -> list[str]:

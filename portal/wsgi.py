@@ -1,4 +1,7 @@
-"""The pages alone, for those who serve them apart from the machine endpoints."""
+"""Django alone, for management commands and servers that bound slow and large requests themselves.
+
+Pages of their own are ``portal.asgi`` in processes of their own: the guard stands there.
+"""
 
 import os
 

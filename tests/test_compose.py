@@ -22,8 +22,8 @@ INTERNAL = {"LATCHKEY_SERVED"}  # set by `manage.py serve` for its children
 OF_COMPOSE = {"DATABASE_PASSWORD", "POSTGRES_PASSWORD", "VALKEY_PASSWORD"}
 OF_THE_IMAGE = {"WEB_WORKERS"}
 SETTINGS = {name.upper() for name in Production.model_fields} - INTERNAL
-APP = ("web", "worker", "beat", "migrate")
-HEALTHY = ("tls", "web", "worker", "beat", "postgres", "valkey")
+APP = ("web", "pages", "worker", "beat", "migrate")
+HEALTHY = ("tls", "web", "pages", "worker", "beat", "postgres", "valkey")
 PINNED = re.compile(r"[a-z/]+:[0-9]+\.[0-9]+(\.[0-9]+)?[a-z0-9.-]*@sha256:[0-9a-f]{64}")
 
 

@@ -1,25 +1,25 @@
 """What happened in the organization."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from django.contrib import messages
-from django.http import Http404, HttpResponse
-from django.shortcuts import redirect
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from keys import activity
-from keys.activity_export import as_csv, as_json, file_of
+from keys.activity_export import as_csv, as_json
+from keys.exports import begin_export
 from keys.forms.filters import ActivityFilterForm
-from portal.http import MemberRequest, fragment_or_page, member_required
+from portal.http import MemberRequest, error_page, fragment_or_page, member_required
 from portal.models import AuditEvent
 from portal.permissions import Action
 
 MORE_ID = "events-more"
-CHUNK = 500
-MAX_FILE_BYTES = 16 * 2**20
-FORMATS: dict[str, tuple[Callable[[Iterable[AuditEvent]], Iterator[str]], str]] = {
+EXPORT_PAGE = 250
+RETRY_AFTER_S = 10
+FORMATS: dict[str, tuple[Callable[[Iterable[Sequence[AuditEvent]]], Iterator[str]], str]] = {
     "csv": (as_csv, "text/csv; charset=utf-8"),
     "json": (as_json, "application/json"),
 }
@@ -51,20 +51,31 @@ def show_activity(request: MemberRequest) -> HttpResponse:
 
 @require_safe
 @member_required(Action.VIEW)
-def export_activity(request: MemberRequest, kind: str) -> HttpResponse:
-    """The same events, all of them, as a file; made whole first, so that a slow reader holds no thread."""
+def export_activity(request: MemberRequest, kind: str) -> HttpResponseBase:
+    """The same events, all of them, as a file that is made page by page while it is read."""
     if kind not in FORMATS:
         raise Http404
     write, content_type = FORMATS[kind]
     events = activity.visible_events(request.organization)
     wanted = ActivityFilterForm(request.GET, events=events).wanted()
-    lines = write(activity.matching(events, wanted).iterator(chunk_size=CHUNK))
-    file = file_of(lines, max_bytes=MAX_FILE_BYTES)
-    if file is None:
-        limit = f"{MAX_FILE_BYTES // 2**20} MB"
-        messages.warning(request, f"A file holds at most {limit}, and this would be more. Choose a shorter time.")
-        return redirect(f"{reverse('keys:activity')}?{request.GET.urlencode()}")
-    response = HttpResponse(file, content_type=content_type)
+    pages = activity.in_pages(activity.matching(events, wanted), of=EXPORT_PAGE)
+    if request.method == "HEAD":
+        return HttpResponse(content_type=content_type)
+    export = begin_export(write(pages), user_id=request.user.public_id)
+    if export is None:
+        return _too_many_exports(request)
+    response = StreamingHttpResponse(export, content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="activity.{kind}"'
     response["Cache-Control"] = "no-store"
+    return response
+
+
+def _too_many_exports(request: MemberRequest) -> HttpResponse:
+    response = error_page(
+        request,
+        status=503,
+        title="Another export is under way",
+        detail="You can have one export at a time, and the server makes few at once. Try again in a few seconds.",
+    )
+    response["Retry-After"] = str(RETRY_AFTER_S)
     return response
