@@ -1,6 +1,7 @@
 """The commands and files of docker-compose.yml do what they are there for: run here, without Docker."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -112,7 +113,7 @@ def through_caddy(tmp_path: Path) -> Iterator[httpx.Client]:
             TRUSTED_PROXIES="127.0.0.1/32",
         ) as portal,
     ):
-        ours = (BASE_DIR / "Caddyfile").read_text().replace("web:8000", portal.url.removeprefix("http://"))
+        ours = re.sub(r"\b(web|pages):8000\b", portal.url.removeprefix("http://"), (BASE_DIR / "Caddyfile").read_text())
         only_here = f"{{\nadmin off\nskip_install_trust\nhttp_port {free_port()}\n}}\n"
         (tmp_path / "Caddyfile").write_text(only_here + ours)
         environ = {"PUBLIC_URL": f"https://{host}", "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
