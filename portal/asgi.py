@@ -22,6 +22,7 @@ from portal.bodies import AsgiApp, Receive, Scope, Send  # noqa: E402  # Django 
 from portal.bounds import MAX_FORM_BYTES, Bounds, Sender  # noqa: E402  # Django is set up first
 from portal.exchange import Answer, Exchange, endpoint  # noqa: E402  # Django is set up first
 from portal.guard import guard, leave_streams  # noqa: E402  # Django is set up first
+from portal.http import is_machine  # noqa: E402  # Django is set up first
 from portal.page_threads import THREADS  # noqa: E402  # Django is set up first
 from portal.problems import Problem, ProblemType  # noqa: E402  # Django is set up first
 
@@ -54,7 +55,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         app = _HOT.get(path)
         if app is None:
-            app = _machine(path) if path.startswith(settings.MACHINE_PREFIXES) else _pages
+            app = _machine(path) if is_machine(path) else _pages
         await app(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _live(receive, send)

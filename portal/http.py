@@ -21,6 +21,7 @@ from portal.permissions import ROLES_FOR, Action, Role
 from portal.problems import CONTENT_TYPE, JSON, OAUTH_PREFIX, Problem, ProblemType
 
 P = ParamSpec("P")
+CHANGE_PASSWORD = "/.well-known/change-password"  # noqa: S105  # an address, where password managers send people
 HEALTH_PREFIXES = ("/healthz", "/readyz", "/metrics")
 _PROBLEMS = {
     403: ProblemType.FORBIDDEN,
@@ -50,7 +51,7 @@ class MemberRequest(HttpRequest):
 
 def is_machine(path: str) -> bool:
     """Whether programs ask here: JSON for every error, no cookie, no redirect."""
-    return path.startswith(settings.MACHINE_PREFIXES)
+    return path.startswith(settings.MACHINE_PREFIXES) and path != CHANGE_PASSWORD
 
 
 def actor_of(request: http.HttpRequest, kind: ActorKind = ActorKind.USER) -> Actor:

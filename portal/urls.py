@@ -9,6 +9,7 @@ from portal import mail_previews, styleguide, views
 urlpatterns = [
     path("", views.landing, name="landing"),
     path("robots.txt", views.robots, name="robots"),
+    path(".well-known/change-password", views.change_password, name="change_password"),
     path("theme/", views.choose_theme, name="theme"),
     path("organization/", views.switch_organization, name="organization_switch"),
     path("accounts/", include("portal.account_urls")),

@@ -37,6 +37,12 @@ def robots(_request: HttpRequest) -> HttpResponse:
     return HttpResponse(ROBOTS, content_type="text/plain; charset=utf-8")
 
 
+@require_safe
+def change_password(_request: HttpRequest) -> HttpResponse:
+    """Lead to where one changes one's password (https://www.w3.org/TR/change-password-url/)."""
+    return redirect("account_change_password")
+
+
 @require_POST
 def choose_theme(request: HttpRequest) -> HttpResponse:
     """Keep the choice of light or dark in a cookie: it belongs to the browser, not to the person."""

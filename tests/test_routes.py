@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
 # Whoever adds a route says here whom it is for; admin is for staff, all of it.
 EVERYBODY = {
-    "landing", "robots", "theme", "keys:docs",
+    "landing", "robots", "change_password", "theme", "keys:docs",
     "team:invited", "team:invited_link", "team:invited_declining", "team:invited_switch",
     "account_login", "account_logout", "account_inactive", "account_signup", "account_email_verification_sent",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",

@@ -29,6 +29,12 @@ def test_a_machine_path_that_nobody_takes_is_a_problem(path: str, method: str) -
     assert "location" not in dict(reply.headers)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_password_manager_is_led_to_where_the_password_is_changed() -> None:
+    reply = ask(application, "GET", "/.well-known/change-password", headers=[("host", "localhost")])
+    assert (reply.status, reply["location"]) == (302, "/accounts/password/change/")
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_below_oauth_such_an_error_is_rfc_6749s(method: str) -> None:
     reply = ask(application, method, "/oauth/nothing")
