@@ -6,10 +6,11 @@ from django.urls import path
 
 from portal import account_views, factor_views
 
-OURS = {"account_reauthenticate", "account_set_password"}
+OURS = {"account_email_verification_sent", "account_reauthenticate", "account_set_password"}
 
 urlpatterns = [
     *(pattern for pattern in account_patterns if pattern.name not in OURS),
+    path("confirm-email/", account_views.EnterCodeView.as_view(), name="account_email_verification_sent"),
     path("reauthenticate/", factor_views.PasswordAgainView.as_view(), name="account_reauthenticate"),
     path("password/set/", account_views.SetPasswordView.as_view(), name="account_set_password"),
     path("sessions/others/", account_views.end_other_sessions, name="account_end_other_sessions"),

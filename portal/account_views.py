@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from allauth.account.views import PasswordSetView
+from allauth.account.views import ConfirmEmailVerificationCodeView, PasswordSetView
 from allauth.mfa.base import views as base_views
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal import reauthentication
+from portal import reauthentication, throttle
 from portal.browsers import browser_words
 from portal.forms import MailsForm
 from portal.http import HttpRequest, actor_of
@@ -39,6 +39,20 @@ class SecurityView(base_views.IndexView):
         sessions = sessions_of(self.request)
         context: dict[str, Any] = super().get_context_data(**kwargs)
         return context | {"sessions": sessions, "has_others": len(sessions) > 1}
+
+
+class EnterCodeView(ConfirmEmailVerificationCodeView):
+    """The code from the mail, or the wish for another."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Stay here where it is too soon for another code: the one that was mailed goes on working."""
+        if request.POST.get("action") == "resend":
+            wait = throttle.wait_for_code(request, self.get_context_data()["email"])
+            if wait:
+                messages.warning(request, wait)
+                return redirect("account_email_verification_sent")
+        answer: HttpResponse = super().post(request, *args, **kwargs)
+        return answer
 
 
 @method_decorator(login_required, name="dispatch")

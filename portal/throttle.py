@@ -20,6 +20,11 @@ MAX_ACCOUNTS: Final = 8
 SALT: Final = "portal.throttle"
 APP: Final = "allauth.account"
 
+CODE_WAITS: Final = (
+    "A code was sent to this address a moment ago. Wait 10 seconds before you ask for another.",
+    "Twenty codes were sent to this address within a day. Ask for another tomorrow.",
+)
+PASSWORD_ALONE_OPENS_NOTHING: Final = "password_alone_opens_nothing"  # noqa: S105  # an attribute of the request
 
 def knows(request: HttpRequest, login: str) -> str | None:
     """What tells this browser from others that have signed in to the account; None where it never has."""
@@ -66,6 +71,23 @@ def forgive(request: HttpRequest, login: str, *, address: str) -> None:
     login = login.lower()
     counts = [("login_failed", f"password:{address}:{login}"), ("login_failed_account", f"password:{login}")]
     if mark := knows(request, login):
+def may_mail_reset(request: HttpRequest, login: str) -> bool:
+    """Count one mail with a reset link. Past the count none is sent, and one that was sent still works for a while."""
+    mark = knows(request, login)
+    action, key = ("reset_mail_known", mark) if mark else ("reset_mail", login.lower())
+    return ratelimit.consume(request, app=APP, action=action, key=key) is not None
+
+
+def wait_for_code(request: HttpRequest, email: str) -> str:
+    """Why no other code may be mailed to the address now, and until when; empty where one may."""
+    rates = str(settings.ACCOUNT_RATE_LIMITS["confirm_email"]).split(",")
+    for rate, words in zip(rates, CODE_WAITS, strict=True):
+        config, key = {"confirm_email": rate}, email.lower()
+        if not ratelimit.consume(request, app=APP, action="confirm_email", config=config, key=key, dry_run=True):
+            return words
+    return ""
+
+
         counts.append(("login_failed_known", f"password:{mark}"))
     for action, key in counts:
         ratelimit.clear(request, app=APP, action=action, key=key)

@@ -154,3 +154,17 @@ def test_who_loses_the_race_for_an_address_sees_what_a_known_address_sees(client
     assert mail.outbox[0].subject == "You already have a Latchkey account"
     assert User.objects.count() == 1
     assert actions() == [AuditAction.ORGANIZATION_CREATED]
+
+
+@pytest.mark.parametrize("email", ["eve@example.com", "new@example.com"])
+def test_another_code_asked_for_too_soon_leaves_one_on_the_page_with_the_one_that_works(
+    email: str, client: Client, eve: User
+) -> None:
+    sign_up(client, email)
+    page = client.post(CODE, {"action": "resend"}, follow=True)
+    assert page.redirect_chain == [(CODE, 302)]
+    assert "Wait 10 seconds" in page.text
+    assert len(mail.outbox) == 1
+    if email == "new@example.com":
+        client.post(CODE, {"code": code_in(mail.outbox[0])})
+        assert is_signed_in(client)
