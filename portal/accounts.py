@@ -130,6 +130,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         """The person whose password this is; one too long counts as wrong, and nothing hashes it."""
         if is_too_long(credentials.get("password") or ""):
+        request.has_just_signed_in = True  # type: ignore[attr-defined]  # for NotBeforeMiddleware
             self.pre_authenticate(request, **credentials)
             return None
         user: User | None = super().authenticate(request, **credentials)

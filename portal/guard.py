@@ -25,6 +25,7 @@ from urllib.parse import quote_from_bytes
 from django.db import close_old_connections
 from django.http import HttpResponseBase
 
+from portal import not_before
 from portal.bodies import (
     READ_WITHIN_S,
     AsgiApp,
@@ -150,6 +151,7 @@ async def _answer(
     address: str | None,
     streams: Executor,
 ) -> None:
+    start = {**start, "headers": await not_before.reached(start["headers"])}
     try:
         if isinstance(content, bytes):
             await send_whole(start, content, send, address=address)

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 from structlog.contextvars import bound_contextvars
 
-from portal import http, reauthentication
+from portal import http, not_before, reauthentication
 from portal.audit import NotAllowed, SecondFactorMissing
 from portal.models import Membership
 from portal.passwords import PasswordsBusy
@@ -50,6 +50,22 @@ class RequestIdMiddleware:
                 },
             )
         response["X-Request-Id"] = named
+        return response
+
+
+class NotBeforeMiddleware:
+    """Names the instant before which an answer is not sent, where its time would tell whether an address is known."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Hold what a form of a stranger's is answered with; whoever signs in need not wait."""
+        began = time.monotonic()
+        response = self.get_response(request)
+        page = request.resolver_match.url_name if request.resolver_match else None
+        if request.method == "POST" and page in not_before.PAGES and not hasattr(request, "has_just_signed_in"):
+            response[not_before.HEADER] = not_before.instant(began)
         return response
 
 

@@ -85,6 +85,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.middleware.RequestIdMiddleware",
+    "portal.middleware.NotBeforeMiddleware",
     "portal.middleware.ForwardedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "portal.middleware.MachineMiddleware",

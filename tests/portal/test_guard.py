@@ -1,9 +1,11 @@
 """What stands between the server and Django: whole requests in, whole answers out."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
+from portal import not_before
 from portal.bodies import Message, Receive, Scope, Send
 from portal.guard import guard
 from tests.asgi import Reply, ask
@@ -137,3 +139,35 @@ def test_a_handler_that_breaks_is_a_plain_500() -> None:
     reply = ask(guard(broken, max_bytes=lambda _: MAX_BYTES))
     assert reply.status == 500
     assert b"inside" not in reply.body
+
+
+def test_an_answer_waits_for_its_instant_on_no_thread_and_the_header_stays_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        named = (b"x-latchkey-not-before", not_before.instant(1000.0).encode())
+        await send({"type": "http.response.start", "status": 302, "headers": [named, (b"location", b"/")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    monkeypatch.setattr("portal.not_before.asyncio.sleep", sleep)
+    monkeypatch.setattr("portal.not_before.time.monotonic", lambda: 1000.1)
+    headers = asyncio.run(not_before.reached([(b"x-latchkey-not-before", not_before.instant(1000.0).encode())]))
+    assert headers == []
+    assert waited == [pytest.approx(not_before.AFTER_S - 0.1)]
+    monkeypatch.undo()
+    assert ask(guard(app, max_bytes=MAX_BYTES), "POST").headers == [("location", "/")]
+
+
+def test_without_an_event_loop_the_header_stays_here_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def app(_environ: object, start_response: Callable[..., object]) -> list[bytes]:
+        start_response("302 Found", [("X-Latchkey-Not-Before", not_before.instant(0.0)), ("Location", "/")])
+        return [b""]
+
+    started: list[object] = []
+    not_before.wsgi(app)({}, lambda *args: started.append(args))
+    assert started == [("302 Found", [("Location", "/")])]

@@ -7,11 +7,13 @@ from django.core import mail
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from portal import not_before
 from portal.audit import COMMAND
 from portal.models import User
 from portal.services import people
 from tests.portal.visitors import (
     CODE,
+    LOGIN,
     PASSWORD,
     RESET,
     SIGNUP,
@@ -83,6 +85,34 @@ def test_reset_does_not_tell_whether_an_address_is_known(eve: User, hashes: list
     assert answers[0] == answers[1]
     assert answers[0][3] == 1
     assert hashes == []
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        (SIGNUP, {"password1": PASSWORD}),
+        (f"{SIGNUP}passkey/", {}),
+        (RESET, {}),
+        (LOGIN, {"password": "not the password at all"}),
+    ],
+)
+def test_whether_an_address_is_known_every_answer_waits_for_the_same_instant(
+    path: str, form: dict[str, str], eve: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.middleware.time.monotonic", lambda: 1000.0)
+    for email in ("eve@example.com", "new@example.com"):
+        browser = Client()
+        answers = [browser.post(path, form | {"email": email, "login": email})]
+        if path.startswith(SIGNUP):
+            answers += [browser.post(CODE, {"code": "00000x"}), browser.post(CODE, {"action": "resend"})]
+        for answer in answers:
+            assert answer.status_code in {200, 302}
+            assert answer["X-Latchkey-Not-Before"] == not_before.instant(1000.0)
+
+
+def test_who_signs_in_and_who_only_looks_waits_for_nothing(client: Client, eve: User) -> None:
+    assert "X-Latchkey-Not-Before" not in client.get(LOGIN)
+    assert "X-Latchkey-Not-Before" not in sign_in(client, "eve@example.com")
 
 
 @pytest.mark.parametrize("path", [SIGNUP, RESET])
