@@ -4,6 +4,9 @@ from typing import Any, ClassVar
 
 from allauth.account import forms as account_forms
 from django import forms
+from django.http import HttpRequest
+
+from portal import throttle
 
 LABELS = {
     "login": "E-mail address",
@@ -45,6 +48,11 @@ class SetPasswordForm(Labelled, account_forms.SetPasswordForm):
 
 class ResetPasswordForm(Labelled, account_forms.ResetPasswordForm):
     """Where the link is to go."""
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        """Mail the link, unless enough were mailed; the page is the same."""
+        email: str = self.cleaned_data["email"]
+        return str(super().save(request, **kwargs)) if throttle.may_mail_reset(request, email) else email
 
 
 class ResetPasswordKeyForm(Labelled, account_forms.ResetPasswordKeyForm):

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
-from allauth.account.models import EmailAddress
+from allauth.account.models import EmailAddress, Login
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
@@ -153,6 +153,11 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: User, *, signup: bool, **kwargs: Any) -> HttpResponse:
         """Tell the owner of a sign-in from a browser that we had not seen; know it from now on."""
         response: HttpResponse = super().post_login(request, user, signup=signup, **kwargs)
+    def is_login_by_code_required(self, login: Login) -> bool:
+        """Where many wrong passwords were tried, for who has no second factor that is asked for anyway."""
+        has_factor = login.user is not None and is_mfa_enabled(login.user, reauthentication.SECOND_FACTORS)
+        return getattr(self.request, throttle.PASSWORD_ALONE_OPENS_NOTHING, False) and not has_factor
+
         if not signup and throttle.knows(request, user.email) is None:
             browser = browser_words(self.get_http_user_agent(request))
             self.send_notification_mail("account/email/new_sign_in", user, {"browser": browser})

@@ -221,6 +221,7 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_FORMAT = {"numeric": True, "length": 6, "dashed": False}
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 900
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
@@ -234,6 +235,9 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/300s/key",
     "login_failed_account": "100/h/key",
     "login_failed_known": "10/300s/key,100/d/key",
+    "reset_password": "20/m/ip",
+    "reset_mail": "2/2700s/key",  # a link works for an hour: who is refused has one that works for 15 minutes more
+    "reset_mail_known": "5/h/key",
     "confirm_email": "1/10s/key,20/d/key",  # three guesses at six digits each: 1 chance in 16,000 a day
 }
 MFA_ADAPTER = "portal.accounts.MFAAdapter"

@@ -1,7 +1,8 @@
 """How often a password or a code may be guessed, and by whom: strangers' failures never lock the owner out.
 
 A browser in which somebody has signed in keeps a signed cookie, and its guesses are counted by themselves (OWASP's
-"device cookies"). All others are counted by account and client address, then by account.
+"device cookies"). All others are counted by account and client address, then by account. Past the account's count, a
+right password opens nothing by itself in an unknown browser: it takes the second factor, or a code from a mail.
 """
 
 import hashlib
@@ -19,12 +20,12 @@ COOKIE_AGE_S: Final = 400 * 24 * 3600  # as long as browsers keep one
 MAX_ACCOUNTS: Final = 8
 SALT: Final = "portal.throttle"
 APP: Final = "allauth.account"
-
 CODE_WAITS: Final = (
     "A code was sent to this address a moment ago. Wait 10 seconds before you ask for another.",
     "Twenty codes were sent to this address within a day. Ask for another tomorrow.",
 )
 PASSWORD_ALONE_OPENS_NOTHING: Final = "password_alone_opens_nothing"  # noqa: S105  # an attribute of the request
+
 
 def knows(request: HttpRequest, login: str) -> str | None:
     """What tells this browser from others that have signed in to the account; None where it never has."""
@@ -49,7 +50,8 @@ def remember(request: HttpRequest, response: HttpResponse, login: str) -> None:
 def guess(request: HttpRequest, login: str, what: str, *, address: str) -> Callable[[], None] | None:
     """Count one guess at ``what`` (``password``, ``code``); None where there were too many.
 
-    What comes back takes the guess back: for one that was right.
+    What comes back takes the guess back: for one that was right. A password is checked past the account's count, too,
+    and the request is marked: else strangers who guess from many addresses would keep the owner out.
     """
     login = login.lower()
     if mark := knows(request, login):
@@ -59,6 +61,9 @@ def guess(request: HttpRequest, login: str, what: str, *, address: str) -> Calla
     taken: list[ratelimit.SingleRateLimitUsage] = []
     for action, key in counts:
         usage = ratelimit.consume(request, app=APP, action=action, key=key)
+        if usage is None and action == "login_failed_account" and what == "password":
+            setattr(request, PASSWORD_ALONE_OPENS_NOTHING, True)
+            continue
         if usage is None:
             return None
         taken += usage.usage
@@ -66,11 +71,6 @@ def guess(request: HttpRequest, login: str, what: str, *, address: str) -> Calla
     return take_back
 
 
-def forgive(request: HttpRequest, login: str, *, address: str) -> None:
-    """Begin anew with the password of an account: it was reset by mail. Codes go on being counted."""
-    login = login.lower()
-    counts = [("login_failed", f"password:{address}:{login}"), ("login_failed_account", f"password:{login}")]
-    if mark := knows(request, login):
 def may_mail_reset(request: HttpRequest, login: str) -> bool:
     """Count one mail with a reset link. Past the count none is sent, and one that was sent still works for a while."""
     mark = knows(request, login)
@@ -88,6 +88,11 @@ def wait_for_code(request: HttpRequest, email: str) -> str:
     return ""
 
 
+def forgive(request: HttpRequest, login: str, *, address: str) -> None:
+    """Begin anew with the password of an account: it was reset by mail. Codes go on being counted."""
+    login = login.lower()
+    counts = [("login_failed", f"password:{address}:{login}"), ("login_failed_account", f"password:{login}")]
+    if mark := knows(request, login):
         counts.append(("login_failed_known", f"password:{mark}"))
     for action, key in counts:
         ratelimit.clear(request, app=APP, action=action, key=key)

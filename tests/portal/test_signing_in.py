@@ -1,11 +1,16 @@
 """Sign-in: by whom, how often it may be tried, and where it leads."""
 
+import re
+from datetime import datetime, timedelta
+
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from django.conf import settings as django_settings
 from django.core import mail
 from django.core.management import call_command
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from portal import passwords
 from portal.audit import COMMAND, Actor, NotAllowed
@@ -18,9 +23,12 @@ from tests.portal.visitors import (
     LOGIN,
     OTHER_PASSWORD,
     PASSWORD,
+    RESET,
     actions,
     code_in,
     is_signed_in,
+    link_in,
+    path_of,
     reset,
     sign_in,
     sign_up,
@@ -96,16 +104,57 @@ def test_five_failures_from_one_address_stop_it_and_not_the_owner_elsewhere(clie
     assert sign_in(client, "eve@example.com", PASSWORD, REMOTE_ADDR="203.0.113.7").status_code == 302
 
 
-def test_a_hundred_failures_from_everywhere_stop_all_until_a_reset(
+def test_after_a_hundred_failures_from_everywhere_a_password_alone_opens_no_new_browser(
     client: Client, eve: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BoundedArgon2Hasher, "verify", lambda *_args: False)
     for number in range(100):
         sign_in(Client(), "eve@example.com", "guess", REMOTE_ADDR=f"198.51.{number}.1")
     monkeypatch.undo()
-    assert sign_in(client, "eve@example.com", PASSWORD, REMOTE_ADDR="203.0.113.7").status_code != 302
-    reset(client, "eve@example.com", OTHER_PASSWORD)
-    assert sign_in(client, "eve@example.com", OTHER_PASSWORD, REMOTE_ADDR="203.0.113.7").status_code == 302
+    code_page = sign_in(client, "eve@example.com", PASSWORD, REMOTE_ADDR="203.0.113.7")["Location"]
+    assert code_page == "/accounts/login/code/confirm/"
+    assert "many wrong passwords" in client.get(code_page).text
+    assert not is_signed_in(client)
+    client.post(code_page, {"code": re.findall(r"^ {4}(\S+)$", str(mail.outbox[-1].body), re.MULTILINE)[0]})
+    assert is_signed_in(client)
+    client.post("/accounts/logout/")
+    assert sign_in(client, "eve@example.com", PASSWORD)["Location"] == "/app/"  # the browser is known from now on
+    another = Client()
+    reset(another, "eve@example.com", OTHER_PASSWORD)
+    assert sign_in(another, "eve@example.com", OTHER_PASSWORD, REMOTE_ADDR="203.0.113.7")["Location"] == "/app/"
+
+
+def test_guesses_past_the_hundred_are_still_few_from_each_address(
+    eve: User, monkeypatch: pytest.MonkeyPatch, hashes: list[str], settings: Settings
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"login_failed_account": "1/h/key"}
+    for _ in range(8):
+        sign_in(Client(), "eve@example.com", "guess", REMOTE_ADDR="198.51.100.9")
+    assert len(hashes) == 5
+
+
+def test_strangers_who_ask_for_resets_neither_flood_the_owner_nor_keep_a_link_from_them(
+    eve: User, now: datetime
+) -> None:
+    browser = Client()
+    sign_in(browser, "eve@example.com")
+    browser.post("/accounts/logout/")
+    mail.outbox.clear()
+    with time_machine.travel(now, tick=False):
+        for number in range(20):
+            answer = Client().post(RESET, {"email": "eve@example.com"}, REMOTE_ADDR=f"198.51.{number}.1")
+            assert answer.status_code == 302
+        assert len(mail.outbox) == 2
+    with time_machine.travel(now + timedelta(minutes=44)):
+        page = Client().post(RESET, {"email": "eve@example.com"}, REMOTE_ADDR="203.0.113.7", follow=True)
+        assert "use one that you have" in page.text
+        assert len(mail.outbox) == 2
+        assert "password1" in Client().get(path_of(link_in(mail.outbox[0])), follow=True).text  # which still works
+        browser.post(RESET, {"email": "eve@example.com"})
+        assert len(mail.outbox) == 3  # a browser that has signed in is counted by itself
+    with time_machine.travel(now + timedelta(minutes=46)):
+        Client().post(RESET, {"email": "eve@example.com"})
+        assert len(mail.outbox) == 4
 
 
 def test_right_passwords_use_up_no_tries(eve: User) -> None:

@@ -44,7 +44,9 @@ def strangers_have_guessed(monkeypatch: pytest.MonkeyPatch, owner: Client) -> No
 
 @pytest.mark.usefixtures("strangers_have_guessed")
 def test_the_owner_is_never_locked_out_by_somebody_elses_guesses(owner: Client) -> None:
-    assert sign_in(Client(), "eve@example.com", REMOTE_ADDR=ELSEWHERE).status_code == 200  # strangers have to wait
+    stranger = Client()
+    sign_in(stranger, "eve@example.com", REMOTE_ADDR=ELSEWHERE)
+    assert not is_signed_in(stranger)  # by the password alone
     assert sign_in(owner, "eve@example.com", REMOTE_ADDR=SAME_NETWORK).status_code == 302
 
 
@@ -82,7 +84,8 @@ def test_a_forged_or_foreign_cookie_makes_no_browser_known() -> None:
     thief = Client()
     for value in ("", "x", dumps({"x": "y"}, salt="another salt"), dumps({"other": "mark"}, salt=SALT)):
         thief.cookies[COOKIE] = value
-        assert sign_in(thief, "eve@example.com", REMOTE_ADDR=ELSEWHERE).status_code == 200
+        sign_in(thief, "eve@example.com", REMOTE_ADDR=ELSEWHERE)
+        assert not is_signed_in(thief)
 
 
 def test_ones_own_account_makes_a_browser_known_for_that_account_alone(owner: Client) -> None:
@@ -115,3 +118,14 @@ def test_changing_the_password_leaves_no_other_session(eve: User) -> None:
     data = {"oldpassword": PASSWORD, "password1": OTHER_PASSWORD, "password2": OTHER_PASSWORD}
     here.post("/accounts/password/change/", data)
     assert Session.objects.filter(user=eve).count() == 1
+
+
+@pytest.mark.usefixtures("strangers_have_guessed")
+def test_where_there_is_a_second_factor_it_opens_a_new_browser_and_no_mail_is_needed(eve: User, owner: Client) -> None:
+    seed = set_up(owner)
+    mail.outbox.clear()
+    browser = Client()
+    assert sign_in(browser, "eve@example.com", REMOTE_ADDR=ELSEWHERE)["Location"] == STEP
+    browser.post(STEP, {"code": code_of(seed)}, REMOTE_ADDR=ELSEWHERE)
+    assert is_signed_in(browser)
+    assert "Your code" not in "".join(str(message.subject) for message in mail.outbox)
