@@ -7,6 +7,7 @@ from django import forms
 from django.http import HttpRequest
 
 from portal import throttle
+from portal.services import people
 
 LABELS = {
     "login": "E-mail address",
@@ -33,6 +34,10 @@ class Labelled(forms.Form):
 class LoginForm(Labelled, account_forms.LoginForm):
     """The address and the password."""
 
+    def clean_login(self) -> str:
+        """The address as the account has it."""
+        return people.known_spelling(str(super().clean_login()))
+
 
 class ReauthenticateForm(Labelled, account_forms.ReauthenticateForm):
     """The password, once more."""
@@ -48,6 +53,11 @@ class SetPasswordForm(Labelled, account_forms.SetPasswordForm):
 
 class ResetPasswordForm(Labelled, account_forms.ResetPasswordForm):
     """Where the link is to go."""
+
+    def clean_email(self) -> str:
+        """The address as the account has it, which is where the mail goes."""
+        self.cleaned_data["email"] = people.known_spelling(self.cleaned_data["email"])
+        return str(super().clean_email())
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         """Mail the link, unless enough were mailed; the page is the same."""

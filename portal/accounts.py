@@ -15,11 +15,12 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from portal import encryption, http, joining, reauthentication, sessions, throttle
+from portal import addresses, encryption, http, joining, reauthentication, sessions, throttle
 from portal.audit_actions import AuditAction
 from portal.browsers import browser_words
 from portal.models import User
@@ -38,13 +39,18 @@ ASK_FOR = {
 
 
 def check_address(email: str) -> str:
-    """The address, if an account may have it; raises ValidationError, whether or not one has it already."""
-    if not email.isprintable():  # what is quoted before the @ may hold control characters, and names are made of it
+    """The address as accounts have it, if one may; raises ValidationError, whether or not one has it already."""
+    if not email.isprintable():
         raise ValidationError("Enter a valid email address.", code="invalid")
+    try:
+        email = addresses.normal(email)
+    except addresses.BadAddress as exc:
+        raise ValidationError(str(exc), code="invalid") from None
+    validate_email(email)
     if len(email) > MAX_EMAIL_CHARS:
         raise ValidationError(f"Use an address of at most {MAX_EMAIL_CHARS} characters.", code="too_long")
     domains = [] if settings.SIGNUP in {"open", "invite"} else settings.SIGNUP.split(",")
-    if domains and email.rpartition("@")[2].lower() not in domains:
+    if domains and email.rpartition("@")[2] not in domains:
         raise ValidationError(f"Accounts here are for addresses at {' or '.join(domains)}.", code="domain_not_welcome")
     return email
 
@@ -80,6 +86,10 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that ``ForwardedMiddleware`` found."""
         return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104  # "unknown"; no socket is bound to it
+
+    def clean_email(self, email: str) -> str:
+        """The spelling that an account has of this mailbox, so that no second one is made for it."""
+        return people.known_spelling(email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send it with addresses of ``PUBLIC_URL`` only."""
@@ -120,6 +130,7 @@ class AccountAdapter(DefaultAccountAdapter):
         if not get_authentication_records(request, user):
             record_authentication(request, user, method="email_code")
         super().login(request, user)
+        request.has_just_signed_in = True  # type: ignore[attr-defined]  # for NotBeforeMiddleware
 
     def clean_password(self, password: str, user: User | None = None) -> str:
         """The password, if it may be set; one too long is refused before anything reads it."""
@@ -130,7 +141,6 @@ class AccountAdapter(DefaultAccountAdapter):
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         """The person whose password this is; one too long counts as wrong, and nothing hashes it."""
         if is_too_long(credentials.get("password") or ""):
-        request.has_just_signed_in = True  # type: ignore[attr-defined]  # for NotBeforeMiddleware
             self.pre_authenticate(request, **credentials)
             return None
         user: User | None = super().authenticate(request, **credentials)
@@ -143,6 +153,11 @@ class AccountAdapter(DefaultAccountAdapter):
         if self._take_guess_back is None:
             raise self.validation_error("too_many_login_attempts")
 
+    def is_login_by_code_required(self, login: Login) -> bool:
+        """Where many wrong passwords were tried, for who has no second factor that is asked for anyway."""
+        has_factor = login.user is not None and is_mfa_enabled(login.user, reauthentication.SECOND_FACTORS)
+        return getattr(self.request, throttle.PASSWORD_ALONE_OPENS_NOTHING, False) and not has_factor
+
     def _rollback_login_failed_rl_usage(self) -> None:
         if self._take_guess_back is not None:
             self._take_guess_back()
@@ -153,11 +168,6 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: User, *, signup: bool, **kwargs: Any) -> HttpResponse:
         """Tell the owner of a sign-in from a browser that we had not seen; know it from now on."""
         response: HttpResponse = super().post_login(request, user, signup=signup, **kwargs)
-    def is_login_by_code_required(self, login: Login) -> bool:
-        """Where many wrong passwords were tried, for who has no second factor that is asked for anyway."""
-        has_factor = login.user is not None and is_mfa_enabled(login.user, reauthentication.SECOND_FACTORS)
-        return getattr(self.request, throttle.PASSWORD_ALONE_OPENS_NOTHING, False) and not has_factor
-
         if not signup and throttle.knows(request, user.email) is None:
             browser = browser_words(self.get_http_user_agent(request))
             self.send_notification_mail("account/email/new_sign_in", user, {"browser": browser})

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from portal import joining
 from portal.account_forms import Labelled
 from portal.accounts import check_address
+from portal.addresses import spellings
 from portal.audit import Actor, ActorKind
 from portal.context import THEMES
 from portal.models import MailKind, User
@@ -36,9 +37,10 @@ class SignupForm(Labelled, account_forms.SignupForm):
 
     def clean_email(self) -> str:
         """The address, if ``SIGNUP`` lets it in; where it is ``invite``, only the invited one."""
-        email = str(check_address(super().clean_email()))
+        email = str(super().clean_email())
+        check_address(email)
         invitation = joining.waiting(context.request)
-        if settings.SIGNUP == "invite" and (invitation is None or invitation.email != email.lower()):
+        if settings.SIGNUP == "invite" and (invitation is None or invitation.email not in spellings(email)):
             raise ValidationError("Use the address that was invited.", code="not_invited")
         return email
 
@@ -71,7 +73,9 @@ class AddEmailForm(Labelled, account_forms.AddEmailForm):
 
     def clean_email(self) -> str:
         """The address, if ``SIGNUP`` lets it in: else one could sign up at work and move away."""
-        return check_address(str(super().clean_email()))
+        email = str(super().clean_email())
+        check_address(email)
+        return email
 
 
 class MailsForm(forms.Form):

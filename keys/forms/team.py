@@ -73,17 +73,12 @@ class InviteForm(forms.Form):
         choose(self, "role", roles_to_grant(granter))
 
     def clean_emails(self) -> list[str]:
-        """The addresses, each once, in lower case as accounts have them."""
+        """The addresses, each once, as accounts have them."""
         found = re.split(r"[\s,;]+", self.cleaned_data["emails"].strip())
         emails = list(dict.fromkeys(email.lower() for email in found))
         if len(emails) > MAX_AT_ONCE:
             raise ValidationError(f"Invite at most {MAX_AT_ONCE} people at once; these are {len(emails)}.")
-        for email in emails:
-            try:
-                check_address(str(forms.EmailField().clean(email)))
-            except ValidationError as error:
-                raise ValidationError(f"{email[:MAX_SHOWN_CHARS]}: {error.messages[0]}") from None
-        return emails
+        return list(dict.fromkeys(map(_checked, emails)))
 
     def wanted(self) -> Role:
         """The role."""
@@ -183,6 +178,13 @@ class PoliciesForm(forms.Form):
             Role(data["live_keys_by"]),
             datetime.combine(day, time.min, tzinfo=UTC) if day else None,
         )
+
+
+def _checked(email: str) -> str:
+    try:
+        return check_address(str(forms.EmailField().clean(email)))
+    except ValidationError as error:
+        raise ValidationError(f"{email[:MAX_SHOWN_CHARS]}: {error.messages[0]}") from None
 
 
 def _name(heir: Heir) -> str:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from portal import letters
+from portal import addresses, letters
 from portal.audit import SYSTEM, Actor, record, record_of_person, require
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Invitation, MailKind, Membership, Organization, User
@@ -134,8 +134,9 @@ def find_by_token(token: str) -> Invitation | None:
 
 
 def is_for(invitation: Invitation, user: User) -> bool:
-    """Whether the person has shown to read mail at its address; letter by letter, since look-alikes are others."""
-    return bool(EmailAddress.objects.filter(user=user, email=invitation.email, verified=True).exists())
+    """Whether the person has shown to read mail at its address, however the domain is spelled."""
+    spelled = addresses.spellings(invitation.email)
+    return bool(EmailAddress.objects.filter(user=user, email__in=spelled, verified=True).exists())
 
 
 def refuse_unless_open(invitation: Invitation, *, now: datetime) -> None:
@@ -168,7 +169,8 @@ def _still_stands(invitation: Invitation) -> bool:
 
 
 def _refuse_members(organization: Organization, emails: Sequence[str]) -> None:
-    known = set(organization.memberships.filter(user__email__in=emails).values_list("user__email", flat=True))
+    spelled = set().union(*map(addresses.spellings, emails))
+    known = set(organization.memberships.filter(user__email__in=spelled).values_list("user__email", flat=True))
     if known:
         raise Refused(f"{', '.join(sorted(known))}: a member already.")
 

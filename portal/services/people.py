@@ -6,10 +6,20 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from portal import addresses
 from portal.audit import Actor, record_of_person, require_operator
 from portal.audit_actions import AuditAction
 from portal.models import MailKind, Session, User
 from portal.services.organizations import create_personal_organization
+
+
+def known_spelling(email: str) -> str:
+    """The spelling that an account has of this mailbox; where none has it, the one that a new account gets."""
+    known = EmailAddress.objects.filter(email__in=addresses.spellings(email)).order_by("-primary", "pk")
+    try:
+        return known.values_list("email", flat=True).first() or addresses.normal(email)
+    except addresses.BadAddress:
+        return email
 
 
 def sign_up(user: User, *, by: Actor) -> User:
