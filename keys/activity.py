@@ -77,6 +77,7 @@ TELLINGS: Mapping[str, Telling] = {
     AuditAction.ORGANIZATION_CLOSED: Telling("closed the organization", "no-symbol", "bad"),
     AuditAction.ORGANIZATION_CREATED: Telling("created the organization", "building-office"),
     AuditAction.ORGANIZATION_RENAMED: Telling("renamed the organization", "pencil-square"),
+    AuditAction.ORGANIZATION_NOTED: Telling("changed what the operator notes of", "pencil-square"),
     AuditAction.ORGANIZATION_SUSPENDED: Telling("suspended the organization", "no-symbol", "bad"),
     AuditAction.ORGANIZATION_RESUMED: Telling("resumed the organization", "play", "ok"),
 }
@@ -94,6 +95,7 @@ LABELS = {
     "ends_at": "Old secret ends",
     "ends": "Old secrets end",
     "expires_at": "Expires",
+    "external_id": "External id",
     "metadata": "Metadata",
     "networks": "Allowed addresses",
     "not_before": "Not before",

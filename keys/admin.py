@@ -1,11 +1,13 @@
 """Consumers' keys, for staff, and what all credentials share; ``admin_apis``, ``admin_api_secrets`` stand beside it."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from keys import activity, admin_apis  # noqa: F401  # registering is the effect
 from keys.admin_forms import ReasonForm
@@ -14,9 +16,12 @@ from keys.limits import spell_rate_limit
 from keys.models import ApiKey, Credential, KeySecret
 from keys.presenters import key_view
 from keys.services.errors import Refused
-from keys.services.keys import disable_key, enable_key, revoke_key
+from keys.services.keys import ChangedKey, disable_key, enable_key, revoke_key, set_operator_metadata
 from keys.states import Status
-from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
+from portal.admin_actions import Changed, OperatedAdmin, ShownInline, StaffAction, pretty
+from portal.admin_forms import OperatorMetadataForm
+from portal.audit import Actor
+from portal.metadata import spell_metadata
 
 Kind = TypeVar("Kind", bound=Credential)
 
@@ -69,11 +74,36 @@ class CredentialAdmin(OperatedAdmin[Kind]):
         """As one types them."""
         return ", ".join(map(spell_rate_limit, credential.rate_limits)) or "the API's"
 
+    @admin.display(description="operator metadata")
+    def noted(self, credential: Kind) -> SafeString | str:
+        """What backends are told, in the operator's words."""
+        return pretty(credential.operator_metadata)
+
+
+def operator_metadata_action(permission: str, run: Callable[..., Changed]) -> StaffAction:
+    """The action that sets the operator's metadata of a key or client."""
+    return StaffAction(
+        name="metadata",
+        label="Edit operator metadata",
+        done="Edited the operator metadata of",
+        consequence="Backends are told it with each answer, from the next one on, beside the metadata that its"
+        " organization sets. Members read it and cannot change it.",
+        permission=permission,
+        run=run,
+        form=OperatorMetadataForm,
+        initial=lambda credential: {"metadata": spell_metadata(credential.operator_metadata)},
+        is_bulk=False,
+    )
+
 
 class KeySecretInline(SecretInline):
     """A key's secrets."""
 
     model = KeySecret
+
+
+def _note_key(key: ApiKey, *, by: Actor, metadata: dict[str, object]) -> ChangedKey:
+    return set_operator_metadata(key, metadata, by=by)
 
 
 @admin.register(ApiKey)
@@ -85,14 +115,16 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
     list_select_related = ("organization", "api")
     search_fields = (
         "name", "public_id", "secrets__hint", "secrets__public_id", "organization__name", "organization__public_id",
+        "organization__external_id",
     )  # fmt: skip
     fields = (
         "public_id", "name", "note", "organization", "api", "environment", "owner", "status", "granted", "from_where",
-        "limits", "uses", "metadata", "not_before", "expires_at", "disabled_at", "revoked_at", "revoke_reason",
+        "limits", "uses", "metadata", "noted", "not_before", "expires_at", "disabled_at", "revoked_at", "revoke_reason",
         "last_used_at", "created_at",
     )  # fmt: skip
     inlines = (KeySecretInline,)
     staff_actions = (
+        operator_metadata_action("keys.change_apikey", _note_key),
         StaffAction(
             name="pause",
             label="Pause",

@@ -42,9 +42,10 @@ ANSWER = """\
 {"valid": true, "code": "VALID", "request_id": "req_…",
  "credential": {"type": "api_key", "id": "key_…", "name": "billing worker",
                 "environment": "live", "expires_at": null, "secret_id": "sec_…"},
- "organization": {"id": "org_…", "name": "Acme"},
- "subject": "key_…", "client_id": null,
- "scopes": ["orders:read"], "metadata": {"plan": "gold"},
+ "organization": {"id": "org_…", "name": "Acme", "external_id": "C-1042",
+                  "metadata": {"plan": "gold"}},
+ "subject": "key_…", "client_id": null, "scopes": ["orders:read"],
+ "metadata": {"team": "billing"}, "operator_metadata": {"beta": true},
  "rate_limit": {"limit": 100, "window_s": 60, "remaining": 99, "reset_s": 0.6},
  "quota": null}
 """

@@ -1,9 +1,8 @@
-"""What a credential's fields may hold: names, scopes, networks, limits, metadata. Pure; each check raises ValueError.
+"""What a credential's fields may hold: names, scopes, networks, limits. Pure; each check raises ValueError.
 
 The text of each error is meant for the person who typed the value.
 """
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -22,9 +21,6 @@ MAX_RATE = 1_000_000
 MAX_WINDOW_S = 31 * 24 * 3600
 MAX_QUOTA = 1_000_000_000
 REFILLS = ("none", "day", "month")
-MAX_METADATA_BYTES = 4096
-MAX_METADATA_DEPTH = 8
-MIN_METADATA_NUMBER, MAX_METADATA_NUMBER = 1e-15, 1e20
 MAX_OVERLAP = timedelta(days=30)
 DEFAULT_TOKEN_LIFETIME_S = 900
 MIN_TOKEN_LIFETIME_S, MAX_TOKEN_LIFETIME_S = 60, 86_400
@@ -168,45 +164,3 @@ def clean_quota(quota: Quota | None) -> Quota | None:
     if quota["refill"] not in REFILLS:
         raise ValueError("A quota is for good, for each day or for each month.")
     return Quota(limit=quota["limit"], refill=quota["refill"])
-
-
-def clean_metadata(value: object) -> dict[str, object]:
-    """The metadata, checked: a JSON object of at most 4 KiB and depth 8, handed to backends as it is."""
-    if not isinstance(value, dict):
-        raise ValueError(  # noqa: TRY004  # what was typed, not a type of ours
-            'Metadata is a JSON object such as {"plan": "gold"}.'
-        )
-    if _depth(value) > MAX_METADATA_DEPTH:
-        raise ValueError(f"Nest metadata at most {MAX_METADATA_DEPTH} deep.")
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        size = len(text.encode())
-    except (ValueError, UnicodeEncodeError):
-        raise ValueError("Metadata holds a value that JSON cannot carry.") from None
-    if size > MAX_METADATA_BYTES:
-        raise ValueError(f"Metadata is limited to {MAX_METADATA_BYTES:,} bytes; this is {size:,}.")
-    if "\\u0000" in json.dumps(value):
-        raise ValueError("Metadata may not hold NUL characters.")  # PostgreSQL's jsonb cannot store them
-    json.loads(text, parse_int=_check_number, parse_float=_check_number)
-    return value
-
-
-def _check_number(digits: str) -> None:
-    # PostgreSQL's jsonb writes every digit out: 1e308 would come back as 309 of them, past any bound on bytes.
-    size = abs(float(digits))
-    if size and not MIN_METADATA_NUMBER <= size < MAX_METADATA_NUMBER:
-        raise ValueError("Metadata holds a number that backends could not read; write it as text.")
-
-
-def _depth(value: object) -> int:
-    children: Iterable[object] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    deepest, level = 1, [iter(children)]
-    while level:  # a loop, so that hostile nesting cannot exhaust the stack
-        for child in level[-1]:
-            if isinstance(child, dict | list):
-                level.append(iter(child.values() if isinstance(child, dict) else child))
-                deepest = max(deepest, len(level))
-                break
-        else:
-            level.pop()
-    return deepest

@@ -186,6 +186,7 @@ class Credential(models.Model):
     networks: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
     rate_limits: "models.JSONField[list[RateLimit]]" = models.JSONField(default=list, blank=True)
     metadata: "models.JSONField[dict[str, object]]" = models.JSONField(default=dict, blank=True)
+    operator_metadata: "models.JSONField[dict[str, object]]" = models.JSONField(default=dict, db_default={}, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoke_reason = models.CharField(max_length=16, choices=RevokeReason.choices, blank=True)

@@ -16,12 +16,14 @@ from keys.services.keys import KeySettings
 from keys.services.secrets import roll_key
 from keys.states import Facts, state
 from portal.audit import COMMAND
+from portal.metadata import parse_metadata
 from portal.models import Organization
-from portal.outbox import Propagation
-from portal.services.organizations import resume_organization, suspend_organization
+from portal.outbox import Propagation, together
+from portal.services.organizations import note_organization, resume_organization, suspend_organization
 
 Report = dict[str, object]
 Operation = Callable[[Any, Mapping[str, Any]], Report]
+SETTABLE = ("scopes", "networks", "rate_limit", "quota", "expires_at", "operator_metadata", "external_id")
 
 
 def _find_key(public_id: str) -> ApiKey:
@@ -58,12 +60,13 @@ def _report_api_secret(found: ApiSecret, spread: Propagation | None = None, **mo
     return {"id": secret.public_id, "state": state(facts, now=timezone.now()).value, **spread_report(spread), **more}
 
 
-def _report_organization(organization: Organization, spread: Propagation | None = None) -> Report:
+def _report_organization(organization: Organization, spread: Propagation | None = None, **more: object) -> Report:
     organization.refresh_from_db()
     return {
         "id": organization.public_id,
         "state": "active" if organization.suspended_at is None else "suspended",
         **spread_report(spread),
+        **more,
     }
 
 
@@ -91,6 +94,7 @@ def _show_key(key: ApiKey, _: Mapping[str, Any]) -> Report:
         networks=key.networks,
         rate_limits=key.rate_limits,
         quota=key.quota,
+        operator_metadata=key.operator_metadata,
         expires_at=instant(key.expires_at) if key.expires_at else None,
         secrets=[secret.hint for secret in key.secrets.all()],
     )
@@ -107,13 +111,38 @@ def _roll_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
 
 def _set_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
     """Change what is given, keep the rest; a change in between is a conflict, not a loss."""
-    now_set = KeySettings(**{name: getattr(key, name) for name in keys.EDITABLE})
-    changed = keys.edit_key(key, replace(now_set, **_chosen_for_key(options)), by=COMMAND, seen_version=key.version)
-    return _report_key(key, changed.propagation)
+    check_given(options, "scopes", "networks", "rate_limit", "quota", "expires_at", "operator_metadata")
+    wanted, noted = _chosen_for_key(options), operator_metadata(options)
+    now_set = {name: getattr(key, name) for name in keys.EDITABLE}
+    with together() as group:
+        if wanted:
+            keys.edit_key(key, replace(KeySettings(**now_set), **wanted), by=COMMAND, seen_version=key.version)
+        if noted is not None:
+            keys.set_operator_metadata(key, noted, by=COMMAND)
+    return _report_key(key, group.spread)
+
+
+def check_given(options: Mapping[str, Any], *takes: str) -> None:
+    """Raise ValueError where none of these options is given, or another that can be set elsewhere."""
+    given = [name for name in SETTABLE if options[name] is not None]
+    if not given:
+        raise ValueError(f"Say what to set: {', '.join(map(_flag, takes))}.")
+    if others := [name for name in given if name not in takes]:
+        raise ValueError(f"This has no {' and no '.join(map(_flag, others))}.")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def operator_metadata(options: Mapping[str, Any]) -> dict[str, object] | None:
+    """The operator's metadata where it was given; raises ValueError."""
+    text = options["operator_metadata"]
+    return None if text is None else parse_metadata(text)
 
 
 def chosen(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are to be set, of those that keys and clients have alike; raises ValueError."""
+    """The settings that were given, of those that keys and clients have alike; raises ValueError."""
     found: dict[str, Any] = {}
     if options["scopes"] is not None:
         found["scopes"] = items(options["scopes"])
@@ -130,8 +159,6 @@ def _chosen_for_key(options: Mapping[str, Any]) -> dict[str, Any]:
         found["quota"] = parse_quota(options["quota"])
     if options["expires_at"] is not None:
         found["expires_at"] = _expiry(options["expires_at"])
-    if not found:
-        raise ValueError("Say what to set: --scopes, --networks, --rate-limit, --quota or --expires-at.")
     return found
 
 
@@ -159,6 +186,22 @@ def _revoke_api_secret(secret: ApiSecret, options: Mapping[str, Any]) -> Report:
     return _report_api_secret(secret, done.propagation)
 
 
+def _show_organization(organization: Organization, _: Mapping[str, Any]) -> Report:
+    return _report_organization(
+        organization,
+        name=organization.name,
+        external_id=organization.external_id,
+        operator_metadata=organization.operator_metadata,
+    )
+
+
+def _set_organization(organization: Organization, options: Mapping[str, Any]) -> Report:
+    check_given(options, "external_id", "operator_metadata")
+    external_id, noted = options["external_id"], operator_metadata(options)
+    done = note_organization(organization, external_id=external_id, operator_metadata=noted, by=COMMAND)
+    return _report_organization(organization, done.propagation)
+
+
 FIND: dict[str, Callable[[str], Any]] = {"key": _find_key, "sec": _find_api_secret, "org": _find_organization}
 ACTIONS: dict[str, dict[str, Operation]] = {
     "key": {
@@ -181,7 +224,8 @@ ACTIONS: dict[str, dict[str, Operation]] = {
         "roll": _roll_api_secret,
     },
     "org": {
-        "show": lambda organization, _: _report_organization(organization),
+        "show": _show_organization,
+        "set": _set_organization,
         "suspend": lambda organization, _: _report_organization(
             organization, suspend_organization(organization, by=COMMAND).propagation
         ),

@@ -5,12 +5,13 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from keys.admin import CredentialAdmin, SecretInline
+from keys.admin import CredentialAdmin, SecretInline, operator_metadata_action
 from keys.admin_forms import ReasonForm
 from oauth.models import Client, ClientSecret, Grant, SigningKey
 from oauth.presenters import client_view
 from oauth.rotation import Span, state
-from oauth.services.clients import disable_client, enable_client, revoke_client
+from oauth.services.clients import disable_client, enable_client, revoke_client, set_operator_metadata
+from oauth.services.common import ChangedClient
 from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys
 from oauth.services.tokens import revoke_all_tokens
 from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
@@ -39,6 +40,10 @@ def _drop(key: SigningKey, *, by: Actor) -> ChangedSigningKeys:
     return drop_signing_keys(by=by, algorithms=[key.algorithm])
 
 
+def _note_client(client: Client, *, by: Actor, metadata: dict[str, object]) -> ChangedClient:
+    return set_operator_metadata(client, metadata, by=by)
+
+
 @admin.register(Client)
 class ClientAdmin(CredentialAdmin[Client]):
     """Clients, with what they may have at each API."""
@@ -49,11 +54,12 @@ class ClientAdmin(CredentialAdmin[Client]):
     search_fields = ("name", "public_id", "secrets__hint", "secrets__public_id", "organization__name")
     fields = (
         "public_id", "name", "note", "organization", "environment", "owner", "status", "own_keys", "token_lifetime_s",
-        "from_where", "limits", "metadata", "generation", "disabled_at", "revoked_at", "revoke_reason",
+        "from_where", "limits", "metadata", "noted", "generation", "disabled_at", "revoked_at", "revoke_reason",
         "last_used_at", "created_at",
     )  # fmt: skip
     inlines = (GrantInline, ClientSecretInline)
     staff_actions = (
+        operator_metadata_action("oauth.change_client", _note_client),
         StaffAction(
             name="pause",
             label="Pause",

@@ -10,13 +10,14 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from keys import limits, scope_choice
-from keys.forms.credential import CredentialForm, NewCredentialForm, initial_of, json_of, lines_of, texts_of
+from keys.forms.credential import CredentialForm, NewCredentialForm, initial_of, lines_of, texts_of
 from keys.forms.fields import valid
 from keys.models import Api
 from oauth.jwk import clean_jwks
 from oauth.models import Client
 from oauth.pasted import MAX_PASTED_CHARS, jti_in
 from oauth.services.clients import ClientSettings
+from portal.metadata import parse_json
 
 MAX_JWKS_CHARS = 20_000
 MAX_SCOPES_DRAWN = 300
@@ -111,7 +112,7 @@ class ClientForm(CredentialForm):
     def clean_public_keys(self) -> list[dict[str, str]]:
         """The public keys, as they are stored."""
         text = self.cleaned_data["public_keys"].strip()
-        return list(valid(clean_jwks, json_of(text))) if text else []
+        return list(valid(clean_jwks, valid(parse_json, text))) if text else []
 
     def settings(self) -> ClientSettings:
         """What the service is asked for."""

@@ -11,7 +11,7 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from keys.models import RevokeReason
-from keys.validation.loaders import epoch, limits_of
+from keys.validation.loaders import as_json, epoch, limits_of
 from keys.validation.shapes import (
     ClientSecretFacts,
     ClientSnapshot,
@@ -76,6 +76,7 @@ def load_clients(ids: Sequence[str]) -> Mapping[str, Snapshot]:
             "networks",
             "rate_limits",
             "metadata",
+            "operator_metadata",
             "token_lifetime_s",
             "generation",
             "disabled_at",
@@ -104,7 +105,7 @@ def load_signing_keys(ids: Sequence[str]) -> Mapping[str, Snapshot]:
         SigningKeyFacts(
             kid=row.kid,
             algorithm=row.algorithm,
-            public_key=_json(row.public_key),
+            public_key=as_json(row.public_key),
             private_key=row.private_key,
             signs_from=row.signs_from.timestamp(),
             signs_until=epoch(row.signs_until),
@@ -125,13 +126,14 @@ def _client(row: Any) -> ClientSnapshot:
             ClientSecretFacts(each["id"], bytes.fromhex(each["digest"]), _instant(each["ends_at"]))
             for each in row.secret_rows
         ),
-        public_keys=_json(row.public_keys),
+        public_keys=as_json(row.public_keys),
         grants=tuple(
             GrantFacts(each["api"], each["identifier"], tuple(_parsed(each["scopes"]))) for each in row.grant_rows
         ),
         networks=tuple(row.networks),
         rate_limits=limits_of(row.rate_limits),
-        metadata=_json(row.metadata),
+        metadata=as_json(row.metadata),
+        operator_metadata=as_json(row.operator_metadata),
         token_lifetime_s=row.token_lifetime_s,
         generation=row.generation,
         revoked_places=frozenset(str(Place(each["list"], each["idx"])) for each in row.revoked_rows),
@@ -152,7 +154,3 @@ def _instant(text: str | None) -> float | None:
         return None
     at = datetime.fromisoformat(text)
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

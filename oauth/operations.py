@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from keys.models import RevokeReason
-from keys.operations import Operation, Report, chosen, spread_report
+from keys.operations import Operation, Report, check_given, chosen, operator_metadata, spread_report
 from keys.states import state
 from oauth.models import Client
 from oauth.presenters import facts_of_client
@@ -17,7 +17,7 @@ from oauth.services.clients import ClientSettings
 from oauth.services.secrets import roll_client
 from oauth.services.tokens import revoke_all_tokens
 from portal.audit import COMMAND
-from portal.outbox import Propagation
+from portal.outbox import Propagation, together
 
 
 def _find(public_id: str) -> Client:
@@ -39,6 +39,7 @@ def _show(client: Client, _: Mapping[str, Any]) -> Report:
         grants=dict(client.grants.values_list("api__public_id", "scopes")),
         networks=client.networks,
         rate_limits=client.rate_limits,
+        operator_metadata=client.operator_metadata,
         token_lifetime_s=client.token_lifetime_s,
         public_keys=[key["kid"] for key in client.public_keys],
         secrets=[secret.hint for secret in client.secrets.all()],
@@ -57,17 +58,18 @@ def _roll(client: Client, options: Mapping[str, Any]) -> Report:
 
 def _set(client: Client, options: Mapping[str, Any]) -> Report:
     """Change what is given, keep the rest; a change in between is a conflict, not a loss."""
-    if options["quota"] is not None or options["expires_at"] is not None:
-        raise ValueError("A client has neither a quota nor an expiry.")
-    wanted = chosen(options)
-    if not wanted:
-        raise ValueError("Say what to set: --scopes, --networks or --rate-limit.")
+    check_given(options, "scopes", "networks", "rate_limit", "operator_metadata")
+    wanted, noted = chosen(options), operator_metadata(options)
+    now_set = {name: getattr(client, name) for name in clients.EDITABLE}
     scopes = wanted.pop("scopes", None)
     grants = None if scopes is None else {_only_api(client): scopes}
-    now_set = ClientSettings(**{name: getattr(client, name) for name in clients.EDITABLE})
-    wanted_set, version = replace(now_set, **wanted), client.version
-    edited = clients.edit_client(client, wanted_set, grants=grants, by=COMMAND, seen_version=version)
-    return _report(client, edited.propagation)
+    with together() as group:
+        if wanted or grants is not None:
+            settings = replace(ClientSettings(**now_set), **wanted)
+            clients.edit_client(client, settings, grants=grants, by=COMMAND, seen_version=client.version)
+        if noted is not None:
+            clients.set_operator_metadata(client, noted, by=COMMAND)
+    return _report(client, group.spread)
 
 
 def _only_api(client: Client) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from msgspec import Raw
 
-from keys.validation.principals import CredentialMember, OrganizationMember, limits_on, members
+from keys.validation.principals import CredentialMember, limits_on, members, organization_member
 from keys.validation.shapes import (
     ApiSnapshot,
     Audience,
@@ -43,7 +43,6 @@ def principal_of(
     """Who the token stands for: its client, with what grant and API have left of the token's scopes."""
     expires_at = datetime.fromtimestamp(token.exp, UTC)
     credential = CredentialMember("access_token", client.client_id, client.name, client.environment, expires_at, None)
-    owner = OrganizationMember(organization.organization_id, organization.name)
     scopes = tuple(scope for scope in token.scope.split() if scope in grant.scopes and scope in api.scopes)
     about = {"subject": client.client_id, "client_id": client.client_id, "scopes": scopes}
     return Principal(
@@ -61,8 +60,10 @@ def principal_of(
             at_api=client.at(api.api_id),
         ),
         quota=None,
-        shown=members({"credential": credential, "organization": owner}),
-        shown_if_valid=members(about | {"metadata": Raw(client.metadata)}),
+        shown=members({"credential": credential, "organization": organization_member(organization)}),
+        shown_if_valid=members(
+            about | {"metadata": Raw(client.metadata), "operator_metadata": Raw(client.operator_metadata)}
+        ),
         introspected={
             "active": True,
             "scope": " ".join(scopes),

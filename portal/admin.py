@@ -1,18 +1,24 @@
 """Organizations and what happened, for staff; ``portal.admin_people`` adds people."""
 
-import json
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal import admin_people  # noqa: F401  # registering is the effect
-from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
+from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction, pretty
+from portal.admin_forms import OrganizationNotesForm, notes_of
+from portal.audit import Actor
 from portal.models import AuditEvent, Invitation, Membership, Organization, ServiceAccount
-from portal.services.organizations import resume_organization, suspend_organization
+from portal.refusals import Refused
+from portal.services.organizations import (
+    ChangedOrganization,
+    note_organization,
+    resume_organization,
+    suspend_organization,
+)
 
 
 class MembershipInline(ShownInline):
@@ -56,20 +62,40 @@ class SuspendedFilter(admin.SimpleListFilter):
         return queryset.filter(suspended_at__isnull=self.value() == "active") if self.value() else queryset
 
 
+def _note(
+    organization: Organization, *, by: Actor, external_id: str, metadata: dict[str, object]
+) -> ChangedOrganization:
+    return note_organization(organization, external_id=external_id, operator_metadata=metadata, by=by)
+
+
 @admin.register(Organization)
 class OrganizationAdmin(OperatedAdmin[Organization]):
     """Who owns credentials."""
 
     list_display = ("name", "public_id", "is_personal", "key_count", "member_count", "suspended_at", "created_at")
     list_filter = (SuspendedFilter, "is_personal", "created_at")
-    search_fields = ("name", "public_id", "memberships__user__email")
+    declines = (Refused,)
+    search_fields = ("name", "public_id", "external_id", "memberships__user__email")
     ordering = ("-created_at", "-pk")
     fields = (
-        "public_id", "name", "is_personal", "key_count", "suspended_at", "closed_at", "created_at",
-        "max_key_lifetime_days", "key_expiry_required", "live_networks_required", "live_keys_by", "second_factor_from",
+        "public_id", "name", "external_id", "metadata", "is_personal", "key_count", "suspended_at", "closed_at",
+        "created_at", "max_key_lifetime_days", "key_expiry_required", "live_networks_required", "live_keys_by",
+        "second_factor_from",
     )  # fmt: skip
     inlines = (MembershipInline, ServiceAccountInline, InvitationInline)
     staff_actions = (
+        StaffAction(
+            name="notes",
+            label="Edit id and metadata",
+            done="Edited the external id and metadata of",
+            consequence="Backends are told both with each answer about the organization's credentials, from the next"
+            " one on. Its members read them and cannot change them.",
+            permission="portal.change_organization",
+            run=_note,
+            form=OrganizationNotesForm,
+            initial=notes_of,
+            is_bulk=False,
+        ),
         StaffAction(
             name="suspension",
             label="Suspend",
@@ -113,6 +139,11 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             "Closed": obj.closed_at or "no",
         }
 
+    @admin.display(description="operator metadata")
+    def metadata(self, organization: Organization) -> SafeString | str:
+        """What backends are told."""
+        return pretty(organization.operator_metadata)
+
     @admin.display(description="keys", ordering="keys_n")
     def key_count(self, organization: Organization) -> int:
         """Keys that were not revoked."""
@@ -153,13 +184,9 @@ class AuditEventAdmin(OperatedAdmin[AuditEvent]):
     @admin.display(description="before")
     def was(self, event: AuditEvent) -> SafeString | str:
         """The values it replaced."""
-        return _pretty(event.before)
+        return pretty(event.before)
 
     @admin.display(description="after")
     def became(self, event: AuditEvent) -> SafeString | str:
         """The values it set."""
-        return _pretty(event.after)
-
-
-def _pretty(values: dict[str, object]) -> SafeString | str:
-    return format_html("<pre>{}</pre>", json.dumps(values, indent=2, ensure_ascii=False)) if values else "none"
+        return pretty(event.after)

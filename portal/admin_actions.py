@@ -5,6 +5,7 @@ they save goes past audit and caches. So the models wear ``OperatedAdmin``: stoc
 ``StaffAction`` for each thing that can be done, to one object by its address or to many chosen in the list.
 """
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 
 from portal import reauthentication
 from portal.audit import ActorKind
@@ -70,6 +73,7 @@ class StaffAction:
     permission: str  # Django's, such as "keys.change_apikey"
     run: Callable[..., Changed | Reveal | None]
     form: type[forms.Form] = forms.Form
+    initial: Callable[[Any], dict[str, object]] = lambda _: {}  # what the form shows of an object as it is
     offered: Callable[[Any], bool] = lambda _: True  # whether an object's page shows it; the service decides
     reveals: bool = False  # a secret
     widens: bool = False  # what somebody or something may do
@@ -215,7 +219,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         is_confirmed = request.method == "POST" and CONFIRMED in request.POST
         if is_confirmed and (action.reveals or action.widens):
             reauthentication.require_recent(request)
-        form = action.form(request.POST if is_confirmed else None)
+        form = action.form(request.POST if is_confirmed else None, initial=action.initial(objects[0]))
         if is_confirmed and form.is_valid():
             return self._do(request, action, objects, form.cleaned_data)
         rows = [(obj, self._page_of(obj), self.facts(obj)) for obj in objects]
@@ -307,6 +311,11 @@ class ShownInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Never here."""
         return False
+
+
+def pretty(values: dict[str, object]) -> SafeString | str:
+    """A JSON object on several lines."""
+    return format_html("<pre>{}</pre>", json.dumps(values, indent=2, ensure_ascii=False)) if values else "none"
 
 
 def _ask_about_many(

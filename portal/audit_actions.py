@@ -24,6 +24,7 @@ class AuditAction(StrEnum):
     GROUP_CHANGED = "group.changed"
     ORGANIZATION_CREATED = "organization.created"
     ORGANIZATION_RENAMED = "organization.renamed"
+    ORGANIZATION_NOTED = "organization.noted"
     ORGANIZATION_SUSPENDED = "organization.suspended"
     ORGANIZATION_RESUMED = "organization.resumed"
     ORGANIZATION_POLICIES_CHANGED = "organization.policies_changed"

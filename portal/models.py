@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 
 from portal.audit_actions import AuditAction
 from portal.ids import MAX_PUBLIC_ID_CHARS, event_id, invitation_id, organization_id, service_account_id, user_id
+from portal.metadata import MAX_EXTERNAL_ID_CHARS
 from portal.names import MAX_NAME_CHARS
 from portal.permissions import Action, Role, can
 from portal.policies import LIVE_KEY_MAKERS, Policies
@@ -73,10 +74,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Organization(models.Model):
-    """The consumer company or person that owns credentials."""
+    """The consumer company or person that owns credentials.
+
+    ``external_id`` (its name in other systems) and ``operator_metadata`` are the operator's; backends are told both.
+    """
 
     public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=organization_id, editable=False)
     name = models.CharField(max_length=MAX_NAME_CHARS)
+    external_id = models.CharField(max_length=MAX_EXTERNAL_ID_CHARS, null=True, blank=True, unique=True)
+    operator_metadata: "models.JSONField[dict[str, object]]" = models.JSONField(default=dict, db_default={}, blank=True)
     is_personal = models.BooleanField(default=False)
     suspended_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -93,6 +99,7 @@ class Organization(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=~models.Q(name=""), name="organization_has_a_name"),
+            models.CheckConstraint(condition=~models.Q(external_id=""), name="organization_external_id_not_empty"),
             models.CheckConstraint(
                 condition=models.Q(live_keys_by__in=[role.value for role in LIVE_KEY_MAKERS]),
                 name="organization_live_keys_by_known",

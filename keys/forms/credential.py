@@ -1,21 +1,19 @@
 """What a key and an OAuth client are set to alike."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import uuid4
 
 from django import forms
-from django.core.exceptions import ValidationError
 
 from keys import limits
 from keys.forms.fields import choose, valid
 from keys.models import Credential, Environment
+from portal.metadata import MAX_METADATA_CHARS, parse_metadata, spell_metadata
 from portal.models import ServiceAccount
 from portal.names import MAX_NAME_CHARS
 
 MAX_LIST_CHARS = 20_000
-MAX_METADATA_CHARS = 2 * limits.MAX_METADATA_BYTES
 
 
 def lines_of(rows: int, placeholder: str) -> forms.Textarea:
@@ -52,8 +50,8 @@ class CredentialForm(forms.Form):
         label="Metadata",
         required=False,
         max_length=MAX_METADATA_CHARS,
-        widget=lines_of(3, '{"plan": "gold"}'),
-        help_text="A JSON object that backends are handed with each answer.",
+        widget=lines_of(3, '{"team": "billing"}'),
+        help_text="A JSON object that backends are handed with each answer, as yours.",
     )
     note = forms.CharField(
         label="Where will it be stored?",
@@ -77,8 +75,7 @@ class CredentialForm(forms.Form):
 
     def clean_metadata(self) -> dict[str, object]:
         """The JSON object."""
-        text = self.cleaned_data["metadata"].strip()
-        return valid(limits.clean_metadata, json_of(text)) if text else {}
+        return valid(parse_metadata, self.cleaned_data["metadata"])
 
     def clean_note(self) -> str:
         """By the rules of a name."""
@@ -117,24 +114,10 @@ def initial_of(credential: Credential) -> dict[str, object]:
         "name": credential.name,
         "networks": "\n".join(credential.networks),
         "rate_limits": "\n".join(map(limits.spell_rate_limit, credential.rate_limits)),
-        "metadata": json.dumps(credential.metadata, indent=2, ensure_ascii=False) if credential.metadata else "",
+        "metadata": spell_metadata(credential.metadata),
         "note": credential.note,
         "version": credential.version,
     }
-
-
-def json_of(text: str) -> object:
-    """The JSON value; raises ValidationError, also for a name that stands twice."""
-
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        if len({name for name, _ in pairs}) != len(pairs):
-            raise ValidationError("A name stands twice in the same object.")
-        return dict(pairs)
-
-    try:
-        return json.loads(text, object_pairs_hook=once)
-    except (ValueError, RecursionError):
-        raise ValidationError('This is not JSON. Write an object such as {"plan": "gold"}.') from None
 
 
 def texts_of(data: Mapping[str, Any]) -> dict[str, str]:

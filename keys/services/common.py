@@ -16,6 +16,7 @@ from keys.services.errors import AlreadyDone, Invalid, Refused
 from keys.validation import names
 from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
+from portal.metadata import clean_metadata
 from portal.models import Membership, Organization, ServiceAccount, User
 from portal.permissions import Action
 
@@ -136,6 +137,24 @@ def refuse_if_over(key: ApiKey, now: datetime) -> None:
     refuse_if_revoked(key)
     if key.expires_at is not None and key.expires_at <= now:
         raise Refused("This key has expired. Create a new one.")
+
+
+def set_metadata_locked(
+    credential: Credential, metadata: dict[str, object], action: AuditAction, by: Actor, now: datetime
+) -> None:
+    """Set the operator's metadata of a key or client that is locked; the caller names its snapshots.
+
+    Raises Invalid. The same metadata again writes nothing.
+    """
+    metadata = valid("operator_metadata", lambda: clean_metadata(metadata))
+    before = credential.operator_metadata
+    if metadata == before:
+        return
+    credential.operator_metadata = metadata
+    credential.version += 1
+    credential.save(update_fields=["operator_metadata", "version"])
+    before_and_after = {"before": {"operator_metadata": before}, "after": {"operator_metadata": metadata}}
+    record_of(action, credential, by, now, **before_and_after)
 
 
 def revoke_locked(credential: Credential, action: AuditAction, reason: RevokeReason, by: Actor, now: datetime) -> None:

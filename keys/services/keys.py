@@ -23,12 +23,14 @@ from keys.services.common import (
     refuse_strange_owner,
     revoke_locked,
     secret_name,
+    set_metadata_locked,
     valid,
 )
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_edit, hold_policies_on_new
-from portal.audit import Actor, ActorKind, record_of, require
+from portal.audit import Actor, ActorKind, record_of, require, require_operator
 from portal.audit_actions import AuditAction
+from portal.metadata import clean_metadata
 from portal.models import Organization, ServiceAccount
 from portal.names import clean_name
 from portal.outbox import Propagation, change
@@ -80,7 +82,7 @@ class KeySettings:
             "networks": valid("networks", lambda: limits.clean_networks(self.networks)),
             "rate_limits": valid("rate_limits", lambda: limits.clean_rate_limits(self.rate_limits)),
             "quota": valid("quota", lambda: limits.clean_quota(self.quota)),
-            "metadata": valid("metadata", lambda: limits.clean_metadata(self.metadata)),
+            "metadata": valid("metadata", lambda: clean_metadata(self.metadata)),
             "not_before": self.not_before,
             "expires_at": self.expires_at,
         }
@@ -154,6 +156,19 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
             key.version += 1
             key.save(update_fields=[*changed, "version"])
             record_of(AuditAction.KEY_EDITED, key, by, now, before=before, after=_shown(key, changed))
+        pending.touch(*key_names(key))
+    return ChangedKey(key, pending.spread)
+
+
+def set_operator_metadata(key: ApiKey, metadata: dict[str, object], *, by: Actor) -> ChangedKey:
+    """Set what the operator tells backends of the key. Its organization can read that and not change it.
+
+    Raises NotAllowed or Invalid.
+    """
+    require_operator(by)
+    with change() as pending:
+        key = lock_key(key.public_id, by=by)
+        set_metadata_locked(key, metadata, AuditAction.KEY_EDITED, by, timezone.now())
         pending.touch(*key_names(key))
     return ChangedKey(key, pending.spread)
 

@@ -34,6 +34,7 @@ def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
         "key__rate_limits",
         "key__quota",
         "key__metadata",
+        "key__operator_metadata",
         "key__not_before",
         "key__expires_at",
         "key__disabled_at",
@@ -55,7 +56,8 @@ def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
             networks=tuple(row.key__networks),
             rate_limits=limits_of(row.key__rate_limits),
             quota=None if row.key__quota is None else Quota(row.key__quota["limit"], row.key__quota["refill"]),
-            metadata=json.dumps(row.key__metadata, ensure_ascii=False, separators=(",", ":")).encode(),
+            metadata=as_json(row.key__metadata),
+            operator_metadata=as_json(row.key__operator_metadata),
             not_before=epoch(row.key__not_before),
             expires_at=epoch(row.key__expires_at),
             is_disabled=row.key__disabled_at is not None,
@@ -116,13 +118,24 @@ def load_apis(ids: Sequence[str]) -> Mapping[str, Snapshot]:
 
 def load_organizations(ids: Sequence[str]) -> Mapping[str, Snapshot]:
     """``org:<id>``. To a call, a closed organization is a suspended one."""
-    rows = Organization.objects.filter(public_id__in=ids).values_list("public_id", "name", "suspended_at", "closed_at")
+    rows = Organization.objects.filter(public_id__in=ids).values_list(
+        "public_id", "name", "external_id", "operator_metadata", "suspended_at", "closed_at", named=True
+    )
     return {
-        public_id: OrganizationSnapshot(
-            organization_id=public_id, name=name, is_suspended=bool(suspended_at or closed_at)
+        row.public_id: OrganizationSnapshot(
+            organization_id=row.public_id,
+            name=row.name,
+            external_id=row.external_id,
+            metadata=as_json(row.operator_metadata),
+            is_suspended=bool(row.suspended_at or row.closed_at),
         )
-        for public_id, name, suspended_at, closed_at in rows
+        for row in rows
     }
+
+
+def as_json(value: object) -> bytes:
+    """JSON as snapshots hold it and answers show it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def epoch(instant: datetime | None) -> float | None:

@@ -30,6 +30,8 @@ class OrganizationMember(Struct, frozen=True):
 
     id: str
     name: str
+    external_id: str | None
+    metadata: Raw
 
 
 _encoder = msgspec.json.Encoder()
@@ -41,7 +43,6 @@ def principal_of(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationS
     scopes = tuple(scope for scope in key.scopes if scope in api.scopes)
     expires_at = None if key.expires_at is None else datetime.fromtimestamp(key.expires_at, UTC)
     credential = CredentialMember("api_key", key.key_id, key.name, key.environment, expires_at, key.secret_id)
-    owner = OrganizationMember(organization.organization_id, organization.name)
     return Principal(
         type=credential.type,
         credential_id=key.key_id,
@@ -51,9 +52,15 @@ def principal_of(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationS
         scopes=scopes,
         limits=limits_on(key.organization_id, key.rate_limits, api, everywhere=key.key_id, at_api=key.key_id),
         quota=key.quota,
-        shown=members({"credential": credential, "organization": owner}),
+        shown=members({"credential": credential, "organization": organization_member(organization)}),
         shown_if_valid=members(
-            {"subject": key.key_id, "client_id": None, "scopes": scopes, "metadata": Raw(key.metadata)}
+            {
+                "subject": key.key_id,
+                "client_id": None,
+                "scopes": scopes,
+                "metadata": Raw(key.metadata),
+                "operator_metadata": Raw(key.operator_metadata),
+            }
         ),
         introspected={
             "active": True,
@@ -65,6 +72,13 @@ def principal_of(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationS
             "org": organization.organization_id,
             "env": key.environment,
         },
+    )
+
+
+def organization_member(organization: OrganizationSnapshot) -> OrganizationMember:
+    """Whose the credential is, in the operator's words besides the organization's own name."""
+    return OrganizationMember(
+        organization.organization_id, organization.name, organization.external_id, Raw(organization.metadata)
     )
 
 

@@ -12,6 +12,8 @@ from sys import intern
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+NO_METADATA = b"{}"
+
 
 class Code(StrEnum):
     """Why a call is let through or refused: a closed set."""
@@ -83,6 +85,7 @@ class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
     rate_limits: tuple[Limit, ...]
     quota: Quota | None
     metadata: bytes  # JSON, as answers show it
+    operator_metadata: bytes  # the same
     not_before: float | None
     expires_at: float | None
     is_disabled: bool
@@ -95,6 +98,10 @@ class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
         force_setattr(self, "organization_id", intern(self.organization_id))
         force_setattr(self, "api_id", intern(self.api_id))
         force_setattr(self, "scopes", _shared(self.scopes))
+        if self.metadata == NO_METADATA:
+            force_setattr(self, "metadata", NO_METADATA)
+        if self.operator_metadata == NO_METADATA:
+            force_setattr(self, "operator_metadata", NO_METADATA)
 
 
 @lru_cache(maxsize=4096)
@@ -132,6 +139,8 @@ class OrganizationSnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="org
 
     organization_id: str
     name: str
+    external_id: str | None
+    metadata: bytes  # JSON, as answers show it; the operator's
     is_suspended: bool
 
 
@@ -168,6 +177,7 @@ class ClientSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="clien
     networks: tuple[str, ...]
     rate_limits: tuple[Limit, ...]
     metadata: bytes  # JSON, as answers show it
+    operator_metadata: bytes  # the same
     token_lifetime_s: int | None
     generation: int
     revoked_places: frozenset[str]  # each as it ends a ``jti``

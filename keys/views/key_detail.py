@@ -1,6 +1,5 @@
 """One key: what it is, what it did, what happened to it, what it is set to."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +19,7 @@ from keys.views.access import get_view
 from keys.views.welcome import first_use_of
 from portal.charts import Bar
 from portal.http import MemberRequest, fragment_or_page, member_required
+from portal.metadata import spell_metadata
 from portal.permissions import Action
 
 CHART_DAYS = 30
@@ -103,7 +103,8 @@ def key_settings(request: MemberRequest, public_id: str) -> HttpResponse:
         "rate_limits": activity.words(view.key.rate_limits),
         "ceiling": rate_words(view.key.api.max_rate_limits),
         "quota": quota_view(view.key, now=timezone.now()),
-        "metadata": json.dumps(view.key.metadata, indent=2, ensure_ascii=False) if view.key.metadata else "",
+        "metadata": spell_metadata(view.key.metadata),
+        "operator_metadata": spell_metadata(view.key.operator_metadata),
     }
     return render(request, "keys/key_settings.html", context)
 

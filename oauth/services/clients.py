@@ -13,14 +13,15 @@ from keys import limits
 from keys.limits import RateLimit
 from keys.models import Api, Environment, RevokeReason
 from keys.secret import Kind
-from keys.services.common import mint, only_once, refuse_strange_owner, revoke_locked, valid
+from keys.services.common import mint, only_once, refuse_strange_owner, revoke_locked, set_metadata_locked, valid
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_client, hold_policies_on_roll
 from oauth.jwk import clean_jwks
 from oauth.models import Client, ClientSecret, Grant
 from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, refuse_if_revoked
-from portal.audit import Actor, ActorKind, record_of, require
+from portal.audit import Actor, ActorKind, record_of, require, require_operator
 from portal.audit_actions import AuditAction
+from portal.metadata import clean_metadata
 from portal.models import Organization, ServiceAccount
 from portal.names import clean_name
 from portal.outbox import change
@@ -62,7 +63,7 @@ class ClientSettings:
             else valid("token_lifetime_s", lambda: limits.clean_token_lifetime(lifetime_s)),
             "networks": valid("networks", lambda: limits.clean_networks(self.networks)),
             "rate_limits": valid("rate_limits", lambda: limits.clean_rate_limits(self.rate_limits)),
-            "metadata": valid("metadata", lambda: limits.clean_metadata(self.metadata)),
+            "metadata": valid("metadata", lambda: clean_metadata(self.metadata)),
         }
 
 
@@ -146,6 +147,19 @@ def edit_client(
         if grants_before != grants_after:
             told = {"before": {"grants": grants_before}, "after": {"grants": grants_after}}
             record_of(AuditAction.CLIENT_GRANTS_CHANGED, client, by, now, **told)
+        pending.touch(name_of(client))
+    return ChangedClient(client, pending.spread)
+
+
+def set_operator_metadata(client: Client, metadata: dict[str, object], *, by: Actor) -> ChangedClient:
+    """Set what the operator tells backends of the client. Its organization can read that and not change it.
+
+    Raises NotAllowed or Invalid.
+    """
+    require_operator(by)
+    with change() as pending:
+        client = lock_client(client.public_id, by=by)
+        set_metadata_locked(client, metadata, AuditAction.CLIENT_EDITED, by, timezone.now())
         pending.touch(name_of(client))
     return ChangedClient(client, pending.spread)
 

@@ -1,6 +1,5 @@
 """One client: what it is, what it did, what happened to it, what it is set to."""
 
-import json
 from datetime import datetime
 
 from django.http import HttpResponse
@@ -20,6 +19,7 @@ from oauth.snippets import with_variable
 from oauth.views.access import get_view
 from portal.charts import Bar
 from portal.http import MemberRequest, member_required
+from portal.metadata import spell_metadata
 from portal.permissions import Action
 
 TABS = {"clients:detail": "Overview", "clients:activity": "Activity", "clients:settings": "Settings"}
@@ -72,7 +72,8 @@ def client_settings(request: MemberRequest, public_id: str) -> HttpResponse:
         "view": view,
         "tabs": _tabs(view, "clients:settings"),
         "rate_limits": activity.words(client.rate_limits),
-        "metadata": json.dumps(client.metadata, indent=2, ensure_ascii=False) if client.metadata else "",
+        "metadata": spell_metadata(client.metadata),
+        "operator_metadata": spell_metadata(client.operator_metadata),
     }
     return render(request, "oauth/client_settings.html", context)
 

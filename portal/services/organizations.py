@@ -1,14 +1,17 @@
 """Operations on organizations; each is one transaction with its audit event."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from portal import letters
 from portal.audit import Actor, record_of, require, require_operator
 from portal.audit_actions import AuditAction
+from portal.metadata import clean_external_id, clean_metadata
 from portal.models import Membership, Organization, User
 from portal.names import MAX_NAME_CHARS, clean_name, normal_name
 from portal.outbox import Propagation, change
@@ -75,6 +78,34 @@ def rename_organization(organization: Organization, name: str, *, by: Actor) -> 
     return ChangedOrganization(organization, pending.spread)
 
 
+def note_organization(
+    organization: Organization,
+    *,
+    external_id: str | None = None,
+    operator_metadata: dict[str, object] | None = None,
+    by: Actor,
+) -> ChangedOrganization:
+    """Set what the operator calls the organization and tells backends of it. None leaves a value as it is.
+
+    An empty ``external_id`` takes it away. Raises NotAllowed, or Invalid where another organization has the id.
+    """
+    require_operator(by)
+    wanted: dict[str, object] = {}
+    if external_id is not None:
+        wanted["external_id"] = _valid("external_id", partial(clean_external_id, external_id))
+    if operator_metadata is not None:
+        wanted["operator_metadata"] = _valid("operator_metadata", partial(clean_metadata, operator_metadata))
+    with change() as pending:
+        organization = lock_organization(organization)
+        before = {name: getattr(organization, name) for name in wanted if getattr(organization, name) != wanted[name]}
+        after = {name: wanted[name] for name in before}
+        if after:
+            _save(organization, after)
+            record_of(AuditAction.ORGANIZATION_NOTED, organization, by, timezone.now(), before=before, after=after)
+        pending.touch(organization_name(organization))
+    return ChangedOrganization(organization, pending.spread)
+
+
 def suspend_organization(organization: Organization, *, by: Actor) -> ChangedOrganization:
     """Refuse every credential of the organization until it is resumed; a repeat only tells the caches again."""
     return _set_suspended(organization, suspended=True, by=by)
@@ -103,6 +134,23 @@ def close_organization(organization: Organization, *, by: Actor) -> ChangedOrgan
         pending.touch(organization_name(organization))
     letters.send(letters.organization_closed(organization), told)
     return ChangedOrganization(organization, pending.spread)
+
+
+def _save(organization: Organization, columns: Mapping[str, object]) -> None:
+    for name, value in columns.items():
+        setattr(organization, name, value)
+    try:
+        with transaction.atomic():
+            organization.save(update_fields=list(columns))
+    except IntegrityError:  # the one constraint that checked values can break
+        raise Invalid("external_id", "Another organization has this external id.") from None
+
+
+def _valid(field: str, clean: Callable[[], object]) -> object:
+    try:
+        return clean()
+    except ValueError as exc:
+        raise Invalid(field, str(exc)) from None
 
 
 def _create(name: str, owner: User, *, by: Actor, is_personal: bool) -> Organization:

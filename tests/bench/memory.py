@@ -43,6 +43,7 @@ def _key(organization_id: str) -> KeySnapshot:
         rate_limits=(),
         quota=None,
         metadata=b'{"plan":"gold"}',
+        operator_metadata=b"{}",
         not_before=None,
         expires_at=1_800_000_000.0,
         is_disabled=False,

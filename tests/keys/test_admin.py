@@ -276,6 +276,15 @@ def test_a_key_is_paused_resumed_and_revoked_with_a_reason(key: ApiKey, eve_clie
     assert ApiKey.objects.get(pk=key.pk).revoke_reason == RevokeReason.LEAKED
 
 
+def test_staff_edit_the_operators_metadata_of_a_key(key: ApiKey, eve_client: Client) -> None:
+    where = f"/admin/keys/apikey/{key.pk}/metadata/"
+    eve_client.post(where, CONFIRMED | {"metadata": '{"plan": "gold"}'})
+    for page in (where, f"/admin/keys/apikey/{key.pk}/change/"):
+        assert "&quot;plan&quot;: &quot;gold&quot;" in text(eve_client.get(page))
+    event = AuditEvent.objects.get(action=AuditAction.KEY_EDITED)
+    assert (event.actor_kind, event.after) == ("staff", {"operator_metadata": {"plan": "gold"}})
+
+
 def test_a_revocation_asks_for_its_reason(key: ApiKey, eve_client: Client) -> None:
     response = eve_client.post(f"/admin/keys/apikey/{key.pk}/revocation/", CONFIRMED)
     assert response.status_code == 422

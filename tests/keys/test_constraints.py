@@ -79,6 +79,7 @@ def test_each_rule_on_people_is_held(ada: User, acme: Organization, initech: Org
 def test_each_rule_on_teams_is_held(key: ApiKey, now: datetime) -> None:
     acme = Organization.objects.filter(pk=key.organization_id)
     account = ServiceAccount.objects.create(organization=key.organization, name="deploys")
+    assert breaks("organization_external_id_not_empty", lambda: acme.update(external_id=""))
     assert breaks("organization_live_keys_by_known", lambda: acme.update(live_keys_by="viewer"))
     assert breaks("service_account_has_a_name", lambda: ServiceAccount.objects.filter(pk=account.pk).update(name=""))
     again = {"organization": key.organization, "name": "deploys"}

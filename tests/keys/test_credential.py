@@ -68,6 +68,38 @@ def test_set_can_take_away(key: ApiKey) -> None:
     assert (key.scopes, key.networks, key.rate_limits, key.quota, key.expires_at) == ([], [], [], None, None)
 
 
+def test_the_operators_metadata_of_a_key_is_set_alone_or_with_its_settings(key: ApiKey) -> None:
+    _credential(key.public_id, "set", "--operator-metadata", '{"plan": "gold"}')
+    assert AuditEvent.objects.latest("pk").after == {"operator_metadata": {"plan": "gold"}}
+    _credential(key.public_id, "set", "--operator-metadata", "", "--networks", "10.0.0.0/8")
+    key.refresh_from_db()
+    assert (key.operator_metadata, key.networks, key.version) == ({}, ["10.0.0.0/8"], 4)
+
+
+def test_an_organization_gets_an_external_id_and_metadata_each_by_itself(acme: Organization) -> None:
+    assert _credential(acme.public_id, "set", "--external-id", "crm-42")["propagation_ms"] >= 0
+    _credential(acme.public_id, "set", "--operator-metadata", '{"plan": "gold"}')
+    shown = _credential(acme.public_id, "show")
+    assert (shown["external_id"], shown["operator_metadata"]) == ("crm-42", {"plan": "gold"})
+    _credential(acme.public_id, "set", "--external-id", "", "--operator-metadata", "")
+    shown = _credential(acme.public_id, "show")
+    assert (shown["external_id"], shown["operator_metadata"]) == (None, {})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--external-id", "a\nb"), ("--operator-metadata", "gold"), ("--external-id", "taken"), ("--scopes", "")],
+)
+def test_what_an_organization_cannot_be_set_to_changes_nothing(
+    acme: Organization, initech: Organization, options: tuple[str, ...]
+) -> None:
+    _credential(initech.public_id, "set", "--external-id", "taken")
+    with pytest.raises(CommandError, match=r"Say what|printable|not JSON|Another organization|no --scopes"):
+        _credential(acme.public_id, "set", *options)
+    acme.refresh_from_db()
+    assert (acme.external_id, acme.operator_metadata) == (None, {})
+
+
 @pytest.mark.parametrize(
     ("action", "state"), [("show", "active"), ("disable", "disabled"), ("enable", "active"), ("revoke", "revoked")]
 )
@@ -116,6 +148,9 @@ def test_what_does_not_exist_is_said_plainly(arguments: tuple[str, ...], complai
         ("--rate-limit", "many"),
         ("--quota", "0"),
         ("--quota", "10/week"),
+        ("--operator-metadata", "[]"),
+        ("--operator-metadata", "{", "--networks", "10.0.0.0/8"),
+        ("--external-id", "x"),
         ("--expires-at", "2001-01-01T00:00:00Z"),
         ("--expires-at", "2100-01-01T00:00:00"),
         ("--expires-at", "2100-13-01T00:00:00Z"),

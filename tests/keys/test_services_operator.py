@@ -8,14 +8,17 @@ from uuid import uuid4
 
 import pytest
 
-from keys.models import Api, ApiSecret, Environment, RevokeReason
+from keys.models import Api, ApiKey, ApiSecret, Environment, RevokeReason
 from keys.services import api_secrets, apis
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.apis import ApiSettings, ScopeSettings
 from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
+from keys.services.keys import KeySettings, edit_key, set_operator_metadata
+from oauth.models import Client
+from oauth.services.clients import set_operator_metadata as set_client_metadata
 from portal.audit import COMMAND, Actor, NotAllowed
 from portal.models import AuditEvent, Organization
-from portal.services.organizations import resume_organization, suspend_organization
+from portal.services.organizations import note_organization, resume_organization, suspend_organization
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 HOUR = timedelta(hours=1)
@@ -23,7 +26,7 @@ WANTED = ApiSettings("Orders", {"orders:read": ScopeSettings("Read orders")})
 
 
 def test_no_member_has_a_part_in_the_operators_things(
-    api_secret: IssuedApiSecret, acme: Organization, as_ada: Actor
+    api_secret: IssuedApiSecret, acme: Organization, key: ApiKey, oauth_client: Client, as_ada: Actor
 ) -> None:
     api, secret = api_secret.secret.api, api_secret.secret
     operations: list[Callable[[], object]] = [
@@ -39,6 +42,9 @@ def test_no_member_has_a_part_in_the_operators_things(
         lambda: api_secrets.enable_api_secret(secret, by=as_ada),
         lambda: api_secrets.revoke_api_secret(secret, reason=RevokeReason.OTHER, by=as_ada),
         lambda: resume_organization(acme, by=as_ada),
+        lambda: note_organization(acme, external_id="x", by=as_ada),
+        lambda: set_operator_metadata(key, {"plan": "gold"}, by=as_ada),
+        lambda: set_client_metadata(oauth_client, {"plan": "gold"}, by=as_ada),
     ]
     for operation in operations:
         with pytest.raises(NotAllowed):
@@ -161,3 +167,37 @@ def test_disabling_and_suspending_are_told_once_each(api_secret: IssuedApiSecret
         resume_organization(acme, by=COMMAND)
     told = list(AuditEvent.objects.order_by("id").values_list("action", flat=True))[-4:]
     assert told == ["api_secret.disabled", "organization.suspended", "api_secret.enabled", "organization.resumed"]
+
+
+def test_what_is_noted_of_an_organization_is_written_down_once(acme: Organization) -> None:
+    for _ in range(2):
+        note_organization(acme, external_id=" crm 42 ", operator_metadata={"plan": "gold"}, by=COMMAND)
+    event = AuditEvent.objects.get(action="organization.noted")
+    assert event.after == {"external_id": "crm 42", "operator_metadata": {"plan": "gold"}}
+    assert event.before == {"external_id": None, "operator_metadata": {}}
+    note_organization(acme, operator_metadata={}, by=COMMAND)
+    acme.refresh_from_db()
+    assert (acme.external_id, acme.operator_metadata) == ("crm 42", {})
+
+
+def test_no_two_organizations_have_one_external_id(acme: Organization, initech: Organization) -> None:
+    note_organization(acme, external_id="crm-42", by=COMMAND)
+    with pytest.raises(Invalid, match="Another organization") as refusal:
+        note_organization(initech, external_id="crm-42", operator_metadata={"a": 1}, by=COMMAND)
+    assert refusal.value.field == "external_id"
+    initech.refresh_from_db()
+    assert (initech.external_id, initech.operator_metadata) == (None, {})
+    note_organization(acme, external_id="", by=COMMAND)
+    note_organization(initech, external_id="crm-42", by=COMMAND)
+
+
+def test_the_operators_metadata_is_kept_where_a_consumer_edits_the_key(key: ApiKey, as_ada: Actor) -> None:
+    set_operator_metadata(key, {"plan": "basic"}, by=COMMAND)
+    edit_key(key, KeySettings("k", metadata={"plan": "gold"}), by=as_ada)
+    key.refresh_from_db()
+    assert (key.operator_metadata, key.metadata) == ({"plan": "basic"}, {"plan": "gold"})
+
+
+def test_the_operators_metadata_has_the_bounds_of_the_consumers(key: ApiKey) -> None:
+    with pytest.raises(Invalid, match="limited to"):
+        set_operator_metadata(key, {"plan": "x" * 5000}, by=COMMAND)

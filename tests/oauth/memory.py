@@ -117,6 +117,7 @@ def world() -> Memory:
         networks=(),
         rate_limits=(),
         metadata=b"{}",
+        operator_metadata=b"{}",
         token_lifetime_s=None,
         generation=3,
         revoked_places=frozenset(),
@@ -126,7 +127,9 @@ def world() -> Memory:
     )
     snapshots: dict[str, Snapshot] = {
         client_name(client.client_id): client,
-        organization_name("org_1"): OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=False),
+        organization_name("org_1"): OrganizationSnapshot(
+            organization_id="org_1", name="Acme", external_id=None, metadata=b"{}", is_suspended=False
+        ),
         api_name("api_1"): api("api_1", ORDERS, {"orders:read", "orders:write", "refunds:write"}),
         api_name("api_2"): api("api_2", BILLING, {"invoices:read"}),
         SIGNING_KEYS: SigningKeysSnapshot(tuple(map(signing_key, ALGORITHMS))),

@@ -25,13 +25,14 @@ from oauth.services.clients import (
     disable_client,
     edit_client,
     revoke_client,
+    set_operator_metadata,
 )
 from oauth.services.signing_keys import drop_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
 from oauth.tokens import Claims
 from portal.audit import COMMAND, Actor
 from portal.models import Membership, User
-from portal.services.organizations import suspend_organization
+from portal.services.organizations import note_organization, suspend_organization
 from tests.asgi import Reply, ask
 from tests.oauth.minting import claims_for, ring, sign
 
@@ -77,14 +78,31 @@ def test_a_good_token_is_valid(api_secret: IssuedApiSecret, client_row: Client, 
             "expires_at": f"{datetime.fromtimestamp(claims.exp, UTC):%Y-%m-%dT%H:%M:%SZ}",
             "secret_id": None,
         },
-        "organization": {"id": client_row.organization.public_id, "name": "Acme"},
+        "organization": {
+            "id": client_row.organization.public_id,
+            "name": "Acme",
+            "external_id": None,
+            "metadata": {},
+        },
         "subject": client_row.public_id,
         "client_id": client_row.public_id,
         "scopes": ["orders:read", "orders:write"],
         "metadata": {},
+        "operator_metadata": {},
         "rate_limit": None,
         "quota": None,
     }
+
+
+def test_backends_read_the_operators_words_about_a_tokens_client_on_the_next_call(
+    api_secret: IssuedApiSecret, token: str, client_row: Client
+) -> None:
+    assert ask_validate(api_secret, token)["operator_metadata"] == {}
+    set_operator_metadata(client_row, {"plan": "basic"}, by=COMMAND)
+    note_organization(client_row.organization, external_id="crm-42", operator_metadata={"tier": 1}, by=COMMAND)
+    told = ask_validate(api_secret, token)
+    assert (told["metadata"], told["operator_metadata"]) == ({}, {"plan": "basic"})
+    assert (told["organization"]["external_id"], told["organization"]["metadata"]) == ("crm-42", {"tier": 1})
 
 
 def test_whoever_holds_a_token_may_ask_about_it(token: str, client_row: Client) -> None:

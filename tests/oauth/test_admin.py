@@ -27,6 +27,12 @@ def test_staff_stop_a_client_only_after_they_were_asked(client_row: Client, eve_
     assert Client.objects.get().disabled_at is None
 
 
+def test_staff_edit_the_operators_metadata_of_a_client(client_row: Client, eve_client: Browser) -> None:
+    eve_client.post(f"/admin/oauth/client/{client_row.pk}/metadata/", CONFIRMED | {"metadata": '{"plan": "gold"}'})
+    assert Client.objects.get().operator_metadata == {"plan": "gold"}
+    assert "plan" in eve_client.get(f"/admin/oauth/client/{client_row.pk}/change/").text
+
+
 def test_staff_revoke_a_clients_tokens_and_the_client_and_it_is_written_down(
     client_row: Client, eve_client: Browser
 ) -> None:

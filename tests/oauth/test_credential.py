@@ -66,9 +66,17 @@ def test_set_changes_what_is_given_and_keeps_the_rest(client_row: Client) -> Non
     assert [grant.scopes for grant in client_row.grants.all()] == [["orders:read"]]
 
 
-@pytest.mark.parametrize("options", [(), ("--quota", "10"), ("--expires-at", "never")])
+def test_the_operators_metadata_of_a_client_is_set_alone_or_with_its_settings(client_row: Client) -> None:
+    _credential(client_row.public_id, "set", "--operator-metadata", '{"plan": "gold"}')
+    _credential(client_row.public_id, "set", "--operator-metadata", '{"plan": "basic"}', "--networks", "10.0.0.0/8")
+    client_row.refresh_from_db()
+    assert (client_row.operator_metadata, client_row.networks) == ({"plan": "basic"}, ["10.0.0.0/8"])
+    assert _credential(client_row.public_id, "show")["operator_metadata"] == {"plan": "basic"}
+
+
+@pytest.mark.parametrize("options", [(), ("--quota", "10"), ("--expires-at", "never"), ("--external-id", "x")])
 def test_a_client_is_not_set_to_what_it_does_not_have(client_row: Client, options: tuple[str, ...]) -> None:
-    with pytest.raises(CommandError, match=r"Say what to set|neither"):
+    with pytest.raises(CommandError, match=r"Say what to set|has no"):
         _credential(client_row.public_id, "set", *options)
 
 

@@ -37,7 +37,9 @@ API = ApiSnapshot(
     token_lifetime_s=900,
     is_disabled=False,
 )
-ORGANIZATION = OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=True)
+ORGANIZATION = OrganizationSnapshot(
+    organization_id="org_1", name="Acme", external_id=None, metadata=b"{}", is_suspended=True
+)
 CLIENT = ClientSnapshot(
     client_id="client_1",
     name="sync",
@@ -49,6 +51,7 @@ CLIENT = ClientSnapshot(
     networks=("198.51.100.0/24",),
     rate_limits=(),
     metadata=b"{}",
+    operator_metadata=b"{}",
     token_lifetime_s=None,
     generation=2,
     revoked_places=frozenset({place_text(TOKEN.jti)}),

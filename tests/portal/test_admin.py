@@ -254,6 +254,24 @@ def test_suspending_and_resuming_go_through_the_service(acme: Organization, eve:
     assert event.request_id == "req-7"
 
 
+def test_staff_edit_the_external_id_and_metadata_of_an_organization(
+    acme: Organization, initech: Organization, eve_client: Client
+) -> None:
+    where = f"/admin/portal/organization/{acme.pk}/notes/"
+    told = {"external_id": "crm-42", "metadata": '{"plan": "gold"}'}
+    eve_client.post(where, CONFIRMED | told)
+    assert "crm-42" in (page := eve_client.get(where).text)
+    assert "&quot;plan&quot;: &quot;gold&quot;" in page
+    assert "crm-42" in eve_client.get(f"/admin/portal/organization/{acme.pk}/change/").text
+    assert acme.name in eve_client.get("/admin/portal/organization/", {"q": "crm-42"}).text
+    assert eve_client.post(where, CONFIRMED | {"metadata": "gold"}).status_code == 422
+    refused = eve_client.post(f"/admin/portal/organization/{initech.pk}/notes/", CONFIRMED | told, follow=True)
+    assert "Another organization has this external id." in refused.text
+    assert list(Organization.objects.exclude(external_id=None).values_list("name", "operator_metadata")) == [
+        ("Acme", {"plan": "gold"})
+    ]
+
+
 def test_many_are_suspended_at_once_after_one_question(
     acme: Organization, initech: Organization, eve_client: Client
 ) -> None:

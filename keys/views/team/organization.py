@@ -17,6 +17,7 @@ from keys.states import Status
 from keys.views.access import go_to
 from keys.views.team.access import may_manage_team
 from portal.http import HttpRequest, MemberRequest, actor_of, forbidden, fragment_or_page, member_required
+from portal.metadata import spell_metadata
 from portal.middleware import SESSION_ORGANIZATION
 from portal.permissions import Action
 from portal.refusals import Refused
@@ -61,6 +62,7 @@ def organization_settings(request: MemberRequest) -> HttpResponse:
     context = {
         "form": form,
         "organization": organization,
+        "operator_metadata": spell_metadata(organization.operator_metadata),
         "may_manage": may_manage_team(request),
         "policies": policy_words(organization.policies),
         "breaking": len(breaking_keys(organization, organization.policies, now=timezone.now())),

@@ -36,6 +36,10 @@ class Command(BaseCommand):
             "--rate-limit", action="append", metavar="[NAME=]100/60", help="requests/seconds; repeat it, or '' for none"
         )
         parser.add_argument("--quota", metavar="10[/day|/month]", help="uses in all, a day or a month; '' for any")
+        parser.add_argument(
+            "--operator-metadata", metavar="JSON", help="what backends are told in the operator's words; '' for nothing"
+        )
+        parser.add_argument("--external-id", metavar="ID", help="of an organization, in other systems; '' for none")
         parser.add_argument("--expires-at", metavar="2027-01-31T00:00:00Z", help="an instant, or 'never'")
 
     def handle(self, *_args: Any, **options: Any) -> None:

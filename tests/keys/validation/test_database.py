@@ -11,7 +11,7 @@ from keys.validation import database
 from keys.validation.database import MAX_WAITING, THREADS, DatabaseSnapshots, Unavailable
 from keys.validation.shapes import OrganizationSnapshot, Snapshot
 
-ACME = OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=False)
+ACME = OrganizationSnapshot(organization_id="org_1", name="Acme", external_id=None, metadata=b"{}", is_suspended=False)
 
 
 @pytest.fixture

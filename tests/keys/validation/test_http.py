@@ -7,16 +7,26 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from keys import backend_guide
 from keys.limits import parse_rate_limit
 from keys.models import Api, ApiKey, Environment, RevokeReason
 from keys.secret import Kind, generate
 from keys.services.api_secrets import IssuedApiSecret, disable_api_secret, issue_api_secret, revoke_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
 from keys.services.departures import remove_member
-from keys.services.keys import IssuedKey, KeySettings, disable_key, edit_key, issue_key, revoke_key
+from keys.services.keys import (
+    IssuedKey,
+    KeySettings,
+    disable_key,
+    edit_key,
+    issue_key,
+    revoke_key,
+    set_operator_metadata,
+)
 from keys.services.secrets import roll_key
 from keys.validation import database, http
 from keys.validation.http import validate, whoami
@@ -25,7 +35,7 @@ from keys.validation.shapes import Snapshot
 from portal.audit import COMMAND, Actor
 from portal.models import Membership, Organization, User
 from portal.passwords import BoundedArgon2Hasher
-from portal.services.organizations import close_organization, suspend_organization
+from portal.services.organizations import close_organization, note_organization, suspend_organization
 from tests.asgi import Reply, ask
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -86,14 +96,32 @@ def test_a_good_key_is_valid(api_secret: IssuedApiSecret, issued: IssuedKey) -> 
             "expires_at": None,
             "secret_id": issued.key.secrets.get().public_id,
         },
-        "organization": {"id": issued.key.organization.public_id, "name": "Acme"},
+        "organization": {
+            "id": issued.key.organization.public_id,
+            "name": "Acme",
+            "external_id": None,
+            "metadata": {},
+        },
         "subject": issued.key.public_id,
         "client_id": None,
         "scopes": ["orders:read", "orders:write"],
         "metadata": {},
+        "operator_metadata": {},
         "rate_limit": None,
         "quota": None,
     }
+
+
+def test_the_docs_show_the_members_of_an_answer_and_which_of_them_to_trust(
+    api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor, client: Client
+) -> None:
+    edit_key(issued.key, KeySettings("k", rate_limits=[parse_rate_limit("100/60")]), by=as_ada)
+    told, shown = ask_validate(api_secret, {"credential": issued.secret_text}).json, json.loads(backend_guide.ANSWER)
+    assert told.keys() == shown.keys()
+    for member in ("credential", "organization", "rate_limit"):
+        assert told[member].keys() == shown[member].keys()
+    page = " ".join(client.get("/docs/").text.split())
+    assert "You can trust what only the operator of this portal writes" in page
 
 
 def test_an_answer_has_the_headers_of_every_machine_answer(api_secret: IssuedApiSecret, issued: IssuedKey) -> None:
@@ -111,6 +139,20 @@ def test_expiry_and_metadata_are_told(api: Api, acme: Organization, as_ada: Acto
     told = ask_validate(api_secret, {"credential": issued.secret_text}).json
     assert told["credential"]["expires_at"] == f"{wanted.expires_at:%Y-%m-%dT%H:%M:%SZ}"
     assert told["metadata"] == {"p": [1]}
+
+
+def test_backends_read_the_operators_words_apart_from_the_consumers(
+    api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
+) -> None:
+    edit_key(issued.key, KeySettings("k", metadata={"plan": "gold"}), by=as_ada)
+    set_operator_metadata(issued.key, {"plan": "basic"}, by=COMMAND)
+    note_organization(issued.key.organization, external_id="crm-42", operator_metadata={"tier": "é"}, by=COMMAND)
+    for told in (
+        ask_validate(api_secret, {"credential": issued.secret_text}).json,
+        ask_whoami(issued.secret_text).json,
+    ):
+        assert (told["metadata"], told["operator_metadata"]) == ({"plan": "gold"}, {"plan": "basic"})
+        assert (told["organization"]["external_id"], told["organization"]["metadata"]) == ("crm-42", {"tier": "é"})
 
 
 @pytest.mark.parametrize("text", ["x", "lk_live_" + "a" * 38, "eyJhbGciOiJub25lIn0.e30.", "é", "lk_live_", " "])
@@ -214,7 +256,12 @@ def test_a_revoked_key_is_refused_by_name(api_secret: IssuedApiSecret, issued: I
             "expires_at": None,
             "secret_id": issued.key.secrets.get().public_id,
         },
-        "organization": {"id": issued.key.organization.public_id, "name": "Acme"},
+        "organization": {
+            "id": issued.key.organization.public_id,
+            "name": "Acme",
+            "external_id": None,
+            "metadata": {},
+        },
     }
 
 

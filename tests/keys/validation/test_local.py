@@ -6,7 +6,7 @@ from keys.validation.local import MAX_READS, MAX_UNKNOWN, Copy, Load, Local
 from keys.validation.shapes import OrganizationSnapshot, Snapshot
 
 NAME = "org:org_1"
-ACME = OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=False)
+ACME = OrganizationSnapshot(organization_id="org_1", name="Acme", external_id=None, metadata=b"{}", is_suspended=False)
 NOW = 1000.0
 
 

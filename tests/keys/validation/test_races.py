@@ -573,4 +573,6 @@ def _refuse(_ids: Sequence[str]) -> Mapping[str, Snapshot]:
 
 
 def _snapshot(public_id: str, *, is_suspended: bool) -> OrganizationSnapshot:
-    return OrganizationSnapshot(organization_id=public_id, name=public_id, is_suspended=is_suspended)
+    return OrganizationSnapshot(
+        organization_id=public_id, name=public_id, external_id=None, metadata=b"{}", is_suspended=is_suspended
+    )

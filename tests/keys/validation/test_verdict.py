@@ -37,6 +37,7 @@ KEY = KeySnapshot(
     rate_limits=(),
     quota=None,
     metadata=b'{"plan":"gold"}',
+    operator_metadata=b"{}",
     not_before=None,
     expires_at=None,
     is_disabled=False,
@@ -53,7 +54,9 @@ API = ApiSnapshot(
     token_lifetime_s=900,
     is_disabled=False,
 )
-ORGANIZATION = OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=False)
+ORGANIZATION = OrganizationSnapshot(
+    organization_id="org_1", name="Acme", external_id=None, metadata=b"{}", is_suspended=False
+)
 AUDIENCE = Audience("api_1", "live")
 SECRET = ApiSecretSnapshot(
     digest=b"\2" * 32,

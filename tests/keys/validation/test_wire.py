@@ -30,6 +30,7 @@ KEY = KeySnapshot(
     rate_limits=(Limit("default", 1, 2),),
     quota=None,
     metadata=b'{"plan":"gold"}',
+    operator_metadata=b"{}",
     not_before=None,
     expires_at=2.5,
     is_disabled=False,
@@ -57,7 +58,10 @@ SNAPSHOTS: list[tuple[str, Snapshot]] = [
             is_disabled=False,
         ),
     ),
-    ("org:org_1", OrganizationSnapshot(organization_id="org_1", name="Acme", is_suspended=True)),
+    (
+        "org:org_1",
+        OrganizationSnapshot(organization_id="org_1", name="Acme", external_id=None, metadata=b"{}", is_suspended=True),
+    ),
 ]
 
 

@@ -19,12 +19,14 @@ from keys.services.apis import ApiSettings, ScopeSettings, create_api, edit_api
 from oauth.jti import Place, new_jti
 from oauth.models import Client, RevokedToken
 from oauth.services import tokens
+from oauth.services.clients import set_operator_metadata
 from oauth.services.common import IssuedClient
 from oauth.services.secrets import roll_client
 from oauth.services.status import lease_block
 from oauth.services.tokens import revoke_token
 from portal.audit import COMMAND, Actor
 from portal.models import AuditEvent, Organization, ServiceAccount
+from portal.services.organizations import note_organization
 from tests.keys.views.page import HTMX, queries_of, the
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +76,15 @@ def test_a_new_client_is_shown_its_secret_once_and_never_again(
         assert secret not in ada_client.get(where(page, made)).text
     assert secret not in json.dumps(dict(ada_client.session.items()))
     assert f"audience={api.identifier}" in the("main", answer.text).text()
+
+
+def test_members_read_the_operators_metadata(oauth_client: Client, cyn_client: Browser) -> None:
+    set_operator_metadata(oauth_client, {"plan": "basic"}, by=COMMAND)
+    note_organization(oauth_client.organization, external_id="crm-42", operator_metadata={"tier": 1}, by=COMMAND)
+    assert "&quot;plan&quot;: &quot;basic&quot;" in cyn_client.get(where("settings", oauth_client)).text
+    settings = cyn_client.get("/app/settings/").text
+    assert "crm-42" in settings
+    assert "&quot;tier&quot;: 1" in settings
 
 
 def test_each_apis_ceiling_stands_in_the_forms_and_on_the_clients_pages(

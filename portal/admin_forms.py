@@ -1,0 +1,59 @@
+"""What staff type about organizations and credentials. Services check it again."""
+
+from django import forms
+
+from portal.metadata import (
+    MAX_EXTERNAL_ID_CHARS,
+    MAX_METADATA_CHARS,
+    clean_external_id,
+    parse_metadata,
+    spell_metadata,
+)
+from portal.models import Organization
+
+
+class OperatorMetadataForm(forms.Form):
+    """The operator's metadata, as JSON."""
+
+    metadata = forms.CharField(
+        label="Operator metadata",
+        required=False,
+        max_length=MAX_METADATA_CHARS,
+        widget=forms.Textarea({"rows": 6, "spellcheck": "false"}),
+        help_text='A JSON object such as {"plan": "gold"}. Never a secret: its organization reads it, too.',
+    )
+
+    def clean_metadata(self) -> dict[str, object]:
+        """The JSON object."""
+        try:
+            return parse_metadata(self.cleaned_data["metadata"])
+        except ValueError as exc:
+            raise forms.ValidationError(str(exc)) from None
+
+
+class OrganizationNotesForm(OperatorMetadataForm):
+    """What the operator notes of an organization."""
+
+    field_order = ("external_id", "metadata")
+
+    external_id = forms.CharField(
+        label="External id",
+        required=False,
+        max_length=MAX_EXTERNAL_ID_CHARS,
+        help_text="What your other systems call it, such as a customer number. No two organizations have the same.",
+    )
+
+    def clean_external_id(self) -> str:
+        """The id, as it will be stored; empty for none."""
+        try:
+            return clean_external_id(self.cleaned_data["external_id"]) or ""
+        except ValueError as exc:
+            raise forms.ValidationError(str(exc)) from None
+
+
+def notes_of(organization: Organization) -> dict[str, object]:
+    """What the form shows of an organization as it is."""
+    return {
+        "external_id": organization.external_id or "",
+        "metadata": spell_metadata(organization.operator_metadata),
+    }

@@ -1,0 +1,96 @@
+"""What metadata and an external id may hold. Pure; each check raises ValueError.
+
+Metadata is a JSON object that answers to backends carry as it is. Consumers write that of their credentials, operators
+write theirs beside it. The text of each error is meant for the person who typed the value.
+"""
+
+import json
+from collections.abc import Iterable
+
+MAX_METADATA_BYTES = 4096
+MAX_METADATA_CHARS = 2 * MAX_METADATA_BYTES  # as it is typed, with spaces and line breaks
+MAX_METADATA_DEPTH = 8
+MIN_METADATA_NUMBER, MAX_METADATA_NUMBER = 1e-15, 1e20
+MAX_EXTERNAL_ID_CHARS = 200
+
+
+def parse_metadata(text: str) -> dict[str, object]:
+    """Read metadata as a person types it. An empty text is no metadata."""
+    return clean_metadata(parse_json(text)) if text.strip() else {}
+
+
+def spell_metadata(metadata: dict[str, object]) -> str:
+    """Write metadata on several lines, as ``parse_metadata`` reads it. No metadata is an empty text."""
+    return json.dumps(metadata, indent=2, ensure_ascii=False) if metadata else ""
+
+
+def parse_json(text: str) -> object:
+    """Read a JSON value. A name that stands twice in one object is refused."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise _Twice
+        return dict(pairs)
+
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except _Twice:
+        raise ValueError("A name stands twice in the same object.") from None
+    except (ValueError, RecursionError):
+        raise ValueError('This is not JSON. Write an object such as {"team": "billing"}.') from None
+
+
+def clean_external_id(text: str) -> str | None:
+    """Return the id without outer spaces, checked: at most 200 printable characters. None for an empty one."""
+    external_id = text.strip()
+    if len(external_id) > MAX_EXTERNAL_ID_CHARS:
+        raise ValueError(f"Use at most {MAX_EXTERNAL_ID_CHARS} characters; this has {len(external_id)}.")
+    if not external_id.isprintable():
+        raise ValueError("Use printable characters alone.")
+    return external_id or None
+
+
+def clean_metadata(value: object) -> dict[str, object]:
+    """Return the metadata, checked: a JSON object of at most 4 KiB and depth 8."""
+    if not isinstance(value, dict):
+        raise ValueError(  # noqa: TRY004  # what was typed, not a type of ours
+            'Metadata is a JSON object such as {"team": "billing"}.'
+        )
+    if _depth(value) > MAX_METADATA_DEPTH:
+        raise ValueError(f"Nest metadata at most {MAX_METADATA_DEPTH} deep.")
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except (ValueError, UnicodeEncodeError):
+        raise ValueError("Metadata holds a value that JSON cannot carry.") from None
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"Metadata is limited to {MAX_METADATA_BYTES:,} bytes; this is {size:,}.")
+    if "\\u0000" in json.dumps(value):
+        raise ValueError("Metadata may not hold NUL characters.")  # PostgreSQL's jsonb cannot store them
+    json.loads(text, parse_int=_check_number, parse_float=_check_number)
+    return value
+
+
+def _check_number(digits: str) -> None:
+    # PostgreSQL's jsonb writes every digit out: 1e308 would come back as 309 of them, past any bound on bytes.
+    size = abs(float(digits))
+    if size and not MIN_METADATA_NUMBER <= size < MAX_METADATA_NUMBER:
+        raise ValueError("Metadata holds a number that backends could not read; write it as text.")
+
+
+def _depth(value: object) -> int:
+    children: Iterable[object] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    deepest, level = 1, [iter(children)]
+    while level:  # a loop, so that hostile nesting cannot exhaust the stack
+        for child in level[-1]:
+            if isinstance(child, dict | list):
+                level.append(iter(child.values() if isinstance(child, dict) else child))
+                deepest = max(deepest, len(level))
+                break
+        else:
+            level.pop()
+    return deepest
+
+
+class _Twice(Exception):
+    pass

@@ -1,0 +1,34 @@
+"""What the operator calls an organization, and tells backends of it."""
+
+from typing import Any
+
+from django.db import migrations, models
+
+
+def wait_briefly(apps: Any, schema_editor: Any) -> None:
+    """Fail soon rather than hold up every validation behind a lock that is waited for."""
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("SET LOCAL lock_timeout = '5s'")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("portal", "0009_unwanted_mails")]
+    operations = [
+        migrations.RunPython(wait_briefly, migrations.RunPython.noop),
+        migrations.AddField(
+            model_name="organization",
+            name="external_id",
+            field=models.CharField(blank=True, max_length=200, null=True, unique=True),
+        ),
+        migrations.AddField(
+            model_name="organization",
+            name="operator_metadata",
+            field=models.JSONField(blank=True, db_default={}, default=dict),
+        ),
+        migrations.AddConstraint(
+            model_name="organization",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("external_id", ""), _negated=True), name="organization_external_id_not_empty"
+            ),
+        ),
+    ]

@@ -1,0 +1,71 @@
+"""What metadata and external ids may hold."""
+
+import pytest
+
+from portal import metadata
+
+
+def _nested(depth: int) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for _ in range(depth - 1):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        "text",
+        None,
+        _nested(9),
+        _nested(5000),
+        {"a": "x" * 5000},
+        {"a": float("nan")},
+        {"a": 1e308},
+        {"a": [-1e-300]},
+        {"a": 10**20},
+        {"a": 10**400},
+        {"a": "\x00"},
+        {"a": "\ud800"},
+    ],
+)
+def test_metadata_that_cannot_be_kept_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match=r"etadata"):
+        metadata.clean_metadata(value)
+
+
+def test_numbers_of_everyday_size_are_taken() -> None:
+    value = {"plan": [2**64 - 1, -(2**63), 0, 0.0, -0.05, 1e-9]}
+    assert metadata.clean_metadata(value) == value
+
+
+def test_metadata_of_depth_eight_is_taken() -> None:
+    assert metadata.clean_metadata(_nested(8)) == _nested(8)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("", {}), (" \n", {}), ('{"plan": "gold"}', {"plan": "gold"}), ('{"é": [1]}', {"é": [1]})]
+)
+def test_metadata_is_read_as_it_is_spelled(text: str, value: dict[str, object]) -> None:
+    assert metadata.parse_metadata(text) == value
+    assert metadata.parse_metadata(metadata.spell_metadata(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("{", "not JSON"), ("[" * 99_999, "not JSON"), ('{"a": 1, "a": 2}', "twice"), ("[]", "object")]
+)
+def test_what_is_no_metadata_is_said(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        metadata.parse_metadata(text)
+
+
+@pytest.mark.parametrize(("text", "kept"), [("", None), ("  ", None), (" crm 42 ", "crm 42"), ("é" * 200, "é" * 200)])
+def test_an_external_id_is_kept_as_it_is_but_for_outer_spaces(text: str, kept: str | None) -> None:
+    assert metadata.clean_external_id(text) == kept
+
+
+@pytest.mark.parametrize("text", ["a" * 201, "a\nb", "a\x00b", "a\u202eb", "a\u200bb", "\ud800", "a\xa0b", "a\x7f"])
+def test_an_external_id_that_cannot_be_printed_or_is_too_long_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\."):
+        metadata.clean_external_id(text)
