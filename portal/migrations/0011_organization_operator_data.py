@@ -12,7 +12,7 @@ def wait_briefly(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0009_unwanted_mails")]
+    dependencies = [("portal", "0010_audit_seals")]
     operations = [
         migrations.RunPython(wait_briefly, migrations.RunPython.noop),
         migrations.AddField(

@@ -42,5 +42,5 @@ def rename(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("portal", "0010_audit_seals")]
+    dependencies = [("portal", "0011_organization_operator_data")]
     operations = [migrations.RunPython(rename, migrations.RunPython.noop)]

@@ -25,5 +25,5 @@ def rename(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("oauth", "0002_client_service_account"), ("portal", "0001_initial")]
+    dependencies = [("oauth", "0003_client_operator_metadata"), ("portal", "0001_initial")]
     operations = [migrations.RunPython(rename, migrations.RunPython.noop)]
