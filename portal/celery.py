@@ -50,14 +50,24 @@ class PatientScheduler(Scheduler):
 
     def apply_async(self, entry: ScheduleEntry, producer: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Send the task, if there is room."""
-        waiting = producer.channel.queue_declare(queue=self.app.conf.task_default_queue).message_count
-        if waiting < MAX_WAITING:
-            self._is_told = False
-            return super().apply_async(entry, producer, *args, **kwargs)
+        try:
+            waiting = producer.channel.queue_declare(queue=self.app.conf.task_default_queue).message_count
+            if waiting < MAX_WAITING:
+                self._is_told = False
+                return super().apply_async(entry, producer, *args, **kwargs)
+        except Exception:
+            self._reconnect()
+            raise
         if not self._is_told:  # once a spell
             log.warning("tasks.nobody_works", extra={"waiting": waiting})
             self._is_told = True
         return None
+
+    def _reconnect(self) -> None:
+        """Make the next message use a new connection: after a failover the old one leads to a server that refuses."""
+        self.connection.close()
+        for name in ("producer", "connection"):
+            self.__dict__.pop(name, None)
 
 
 app = Celery("latchkey")
@@ -71,6 +81,7 @@ app.conf.update(
     task_time_limit=300,
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
+    broker_channel_error_retry=True,  # a broker that refuses writes, as after a failover, must not end the worker
     timezone="UTC",
     beat_scheduler=PatientScheduler,
     # What was not fetched by the time the next is due is dropped: once is enough.
