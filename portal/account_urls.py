@@ -7,9 +7,10 @@ from django.urls import path
 from portal import account_views, factor_views
 
 OURS = {"account_email_verification_sent", "account_reauthenticate", "account_set_password"}
+UNUSED = {"account_request_reauthentication_code", "account_confirm_reauthentication_code"}
 
 urlpatterns = [
-    *(pattern for pattern in account_patterns if pattern.name not in OURS),
+    *(pattern for pattern in account_patterns if pattern.name not in OURS | UNUSED),
     path("confirm-email/", account_views.EnterCodeView.as_view(), name="account_email_verification_sent"),
     path("reauthenticate/", factor_views.PasswordAgainView.as_view(), name="account_reauthenticate"),
     path("password/set/", account_views.SetPasswordView.as_view(), name="account_set_password"),

@@ -104,6 +104,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         """Where there is a second factor, it is what is asked for: whoever has learnt the password cannot remove it."""
         ways: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        ways = [way for way in ways if way["id"] in ASK_FOR]
         strong = [way for way in ways if way["id"] != "reauthenticate"]
         if is_mfa_enabled(user, reauthentication.SECOND_FACTORS):
             ways = strong

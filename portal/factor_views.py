@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
-from allauth.account import views as account_views
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.models import Login
 from allauth.account.utils import get_next_redirect_url
+from allauth.account.views import ReauthenticateView
 from allauth.mfa.base import views as base_views
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as code_views
@@ -166,20 +166,25 @@ class SecondStepView(base_views.AuthenticateView):
         return context | {"passkey_options": _as_json(options), "has_passkey": bool(options.get("allowCredentials"))}
 
 
-class _Resumes(account_views.BaseReauthenticateView):
+class _Resumes:
+    """Stands before allauth's view: what was shown is noted there, then what was held is done."""
+
+    request: HttpRequest
+
     def form_valid(self, form: Any) -> HttpResponseBase:
-        return reauthentication.resume(self.request) or super().form_valid(form)
+        answer: HttpResponseBase = super().form_valid(form)  # type: ignore[misc]  # the view that comes next has it
+        return reauthentication.resume(self.request) or answer
 
 
-class PasswordAgainView(account_views.ReauthenticateView, _Resumes):
+class PasswordAgainView(_Resumes, ReauthenticateView):
     """The password, once more."""
 
 
-class CodeAgainView(base_views.ReauthenticateView, _Resumes):
+class CodeAgainView(_Resumes, base_views.ReauthenticateView):
     """A code, once more."""
 
 
-class PasskeyAgainView(webauthn_views.ReauthenticateWebAuthnView, _Resumes):
+class PasskeyAgainView(_Resumes, webauthn_views.ReauthenticateWebAuthnView):
     """A passkey, once more."""
 
     def get_context_data(self, **kwargs: Any) -> Context:

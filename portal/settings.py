@@ -229,6 +229,7 @@ ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")  # a code from a mail would stand in for a second factor
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
 # Who may guess how often: portal/throttle.py.
 ACCOUNT_RATE_LIMITS = {

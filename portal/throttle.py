@@ -20,9 +20,9 @@ COOKIE_AGE_S: Final = 400 * 24 * 3600  # as long as browsers keep one
 MAX_ACCOUNTS: Final = 8
 SALT: Final = "portal.throttle"
 APP: Final = "allauth.account"
-CODE_WAITS: Final = (
-    "A code was sent to this address a moment ago. Wait 10 seconds before you ask for another.",
-    "Twenty codes were sent to this address within a day. Ask for another tomorrow.",
+CODE_WAIT: Final = (
+    "A code was sent to this address a moment ago. Wait 10 seconds before you ask for another; at most 20 are sent in a"
+    " day."
 )
 PASSWORD_ALONE_OPENS_NOTHING: Final = "password_alone_opens_nothing"  # noqa: S105  # an attribute of the request
 
@@ -79,13 +79,9 @@ def may_mail_reset(request: HttpRequest, login: str) -> bool:
 
 
 def wait_for_code(request: HttpRequest, email: str) -> str:
-    """Why no other code may be mailed to the address now, and until when; empty where one may."""
-    rates = str(settings.ACCOUNT_RATE_LIMITS["confirm_email"]).split(",")
-    for rate, words in zip(rates, CODE_WAITS, strict=True):
-        config, key = {"confirm_email": rate}, email.lower()
-        if not ratelimit.consume(request, app=APP, action="confirm_email", config=config, key=key, dry_run=True):
-            return words
-    return ""
+    """Why no other code may be mailed to the address now, in words; empty where one may."""
+    may_be = ratelimit.consume(request, app=APP, action="confirm_email", key=email.lower(), dry_run=True)
+    return "" if may_be else CODE_WAIT
 
 
 def forgive(request: HttpRequest, login: str, *, address: str) -> None:
