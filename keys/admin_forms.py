@@ -87,7 +87,7 @@ class ApiForm(forms.Form):
         label="Rate limit ceiling",
         required=False,
         widget=forms.Textarea({"rows": 2}),
-        help_text="For each key or client, whatever limits of its own it has: the tightest limit wins. Written alike.",
+        help_text="For every key and client besides its own limits: the tightest wins. Written in the same way.",
     )
     signing_algorithm = forms.TypedChoiceField(
         choices=SigningAlgorithm.choices,

@@ -108,8 +108,8 @@ def spell_rate_limit(limit: RateLimit) -> str:
 
 
 def rate_words(rate_limits: Iterable[RateLimit]) -> str:
-    """``100 requests in 60 s, 10,000 requests in 86,400 s``; empty for none."""
-    return ", ".join(
+    """``100 requests in 60 s and 10,000 requests in 86,400 s``; empty for none."""
+    return " and ".join(
         f"{limit['limit']:,} {'request' if limit['limit'] == 1 else 'requests'} in {limit['window_s']:,} s"
         for limit in rate_limits
     )

@@ -40,6 +40,7 @@ class OrganizationNotesForm(OperatorMetadataForm):
         label="External id",
         required=False,
         max_length=MAX_EXTERNAL_ID_CHARS,
+        widget=forms.TextInput({"class": "vTextField"}),
         help_text="What your other systems call it, such as a customer number. No two organizations have the same.",
     )
 

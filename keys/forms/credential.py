@@ -51,7 +51,7 @@ class CredentialForm(forms.Form):
         required=False,
         max_length=MAX_METADATA_CHARS,
         widget=lines_of(3, '{"team": "billing"}'),
-        help_text="A JSON object that backends are handed with each answer, as yours.",
+        help_text="A JSON object that backends are told with each answer, as your own words.",
     )
     note = forms.CharField(
         label="Where will it be stored?",
