@@ -91,12 +91,14 @@ class Grant(models.Model):
 class StatusList(models.Model):
     """A Token Status List; ``pk`` is the number in its address and is never used again.
 
-    Slots are handed out in order and published under indexes that ``oauth.status`` scatters by the seed.
+    Slots are handed out in order and published under indexes that ``oauth.status`` scatters by the seed. From
+    ``struck_at`` on, every place is refused: after a restore nobody knows which were given.
     """
 
     seed = models.BinaryField(max_length=32, default=new_seed, editable=False)
     next_slot = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
+    struck_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         constraints: ClassVar = [

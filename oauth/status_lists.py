@@ -3,6 +3,7 @@
 import base64
 import gzip
 import zlib
+from datetime import timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -11,13 +12,17 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.utils import timezone
 from msgspec import Struct
 
-from oauth.models import Grant, RevokedToken, StatusBlock, StatusList
-from oauth.status import AGGREGATION_PATH, BITS, Span, Status, packed
+from keys.limits import MAX_TOKEN_LIFETIME_S
+from oauth.models import CLOCKS_DIFFER, Grant, RevokedToken, StatusBlock, StatusList
+from oauth.status import AGGREGATION_PATH, BITS, LIST_SIZE, Span, Status, packed
 from oauth.tokens import Signer, mint
 
 TYPE = "statuslist+jwt"
 TTL_S = 60  # for how long a verifier may keep it, if it asks no sooner
 EXPIRES_S = 3600
+STRUCK_FOR = (
+    timedelta(seconds=MAX_TOKEN_LIFETIME_S) + 2 * CLOCKS_DIFFER
+)  # then every token with a place in it has expired
 _INVALID = Q(client__revoked_at__isnull=False) | Q(generation__lt=F("client__generation")) | Q(is_granted=False)
 _SUSPENDED = (
     Q(client__disabled_at__isnull=False)
@@ -76,13 +81,18 @@ def address_of(number: int) -> str:
 
 
 def read_numbers() -> frozenset[int]:
-    """The lists that a token may be in that is still alive."""
-    live = StatusBlock.objects.filter(ends_at__gt=timezone.now())
-    return frozenset(live.order_by().values_list("status_list", flat=True).distinct())
+    """The lists that a token may be in that has not expired."""
+    now = timezone.now()
+    live = StatusBlock.objects.filter(ends_at__gt=now).order_by().values_list("status_list", flat=True)
+    struck = StatusList.objects.filter(struck_at__gt=now - STRUCK_FOR).values_list("pk", flat=True)
+    return frozenset(live.distinct()) | frozenset(struck)
 
 
 def read_facts(number: int) -> Facts:
     """What is to be said in a list that exists."""
+    listed = StatusList.objects.get(pk=number)
+    if listed.struck_at is not None:
+        return Facts(bytes(listed.seed), (Span(0, LIST_SIZE, Status.INVALID),), ())
     # Before the blocks: revoking all raises the generation and drops these rows in one commit, and one of two is seen.
     revoked = tuple(RevokedToken.objects.filter(status_list=number).order_by("index").values_list("index", flat=True))
     is_granted = Exists(Grant.objects.filter(client=OuterRef("client"), api=OuterRef("api")))
@@ -93,8 +103,7 @@ def read_facts(number: int) -> Facts:
     )
     blocks = StatusBlock.objects.filter(status_list=number).alias(is_granted=is_granted).annotate(status=status)
     spans = blocks.exclude(status=Status.VALID).order_by("first").values_list("first", "count", "status")
-    seed = bytes(StatusList.objects.values_list("seed", flat=True).get(pk=number))
-    return Facts(seed, tuple(Span(*span) for span in spans), revoked)
+    return Facts(bytes(listed.seed), tuple(Span(*span) for span in spans), revoked)
 
 
 def build(facts: Facts) -> Content:

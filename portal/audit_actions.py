@@ -77,3 +77,4 @@ class AuditAction(StrEnum):
     SIGNING_KEY_DROPPED = "signing_key.dropped"
     SECRETS_REDIGESTED = "secrets.redigested"
     AUDIT_PRUNED = "audit.pruned"
+    DATABASE_RESTORED = "database.restored"

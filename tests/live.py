@@ -81,11 +81,12 @@ def manage(environ: Mapping[str, str], *arguments: str, within_s: float = 120) -
 
 
 @contextmanager
-def database() -> Iterator[str]:
-    """The URL of a migrated database of its own in the run's PostgreSQL."""
+def database(*, is_empty: bool = False) -> Iterator[str]:
+    """The URL of a migrated database of its own in the run's PostgreSQL, or of one without any table."""
     name = f"live_{uuid.uuid4().hex}"
+    template = "template0" if is_empty else migrated()
     with psycopg.connect(_in_cluster("postgres"), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{migrated()}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
             yield _in_cluster(name)
         finally:

@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 Announced = list[tuple[str, set[bytes] | None]]  # the id of each message, and the processes that have yet to hear it
 
 
+class CopiesNotReached(Exception):
+    """Redis, where the shared copies lie, does not answer."""
+
+
 def flush(names: Iterable[str]) -> Pending | None:
     """Have every process forget the names: None once all have, else the time by which no old copy can be left.
 
@@ -66,6 +70,27 @@ def announce(names: Iterable[str]) -> bool:
         log.warning("invalidation.not_announced", extra={"error": type(exc).__name__})
         return False
     return True
+
+
+def forget_all_copies() -> int:
+    """Delete every shared copy, of whatever name; how many processes hold a lease, and so may have copies of their own.
+
+    Raises CopiesNotReached. Without Redis there are neither.
+    """
+    if not settings.REDIS_URL:
+        return 0
+    try:
+        with _client() as client:
+            for pattern in copy_keys(["*"]):
+                keys = list(client.scan_iter(pattern, count=NAMES_A_SCRIPT))
+                for first in range(0, len(keys), NAMES_A_SCRIPT):
+                    client.unlink(*keys[first : first + NAMES_A_SCRIPT])
+            seconds, microseconds = client.time()
+            rows = client.hgetall(REGISTER)
+    except RedisError as exc:
+        raise CopiesNotReached from exc
+    now_ms = seconds * 1000 + microseconds // 1000
+    return sum(row not in {b"run", b"born"} and float(until) > now_ms for row, until in rows.items())
 
 
 def _tell(names: Sequence[str]) -> None:

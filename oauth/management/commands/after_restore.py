@@ -1,0 +1,39 @@
+"""``manage.py after_restore``: what a restored database needs before it is served."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from keys.validation.invalidation import CopiesNotReached, forget_all_copies
+from oauth.services.restores import settle_restore
+from portal.audit import COMMAND
+from portal.served import served_at
+
+
+class Command(BaseCommand):
+    """Ends what a backup brings back to life."""
+
+    help = (
+        "After a restore, before anything is served: refuse every access token, end every session, and leave out the "
+        "places in status lists that may have been given since the backup."
+    )
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Do it, and say what only the operator can do."""
+        self._refuse_while_served()
+        settled = settle_restore(by=COMMAND, now=timezone.now())
+        self.stdout.write(
+            f"All tokens of {settled.clients} clients are refused, {settled.sessions} sessions have ended, and new"
+            " signing keys sign.\nNot known here: what was revoked, paused or rolled since the backup. Do it again: see"
+            ' "Backup, restore" in the README.'
+        )
+
+    def _refuse_while_served(self) -> None:
+        """Processes keep copies of what was before the restore; shared ones are dropped here, their own with them."""
+        try:
+            serving = forget_all_copies()
+        except CopiesNotReached:
+            raise CommandError("Redis does not answer. Start it, and run this again.") from None
+        if serving or served_at():
+            raise CommandError("Web processes are running, with copies from before the restore. Stop them first.")
