@@ -24,13 +24,19 @@ TEMPLATES = {
 }
 
 
-def send_due(*, now: datetime) -> None:
-    """Mail up to a batch of notices that were not sent yet; those that could not be mailed for three days are left."""
+def send_due(*, now: datetime) -> int:
+    """Mail up to a batch of notices that were not sent yet, and return how many were tried.
+
+    Those that could not be mailed for three days are left.
+    """
+    tried = 0
     due = Notice.objects.filter(sent_at=None, created_at__gt=now - TRY_FOR).order_by("pk")
     for notice in due.select_related("key__organization", "key__api", "key__owner")[:BATCH]:
         # Claimed before it is sent: two sweeps at once send one mail, and a crash in between sends none.
         if Notice.objects.filter(pk=notice.pk, sent_at=None).update(sent_at=now):
             _send_or_give_back(notice)
+            tried += 1
+    return tried
 
 
 def _send_or_give_back(notice: Notice) -> None:

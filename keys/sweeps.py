@@ -1,4 +1,4 @@
-"""What runs on schedule, in bounded batches. Two at once, or one that comes late, do no harm."""
+"""What runs on schedule, in bounded batches; each says how much it did. Two at once, or a late one, do no harm."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -27,16 +27,18 @@ WARNINGS = {
 }
 
 
-def record_endings(*, now: datetime) -> None:
+def record_endings(*, now: datetime) -> int:
     """Write down expired keys and ended secrets, each once, and have their owners told."""
-    for record in (record_expired_keys, record_ended_key_secrets, record_ended_api_secrets):
-        in_batches(partial(record, now=now))
+    endings = (record_expired_keys, record_ended_key_secrets, record_ended_api_secrets)
+    recorded = sum(in_batches(partial(record, now=now)) for record in endings)
     enqueue_after_commit("keys.tasks.send_notices")
     note_sweep("record_endings", ended_at=now)
+    return recorded
 
 
-def write_notices(*, now: datetime) -> None:
+def write_notices(*, now: datetime) -> int:
     """Note each key that is within seven days, or one day, of its end; an instant is noted once."""
+    written = 0
     soon = ApiKey.objects.filter(expires_at__gt=now, revoked_at=None)
     for kind, ahead in WARNINGS.items():
         shorter = [other for other in WARNINGS.values() if other < ahead]
@@ -45,47 +47,56 @@ def write_notices(*, now: datetime) -> None:
         last = 0
         while batch := list(due.filter(pk__gt=last).prefetch_related("notices")[:BATCH]):
             last = batch[-1].pk
-            Notice.objects.bulk_create(
-                [
-                    Notice(key=key, kind=kind, about=key.expires_at.isoformat())
-                    for key in batch
-                    if key.expires_at and key.created_at <= key.expires_at - ahead and not _is_noted(key, kind)
-                ],
-                ignore_conflicts=True,  # another sweep was first
-            )
+            wanted = [
+                Notice(key=key, kind=kind, about=key.expires_at.isoformat())
+                for key in batch
+                if key.expires_at and key.created_at <= key.expires_at - ahead and not _is_noted(key, kind)
+            ]
+            Notice.objects.bulk_create(wanted, ignore_conflicts=True)  # another sweep may have been first
+            written += len(wanted)
+    return written
 
 
-def remind_invited(*, now: datetime) -> None:
+def remind_invited(*, now: datetime) -> int:
     """Mail those whose invitations are about to end, each once."""
-    in_batches(partial(invitations.remind_invited, now=now))
+    return in_batches(partial(invitations.remind_invited, now=now))
 
 
-def prune_usage(*, now: datetime) -> None:
+def prune_usage(*, now: datetime) -> int:
     """Drop counts, and the addresses that calls came from, past the retention; and batches that cannot come again."""
     kept_since = now - settings.USAGE_RETENTION
-    _drop(Usage.objects.filter(hour__lt=kept_since))
-    _drop(Caller.objects.filter(last_seen_at__lt=kept_since))
-    _drop(UsageBatch.objects.filter(folded_at__lt=now - IDS_KEPT))
+    return (
+        _drop(Usage.objects.filter(hour__lt=kept_since))
+        + _drop(Caller.objects.filter(last_seen_at__lt=kept_since))
+        + _drop(UsageBatch.objects.filter(folded_at__lt=now - IDS_KEPT))
+    )
 
 
-def prune_leftovers(*, now: datetime) -> None:
+def prune_leftovers(*, now: datetime) -> int:
     """Drop sessions that are over, and what tells a form that is sent again once nobody has it open any more."""
-    _drop(Session.objects.filter(expire_date__lt=now))
-    _drop(Submission.objects.filter(created_at__lt=now - FORMS_STAY_OPEN))
+    sessions = _drop(Session.objects.filter(expire_date__lt=now))
+    return sessions + _drop(Submission.objects.filter(created_at__lt=now - FORMS_STAY_OPEN))
 
 
-def _drop(rows: QuerySet[Row]) -> None:
+def _drop(rows: QuerySet[Row]) -> int:
     def drop(*, limit: int) -> int:
         return rows.filter(pk__in=list(rows.values_list("pk", flat=True)[:limit])).delete()[0]
 
-    in_batches(drop, of=DROPPED_AT_ONCE)
+    return in_batches(drop, of=DROPPED_AT_ONCE)
 
 
-def in_batches(work: Callable[..., int], *, of: int = BATCH) -> None:
-    """Do the work, which says how many rows it did, until it finds less than a batch, or often enough for one run."""
+def in_batches(work: Callable[..., int], *, of: int = BATCH) -> int:
+    """Do the work, which says how many rows it did, until it finds less than a batch, or often enough for one run.
+
+    Returns how many rows that was.
+    """
+    done = 0
     for _ in range(MAX_BATCHES):
-        if work(limit=of) < of:
-            return
+        rows = work(limit=of)
+        done += rows
+        if rows < of:
+            break
+    return done
 
 
 def _is_noted(key: ApiKey, kind: Notice.Kind) -> bool:

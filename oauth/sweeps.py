@@ -1,4 +1,4 @@
-"""What runs on schedule, in bounded batches. Two at once, or one that comes late, do no harm."""
+"""What runs on schedule, in bounded batches; each says how much it did. Two at once, or a late one, do no harm."""
 
 from datetime import datetime
 from functools import partial
@@ -11,19 +11,20 @@ from portal.audit import SYSTEM
 from portal.sweep_runs import note_sweep
 
 
-def rotate_keys(*, now: datetime) -> None:
+def rotate_keys(*, now: datetime) -> int:
     """Publish the next signing keys where they are due, and erase what signs no more."""
-    rotate_signing_keys(by=SYSTEM, now=now)
-    forget_private_halves(now=now)
+    made = rotate_signing_keys(by=SYSTEM, now=now).made
+    erased = forget_private_halves(now=now)
     note_sweep("rotate_signing_keys", ended_at=now)
+    return len(made) + erased
 
 
-def record_endings(*, now: datetime) -> None:
+def record_endings(*, now: datetime) -> int:
     """Write down clients' ended secrets, each once."""
-    in_batches(partial(record_ended_client_secrets, now=now))
+    return in_batches(partial(record_ended_client_secrets, now=now))
 
 
-def prune_tokens(*, now: datetime) -> None:
+def prune_tokens(*, now: datetime) -> int:
     """Drop what is remembered of tokens that have expired."""
-    in_batches(partial(prune_revoked_tokens, now=now))
-    in_batches(partial(prune_status_blocks, now=now))
+    tokens = in_batches(partial(prune_revoked_tokens, now=now))
+    return tokens + in_batches(partial(prune_status_blocks, now=now))

@@ -1,4 +1,7 @@
-"""What the worker runs on schedule (portal/celery.py); each is a shell around a sweep."""
+"""What the worker runs on schedule (portal/celery.py); each is a shell around a sweep, and returns how much it did.
+
+One that did nothing leaves no line in the log (portal/logs.py).
+"""
 
 from celery import shared_task
 from django.utils import timezone
@@ -7,18 +10,18 @@ from oauth import sweeps
 
 
 @shared_task
-def rotate_signing_keys() -> None:
+def rotate_signing_keys() -> int:
     """Publish the next signing keys where they are due."""
-    sweeps.rotate_keys(now=timezone.now())
+    return sweeps.rotate_keys(now=timezone.now())
 
 
 @shared_task
-def record_endings() -> None:
+def record_endings() -> int:
     """Write down which clients' secrets have ended."""
-    sweeps.record_endings(now=timezone.now())
+    return sweeps.record_endings(now=timezone.now())
 
 
 @shared_task
-def prune_tokens() -> None:
+def prune_tokens() -> int:
     """Drop what is remembered of tokens that have expired."""
-    sweeps.prune_tokens(now=timezone.now())
+    return sweeps.prune_tokens(now=timezone.now())

@@ -19,6 +19,10 @@ LOGGERS_OF_OTHERS = (
     "_granian",
     "granian.access",
 )
+# What Celery says of each task before it has run: six lines a second of a portal that has nothing to do.
+BEFORE_A_TASK = ("celery.beat", "celery.worker.strategy")
+OF_A_TASK = "celery.app.trace"
+NOTHING = frozenset({"None", "0"})
 WHOLE_REQUESTS = ("request", "socket")  # what Django adds to its records: the repr shows the query string
 
 
@@ -29,6 +33,16 @@ class QuietFailureHandler(logging.StreamHandler[Any]):
         """Say where the unusable record came from, and nothing of what it held."""
         kind = sys.exc_info()[0]
         sys.stderr.write(f"log record lost ({kind.__name__ if kind else 'error'}): {record.pathname}:{record.lineno}\n")
+
+
+class WorkDone(logging.Filter):
+    """Of tasks that went through, lets those be told that did something: they return how much."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is worth a line."""
+        if record.name != OF_A_TASK or record.levelno != logging.INFO or not isinstance(record.args, dict):
+            return True
+        return record.args.get("return_value") not in NOTHING
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> MutableMapping[str, Any]:
@@ -62,9 +76,11 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     )
+    is_quiet = level != "DEBUG"
     return {
         "version": 1,
         "disable_existing_loggers": False,
+        "filters": {"work done": {"()": WorkDone}},
         "formatters": {
             "structured": {
                 "()": structlog.stdlib.ProcessorFormatter,
@@ -78,10 +94,17 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
                 ],
             }
         },
-        "handlers": {"stderr": {"()": QuietFailureHandler, "formatter": "structured"}},
+        "handlers": {
+            "stderr": {
+                "()": QuietFailureHandler,
+                "formatter": "structured",
+                "filters": ["work done"] if is_quiet else [],
+            }
+        },
         "root": {"handlers": ["stderr"], "level": level},
         # Each hands its records to the root's handler and keeps none of its own.
         "loggers": {name: {"handlers": [], "propagate": True} for name in LOGGERS_OF_OTHERS}
+        | {name: {"level": "WARNING" if is_quiet else level} for name in BEFORE_A_TASK}
         | {
             "django.db.backends": {"level": "INFO"},  # at DEBUG it writes statements with their parameters
             "django.request": {"level": "ERROR"},  # each request has its line already; a bug still has its traceback

@@ -41,19 +41,26 @@ def hand_on(batch: Batch) -> None:
     fold([batch])
 
 
-def work() -> None:
-    """Fold what waits, and leave a sign of it: what the worker runs each second."""
-    fold_queued()
+def work() -> int:
+    """Fold what waits, and leave a sign of it: what the worker runs each second. Returns how many batches it was."""
+    folded = fold_queued()
     with _client() as client:
         client.set(AT_WORK, 1, px=AT_WORK_MS)
+    return folded
 
 
-def fold_queued() -> None:
-    """Fold what waits in the queue. Two at once do no harm. Raises django.db.Error or RedisError."""
+def fold_queued() -> int:
+    """Fold what waits in the queue, and return how many batches. Two at once do no harm.
+
+    Raises django.db.Error or RedisError.
+    """
+    folded = 0
     with _client() as client:
         while entries := client.xrange(QUEUE, count=BATCHES_A_FOLD):
             _fold([fields.get(b"batch", b"") for _, fields in entries])
             client.xdel(QUEUE, *(entry_id for entry_id, _ in entries))
+            folded += len(entries)
+    return folded
 
 
 def _is_queued(entry: bytes) -> bool:

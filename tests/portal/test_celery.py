@@ -23,7 +23,7 @@ def test_messages_are_json_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", celery.SCHEDULE)
 def test_every_scheduled_task_exists_and_runs_when_there_is_nothing_to_do(db: None, name: str) -> None:
     import_module(name.rpartition(".")[0])
-    celery.app.tasks[name].delay()
+    assert celery.app.tasks[name].delay().result == 0  # so that the log stays silent
 
 
 def test_what_a_dead_worker_left_behind_lapses_by_the_time_the_next_is_due() -> None:

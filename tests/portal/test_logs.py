@@ -179,3 +179,25 @@ def test_for_people_it_is_lines_of_text_with_the_same_masking() -> None:
     assert "event" in stream.getvalue()
     assert "RuntimeError" in stream.getvalue()
     assert SECRET not in stream.getvalue()
+
+
+@pytest.mark.parametrize(("level", "told"), [("INFO", {"did something", "failed"}), ("DEBUG", None)])
+def test_a_scheduled_task_that_found_nothing_to_do_says_nothing_at_info(level: str, told: set[str] | None) -> None:
+    stream, root = io.StringIO(), logging.getLogger()
+    kept = (root.handlers[:], root.level)
+    wanted = logs.configuration(level=level, as_json=True)
+    wanted["handlers"]["stderr"]["stream"] = stream
+    logging.config.dictConfig(wanted)
+    try:
+        logging.getLogger("celery.beat").info("due")
+        logging.getLogger("celery.worker.strategy").info("received")
+        trace = logging.getLogger("celery.app.trace")
+        for name, done in (("did nothing", "0"), ("says nothing", "None"), ("did something", "3")):
+            trace.info("%(name)s", {"name": name, "return_value": done})
+        trace.error("%(name)s", {"name": "failed", "return_value": "None"})
+    finally:
+        root.handlers[:], root.level = kept[0], kept[1]
+        for name in logs.BEFORE_A_TASK:
+            logging.getLogger(name).setLevel(logging.NOTSET)
+    said = {json.loads(line)["event"] for line in stream.getvalue().splitlines()}
+    assert said == (told or {"due", "received", "did nothing", "says nothing", "did something", "failed"})
