@@ -44,6 +44,11 @@ from tests.environment import ON_SQLITE
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
 NODE_FOLDER = Path(__file__).parent / "node"
 NODE = shutil.which("node") if (NODE_FOLDER / "node_modules").is_dir() else None
+NOT_INSTALLED = {
+    name: package
+    for name, package in {"PgBouncer": "pgbouncer", "Caddy": "caddy"}.items()
+    if not shutil.which(package, path=f"{os.environ['PATH']}:/usr/sbin")
+}
 _canary = watch()
 # The ordinary suite tests the engine on the database, as in embedded mode; the caches have tests of their own, with
 # processes that hold leases. Without any, each change would wait for what nobody can know.
@@ -90,6 +95,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(line)
     if not NODE and not ON_SQLITE:
         terminalreporter.write_line("Node's OAuth clients were skipped: run `npm ci` in tests/node to have them tried.")
+    if not ON_SQLITE:
+        for program, package in NOT_INSTALLED.items():
+            terminalreporter.write_line(f"{program} was not tried: install Debian's package {package}.")
     if not CHROMIUM and not ON_SQLITE:
         terminalreporter.write_line("Browser journeys were skipped: no Chromium was found on the PATH.")
 
