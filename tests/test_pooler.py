@@ -37,8 +37,8 @@ PAGES = (
 
 @pytest.fixture(scope="module")
 def pooled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[live.Live, dict[str, Any]]]:
-    """A portal that reaches its database through PgBouncer, migrated so too, and its demo data."""
-    with live.database(is_empty=True) as url:
+    """A portal that reaches its database through PgBouncer, as migrations do, and its demo data."""
+    with live.database() as url:
         try:
             pooler = start_pgbouncer(url, server_connections=SERVER_CONNECTIONS)
         except ServiceUnavailable as exc:

@@ -66,7 +66,10 @@ def _run(program: str, *arguments: str | Path) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A new folder for each portal."""
-    return iter([tmp_path / name for name in ("before", "after") if (tmp_path / name).mkdir() is None])
+    made = [tmp_path / name for name in ("before", "after")]
+    for each in made:
+        each.mkdir()
+    return iter(made)
 
 
 @pytest.mark.timeout(300)
