@@ -25,6 +25,7 @@ from portal.guard import guard, leave_streams  # noqa: E402  # Django is set up 
 from portal.http import is_machine  # noqa: E402  # Django is set up first
 from portal.page_threads import THREADS  # noqa: E402  # Django is set up first
 from portal.problems import Problem, ProblemType  # noqa: E402  # Django is set up first
+from portal.processes import raise_file_limit  # noqa: E402  # Django is set up first
 
 
 async def _nothing_here(_exchange: Exchange) -> Answer:
@@ -67,6 +68,7 @@ def _machine(path: str) -> AsgiApp:
 
 async def _live(receive: Receive, send: Send) -> None:
     await receive()  # lifespan.startup
+    raise_file_limit()
     lifespan.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()  # lifespan.shutdown

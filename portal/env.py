@@ -203,6 +203,13 @@ def _brand(brand: str) -> str:
     return brand
 
 
+def _host(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        raise ValueError("must be an address to listen on, such as 0.0.0.0 or ::") from None
+
+
 def _signup(value: str) -> str:
     if value in {"open", "invite"}:
         return value
@@ -261,6 +268,7 @@ class Production(Env):
     email_url: Annotated[SecretStr, AfterValidator(_email_url)]
     trusted_proxies: Networks = ()
     plain_http_networks: Networks = ()
+    web_host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     log_level: LogLevel = "INFO"
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -10,7 +11,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+# How the web server is started, by us and in the README and the image. Its "backpressure" counts connections, idle ones
+# too, so it is far above their number: work is bounded inside the app. A connection that sends no whole request head
+# within 6 s of its last answer is closed; a head holds at most 32 KiB. HTTP/1 alone: else silent connections stay.
+GRANIAN = (
+    "granian --interface asgi --http 1 --runtime-mode st --respawn-failed-workers --no-ws --backpressure 20000"
+    " --http1-header-read-timeout 6000 --http1-buffer-size 32768"
+)
 PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def web(*, workers: int, host: str, port: int, app: str = "portal.asgi:application") -> list[str]:
+    """The arguments of ``python -m`` that serve the app."""
+    return [*GRANIAN.split(), "--workers", str(workers), "--host", host, "--port", str(port), app]
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many connections open as the system lets it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def start(

@@ -42,6 +42,7 @@ else:
 
 # --- Where we are ------------------------------------------------------------------------------------------------
 PORT = ENV.port
+WEB_HOST = production.web_host if production else "127.0.0.1"
 PUBLIC_URL = production.public_url if production else f"http://localhost:{PORT}"
 ALLOWED_HOSTS = list(production.allowed_hosts) if production else ["localhost", "127.0.0.1", "[::1]"]
 TRUSTED_PROXIES = production.trusted_proxies if production else ()

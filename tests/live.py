@@ -138,8 +138,7 @@ def portal(
     port = free_port()
     environ = _environ(database_url) | {"PUBLIC_URL": f"http://localhost:{port}", "VAR_DIR": str(folder)} | settings
     shutil.copytree(_static_files(), folder / "static")
-    web = f"granian --interface asgi --runtime-mode st --workers {workers} --respawn-failed-workers --no-ws"
-    command = f"{web} --host 127.0.0.1 --port {port} {application}".split()
+    command = processes.web(workers=workers, host="127.0.0.1", port=port, app=application)
     with (folder / "web.log").open("wb") as log:
         process = processes.start(
             [sys.executable, "-um", *command], environ=environ, cwd=BASE_DIR, stdout=log, stderr=log

@@ -16,6 +16,7 @@ import yaml
 from django.conf import settings
 
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS, Production
+from portal.processes import GRANIAN
 from tests import environment, image
 
 INTERNAL = {"LATCHKEY_SERVED"}  # set by `manage.py serve` for its children
@@ -124,6 +125,14 @@ def test_the_logs_of_every_service_are_bounded(compose: dict[str, Any]) -> None:
 def test_the_database_is_not_taken_for_ready_while_its_first_start_prepares_it(compose: dict[str, Any]) -> None:
     test = compose["services"]["postgres"]["healthcheck"]["test"]
     assert "--host" in test  # the server of the preparation listens on a socket alone
+
+
+@pytest.mark.parametrize("file", ["README.md", "Dockerfile"])
+def test_the_web_server_is_started_everywhere_as_it_is_tested(file: str) -> None:
+    text = (BASE_DIR / file).read_text().replace("\\\n", " ")
+    (command,) = re.findall(r"granian (--interface .*) portal\.asgi:application", text)
+    given = set(re.findall(r"--[a-z0-9-]+(?: [a-z0-9]+)?", command))
+    assert given >= set(re.findall(r"--[a-z0-9-]+(?: [a-z0-9]+)?", GRANIAN))
 
 
 def test_the_image_runs_as_nobody_special() -> None:

@@ -22,7 +22,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from portal import processes
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
-from tests import devservices
+from tests import devservices, strangers
 from tests.canary import Canary
 from tests.devservices import Service, free_port, start_postgres, start_valkey
 from tests.environment import production
@@ -102,8 +102,7 @@ def prepare(folder: Path, **environ: str) -> Portal:
 def serving(portal: Portal, *, workers: int) -> Iterator[Server]:
     """The portal on granian, as production starts it."""
     port, log = free_port(), portal.folder / "granian.log"
-    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--runtime-mode", "st", "--no-ws"]
-    command += ["--workers", str(workers), "--respawn-failed-workers", "--port", str(port), "portal.asgi:application"]
+    command = [sys.executable, "-m", *processes.web(workers=workers, host="127.0.0.1", port=port)]
     environ = portal.environ | {"LATCHKEY_SERVED": "1", "PORT": str(port)}
     with log.open("ab") as out:
         process = processes.start(command, cwd=BASE_DIR, environ=environ, stdout=out, stderr=out)
@@ -245,6 +244,21 @@ def test_readers_that_never_read_stop_no_pages(embedded: Server) -> None:
             request = "GET /accounts/signup/ HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20
             silent.enter_context(closing(embedded.send(request)))
         assert client.get("/").status_code == 200
+
+
+def test_more_silent_connections_than_the_server_would_take_at_once_stop_nobody(embedded: Server) -> None:
+    with strangers.crowd(embedded.port, idle=1_200, half_open=600), embedded.client() as client:
+        assert embedded.validate(within_s=10).status_code == 200
+        assert client.get("/healthz").status_code == 200
+
+
+def test_connections_that_say_nothing_are_closed(embedded: Server) -> None:
+    said = ("", "GET / HTTP/1.1\r\nHost:", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    with ExitStack() as silent:
+        for connection in [silent.enter_context(closing(embedded.send(text))) for text in said]:
+            connection.settimeout(60)
+            while connection.recv(4096):
+                pass
 
 
 def test_an_underscored_header_forges_nothing(embedded: Server) -> None:

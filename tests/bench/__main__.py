@@ -48,9 +48,9 @@ TOKEN, INTROSPECTION = "warm, a token", "introspection"
 def bare(workers: int) -> Iterator[tuple[int, int]]:
     """The bare server: its port and its process."""
     port = free_port()
-    command = f"granian --interface asgi --runtime-mode st --workers {workers} --no-ws --host 127.0.0.1 --port {port}"
+    command = processes.web(workers=workers, host="127.0.0.1", port=port, app="tests.bench.bare:application")
     process = processes.start(
-        [sys.executable, "-m", *command.split(), "tests.bench.bare:application"],
+        [sys.executable, "-m", *command],
         environ=os.environ | {"BARE_BYTES": str(ANSWER_BYTES)},
         cwd=BASE_DIR,
         stdout=subprocess.DEVNULL,

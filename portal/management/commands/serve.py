@@ -21,7 +21,7 @@ from django.core.management.base import BaseCommand, CommandError
 from portal import processes
 from portal.served import FolderTaken, folder_held
 
-HOST = "127.0.0.1"  # a fleet that others reach starts its processes itself: see the README, "Production"
+ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where a server that listens everywhere is asked
 READY_WITHIN_S = 60
 POLL_S = 0.05
 Children = dict[str, "subprocess.Popen[bytes]"]
@@ -76,7 +76,8 @@ class Command(BaseCommand):
 
 def _refuse_a_taken_port() -> None:
     try:
-        socket.create_server((HOST, settings.PORT)).close()
+        family = socket.AF_INET6 if ":" in settings.WEB_HOST else socket.AF_INET
+        socket.create_server((settings.WEB_HOST, settings.PORT), family=family).close()
     except OSError:
         raise CommandError(f"Port {settings.PORT} is taken. Choose another: PORT=8001 make run") from None
 
@@ -102,10 +103,9 @@ def _emptied(folder: Path) -> Path:
 
 
 def _commands(workers: int) -> dict[str, list[str]]:
-    web = f"granian --interface asgi --runtime-mode st --workers {workers} --respawn-failed-workers --no-ws"
     celery, pool = "celery --quiet --app portal", "--pool solo" if settings.EMBEDDED else ""
     return {
-        "web": f"{web} --host {HOST} --port {settings.PORT} --log-level warning portal.asgi:application".split(),
+        "web": [*processes.web(workers=workers, host=settings.WEB_HOST, port=settings.PORT), "--log-level", "warning"],
         "worker": f"{celery} worker {pool} --without-gossip --without-mingle --without-heartbeat".split(),
         "beat": f"{celery} beat --pidfile=".split(),
     }
@@ -124,7 +124,8 @@ def _wait_until_ready(children: Children) -> None:
 
 
 def _is_ready() -> bool:
-    connection = http.client.HTTPConnection(HOST, settings.PORT, timeout=5)
+    host = ANY_HOST.get(settings.WEB_HOST, settings.WEB_HOST)
+    connection = http.client.HTTPConnection(host, settings.PORT, timeout=5)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == http.client.OK
