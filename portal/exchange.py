@@ -18,7 +18,7 @@ from portal.edge_settings import edge_settings
 from portal.problems import JSON, Problem, ProblemType
 from portal.proxies import client_address, is_https, is_within
 from portal.request_ids import request_id
-from portal.sending import ReaderTooSlow, send_whole
+from portal.sending import PIECE_BYTES, ReaderTooSlow, send_large
 
 MAX_AT_WORK = 1_000
 MAX_AGENT_BYTES = 512
@@ -123,7 +123,8 @@ class Exchange:
             raise unavailable() from None
         finally:
             AT_WORK.number += 1
-        _require_room(self._bounds)
+        if AT_WORK.number > MAX_AT_WORK:
+            _require_room(self._bounds)
         return body
 
     @property
@@ -161,7 +162,15 @@ class Endpoint:
         exchange = Exchange(scope, receive, self.bounds)
         AT_WORK.number += 1
         try:
-            answer = await self._answer(exchange)
+            if AT_WORK.number > MAX_AT_WORK:
+                _require_room(self.bounds)
+            _require_https(exchange, self.bounds.plain_http)
+            answer = await self._handler(exchange)
+        except Problem as problem:
+            answer = answer_problem(problem, exchange)
+        except Exception:  # no failure may let a call through, whatever it is
+            log.exception("request.failed", extra={"request_id": exchange.request_id, "path": exchange.path})
+            answer = answer_problem(unavailable(), exchange)
         finally:
             AT_WORK.number -= 1
         try:
@@ -171,17 +180,6 @@ class Endpoint:
         except ReaderTooSlow:
             log.info("answer.given_up", extra={"request_id": exchange.request_id})
 
-    async def _answer(self, exchange: Exchange) -> Answer:
-        try:
-            _require_room(self.bounds)
-            _require_https(exchange, self.bounds.plain_http)
-            return await self._handler(exchange)
-        except Problem as problem:
-            return answer_problem(problem, exchange)
-        except Exception:  # no failure may let a call through, whatever it is
-            log.exception("request.failed", extra={"request_id": exchange.request_id, "path": exchange.path})
-            return answer_problem(unavailable(), exchange)
-
 
 def endpoint(handler: Handler, bounds: Bounds) -> Endpoint:
     """The handler as an ASGI app, within these bounds."""
@@ -189,8 +187,8 @@ def endpoint(handler: Handler, bounds: Bounds) -> Endpoint:
 
 
 def _require_room(bounds: Bounds) -> None:
-    """Raise the 503 of a process that works on too many requests already; probes are answered all the same."""
-    if AT_WORK.number > MAX_AT_WORK and bounds.plain_http is not PlainHttp.ANYWHERE:
+    """Raise the 503 of a process that works on too many requests; probes are answered all the same."""
+    if bounds.plain_http is not PlainHttp.ANYWHERE:
         raise unavailable()
 
 
@@ -236,4 +234,9 @@ async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
         headers += [(name.encode(), value.encode()) for name, value in answer.headers]
     start = {"type": "http.response.start", "status": answer.status, "headers": headers}
     is_bare = exchange.method == "HEAD" or answer.status == 304
-    await send_whole(start, b"" if is_bare else answer.body, send, address=exchange.client_address)
+    body = b"" if is_bare else answer.body
+    if len(body) > PIECE_BYTES:
+        await send_large(start, body, send, address=exchange.client_address)
+    else:
+        await send(start)
+        await send({"type": "http.response.body", "body": body})

@@ -43,7 +43,7 @@ from portal.edge_settings import address_of
 from portal.page_threads import PagesBusy, PageThreads
 from portal.redaction import redact
 from portal.request_ids import request_id
-from portal.sending import PIECE_BYTES, ReaderTooSlow, send_stream, send_whole
+from portal.sending import PIECE_BYTES, ReaderTooSlow, send_large, send_stream
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ async def _answer(
     start = {**start, "headers": await not_before.reached(start["headers"])}
     try:
         if isinstance(content, bytes):
-            await send_whole(start, content, send, address=address)
+            await _send_whole(start, content, send, address=address)
         else:
             async with aclosing(_pieces(content, streams)) as pieces:
                 await send_stream(start, pieces, send)
@@ -164,6 +164,14 @@ async def _answer(
         log.info("page.given_up", extra={"path": redact(scope["path"])})
     except Exception:  # the answer has begun: without its end, the client sees that it is not whole
         log.exception("page.broke_off", extra={"path": redact(scope["path"])})
+
+
+async def _send_whole(start: Message, body: bytes, send: Send, *, address: str | None) -> None:
+    if len(body) > PIECE_BYTES:
+        await send_large(start, body, send, address=address)
+    else:
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
 
 
 async def _pieces(stream: HttpResponseBase, threads: Executor) -> AsyncGenerator[bytes, None]:

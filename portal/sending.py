@@ -16,16 +16,12 @@ class ReaderTooSlow(Exception):
     """The client does not take its answer. What is left is not sent, and the server ends the connection."""
 
 
-async def send_whole(start: Message, body: bytes, send: Send, *, address: str | None) -> None:
-    """Send a whole answer; raises OverBudget before anything is sent, or ReaderTooSlow.
+async def send_large(start: Message, body: bytes, send: Send, *, address: str | None) -> None:
+    """Send an answer larger than one piece; raises OverBudget before anything is sent, or ReaderTooSlow.
 
     A small body goes at once, into the buffers of the kernel. The server would keep a large one in memory until it is
     read, so that one goes piece by piece and is counted meanwhile.
     """
-    if len(body) <= PIECE_BYTES:
-        await send(start)
-        await send({"type": "http.response.body", "body": body})
-        return
     BUDGET.take(address, len(body))
     try:
         await send(start)

@@ -62,6 +62,16 @@ def test_a_form_reaches_django_through_the_guard() -> None:
     assert reply.status == 403  # without a CSRF token
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("path", "largest"), [("/accounts/login/", 2**16), ("/app/keys/new/", 2**18), ("/admin/login/", 2**20)]
+)
+def test_only_pages_that_need_it_read_more_than_64_kib(path: str, largest: int) -> None:
+    headers = [("host", "localhost"), ("content-type", "text/plain")]
+    assert ask(application, "POST", path, headers=headers, body=b"x" * largest).status != 413
+    assert ask(application, "POST", path, headers=headers, body=b"x" * (largest + 1)).status == 413
+
+
 def test_stopping_finishes_what_was_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     finished: list[str] = []
     monkeypatch.setattr(lifespan, "_at_stop", [lambda: finished.append("first"), lambda: finished.append("last")])

@@ -11,8 +11,9 @@ from pytest_django import Settings
 
 from keys.secret import Kind, generate
 from portal import exchange
-from portal.bodies import Message
+from portal.bodies import UNCOUNTED_BYTES, Message
 from portal.bounds import MAX_FORM_BYTES, Bounds, PlainHttp, Sender
+from portal.byte_budget import BUDGET, SHARE_BYTES
 from portal.exchange import AT_WORK, MAX_AT_WORK, Answer, Endpoint, Exchange, endpoint
 from tests.asgi import Reply, ask, send
 
@@ -136,6 +137,23 @@ def test_bodies_that_do_not_come_are_no_work(monkeypatch: pytest.MonkeyPatch) ->
 
     assert asyncio.run(story()) == 200
     assert AT_WORK.number == 0
+
+
+def test_bodies_that_arrive_are_counted_and_past_the_clients_share_asked_to_come_back() -> None:
+    async def echo(asked: Exchange) -> Answer:
+        return Answer(await asked.body())
+
+    app = endpoint(echo, Bounds(Sender.ANYBODY, MAX_FORM_BYTES, "nothing", 1))
+    small, large = [b"x" * UNCOUNTED_BYTES, b""], [b"x" * 20_000, b"x" * 20_000, b""]
+    BUDGET.take("203.0.113.7", SHARE_BYTES - 30_000)
+    try:
+        refused = ask(app, "POST", body=large, peer="203.0.113.7")
+        assert (refused.status, refused["retry-after"]) == (503, "1")
+        assert ask(app, "POST", body=small, peer="203.0.113.7").status == 200
+        assert ask(app, "POST", body=large, peer="203.0.113.8").status == 200
+        assert BUDGET.held == SHARE_BYTES - 30_000
+    finally:
+        BUDGET.give_back("203.0.113.7", SHARE_BYTES - 30_000)
 
 
 @pytest.mark.parametrize(
