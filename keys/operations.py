@@ -75,7 +75,8 @@ def spread_report(spread: Propagation | None) -> Report:
     if spread is None:
         return {}
     late = {} if spread.effective_by is None else {"effective_by": instant(spread.effective_by)}
-    return {"propagation_ms": spread.took_ms, **late}
+    heard = {"ms": spread.took_ms, "processes": spread.processes}
+    return {"propagation_ms": spread.took_ms, "propagation": heard, **late}
 
 
 def instant(at: datetime) -> str:

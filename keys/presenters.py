@@ -267,7 +267,5 @@ def use_words(calls: Calls, callers: int) -> str:
 
 
 def spread_words(verb: str, propagation: Propagation) -> str:
-    """How far a change has spread: ``Refused everywhere after 12 ms``."""
-    if propagation.effective_by is None:
-        return f"{verb} everywhere {f'after {propagation.took_ms} ms' if propagation.took_ms else 'from now on'}."
-    return f"{verb} everywhere {propagation.soon}at the latest by {exact_words(propagation.effective_by)}."
+    """How far a change has spread: ``Refused everywhere after 12 ms, by 4 processes``."""
+    return propagation.words(verb)

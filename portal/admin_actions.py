@@ -31,7 +31,6 @@ from portal.audit import ActorKind
 from portal.http import actor_of, shown_once
 from portal.names import normal_name
 from portal.outbox import Propagation, together
-from portal.times import exact_words
 
 MAX_CHOSEN = 100  # each is a transaction of its own
 CONFIRMED = "confirmed"
@@ -259,7 +258,8 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         for reason, names in refused.items():
             messages.error(request, f"Not done for {', '.join(names)}: {reason}")
         if done:
-            messages.success(request, f"{action.done} {self._named(done)}.{_when(group.spread) if is_spread else ''}")
+            spread = f" {group.spread.words('In effect')}" if is_spread else ""
+            messages.success(request, f"{action.done} {self._named(done)}.{spread}")
         return redirect(self._back(objects))
 
     def _reveal(self, request: HttpRequest, reveal: Reveal, obj: Object, spread: Propagation) -> HttpResponse:
@@ -329,9 +329,3 @@ def _ask_about_many(
         return model_admin.ask_or_do(request, action, objects) if objects else None
 
     return ask
-
-
-def _when(spread: Propagation) -> str:
-    if spread.effective_by is None:
-        return " In effect everywhere."
-    return f" In effect {spread.soon}at the latest by {exact_words(spread.effective_by)}."

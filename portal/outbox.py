@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from portal.models import OutboxEntry
 from portal.refusals import Refused
+from portal.times import exact_words
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +38,24 @@ class Pending:
 
 @dataclass(frozen=True)
 class Propagation:
-    """How far a change has spread: refused everywhere after ``took_ms``, or at the latest at ``effective_by``."""
+    """How far a change has spread: refused everywhere after ``took_ms``, or at the latest at ``effective_by``.
+
+    ``processes`` is how many processes have said that they heard; None where nobody could count them.
+    """
 
     took_ms: int
     effective_by: datetime | None = None
     is_refused: bool = False  # by Redis, which answers and takes no writes: this may last
+    processes: int | None = None
+
+    def words(self, verb: str) -> str:
+        """A sentence that begins with the verb: ``Refused everywhere after 12 ms, by 4 processes``."""
+        if self.effective_by is not None:
+            return f"{verb} everywhere {self.soon}at the latest by {exact_words(self.effective_by)}."
+        if not self.took_ms and self.processes is None:
+            return f"{verb} everywhere from now on."  # without caches, each call reads the database
+        who = {None: "", 0: "", 1: ", by 1 process"}.get(self.processes, f", by {self.processes} processes")
+        return f"{verb} everywhere after {self.took_ms or 'less than 1'} ms{who}."
 
     @property
     def soon(self) -> str:
@@ -72,14 +86,15 @@ _group: ContextVar[Change | None] = ContextVar("group", default=None)
 AT_ONCE = 500  # outbox rows
 _LATEST = timedelta(seconds=settings.SNAPSHOT_STALE_IF_ERROR + 3.2)
 
-Flush = Callable[[Iterable[str]], Pending | None]
+# How many processes have heard, None where nobody could count them; Pending where the caches could not be told.
+Flush = Callable[[Iterable[str]], int | Pending | None]
 Announce = Callable[[Iterable[str]], bool]
 _flush: Flush | None = None
 _announce: Announce | None = None
 
 
 def register_flush(flush: Flush | None, *, announce: Announce | None = None) -> None:
-    """Set what tells the caches: ``flush`` returns None once every process has heard.
+    """Set what tells the caches: ``flush`` returns once every process has heard, or cannot be told.
 
     ``announce`` returns whether the shared copies were deleted and the message was published.
     """
@@ -173,14 +188,16 @@ def _tell_all(names: set[str], left: list[OutboxEntry]) -> Propagation:
     """Flush the names, own and left ones; the outbox rows go once everyone has heard."""
     started = time.monotonic()
     names = names | _names_of(left)
-    pending = _flush(names) if names and _flush else None
-    if left and pending is None:
+    heard = _flush(names) if names and _flush else None
+    if left and not isinstance(heard, Pending):
         try:
             OutboxEntry.objects.filter(pk__in=[entry.pk for entry in left]).delete()
         except Error as exc:  # everyone has heard: whoever finds the rows tells it again
             log.warning("outbox.not_emptied", extra={"entries": len(left), "error": type(exc).__name__})
     took_ms = round((time.monotonic() - started) * 1000)
-    return Propagation(took_ms) if pending is None else Propagation(took_ms, pending.effective_by, pending.is_refused)
+    if isinstance(heard, Pending):
+        return Propagation(took_ms, heard.effective_by, is_refused=heard.is_refused)
+    return Propagation(took_ms, processes=heard)
 
 
 def _names_of(entries: Iterable[OutboxEntry]) -> set[str]:

@@ -37,8 +37,10 @@ class CopiesNotReached(Exception):
     """Redis, where the shared copies lie, does not answer."""
 
 
-def flush(names: Iterable[str]) -> Pending | None:
-    """Have every process forget the names: None once all have, else the time by which no old copy can be left.
+def flush(names: Iterable[str]) -> int | Pending | None:
+    """Have every process forget the names: how many said so, None where nobody could tell who there is.
+
+    Else, in ``Pending``, the time by which no old copy can be left.
 
     A Redis that cannot be told is tried again for 1.2 s. By then every lease that it does not renew has run out, so
     that no process goes back to the state before the change once this has returned.
@@ -46,7 +48,7 @@ def flush(names: Iterable[str]) -> Pending | None:
     wanted, give_up_at, is_refused = sorted(names), time.monotonic() + WAIT_S, False
     while True:
         try:
-            _tell(wanted)
+            return _tell(wanted)
         except Exception as exc:  # noqa: BLE001  # the change is committed: whatever failed, it is told as pending
             if isinstance(exc, ResponseError) and not is_refused:
                 is_refused = True
@@ -57,8 +59,6 @@ def flush(names: Iterable[str]) -> Pending | None:
                 by = timezone.now() + timedelta(seconds=settings.SNAPSHOT_STALE_IF_ERROR + CLOCK_SLACK_S)
                 return Pending(by, is_refused)
             time.sleep(min(RETRY_AFTER_S, left))
-        else:
-            return None
 
 
 def announce(names: Iterable[str]) -> bool:
@@ -93,12 +93,14 @@ def forget_all_copies() -> int:
     return sum(row not in {b"run", b"born"} and float(until) > now_ms for row, until in rows.items())
 
 
-def _tell(names: Sequence[str]) -> None:
+def _tell(names: Sequence[str]) -> int | None:
+    """How many processes acknowledged every message; None where nobody can say who there is."""
     with _client() as client:
         announced = _announce(client, names)
         until = time.monotonic() + WAIT_S  # from the return of the last script
-        for message_id, live in announced:
-            _wait(client, message_id, live, until)
+        heard = [_wait(client, message_id, live, until) for message_id, live in announced]
+    counted = [each for each in heard if each is not None]
+    return min(counted, default=0) if len(counted) == len(heard) else None
 
 
 def _announce(client: redis.Redis, names: Sequence[str]) -> Announced:
@@ -154,18 +156,20 @@ def _invalidate(client: redis.Redis, message_id: str, names: list[str], run: byt
     return None if live is None else set(live)
 
 
-def _wait(client: redis.Redis, message_id: str, live: set[bytes] | None, until: float) -> None:
-    """Until every process has acknowledged, or until no lease that began before can last."""
+def _wait(client: redis.Redis, message_id: str, live: set[bytes] | None, until: float) -> int | None:
+    """Wait until every process has acknowledged, or until no lease that began before can last; how many have."""
+    expected = len(live) if live is not None else 0
     try:
         while live is None or live:
             left = until - time.monotonic()
             if left <= 0:
-                return
+                break
             if live is None:
                 time.sleep(left)
-                return
+                return None
             heard = client.blpop([acknowledgements_key(message_id)], timeout=min(left, LISTEN_S))
             if heard is not None:
                 live.discard(heard[1])
     except (RedisError, OSError):  # the script has run: waiting it out is as good
         time.sleep(max(until - time.monotonic(), 0))
+    return None if live is None else expected - len(live)

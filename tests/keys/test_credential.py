@@ -12,6 +12,7 @@ from keys.models import ApiKey
 from keys.secret import digest, parse
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey
+from portal import outbox
 from portal.models import AuditEvent, Organization
 
 pytestmark = pytest.mark.both_databases
@@ -30,7 +31,13 @@ def _credential(*arguments: str) -> dict[str, Any]:
 def test_a_key_is_changed_and_its_new_state_told(key: ApiKey, action: str, state: str) -> None:
     report = _credential(key.public_id, action)
     assert (report["id"], report["state"]) == (key.public_id, state)
-    assert action == "show" or report["propagation_ms"] >= 0
+    assert action == "show" or report["propagation_ms"] == report["propagation"]["ms"] >= 0
+
+
+def test_programs_are_told_how_many_processes_have_heard(key: ApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "_flush", lambda _: 4)
+    report = _credential(key.public_id, "disable")
+    assert report["propagation"] == {"ms": report["propagation_ms"], "processes": 4}
 
 
 def test_a_leak_is_told_as_compromised(key: ApiKey) -> None:

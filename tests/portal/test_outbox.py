@@ -16,7 +16,7 @@ from keys.validation import cache
 from portal import outbox
 from portal.audit import Actor
 from portal.models import OutboxEntry
-from portal.outbox import Pending
+from portal.outbox import Pending, Propagation
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 LATER = datetime(2099, 1, 1, tzinfo=UTC)
@@ -29,14 +29,15 @@ class Caches:
         self.told: list[set[str]] = []
         self.announced: list[set[str]] = []
         self.pending: Pending | None = None
+        self.processes: int | None = None
         self.breaks = False
 
-    def flush(self, names: Iterable[str]) -> Pending | None:
+    def flush(self, names: Iterable[str]) -> int | Pending | None:
         """Hear."""
         if self.breaks:
             raise RuntimeError("the process died")
         self.told.append(set(names))
-        return self.pending
+        return self.pending or self.processes
 
     def announce(self, names: Iterable[str]) -> bool:
         """Hear, and be waited for by nobody."""
@@ -58,6 +59,33 @@ def test_a_change_is_told_and_leaves_nothing_behind(issued: IssuedKey, as_ada: A
     assert caches.told == [{f"secret:{bytes(issued.secret.digest).hex()}"}]
     assert spread.effective_by is None
     assert not OutboxEntry.objects.exists()
+
+
+def test_a_change_says_after_how_long_and_by_how_many_processes_it_was_heard(
+    issued: IssuedKey, as_ada: Actor, caches: Caches
+) -> None:
+    caches.processes = 4
+    spread = disable_key(issued.key, by=as_ada).propagation
+    assert (spread.processes, spread.effective_by) == (4, None)
+    assert not OutboxEntry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("spread", "words"),
+    [
+        (Propagation(12, processes=4), "Refused everywhere after 12 ms, by 4 processes."),
+        (Propagation(0, processes=1), "Refused everywhere after less than 1 ms, by 1 process."),
+        (Propagation(3, processes=0), "Refused everywhere after 3 ms."),
+        (Propagation(1200), "Refused everywhere after 1200 ms."),
+        (Propagation(0), "Refused everywhere from now on."),
+        (
+            Propagation(5, LATER),
+            "Refused everywhere usually within 2 seconds, at the latest by Thu 1 Jan 2099, 00:00 UTC.",
+        ),
+    ],
+)
+def test_people_are_told_what_is_known_of_it(spread: Propagation, words: str) -> None:
+    assert spread.words("Refused") == words
 
 
 def test_a_repeat_that_changes_nothing_is_told_as_well(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:

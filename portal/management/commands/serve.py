@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Start everything, say where to go, and stay until Ctrl-C or until something ends by itself."""
-        address = settings.PUBLIC_URL if settings.EMBEDDED else f"http://{HOST}:{settings.PORT}"
+        address = settings.PUBLIC_URL if settings.EMBEDDED else f"http://{settings.WEB_HOST}:{settings.PORT}"
         try:
             with folder_held(address):
                 self._serve(options["workers"])

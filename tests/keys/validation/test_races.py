@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -169,7 +170,20 @@ async def answers(valkey: "redis.Redis") -> None:
 async def suspend(table: Table) -> None:
     """Change the row, and return once every process has heard."""
     table.rows["acme"] = True
-    assert await asyncio.to_thread(flush, [NAME]) is None
+    assert not isinstance(await asyncio.to_thread(flush, [NAME]), datetime)
+
+
+def test_a_change_says_how_many_processes_have_heard_and_no_number_that_nobody_counted(
+    valkey: "redis.Redis", table: Table
+) -> None:
+    async def scene() -> None:
+        valkey.delete(REGISTER)
+        assert await asyncio.to_thread(flush, [NAME]) is None
+        async with running(3):
+            assert await asyncio.to_thread(flush, [NAME]) == 3
+            assert await asyncio.to_thread(flush, [f"race:{n}" for n in range(501)]) == 3
+
+    play(scene)
 
 
 def test_a_reader_stopped_before_its_fill_brings_nothing_back(valkey: "redis.Redis", table: Table) -> None:
@@ -268,7 +282,7 @@ def test_what_an_old_dump_brings_back_is_a_miss(service: Service, valkey: "redis
             assert valkey.exists(copy_keys([NAME])[0])
             assert [await each.is_suspended() for each in (other, process)] == [True] * 2
             table.rows["acme"] = False
-            assert await asyncio.to_thread(flush, [NAME]) is None
+            assert not isinstance(await asyncio.to_thread(flush, [NAME]), datetime)
             assert [await each.is_suspended() for each in (other, process)] == [False] * 2
 
     play(scene)
@@ -303,7 +317,7 @@ def test_an_issued_name_is_known_at_once_to_who_looked_for_it_before(valkey: "re
         async with running(2) as both:
             assert [await each.is_suspended("race:new") for each in both * 2] == [None] * 4
             table.rows["new"] = False
-            assert await asyncio.to_thread(flush, ["race:new"]) is None
+            assert await asyncio.to_thread(flush, ["race:new"]) == 2
             assert [await each.is_suspended("race:new") for each in both] == [False] * 2
 
     play(scene)
