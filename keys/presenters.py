@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from keys.activity import quota_words
 from keys.models import ApiKey, Credential, QuotaUse, RevokeReason, Secret
+from keys.rolling import Light, light_of
 from keys.states import Facts, Status, status
 from keys.usage import Calls
 from keys.validation.periods import next_period, period_of
@@ -107,8 +108,9 @@ class CredentialView:
         """Where the retiring secret is ended and extended."""
         if self.retiring is None:
             return {}
-        arguments = [self.subject.public_id, self.retiring.public_id]
-        return {name: reverse(f"{self.words.pages}:{name}_secret", args=arguments) for name in ("end", "extend")}
+        pages, arguments = self.words.pages, [self.subject.public_id, self.retiring.public_id]
+        links = {name: reverse(f"{pages}:{name}_secret", args=arguments) for name in ("end", "extend")}
+        return {**links, "use": reverse(f"{pages}:overlap", args=arguments[:1])}
 
     @property
     def hint(self) -> str:
@@ -119,6 +121,12 @@ class CredentialView:
     def retiring(self) -> Secret | None:
         """The rolled secret that still works; None once it has ended or the credential itself is over."""
         return self.secrets[1] if len(self.secrets) > 1 and not self.is_over else None
+
+    def light(self, now: datetime) -> Light | None:
+        """Whether the retiring secret may be ended; None where there is none."""
+        if self.retiring is None:
+            return None
+        return light_of(self.retiring.last_used_at, self.secrets[0].last_used_at, now=now)
 
     @property
     def is_over(self) -> bool:

@@ -1,8 +1,9 @@
-"""Which secrets end when one is added. Pure."""
+"""Which secrets end when one is added, and when an old one may be ended. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,33 @@ def plan_roll(
     if older and not newest.is_used and overlap:
         return {secret.id: now for secret in older[:-1]} | {newest.id: now}
     return {secret.id: now for secret in older} | {newest.id: grace_end}
+
+
+QUIET_AFTER = timedelta(hours=1)
+SAFE_AFTER = timedelta(days=1)
+
+
+class Light(Enum):
+    """How safe it is to end the old secret of an overlap: the word, its tone, and why."""
+
+    NEVER_USED = "Safe to end", "ok", "Nobody has ever used it."
+    IN_USE = "In use", "warn", "Whatever called with it last has to be given the new one first."
+    NOT_SWITCHED = "Not switched", "warn", "Nobody has used the new one yet."
+    QUIET = "Quiet", "info", "What calls once a day may still need it."
+    SAFE = "Safe to end", "ok", "Nobody has used it for a day, and the new one is in use."
+
+    def __init__(self, word: str, tone: str, why: str) -> None:
+        self.word = word
+        self.tone = tone
+        self.why = why
+
+
+def light_of(old_last_used_at: datetime | None, new_last_used_at: datetime | None, *, now: datetime) -> Light:
+    """The light that an overlap shows, from when its two secrets were last used."""
+    if old_last_used_at is None:
+        return Light.NEVER_USED
+    if now < old_last_used_at + QUIET_AFTER:
+        return Light.IN_USE
+    if new_last_used_at is None:
+        return Light.NOT_SWITCHED
+    return Light.QUIET if now < old_last_used_at + SAFE_AFTER else Light.SAFE

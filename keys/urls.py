@@ -27,6 +27,7 @@ one_key = [
     path("pause/", key_state.pause, name="pause"),
     path("resume/", key_state.resume, name="resume"),
     path("revocation/", revocation.revoke, name="revocation"),
+    path("overlap/", key_detail.overlap, name="overlap"),
     path("first-use/", welcome.first_use, name="first_use"),
     path("secrets/<id:secret_id>/end/", key_state.end_secret, name="end_secret"),
     path("secrets/<id:secret_id>/extension/", key_state.extend_secret, name="extend_secret"),

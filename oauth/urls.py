@@ -14,6 +14,7 @@ one_client = [
     path("roll/", roll.roll, name="roll"),
     path("pause/", client_state.pause, name="pause"),
     path("resume/", client_state.resume, name="resume"),
+    path("overlap/", client_detail.overlap, name="overlap"),
     path("revocation/", revocation.revoke, name="revocation"),
     path("tokens/revocation/", revocation.revoke_tokens, name="tokens_revocation"),
     path("token/revocation/", revocation.revoke_one_token, name="token_revocation"),

@@ -66,6 +66,7 @@ class SessionStore(db.SessionStore):
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self.browser = Browser()
+        self.counts_as_seen = True  # a page that asks by itself says otherwise
         self._began: datetime | None = None
         self._seen: datetime | None = None
 
@@ -121,7 +122,7 @@ class SessionStore(db.SessionStore):
 
     def note_seen(self, now: datetime) -> None:
         """Put off the end of an idle session that a signed-in person has just used; at most once a minute."""
-        if self._began is None or self._seen is None or now - self._seen < SEEN_EVERY:
+        if not self.counts_as_seen or self._began is None or self._seen is None or now - self._seen < SEEN_EVERY:
             return
         Session.objects.filter(pk=row_key(self.session_key), user__isnull=False).update(
             seen_at=now,

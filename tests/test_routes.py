@@ -37,8 +37,8 @@ SIGNED_IN = {
 }  # fmt: skip
 MEMBERS = {
     "keys:overview", "keys:welcome", "keys:list", "keys:activity", "keys:activity_export", "keys:detail",
-    "keys:key_activity", "keys:settings", "keys:first_use", "team:members", "team:settings",
-    "team:service_accounts", "clients:list", "clients:detail",
+    "keys:key_activity", "keys:settings", "keys:first_use", "keys:overlap", "team:members", "team:settings",
+    "team:service_accounts", "clients:list", "clients:overlap", "clients:detail",
     "clients:activity", "clients:settings",
 }  # fmt: skip
 MAKERS = {"keys:new", "clients:new"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -16,11 +16,12 @@ from keys.limits import rate_words
 from keys.presenters import CredentialView, KeyView, quota_view, secret_rows
 from keys.snippets import with_variable
 from keys.views.access import get_view
-from keys.views.welcome import first_use_of
+from keys.views.welcome import STOP_POLLING, first_use_of
 from portal.charts import Bar
 from portal.http import MemberRequest, fragment_or_page, member_required
 from portal.metadata import spell_metadata
 from portal.permissions import Action
+from portal.sessions import SessionStore
 
 CHART_DAYS = 30
 CALLERS_SHOWN = 5
@@ -54,6 +55,7 @@ def overview(request: MemberRequest, public_id: str) -> HttpResponse:
         "view": view,
         "tabs": _tabs(view, "keys:detail"),
         "now": now,
+        "light": view.light(now),
         "calls": usage.calls_of_key(key, now=now),
         "bars": [Bar(f"{day.date.day} {day.date:%b}", day.allowed, day.denied) for day in days],
         "callers": callers[:CALLERS_SHOWN],
@@ -66,6 +68,22 @@ def overview(request: MemberRequest, public_id: str) -> HttpResponse:
         **first_use_of(key, now=now),
     }
     return render(request, "keys/key_overview.html", context)
+
+
+@require_safe
+@member_required(Action.VIEW)
+def overlap(request: MemberRequest, public_id: str) -> HttpResponse:
+    """The last use of the key's old secret, which its page asks for while the overlap runs."""
+    now = timezone.now()
+    return show_overlap_use(request, get_view(request, public_id, now=now), now=now)
+
+
+def show_overlap_use(request: MemberRequest, view: CredentialView, *, now: datetime) -> HttpResponse:
+    """What a waiting page swaps in; once the overlap is over it is told so, and to ask no more."""
+    if isinstance(request.session, SessionStore):
+        request.session.counts_as_seen = False  # else a page that is left open would keep its session for ever
+    context = {"view": view, "light": view.light(now)}
+    return render(request, "keys/_overlap_use.html", context, status=200 if view.retiring else STOP_POLLING)
 
 
 @require_safe

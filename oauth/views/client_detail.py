@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from keys import activity
 from keys.forms.actions import ExtensionForm
 from keys.presenters import secret_rows
-from keys.views.key_detail import CHART_DAYS, SECRETS_SHOWN, Tab, show_activity, tabs_of
+from keys.views.key_detail import CHART_DAYS, SECRETS_SHOWN, Tab, show_activity, show_overlap_use, tabs_of
 from oauth import client_usage
 from oauth.client_forms import TokenForm
 from oauth.presenters import ClientView
@@ -42,6 +42,7 @@ def show_overview(request: MemberRequest, view: ClientView, form: TokenForm, *, 
         "view": view,
         "tabs": _tabs(view, "clients:detail"),
         "now": now,
+        "light": view.light(now),
         "tokens": client_usage.tokens_of_client(client, now=now),
         "calls": client_usage.calls_of_client(client, now=now),
         "bars": [Bar(f"{day.date.day} {day.date:%b}", day.allowed, day.denied) for day in days],
@@ -52,6 +53,14 @@ def show_overview(request: MemberRequest, view: ClientView, form: TokenForm, *, 
         "revoked_words": _revoked_words(client.revoked_tokens.filter(expires_at__gt=now).count()),
     }
     return render(request, "oauth/client_overview.html", context, status=422 if form.is_bound else 200)
+
+
+@require_safe
+@member_required(Action.VIEW)
+def overlap(request: MemberRequest, public_id: str) -> HttpResponse:
+    """The last use of the client's old secret, which its page asks for while the overlap runs."""
+    now = timezone.now()
+    return show_overlap_use(request, get_view(request, public_id, now=now), now=now)
 
 
 @require_safe

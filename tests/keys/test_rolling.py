@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.rolling import WorkingSecret, plan_roll
+from keys.rolling import Light, WorkingSecret, light_of, plan_roll
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -48,3 +49,24 @@ def test_at_most_one_old_secret_outlives_a_roll(
     ends = plan_roll(working, overlap=overlap_hours * HOUR, expires_at=None, now=NOW)
     after = [ends.get(secret.id, secret.ends_at) for secret in working]
     assert sum(end is None or end > NOW for end in after) <= 1
+
+
+@pytest.mark.parametrize(
+    ("old_h", "new_h", "light"),
+    [
+        (None, None, Light.NEVER_USED),
+        (None, 0, Light.NEVER_USED),
+        (0, None, Light.IN_USE),
+        (0.9, 0, Light.IN_USE),
+        (1, None, Light.NOT_SWITCHED),
+        (99, None, Light.NOT_SWITCHED),
+        (1, 0, Light.QUIET),
+        (23, 30, Light.QUIET),
+        (24, 0, Light.SAFE),
+    ],
+)
+def test_the_light_says_whether_an_old_secret_may_be_ended(
+    old_h: float | None, new_h: float | None, light: Light
+) -> None:
+    old, new = (None if hours is None else NOW - hours * HOUR for hours in (old_h, new_h))
+    assert light_of(old, new, now=NOW) is light

@@ -15,8 +15,9 @@ from keys.services.keys import revoke_key
 from keys.services.secrets import roll_key
 from portal import outbox
 from portal.audit import Actor
+from portal.models import Session
 from portal.times import exact_words
-from tests.keys.views.page import HTMX, the
+from tests.keys.views.page import HTMX, queries_of, the
 
 pytestmark = pytest.mark.django_db
 
@@ -138,6 +139,35 @@ def test_the_overlap_shows_the_old_secrets_last_use_and_can_be_ended(
     assert "has ended. Refused everywhere" in page
     assert 'id="overlap"' not in page
     assert not KeySecret.objects.get(pk=old.pk).works(timezone.now())
+
+
+def test_the_old_secrets_last_use_is_asked_for_again_and_again_until_the_overlap_is_over(
+    used_key: ApiKey, ada_client: Client, cyn_client: Client, as_ada: Actor, now: datetime
+) -> None:
+    old = used_key.secrets.get()
+    roll_key(used_key, overlap=timedelta(hours=1), by=as_ada)
+    asking = the("#overlap-use", ada_client.get(where(used_key, "")).text)
+    assert asking.attributes["hx-trigger"] == "every 5s"
+    address = str(asking.attributes["hx-get"])
+    KeySecret.objects.filter(pk=old.pk).update(last_used_from="198.51.100.77", last_used_at=now - timedelta(hours=2))
+    for browser in (ada_client, cyn_client):
+        answer = browser.get(address, headers=HTMX)
+        assert (answer.status_code, "198.51.100.77" in answer.text, "Not switched" in answer.text) == (200, True, True)
+        assert "<html" not in answer.text
+    KeySecret.objects.filter(pk=old.pk).update(ends_at=now)
+    answer = ada_client.get(address, headers=HTMX)
+    assert (answer.status_code, "works no more" in answer.text) == (286, True)
+
+
+def test_a_page_that_asks_by_itself_costs_little_and_keeps_no_session_from_ending(
+    used_key: ApiKey, ada_client: Client, as_ada: Actor, now: datetime
+) -> None:
+    roll_key(used_key, overlap=timedelta(hours=1), by=as_ada)
+    Session.objects.update(seen_at=now - timedelta(hours=5))
+    assert queries_of(ada_client, where(used_key, "overlap/")) <= 6
+    assert Session.objects.get().seen_at == now - timedelta(hours=5)
+    ada_client.get(where(used_key, ""))
+    assert Session.objects.get().seen_at >= now
 
 
 def test_what_a_program_calls_itself_is_shown_as_text(used_key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
