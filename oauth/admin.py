@@ -12,9 +12,9 @@ from oauth.presenters import client_view
 from oauth.rotation import Span, state
 from oauth.services.clients import disable_client, enable_client, revoke_client, set_operator_metadata
 from oauth.services.common import ChangedClient
-from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys
+from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys, rotate_signing_keys
 from oauth.services.tokens import revoke_all_tokens
-from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction
+from portal.admin_actions import Declined, OperatedAdmin, ShownInline, StaffAction
 from portal.audit import Actor
 
 
@@ -34,6 +34,13 @@ class GrantInline(ShownInline):
     def granted(self, grant: Grant) -> str:
         """As one reads them."""
         return ", ".join(grant.scopes) or "none"
+
+
+def _rotate(key: SigningKey, *, by: Actor) -> ChangedSigningKeys:
+    changed = rotate_signing_keys(by=by, now=timezone.now(), algorithms=[key.algorithm], is_wanted=True)
+    if not changed.made:
+        raise Declined(f"The next {key.algorithm} key is published already, and waits for its turn.")
+    return changed
 
 
 def _drop(key: SigningKey, *, by: Actor) -> ChangedSigningKeys:
@@ -145,6 +152,17 @@ class SigningKeyAdmin(OperatedAdmin[SigningKey]):
     ordering = ("-pk",)
     fields = ("kid", "algorithm", "status", "public_key", "created_at", "signs_from", "signs_until", "kept_until")
     staff_actions = (
+        StaffAction(
+            name="rotation",
+            label="Rotate",
+            done="Rotated the keys of the algorithm of",
+            consequence="The next key of this algorithm is published now and signs a day later, once every verifier has"
+            " it. Tokens that are out stay good. Keys rotate by themselves, too; this is for doing it sooner.",
+            permission="oauth.change_signingkey",
+            run=_rotate,
+            offered=lambda key: key.signs_until is None and key.signs_from <= timezone.now(),
+            is_bulk=False,
+        ),
         StaffAction(
             name="emergency",
             label="Drop in an emergency",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest
@@ -12,13 +13,18 @@ from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction, pretty
 from portal.admin_forms import OrganizationNotesForm, notes_of
 from portal.audit import Actor
 from portal.models import AuditEvent, Invitation, Membership, Organization, ServiceAccount
+from portal.names import clean_name
 from portal.refusals import Refused
 from portal.services.organizations import (
     ChangedOrganization,
+    close_organization,
     note_organization,
     resume_organization,
     suspend_organization,
 )
+from portal.typed_names import TypedNameForm
+
+MAX_REASON_CHARS = 200
 
 
 class MembershipInline(ShownInline):
@@ -60,6 +66,26 @@ class SuspendedFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Organization]) -> QuerySet[Organization]:
         """Those of one state."""
         return queryset.filter(suspended_at__isnull=self.value() == "active") if self.value() else queryset
+
+
+class ClosingForm(TypedNameForm):
+    """Why an organization is closed, and its name, typed."""
+
+    field_order = ("reason", "name")
+    reason = forms.CharField(
+        max_length=MAX_REASON_CHARS, help_text="Written into the audit trail, which its members can no longer read."
+    )
+
+    def clean_reason(self) -> str:
+        """In the form of names."""
+        try:
+            return clean_name(self.cleaned_data["reason"], max_chars=MAX_REASON_CHARS)
+        except ValueError as exc:
+            raise forms.ValidationError(str(exc)) from None
+
+
+def _close(organization: Organization, *, by: Actor, reason: str, name: str) -> ChangedOrganization:  # noqa: ARG001  # the form has compared it
+    return close_organization(organization, by=by, reason=reason)
 
 
 def _note(
@@ -116,6 +142,20 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             run=resume_organization,
             widens=True,
             offered=lambda organization: organization.suspended_at is not None,
+        ),
+        StaffAction(
+            name="closing",
+            label="Close",
+            done="Closed",
+            consequence="Every request with the organization's keys and clients' tokens is refused at once"
+            " (ORGANIZATION_SUSPENDED), for good. Its members lose access and are told by mail."
+            " Suspend it where that may have to be undone.",
+            permission="portal.change_organization",
+            run=_close,
+            form=ClosingForm,
+            offered=lambda organization: organization.closed_at is None,
+            is_bulk=False,
+            is_danger=True,
         ),
     )
 

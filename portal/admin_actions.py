@@ -31,6 +31,7 @@ from portal.audit import ActorKind
 from portal.http import actor_of, shown_once
 from portal.names import normal_name
 from portal.outbox import Propagation, together
+from portal.typed_names import TypedNameForm
 
 MAX_CHOSEN = 100  # each is a transaction of its own
 CONFIRMED = "confirmed"
@@ -219,6 +220,8 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         if is_confirmed and (action.reveals or action.widens):
             reauthentication.require_recent(request)
         form = action.form(request.POST if is_confirmed else None, initial=action.initial(objects[0]))
+        if isinstance(form, TypedNameForm):
+            form.expect(str(objects[0]))
         if is_confirmed and form.is_valid():
             return self._do(request, action, objects, form.cleaned_data)
         rows = [(obj, self._page_of(obj), self.facts(obj)) for obj in objects]

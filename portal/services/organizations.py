@@ -116,10 +116,11 @@ def resume_organization(organization: Organization, *, by: Actor) -> ChangedOrga
     return _set_suspended(organization, suspended=False, by=by)
 
 
-def close_organization(organization: Organization, *, by: Actor) -> ChangedOrganization:
+def close_organization(organization: Organization, *, by: Actor, reason: str = "") -> ChangedOrganization:
     """Refuse every credential of the organization for good, and show it to nobody but the operator.
 
-    One row does it, so all credentials end at the same instant. A repeat only tells the caches again.
+    One row does it, so all credentials end at the same instant. A repeat only tells the caches again. ``reason`` is
+    written down with it.
     """
     told: list[str] = []
     with change() as pending:
@@ -129,7 +130,8 @@ def close_organization(organization: Organization, *, by: Actor) -> ChangedOrgan
             now = timezone.now()
             organization.closed_at = now
             organization.save(update_fields=["closed_at"])
-            record_of(AuditAction.ORGANIZATION_CLOSED, organization, by, now)
+            after = {"reason": reason} if reason else None
+            record_of(AuditAction.ORGANIZATION_CLOSED, organization, by, now, after=after)
             told = list(organization.members.filter(is_active=True).values_list("email", flat=True))
         pending.touch(organization_name(organization))
     letters.send(letters.organization_closed(organization), told)

@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client as Browser
+from django.utils import timezone
 
 from keys.models import RevokeReason, SigningAlgorithm
 from oauth.models import Client, SigningKey
@@ -61,3 +62,19 @@ def test_dropping_a_key_in_an_emergency_makes_another_of_its_algorithm_and_of_no
     assert (leaked.private_key, leaked.kept_until) == ("", leaked.signs_until)
     assert SigningKey.objects.get(algorithm=SigningAlgorithm.ES256, signs_until=None) != leaked
     assert set(SigningKey.objects.exclude(algorithm=SigningAlgorithm.ES256)) == others
+
+
+def test_staff_have_the_next_signing_key_come_sooner_and_tokens_stay_good(eve_client: Browser) -> None:
+    present = SigningKey.objects.get(algorithm=SigningAlgorithm.ES256)
+    where = f"/admin/oauth/signingkey/{present.pk}/"
+    assert f"{where}rotation/" in eve_client.get(f"{where}change/").text
+    assert "Tokens that are out stay good" in eve_client.get(f"{where}rotation/").text
+    for _ in range(2):
+        answer = eve_client.post(f"{where}rotation/", CONFIRMED, follow=True)
+    assert "is published already" in answer.text
+    following = SigningKey.objects.get(algorithm=SigningAlgorithm.ES256, signs_until=None)
+    present.refresh_from_db()
+    assert present.signs_until == following.signs_from > timezone.now()
+    assert present.private_key
+    assert f"{where}rotation/" not in eve_client.get(f"{where}change/").text
+    assert AuditEvent.objects.get(actor_kind="staff").action == "signing_key.published"

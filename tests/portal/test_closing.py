@@ -6,9 +6,11 @@ from django.test import Client
 from keys.models import ApiKey, Environment
 from keys.services.errors import Refused
 from keys.services.keys import KeySettings, issue_key
+from keys.validation.loaders import load_organizations
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Organization, User
 from portal.services.organizations import close_organization, resume_organization
+from tests.staff import in_admin, make_superuser
 
 pytestmark = pytest.mark.django_db
 
@@ -47,3 +49,22 @@ def test_its_name_has_to_be_typed(acme: Organization, ada_client: Client) -> Non
     assert ada_client.post("/app/settings/closing/", {"name": "Acme"}).status_code == 303
     acme.refresh_from_db()
     assert acme.closed_at is not None
+
+
+def test_an_operator_closes_it_with_a_reason_and_its_name_typed(
+    acme: Organization, key: ApiKey, ada_client: Client
+) -> None:
+    eve_client = in_admin(make_superuser())
+    where = f"/admin/portal/organization/{acme.pk}/"
+    assert f"{where}closing/" in eve_client.get(f"{where}change/").text
+    assert "Type the name Acme to confirm" in eve_client.get(f"{where}closing/").text
+    form = {"confirmed": "yes", "reason": "Fraud, case 7", "name": " acme "}
+    for wrong in ({}, {"name": "Acme", "reason": ""}, {"name": ""}):
+        assert eve_client.post(f"{where}closing/", form | wrong).status_code == 422
+    assert Organization.objects.get(pk=acme.pk).closed_at is None
+    assert eve_client.post(f"{where}closing/", form | {"name": " Acme "}).status_code == 302
+    assert load_organizations([acme.public_id])[acme.public_id].is_suspended  # type: ignore[union-attr]  # its own kind
+    assert ada_client.get("/app/keys/").status_code == 403
+    event = AuditEvent.objects.get(action="organization.closed")
+    assert (event.actor_kind, event.after) == ("staff", {"reason": "Fraud, case 7"})
+    assert f"{where}closing/" not in eve_client.get(f"{where}change/").text
