@@ -25,7 +25,7 @@ class WidestPrefixes:
     def hold(self, networks: Iterable[str]) -> bool:
         """Whether the networks hold no more addresses than one network of this prefix, in each kind."""
         size = size_of(networks)
-        return size.ipv4 <= 2 ** (32 - self.ipv4) and size.ipv6 <= 2 ** (128 - self.ipv6)
+        return size.ipv4 <= 1 << (32 - self.ipv4) and size.ipv6 <= 1 << (128 - self.ipv6)
 
     def __str__(self) -> str:
         return f"a /{self.ipv4} of IPv4 and a /{self.ipv6} of IPv6"

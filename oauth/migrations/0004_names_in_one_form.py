@@ -1,6 +1,7 @@
 """Names and notes of clients in the form in which new ones are stored."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -16,7 +17,7 @@ def rename(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         ids = clients.filter(pk__in=changed).values_list("public_id", flat=True)
         return [f"client:{public_id}" for public_id in ids]
 
-    def named(row: object) -> dict[str, str]:
+    def named(row: Any) -> dict[str, str]:
         texts = in_one_form(row, "name", "note")
         return texts | {"name": texts["name"] or UNNAMED}
 
