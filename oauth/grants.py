@@ -100,7 +100,7 @@ def settle(wanted: Wanted, client: ClientSnapshot, grant: GrantFacts, api: ApiSn
     draft = Draft(shared)
     if not draft.fits():
         raise InvalidScope(f"A token with these scopes would be longer than {MAX_TOKEN_CHARS} characters; name fewer.")
-    holder = Holder(client.client_id, grant.api_id, client.generation)
+    holder = Holder(client.client_id, grant.api_id, client.generation, client.organization_id)
     return Terms(
         wanted,
         ref(client),

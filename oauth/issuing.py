@@ -66,11 +66,12 @@ class Issuer:
         if terms is None or not terms.stand(who.client, who.found.get(terms.api_at)):
             terms, keys = await self._settle(who, wanted, deadline)
             remember(request, who.client, terms)
-        place = await self._places.place(terms.holder, deadline=deadline)
         now = time.time()
         if not isinstance(keys, SigningKeysSnapshot):
             raise NoSigningKey(terms.signing_algorithm)
         signer, iat = keyring(keys).signer(terms.signing_algorithm, now=now), int(now)
+        # The key comes first: a place is for tokens of one key, so that dropping the key strikes these and no others.
+        place = await self._places.place(terms.holder.signed_by(signer.kid), deadline=deadline)
         payload = terms.draft.payload(new_jti(place), place, iat=iat, exp=iat + terms.lifetime_s)
         return Issued(sign(signer, payload), "Bearer", terms.lifetime_s, terms.scope)
 

@@ -27,11 +27,17 @@ class Place(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """For whose tokens places are leased."""
+    """For which tokens places are leased: those of one client, API and generation that one key signs."""
 
     client_id: str
     api_id: str
     generation: int
+    organization_id: str = ""
+    kid: str = ""
+
+    def signed_by(self, kid: str) -> "Holder":
+        """The same tokens, signed by this key."""
+        return Holder(self.client_id, self.api_id, self.generation, self.organization_id, kid)
 
 
 def new_jti(place: Place) -> str:

@@ -110,9 +110,10 @@ class StatusList(models.Model):
 
 
 class StatusBlock(models.Model):
-    """Slots ``first`` to ``first + count - 1`` of a list, for tokens of one client, API and generation.
+    """Slots ``first`` to ``first + count - 1`` of a list, for tokens of one client, API, generation and signing key.
 
-    ``ends_at``: no token that holds one of its slots can be alive by then.
+    ``ends_at``: no token that holds one of its slots can be alive by then. ``signing_key`` is empty in blocks that were
+    leased before blocks knew their key.
     """
 
     status_list = models.ForeignKey(StatusList, models.PROTECT, related_name="blocks")
@@ -121,6 +122,7 @@ class StatusBlock(models.Model):
     client = models.ForeignKey(Client, models.PROTECT, related_name="status_blocks")
     api = models.ForeignKey(Api, models.PROTECT, related_name="status_blocks")
     generation = models.PositiveIntegerField()
+    signing_key = models.ForeignKey("SigningKey", models.PROTECT, null=True, blank=True, related_name="status_blocks")
     ends_at = models.DateTimeField(db_index=True)
 
     class Meta:

@@ -1,14 +1,15 @@
 """Places in status lists that this process may give to tokens, leased ahead of time: issuing a token writes nothing.
 
-A lease is for one client, API and generation. It begins small and doubles with each that is used up, and shrinks again
-where it was not; half-way through, the next is fetched on another thread. What is left after an hour, or when the
-process dies, nobody ever uses.
+A lease is for one client, API, generation and signing key. It begins small and doubles with each that is used up, and
+shrinks again where it was not; half-way through, the next is fetched on another thread, at which organizations take
+turns. What is left after an hour, or when the process dies, nobody ever uses.
 """
 
 import asyncio
 import logging
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from typing import NamedTuple
 
 from django.db import Error, close_old_connections
@@ -16,13 +17,15 @@ from django.utils import timezone
 
 from keys.validation.clock import boottime
 from keys.validation.database import Unavailable
+from keys.validation.threads import Busy, SharedThreads
+from keys.validation.turns import Owner
 from oauth.jti import Holder, Place
 from oauth.services.status import LEASED_FOR, lease_block
 
 FIRST_COUNT = 16
 MAX_COUNT = 4096
 MAX_STOCKS = 10_000
-MAX_FETCHING = 64
+EACH = 16  # leases that one organization fetches at once
 THREADS = 2
 LEASED_FOR_S = LEASED_FOR.total_seconds()
 
@@ -69,7 +72,7 @@ class Leases:
 
     def __init__(self) -> None:
         self._stocks: dict[Holder, _Stock] = {}
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="status-leases")
+        self._threads = SharedThreads("status-leases", threads=THREADS, each=EACH)
 
     async def place(self, holder: Holder, *, deadline: float) -> Place:
         """A place that no other token has, by ``deadline`` on the event loop's clock; raises Unavailable."""
@@ -92,7 +95,7 @@ class Leases:
 
     def stop(self) -> None:
         """Let the threads end."""
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.stop()
 
     def _new_stock(self, holder: Holder) -> _Stock:
         if len(self._stocks) >= MAX_STOCKS:
@@ -101,8 +104,10 @@ class Leases:
         return stock
 
     def _fetch(self, holder: Holder, stock: _Stock) -> None:
-        is_busy = sum(each.is_fetching for each in self._stocks.values()) >= MAX_FETCHING
-        stock.fetching = None if is_busy else self._threads.submit(_fill, holder, stock)
+        try:
+            stock.fetching = self._threads.submit(Owner(holder.organization_id), partial(_fill, holder, stock))
+        except Busy:
+            stock.fetching = None
 
 
 def _fill(holder: Holder, stock: _Stock) -> None:
@@ -114,6 +119,7 @@ def _fill(holder: Holder, stock: _Stock) -> None:
             holder.client_id,
             holder.api_id,
             generation=holder.generation,
+            kid=holder.kid,
             count=stock.next_count,
             now=timezone.now(),
         )

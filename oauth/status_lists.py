@@ -20,14 +20,17 @@ from oauth.tokens import Signer, mint
 TYPE = "statuslist+jwt"
 TTL_S = 60  # for how long a verifier may keep it, if it asks no sooner
 EXPIRES_S = 3600
-STRUCK_FOR = (
-    timedelta(seconds=MAX_TOKEN_LIFETIME_S) + 2 * CLOCKS_DIFFER
-)  # then every token with a place in it has expired
-_INVALID = Q(client__revoked_at__isnull=False) | Q(generation__lt=F("client__generation")) | Q(is_granted=False)
+# By then every token with a place in it has expired.
+STRUCK_FOR = timedelta(seconds=MAX_TOKEN_LIFETIME_S) + 2 * CLOCKS_DIFFER
+_INVALID = (
+    Q(client__revoked_at__isnull=False)
+    | Q(generation__lt=F("client__generation"))
+    | Q(is_granted=False)
+    | Q(client__organization__closed_at__isnull=False)
+)
 _SUSPENDED = (
     Q(client__disabled_at__isnull=False)
     | Q(client__organization__suspended_at__isnull=False)
-    | Q(client__organization__closed_at__isnull=False)
     | Q(api__disabled_at__isnull=False)
 )
 
@@ -96,8 +99,9 @@ def read_facts(number: int) -> Facts:
     # Before the blocks: revoking all raises the generation and drops these rows in one commit, and one of two is seen.
     revoked = tuple(RevokedToken.objects.filter(status_list=number).order_by("index").values_list("index", flat=True))
     is_granted = Exists(Grant.objects.filter(client=OuterRef("client"), api=OuterRef("api")))
+    is_of_dropped_key = Q(signing_key__kept_until__lte=timezone.now())
     status = Case(
-        When(_INVALID, then=Value(Status.INVALID)),
+        When(_INVALID | is_of_dropped_key, then=Value(Status.INVALID)),
         When(_SUSPENDED, then=Value(Status.SUSPENDED)),
         default=Value(Status.VALID),
     )

@@ -79,9 +79,24 @@ class SharedThreads:
             self._turns.withdraw(owner, work)
 
 
+class _OwnConnection:
+    """Closes a thread's own connection once the thread has ended, and what was local to it goes."""
+
+    def __init__(self, wrapper: Any) -> None:
+        self._wrapper = wrapper
+
+    def __del__(self) -> None:
+        self._wrapper.close()
+
+
+_own = threading.local()
+
+
 def have_own_connection() -> None:
     """Give this thread a database connection outside the pool: pages may hold every connection of the pool."""
     configured = deepcopy(connections.settings[DEFAULT_DB_ALIAS])
     configured["OPTIONS"].pop("pool", None)
     configured |= {"CONN_MAX_AGE": CONNECTED_FOR_S, "CONN_HEALTH_CHECKS": True}
-    connections[DEFAULT_DB_ALIAS] = load_backend(configured["ENGINE"]).DatabaseWrapper(configured, DEFAULT_DB_ALIAS)
+    wrapper = load_backend(configured["ENGINE"]).DatabaseWrapper(configured, DEFAULT_DB_ALIAS)
+    connections[DEFAULT_DB_ALIAS] = wrapper
+    _own.connection = _OwnConnection(wrapper)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from keys.models import SigningAlgorithm
 from keys.validation.names import SIGNING_KEYS
 from oauth import jwk
-from oauth.models import SigningKey
+from oauth.models import SigningKey, StatusBlock
 from oauth.rotation import Span, dropped, ended, successor_signs_from
 from oauth.sealing import seal
 from portal.audit import Actor, record, require_operator
@@ -57,6 +57,7 @@ def drop_signing_keys(*, by: Actor, algorithms: Sequence[str] = ALL) -> ChangedS
                 if key.kept_until is None or now < key.kept_until:
                     _end(key, dropped(_span(key), now=now))
                     _record(AuditAction.SIGNING_KEY_DROPPED, key, by, now)
+            _strike_older_blocks(algorithm, keys)
             key = _make(algorithm, signs_from=now, now=now)
             _record(AuditAction.SIGNING_KEY_PUBLISHED, key, by, now)
             made.append(key)
@@ -102,6 +103,16 @@ def _make(algorithm: str, *, signs_from: datetime, now: datetime) -> SigningKey:
 
 def _newest(algorithm: str) -> SigningKey | None:
     return SigningKey.objects.filter(algorithm=algorithm, signs_until=None).first()
+
+
+def _strike_older_blocks(algorithm: str, dropped_keys: Sequence[SigningKey]) -> None:
+    """Have status lists refuse tokens of the dropped keys whose blocks do not know their key, too.
+
+    Any of the keys will do: all that are believed are dropped together. Blocks that know their key follow from it.
+    """
+    if dropped_keys:
+        older = StatusBlock.objects.filter(signing_key=None, api__signing_algorithm=algorithm)
+        older.update(signing_key=dropped_keys[-1])
 
 
 def _next_signs_from(newest: SigningKey | None, *, now: datetime, is_wanted: bool) -> datetime | None:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from keys.limits import MAX_TOKEN_LIFETIME_S
 from keys.models import Api
-from oauth.models import Client, StatusBlock, StatusList
+from oauth.models import Client, SigningKey, StatusBlock, StatusList
 from oauth.status import LIST_SIZE, indexes_of
 
 LEASED_FOR = timedelta(hours=1)
@@ -27,10 +27,13 @@ class Block(NamedTuple):
         return indexes_of(self.slots, self.seed)
 
 
-def lease_block(client_id: str, api_id: str, *, generation: int, count: int, now: datetime) -> Block:
+def lease_block(
+    client_id: str, api_id: str, *, generation: int, count: int, now: datetime, kid: str | None = None
+) -> Block:
     """Up to ``count`` slots that nobody else has or will have, to be used within ``LEASED_FOR``.
 
-    The client may be revoked meanwhile: the block says for whom and for which generation it was, and is judged by that.
+    The client may be revoked meanwhile: the block says for whom, for which generation and for which signing key it was,
+    and is judged by that.
     """
     with transaction.atomic(durable=True):
         # Not so that a revocation, which refers to the list, would wait, holding the client that is referred to below.
@@ -46,6 +49,7 @@ def lease_block(client_id: str, api_id: str, *, generation: int, count: int, now
             client=Client.objects.get(public_id=client_id),
             api=Api.objects.get(public_id=api_id),
             generation=generation,
+            signing_key=SigningKey.objects.get(kid=kid) if kid else None,
             ends_at=now + LEASED_FOR + _TOKENS_LIVE_ON,
         )
     return Block(found.pk, bytes(found.seed), slots)

@@ -30,10 +30,11 @@ def claims_for(
     *scopes: str,
     at: datetime | None = None,
     lifetime_s: int = 900,
+    kid: str | None = None,
 ) -> Claims:
     """The claims of a token that the client would be given at that instant, with a place of its own in a list."""
     at = at or timezone.now()
-    block = lease_block(client.public_id, api.public_id, generation=client.generation, count=1, now=at)
+    block = lease_block(client.public_id, api.public_id, generation=client.generation, count=1, now=at, kid=kid)
     place = Place(block.list_number, block.indexes[0])
     return Claims(
         iss=settings.PUBLIC_URL,

@@ -107,6 +107,7 @@ def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_stored_key_that_is_not_accepted_any_more_counts_as_none(keyed: Memory) -> None:
     good, bad = PAIRS["ES256"], costly()
+    stored: Any
     for stored in ([bad], [bad, {"kty": "RSA"}, 7, {}, {"kty": ["RSA"]}, {"kid": 7}], {"keys": []}, None):
         keyed.change_client(public_keys=json.dumps(stored).encode())
         reply = present(assertion(keyed.client.client_id, PAIRS["RS256"], header={"kid": bad["kid"]}))

@@ -22,6 +22,7 @@ from oauth.models import Client, RevokedToken, StatusBlock
 from oauth.presented import PresentedSecret
 from oauth.services.clients import disable_client
 from oauth.services.common import ChangedClient, IssuedClient
+from oauth.services.tokens import revoke_token
 from oauth.tokens import Claims
 from portal.audit import COMMAND
 from portal.models import AuditEvent
@@ -133,7 +134,6 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[str], threading
     """The ids of the tokens whose revocation has begun; none ends before the event is set."""
     begun: list[str] = []
     goes_on = threading.Event()
-    revoke_token = revocation.revoke_token
 
     def wait(client: Client, jti: str, **more: Any) -> ChangedClient:
         begun.append(jti)

@@ -1,6 +1,7 @@
 """Places in a status list: each once, scattered, found again; leased without a write for each token."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -53,7 +54,7 @@ def leased(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many places each lease asked for; the database is not there."""
     counts: list[int] = []
 
-    def lease(client_id: str, api_id: str, *, generation: int, count: int, now: object) -> Block:
+    def lease(client_id: str, api_id: str, *, generation: int, count: int, now: object, kid: str) -> Block:
         first = sum(counts)
         counts.append(count)
         return Block(1, SEED, range(first, first + count))
@@ -81,6 +82,32 @@ def test_many_callers_at_once_wait_for_one_lease(leased: list[int]) -> None:
 
     assert len({place for (place,) in asyncio.run(scenario())}) == FIRST_COUNT
     assert leased[0] == FIRST_COUNT
+    leases.stop()
+
+
+def test_one_organization_that_fetches_many_leases_keeps_no_other_waiting(
+    leased: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases, is_over, lease = Leases(), threading.Event(), vars(status_leases)["lease_block"]
+
+    def wait_for_acme(client_id: str, api_id: str, **more: Any) -> Block:
+        if client_id != "other":
+            is_over.wait(20)
+        return lease(client_id, api_id, **more)
+
+    monkeypatch.setattr(status_leases, "lease_block", wait_for_acme)
+
+    async def scenario() -> tuple[list[Any], list[object]]:
+        holders = [Holder(f"client_{number}", "api_1", 1, "org_acme") for number in range(status_leases.EACH + 4)]
+        flood = [asyncio.create_task(take(leases, 1, holder=each)) for each in holders]
+        await asyncio.sleep(0)
+        others = await take(leases, 1, holder=Holder("other", "api_1", 1, "org_initech"))
+        is_over.set()
+        return others, await asyncio.gather(*flood, return_exceptions=True)
+
+    others, flood = asyncio.run(scenario())
+    assert len(others) == 1
+    assert sum(isinstance(each, Unavailable) for each in flood) == 4
     leases.stop()
 
 

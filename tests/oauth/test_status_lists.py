@@ -10,6 +10,7 @@ import jwt
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from keys.models import Api, RevokeReason
 from keys.services.apis import disable_api
@@ -17,6 +18,7 @@ from keys.validation.database import DatabaseSnapshots
 from oauth import status_http
 from oauth.models import Client, StatusBlock
 from oauth.services.clients import disable_client, enable_client, revoke_client
+from oauth.services.signing_keys import drop_signing_keys, rotate_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
 from oauth.status import LIST_SIZE, Span, Status, indexes_of, new_seed, packed, slot_of
 from oauth.status_http import aggregation, status_list
@@ -24,6 +26,7 @@ from oauth.status_lists import Content, Facts, build, read_facts
 from oauth.status_serving import Lists, Rebuilt
 from oauth.tokens import Claims
 from portal.audit import COMMAND
+from portal.models import Organization
 from portal.services.organizations import resume_organization, suspend_organization
 from tests.asgi import Reply, ask
 from tests.oauth.minting import claims_for, ring
@@ -146,6 +149,22 @@ CHANGES: Mapping[str, tuple[int, int, Callable[[Client, Claims], object]]] = {
             resume_organization(client.organization, by=COMMAND),
         ),
     ),
+    "organization closed": (
+        REFUSED,
+        REFUSED,
+        lambda client, _: Organization.objects.filter(pk=client.organization_id).update(closed_at=timezone.now()),
+    ),
+    "signing key dropped": (REFUSED, REFUSED, lambda *_: drop_signing_keys(by=COMMAND, algorithms=["ES256"])),
+    "signing key of another algorithm dropped": (
+        0,
+        0,
+        lambda *_: drop_signing_keys(by=COMMAND, algorithms=["RS256", "EdDSA"]),
+    ),
+    "signing key rotated": (
+        0,
+        0,
+        lambda *_: rotate_signing_keys(by=COMMAND, now=timezone.now(), algorithms=["ES256"], is_wanted=True),
+    ),
     "API disabled": (LATER, LATER, lambda client, _: disable_api(client.grants.get().api, by=COMMAND)),
     "revoked, then disabled": (
         REFUSED,
@@ -186,6 +205,21 @@ def test_a_revoked_token_is_never_valid_again_though_all_are_revoked_while_its_l
         facts = read_facts(number_of(claims))
     assert next(asked) > before
     assert statuses(build(facts), claims) == (REFUSED,)
+
+
+@pytest.mark.django_db
+@pytest.mark.both_databases
+def test_dropping_a_signing_key_strikes_its_tokens_and_no_others(client_row: Client, api: Api) -> None:
+    now = time.time()
+    before, other = (ring().signer(algorithm, now=now).kid for algorithm in ("ES256", "RS256"))
+    old, of_other = claims_for(client_row, api, kid=before), claims_for(client_row, api, kid=other)
+    drop_signing_keys(by=COMMAND, algorithms=["ES256"])
+    after = ring().signer("ES256", now=time.time()).kid
+    new = claims_for(client_row, api, kid=after)
+    facts = read_facts(number_of(old))
+    assert statuses(build(facts), old, of_other, new) == (REFUSED, 0, 0)
+    drop_signing_keys(by=COMMAND, algorithms=["RS256"])
+    assert statuses(build(read_facts(number_of(old))), old, of_other, new) == (REFUSED, REFUSED, 0)
 
 
 def statuses(content: Content, *tokens: Claims) -> tuple[int, ...]:
