@@ -26,6 +26,7 @@ class Telling:
 
 TELLINGS: Mapping[str, Telling] = {
     AuditAction.USER_SIGNED_UP: Telling("signed up as", "user-plus", "ok"),
+    AuditAction.USER_CREATED: Telling("created the account", "user-plus", "warn"),
     AuditAction.USER_PASSWORD_CHANGED: Telling("changed the password of", "lock-closed"),
     AuditAction.USER_PASSWORD_RESET: Telling("reset the password of", "lock-closed", "warn"),
     AuditAction.USER_EMAIL_CHANGED: Telling("changed the address of", "envelope", "warn"),

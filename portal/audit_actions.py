@@ -7,6 +7,7 @@ class AuditAction(StrEnum):
     """``<noun>.<past participle>``, one for each thing that can be done."""
 
     USER_SIGNED_UP = "user.signed_up"
+    USER_CREATED = "user.created"
     USER_PASSWORD_CHANGED = "user.password_changed"
     USER_PASSWORD_RESET = "user.password_reset"
     USER_EMAIL_CHANGED = "user.email_changed"

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 
 from portal.audit_actions import AuditAction
@@ -29,8 +29,9 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: object) -> "User":
-        """A user who may do everything in admin."""
-        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+        """A user who may do everything in admin; completed and recorded by ``portal.receivers``, or not saved."""
+        with transaction.atomic():
+            return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> "User":
         """Find by address, whatever its case."""

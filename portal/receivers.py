@@ -20,18 +20,16 @@ from portal.audit import COMMAND, Actor, record_of_person
 from portal.audit_actions import AuditAction
 from portal.http import actor_of
 from portal.models import User
-from portal.services.organizations import create_personal_organization
+from portal.services import people
 
 Values = Mapping[str, object] | None
 
 
 @receiver(post_save, sender=User)
 def set_up_superuser(instance: User, *, created: bool, raw: bool = False, **_: Any) -> None:
-    """Let whoever a shell made superuser sign in: a shell needs no mail to prove that the address is right."""
+    """Complete a superuser that a shell has made, in the transaction that saves the person."""
     if created and not raw and instance.is_superuser:
-        with transaction.atomic():
-            EmailAddress.objects.create(user=instance, email=instance.email, primary=True, verified=True)
-            create_personal_organization(instance, by=COMMAND)
+        people.set_up_superuser(instance, by=COMMAND)
 
 
 @receiver(email_changed)

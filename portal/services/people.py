@@ -60,6 +60,16 @@ def deactivate_user(user: User, *, by: Actor) -> None:
         _end_sessions(user)  # else they would work again with the account
 
 
+def set_up_superuser(user: User, *, by: Actor) -> None:
+    """Record a person who was made superuser, and let them sign in: a shell vouches for the address."""
+    require_operator(by)
+    with transaction.atomic():
+        EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+        access = {"is_staff": user.is_staff, "is_superuser": user.is_superuser}
+        record_of_person(AuditAction.USER_CREATED, user, by, after=access)
+        create_personal_organization(user, by=by)
+
+
 def reactivate_user(user: User, *, by: Actor) -> None:
     """Let a deactivated person sign in again."""
     require_operator(by)

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from portal import passwords
 from portal.audit import COMMAND, Actor, NotAllowed
 from portal.audit_actions import AuditAction
-from portal.models import User
+from portal.models import AuditEvent, User
 from portal.passwords import BoundedArgon2Hasher, PasswordsBusy
 from portal.services import people
 from tests.portal.visitors import (
@@ -186,10 +186,24 @@ def test_an_account_without_a_password_opens_to_none(client: Client) -> None:
 def test_the_first_admin_made_on_the_command_line_can_sign_in(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     call_command("createsuperuser", email="Root@example.com", interactive=False, verbosity=0)
+    event = AuditEvent.objects.get(action=AuditAction.USER_CREATED)
+    assert (event.subject_id, event.actor_kind) == (User.objects.get(email="root@example.com").public_id, "command")
+    assert event.after == {"is_staff": True, "is_superuser": True}
     assert sign_in(client, "root@example.com").status_code == 302
     assert is_signed_in(client)
     response = client.get("/admin/", follow=True)
     assert "/accounts/" in response.redirect_chain[-1][0]  # not into admin, but to set up a second factor
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_superuser_who_cannot_be_recorded_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(people, "record_of_person", fail)
+    with pytest.raises(RuntimeError):
+        call_command("createsuperuser", email="root@example.com", interactive=False, verbosity=0)
+    assert not User.objects.exists()
 
 
 def test_a_deactivated_person_is_out_at_once_and_for_good(client: Client, eve: User) -> None:
