@@ -1,10 +1,10 @@
 """Tell owners about the end of their keys: one mail for each notice, without any secret."""
 
-import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 
@@ -13,9 +13,8 @@ from portal.models import MailKind, Membership
 from portal.permissions import Role
 from portal.times import day_words, exact_words
 
-log = logging.getLogger(__name__)
 BATCH = 100
-TRY_FOR = timedelta(days=3)
+TELL_WITHIN = timedelta(days=3)
 TEMPLATES = {
     Notice.Kind.EXPIRES_IN_7_DAYS: "emails/key_expires",
     Notice.Kind.EXPIRES_IN_1_DAY: "emails/key_expires",
@@ -25,29 +24,21 @@ TEMPLATES = {
 
 
 def send_due(*, now: datetime) -> int:
-    """Mail up to a batch of notices that were not sent yet, and return how many were tried.
-
-    Those that could not be mailed for three days are left.
-    """
-    tried = 0
-    due = Notice.objects.filter(sent_at=None, created_at__gt=now - TRY_FOR).order_by("pk")
+    """Mail up to a batch of notices that were not sent yet, and return how many; what was due three days ago is left."""
+    sent = 0
+    due = Notice.objects.filter(sent_at=None, created_at__gt=now - TELL_WITHIN).order_by("pk")
     for notice in due.select_related("key__organization", "key__api", "key__owner")[:BATCH]:
-        # Claimed before it is sent: two sweeps at once send one mail, and a crash in between sends none.
-        if Notice.objects.filter(pk=notice.pk, sent_at=None).update(sent_at=now):
-            _send_or_give_back(notice)
-            tried += 1
-    return tried
+        with transaction.atomic():  # claimed and queued together: two sweeps at once send one mail
+            if Notice.objects.filter(pk=notice.pk, sent_at=None).update(sent_at=now):
+                _send(notice)
+                sent += 1
+    return sent
 
 
-def _send_or_give_back(notice: Notice) -> None:
-    recipients = _recipients(notice.key)
-    if not recipients or _is_moot(notice):
-        return
-    try:
-        _mail(notice, recipients).send()
-    except OSError as exc:  # smtplib's errors too; the next sweep tries again
-        Notice.objects.filter(pk=notice.pk).update(sent_at=None)
-        log.warning("notice.not_sent", extra={"key": notice.key.public_id, "error": type(exc).__name__})
+def _send(notice: Notice) -> None:
+    if not _is_moot(notice):
+        for recipient in _recipients(notice.key):
+            _mail(notice, recipient).send()
 
 
 def _recipients(key: ApiKey) -> list[str]:
@@ -66,7 +57,7 @@ def _is_moot(notice: Notice) -> bool:
     return key.revoked_at is not None or key.organization.closed_at is not None or moved
 
 
-def _mail(notice: Notice, recipients: list[str]) -> EmailMultiAlternatives:
+def _mail(notice: Notice, recipient: str) -> EmailMultiAlternatives:
     key = notice.key
     secret = KeySecret.objects.filter(public_id=notice.about).first()
     context = {
@@ -83,8 +74,7 @@ def _mail(notice: Notice, recipients: list[str]) -> EmailMultiAlternatives:
     mail = EmailMultiAlternatives(
         _subject(notice),
         render_to_string(f"{template}.txt", context),
-        to=recipients,
-        connection=get_connection(settings.MAIL_BACKEND),  # here a mail may take its time, and must tell if it failed
+        to=[recipient],
     )
     mail.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
     return mail

@@ -11,10 +11,14 @@ class PortalConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """Connect the checks and the audit of account events, and seal the trail for as long as the process serves."""
-        from portal import audit_seals, checks, lifespan, receivers  # noqa: F401  # registering is the effect
+        """Connect the checks and the audit of account events, and say what a process does while it serves."""
+        from django.conf import settings
+
+        from portal import audit_seals, checks, lifespan, mail_queue, receivers  # noqa: F401  # registering is the effect
 
         lifespan.while_serving(audit_seals.seal_each_second)
+        if not settings.EMBEDDED:
+            lifespan.while_serving(mail_queue.send_late_mails)
 
 
 class LatchkeyAdminConfig(admin_apps.AdminConfig):

@@ -8,15 +8,15 @@ A trigger queues each event in the event's own transaction. So an event that com
 passed over, whatever its id. One sealer works at a time.
 """
 
-import asyncio
 import hashlib
 import json
 import logging
 from datetime import UTC, datetime, timedelta
 
-from django.db import Error, close_old_connections, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
+from portal.lifespan import repeat
 from portal.models import AuditEvent, AuditSeal, UnsealedEvent
 from portal.sweep_runs import note_sweep, was_run_since
 
@@ -58,16 +58,7 @@ def seal_waiting_events(*, now: datetime) -> int:
 
 async def seal_each_second() -> None:
     """Seal for as long as this process serves."""
-    is_failing = False
-    while True:
-        await asyncio.sleep(EVERY_S)
-        try:
-            await asyncio.to_thread(_seal)
-            is_failing = False
-        except (Error, RuntimeError) as exc:  # no database, or no thread can be started: the next second may have them
-            if not is_failing:  # once a spell
-                log.warning("audit.not_sealed", extra={"error": type(exc).__name__})
-            is_failing = True
+    await repeat(lambda: seal_waiting_events(now=timezone.now()), every_s=EVERY_S, failure="audit.not_sealed")
 
 
 def log_heads(*, now: datetime) -> None:
@@ -107,11 +98,3 @@ def _seals(events: list[AuditEvent], now: datetime) -> list[AuditSeal]:
         heads[event.organization_id] = seal
         seals.append(seal)
     return seals
-
-
-def _seal() -> None:
-    close_old_connections()
-    try:
-        seal_waiting_events(now=timezone.now())
-    finally:
-        close_old_connections()

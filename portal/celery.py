@@ -33,7 +33,7 @@ SCHEDULE = {
     "oauth.tasks.prune_tokens": HOUR_S,
 }
 if settings.REDIS_URL:
-    SCHEDULE |= {"keys.tasks.flush_outbox": 1.0, "keys.tasks.fold_usage": 1.0}
+    SCHEDULE |= {"keys.tasks.flush_outbox": 1.0, "keys.tasks.fold_usage": 1.0, "portal.tasks.send_due_mails": 10.0}
 
 MAX_WAITING = 100
 

@@ -38,7 +38,7 @@ class Letter:
 
 
 def send(letter: Letter, recipients: Iterable[str], *, kind: MailKind | None = None) -> None:
-    """Mail it to each of them alone, outside the request; nobody sees who else got it.
+    """Mail it to each of them alone; nobody sees who else got it. A mail server never holds the caller up.
 
     Whoever does not want mails of the ``kind`` gets none; what has no kind is for everybody.
     """

@@ -2,7 +2,12 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
+
+from django.db import close_old_connections
+
+log = logging.getLogger(__name__)
 
 _at_stop: list[Callable[[], None]] = []
 _while_serving: list[Callable[[], Awaitable[None]]] = []
@@ -17,6 +22,28 @@ def at_stop(finish: Callable[[], None]) -> None:
 def while_serving(run: Callable[[], Awaitable[None]]) -> None:
     """Have this run on the event loop from the first to the last answer."""
     _while_serving.append(run)
+
+
+async def repeat(work: Callable[[], object], *, every_s: float, failure: str) -> None:
+    """Call it in a thread, again and again. A failure is logged once a spell; the next call comes all the same."""
+    is_failing = False
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await asyncio.to_thread(_with_fresh_connections, work)
+            is_failing = False
+        except Exception as exc:  # noqa: BLE001  # whatever it is, the next call may go through
+            if not is_failing:
+                log.warning(failure, extra={"error": type(exc).__name__})
+            is_failing = True
+
+
+def _with_fresh_connections(work: Callable[[], object]) -> None:
+    close_old_connections()
+    try:
+        work()
+    finally:
+        close_old_connections()
 
 
 def start() -> None:

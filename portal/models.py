@@ -304,6 +304,19 @@ class OutboxEntry(models.Model):
         return f"{len(self.names)} names since {self.created_at:%Y-%m-%d %H:%M:%S}"
 
 
+class QueuedMail(models.Model):
+    """A mail that waits to be sent. Its content is encrypted: a code or a link in it may let its reader in."""
+
+    recipient = models.EmailField(max_length=254, db_index=True)
+    content = models.TextField(editable=False)
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(db_index=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"mail {self.pk}, due at {self.due_at:%Y-%m-%d %H:%M:%S}"
+
+
 class SweepRun(models.Model):
     """When the sweep of this name last went through: what tells that the worker has died."""
 

@@ -322,7 +322,9 @@ if production is not None:
 else:
     EMAIL_BACKEND = "portal.mail.BoxBackend"
 MAIL_BACKEND = vars()["EMAIL_BACKEND"]
-EMAIL_BACKEND = "portal.mail.BackgroundBackend"  # hands to MAIL_BACKEND outside the request
+IS_SMTP = MAIL_BACKEND.startswith("django.core.mail.backends.smtp.")
+# Both hand mails to MAIL_BACKEND outside the request; a mail server may put them off, a terminal does not.
+EMAIL_BACKEND = "portal.mail_queue.QueueBackend" if IS_SMTP else "portal.mail.BackgroundBackend"
 EMAIL_TIMEOUT = 10
 
 # --- Celery ------------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def invite(organization: Organization, emails: Sequence[str], role: Role, *, by:
         _refuse_members(organization, emails)
         _refuse_above_caps(organization, len(emails), by, now)
         made = [_write(organization, email, role, by, now) for email in dict.fromkeys(emails)]
-    return _mailed(made)
+        return _mailed(made)
 
 
 def resend_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
@@ -56,7 +56,7 @@ def resend_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
         _refuse_ended(invitation)
         _refuse_above_caps(organization, 1, by, now, is_new=False)
         made = [_write(organization, invitation.email, role, by, now)]
-    return _mailed(made)[0]
+        return _mailed(made)[0]
 
 
 def revoke_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
@@ -122,8 +122,8 @@ def remind_invited(*, now: datetime, limit: int) -> int:
         for invitation in reminded:
             _record(AuditAction.INVITATION_REMINDED, invitation, SYSTEM)
         Invitation.objects.filter(pk__in=[each.pk for each in invitations]).update(reminded_at=now)
-    for invitation in reminded:
-        letters.send(letters.reminder(invitation), [invitation.email])
+        for invitation in reminded:
+            letters.send(letters.reminder(invitation), [invitation.email])
     return len(invitations)
 
 
@@ -209,6 +209,7 @@ def _write(organization: Organization, email: str, role: Role, by: Actor, now: d
 
 
 def _mailed(made: Sequence[tuple[Invitation, str]]) -> list[Invitation]:
+    """Queue the mails, in the transaction that makes the links: no link is made that nobody gets."""
     for invitation, token in made:
         letters.send(letters.invitation(invitation, token), [invitation.email])
     return [invitation for invitation, _ in made]

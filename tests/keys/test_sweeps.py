@@ -8,7 +8,6 @@ import pytest
 from django.core import mail
 from django.db import connection
 from django.utils import timezone
-from pytest_django.fixtures import Settings
 
 from keys import notices, sweeps
 from keys.models import Api, ApiKey, Caller, Environment, Notice, RevokeReason, Submission, Usage
@@ -160,15 +159,6 @@ def test_when_the_keys_owner_has_left_the_organizations_owners_are_told(
     Membership.objects.create(organization=acme, user=dov, role="owner")
     _sweep(now + 30 * DAY)
     assert mail.outbox[0].to == ["dov@example.com"]
-
-
-def test_a_mail_that_could_not_be_sent_is_sent_later(ending: ApiKey, now: datetime, settings: Settings) -> None:
-    sweeps.write_notices(now=now + 24 * DAY)
-    working, settings.MAIL_BACKEND = settings.MAIL_BACKEND, "tests.keys.unreachable.Backend"
-    notices.send_due(now=now)
-    settings.MAIL_BACKEND = working
-    notices.send_due(now=now)
-    assert len(mail.outbox) == 1
 
 
 def test_old_counts_are_dropped_and_younger_ones_kept(issued: IssuedKey, now: datetime) -> None:

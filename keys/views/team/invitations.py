@@ -40,7 +40,8 @@ def invite(request: MemberRequest) -> HttpResponse:
             form.add_error("emails", str(refusal))
         else:
             who = emails[0] if len(emails) == 1 else f"{len(emails)} people"
-            messages.success(request, f"{who} invited. The links work for {invitations.LIFETIME.days} days.")
+            lasts = f"The links work for {invitations.LIFETIME.days} days."
+            messages.success(request, f"Mail to {who} is on its way. {lasts} Send again what does not arrive.")
             return go_to(request, reverse("team:invitations"))
     context = {"form": form, "meanings": {role.value: meaning for role, meaning in MEANINGS.items()}}
     status = 422 if form.is_bound else 200

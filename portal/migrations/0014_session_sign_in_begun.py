@@ -13,7 +13,7 @@ def wait_briefly_for_locks(apps: StateApps, schema_editor: BaseDatabaseSchemaEdi
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0012_names_in_one_form")]
+    dependencies = [("portal", "0013_names_in_one_form")]
     operations = [
         migrations.RunPython(wait_briefly_for_locks, migrations.RunPython.noop),
         migrations.AddField(

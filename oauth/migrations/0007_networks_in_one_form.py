@@ -14,5 +14,5 @@ def rewrite_networks(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("oauth", "0004_names_in_one_form")]
+    dependencies = [("oauth", "0006_names_in_one_form")]
     operations = [migrations.RunPython(rewrite_networks, migrations.RunPython.noop)]

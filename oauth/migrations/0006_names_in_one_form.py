@@ -26,5 +26,5 @@ def rename(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("oauth", "0003_client_operator_metadata"), ("portal", "0001_initial")]
+    dependencies = [("oauth", "0005_struck_status_list"), ("portal", "0001_initial")]
     operations = [migrations.RunPython(rename, migrations.RunPython.noop)]

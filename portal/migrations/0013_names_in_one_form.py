@@ -42,5 +42,5 @@ def rename(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("portal", "0011_organization_operator_data")]
+    dependencies = [("portal", "0012_queued_mail")]
     operations = [migrations.RunPython(rename, migrations.RunPython.noop)]

@@ -12,7 +12,7 @@ def wait_briefly(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> No
 
 
 class Migration(migrations.Migration):
-    dependencies = [("oauth", "0002_client_service_account")]
+    dependencies = [("oauth", "0004_status_block_signing_key")]
     operations = [
         migrations.RunPython(wait_briefly, migrations.RunPython.noop),
         migrations.AddField(

@@ -10,7 +10,7 @@ def wait_for_locks_briefly(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("oauth", "0002_client_service_account")]
+    dependencies = [("oauth", "0003_client_operator_metadata")]
 
     operations = [
         migrations.RunPython(wait_for_locks_briefly, wait_for_locks_briefly),
