@@ -1,7 +1,4 @@
-"""APIs, their scopes and secrets; API keys and theirs; and how they were used.
-
-Rows are facts, changed by ``keys.services`` alone; ``keys.states`` and ``keys.validation.verdict`` say what they mean.
-"""
+"""APIs, API keys, their secrets, and how they were used: facts that ``keys.services`` alone changes."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -330,6 +327,7 @@ class Notice(models.Model):
     class Kind(models.TextChoices):
         """What is told."""
 
+        EXPIRES_IN_30_DAYS = "expires_in_30_days"
         EXPIRES_IN_7_DAYS = "expires_in_7_days"
         EXPIRES_IN_1_DAY = "expires_in_1_day"
         EXPIRED = "expired"

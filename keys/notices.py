@@ -8,14 +8,15 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from keys.models import ApiKey, KeySecret, Notice
-from portal.models import MailKind, Membership
+from keys.models import KeySecret, Notice
+from portal.models import MailKind, Membership, Organization, User
 from portal.permissions import Role
 from portal.times import day_words, exact_words
 
 BATCH = 100
 TELL_WITHIN = timedelta(days=3)
 TEMPLATES = {
+    Notice.Kind.EXPIRES_IN_30_DAYS: "emails/key_expires",
     Notice.Kind.EXPIRES_IN_7_DAYS: "emails/key_expires",
     Notice.Kind.EXPIRES_IN_1_DAY: "emails/key_expires",
     Notice.Kind.EXPIRED: "emails/key_expired",
@@ -24,7 +25,10 @@ TEMPLATES = {
 
 
 def send_due(*, now: datetime) -> int:
-    """Mail up to a batch of notices that were not sent yet, and return how many; what was due three days ago is left."""
+    """Mail up to a batch of notices that were not sent yet, and return how many.
+
+    What was due three days ago is left.
+    """
     sent = 0
     due = Notice.objects.filter(sent_at=None, created_at__gt=now - TELL_WITHIN).order_by("pk")
     for notice in due.select_related("key__organization", "key__api", "key__owner")[:BATCH]:
@@ -37,14 +41,15 @@ def send_due(*, now: datetime) -> int:
 
 def _send(notice: Notice) -> None:
     if not _is_moot(notice):
-        for recipient in _recipients(notice.key):
+        for recipient in recipients_of(notice.key.organization, notice.key.owner):
             _mail(notice, recipient).send()
 
 
-def _recipients(key: ApiKey) -> list[str]:
-    """The key's owner while still a member, else the organization's owners; but for those who want no such mails."""
-    members = Membership.objects.filter(organization=key.organization, user__is_active=True)
-    chosen = members.filter(user=key.owner_id) or members.filter(role=Role.OWNER)
+def recipients_of(organization: Organization, owner: User | None) -> list[str]:
+    """A credential's owner while still a member, else the organization's owners; but for who wants no such mails."""
+    members = Membership.objects.filter(organization=organization, user__is_active=True)
+    chosen = members.filter(user=owner) if owner else members.none()
+    chosen = chosen or members.filter(role=Role.OWNER)
     people = [membership.user for membership in chosen.select_related("user")]
     return [person.email for person in people if MailKind.KEYS not in person.unwanted_mails]
 

@@ -24,6 +24,7 @@ FORMS_STAY_OPEN = timedelta(days=30)
 WARNINGS = {
     Notice.Kind.EXPIRES_IN_1_DAY: timedelta(days=1),
     Notice.Kind.EXPIRES_IN_7_DAYS: timedelta(days=7),
+    Notice.Kind.EXPIRES_IN_30_DAYS: timedelta(days=30),
 }
 
 
@@ -37,7 +38,7 @@ def record_endings(*, now: datetime) -> int:
 
 
 def write_notices(*, now: datetime) -> int:
-    """Note each key that is within seven days, or one day, of its end; an instant is noted once."""
+    """Note each key that is within 30 days, seven days or one day of its end; an instant is noted once."""
     written = 0
     soon = ApiKey.objects.filter(expires_at__gt=now, revoked_at=None)
     for kind, ahead in WARNINGS.items():

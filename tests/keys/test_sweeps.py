@@ -119,6 +119,18 @@ def test_an_owner_is_warned_seven_days_and_one_day_before(
     assert list(Notice.objects.values_list("kind", flat=True)) == kinds
 
 
+@pytest.mark.parametrize(("left", "kinds"), [(30 * DAY + HOUR, []), (30 * DAY, ["expires_in_30_days"])])
+def test_an_owner_is_warned_thirty_days_before(
+    ending: ApiKey, now: datetime, left: timedelta, kinds: list[str]
+) -> None:
+    ApiKey.objects.update(expires_at=now + 90 * DAY)
+    for _ in range(2):
+        sweeps.write_notices(now=now + 90 * DAY - left)
+        notices.send_due(now=timezone.now())
+    assert list(Notice.objects.values_list("kind", flat=True)) == kinds
+    assert [message.subject[:20] for message in mail.outbox] == ["checkout expires on "] * len(kinds)
+
+
 def test_a_warning_says_when_and_where_to_look(ending: ApiKey, now: datetime) -> None:
     _sweep(now + 23 * DAY)
     message = mail.outbox[0]
