@@ -13,7 +13,18 @@ class KeysConfig(AppConfig):
         from django.conf import settings
 
         from keys.services import redigest
-        from keys.validation import api_keys, cache, database, invalidation, kinds, loaders, metrics, peppers, usage
+        from keys.validation import (
+            api_keys,
+            cache,
+            database,
+            invalidation,
+            kinds,
+            loaders,
+            metrics,
+            peppers,
+            usage,
+            usage_queue,
+        )
         from portal import lifespan, outbox
 
         kinds.register_kind(api_keys.recognise_api_key)
@@ -26,6 +37,7 @@ class KeysConfig(AppConfig):
             lifespan.while_serving(cache.hold_lease)
             lifespan.while_serving(cache.tend_limits)
             lifespan.while_serving(cache.drain_outbox)
+            lifespan.while_serving(usage_queue.fold_what_waits)
         lifespan.while_serving(usage.USAGE.flush_each_second)
         lifespan.while_serving(metrics.keep_publishing)
         peppers.MOVER.register(redigest.redigest)

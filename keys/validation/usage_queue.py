@@ -18,6 +18,7 @@ from redis.retry import Retry
 from keys.validation.batches import Batch, decode, encode
 from keys.validation.folding import fold
 from keys.validation.redis_link import PREFIX, script
+from portal.lifespan import repeat
 from portal.outages import is_outage
 
 QUEUE = f"{PREFIX}usage"
@@ -27,6 +28,8 @@ MAX_QUEUED = 128
 MAX_BATCH_BYTES = 256 * 1024  # with MAX_QUEUED, the most that Redis ever holds: 32 MiB
 BATCHES_A_FOLD = 32
 ANSWERS_WITHIN_S = 0.5
+LATE_AFTER_MS = 10_000
+LOOK_EVERY_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +64,23 @@ def fold_queued() -> int:
             client.xdel(QUEUE, *(entry_id for entry_id, _ in entries))
             folded += len(entries)
     return folded
+
+
+async def fold_what_waits() -> None:
+    """Fold what no worker has folded for ten seconds, for as long as this process serves."""
+    await repeat(fold_late, every_s=LOOK_EVERY_S, failure="usage.queue_not_read")
+
+
+def fold_late() -> None:
+    """Fold what waits, if the first of it has waited for ten seconds by Redis's clock.
+
+    A worker that has just died leaves a batch there, and no other batch need come.
+    """
+    with _client() as client:
+        first = client.xrange(QUEUE, count=1)
+        if not first or int(first[0][0].partition(b"-")[0]) > client.time()[0] * 1000 - LATE_AFTER_MS:
+            return
+    fold_queued()
 
 
 def _is_queued(entry: bytes) -> bool:

@@ -16,10 +16,11 @@ from pytest_django.fixtures import Settings
 from keys import sweeps
 from keys.models import ApiKey, Usage, UsageBatch
 from keys.tasks import fold_usage
-from keys.validation import folding
+from keys.validation import folding, usage_queue
 from keys.validation.batches import Batch, Count, Use, decode, encode
 from keys.validation.folding import FOLDED_WITHIN, IDS_KEPT, fold
-from keys.validation.usage_queue import AT_WORK, MAX_QUEUED, QUEUE, fold_queued, hand_on
+from keys.validation.usage_queue import AT_WORK, MAX_QUEUED, QUEUE, fold_late, fold_queued, hand_on
+from portal import lifespan
 from tests import environment
 from tests.devservices import free_port
 from tests.refusing import read_only
@@ -117,6 +118,20 @@ def test_without_a_worker_whoever_counts_folds_what_waits_too(valkey: "redis.Red
     valkey.delete(AT_WORK)
     hand_on(batch("two"))
     assert (valkey.xlen(QUEUE), counted()) == (0, 2)
+
+
+def test_a_serving_process_folds_what_a_dead_worker_left_though_no_other_batch_comes(valkey: "redis.Redis") -> None:
+    assert usage_queue.fold_what_waits in lifespan._while_serving
+    valkey.xadd(QUEUE, {"batch": encode(batch("one"))}, id="1-0")  # long ago
+    fold_late()
+    assert (valkey.xlen(QUEUE), counted()) == (0, 1)
+
+
+def test_a_serving_process_leaves_to_the_worker_what_has_just_come(valkey: "redis.Redis") -> None:
+    fold_late()
+    valkey.xadd(QUEUE, {"batch": encode(batch("one"))})
+    fold_late()
+    assert (valkey.xlen(QUEUE), counted()) == (1, 0)
 
 
 def test_what_waits_in_redis_is_bounded(valkey: "redis.Redis") -> None:
