@@ -41,7 +41,7 @@ class UserManager(BaseUserManager["User"]):
 class MailKind(models.TextChoices):
     """The mails that a person may go without. What tells of their way in or of their place in a team is always sent."""
 
-    KEYS = "keys", "Keys of mine expire, or an old secret of one ends"
+    KEYS = "keys", "Keys of mine expire, or an old secret of a key or client ends"
     TEAM = "team", "Somebody accepts an invitation of mine"
     POLICIES = "policies", "The policies of an organization that I administer change"
 

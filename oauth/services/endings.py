@@ -5,15 +5,18 @@ from datetime import datetime
 from django.db import transaction
 
 from oauth.models import ClientSecret
+from oauth.notices import tell_ended_secret
 from portal.audit import SYSTEM, record_of
 from portal.audit_actions import AuditAction
 
 
 def record_ended_client_secrets(*, now: datetime, limit: int) -> int:
-    """Record up to ``limit`` overlaps that are over, each once; passes over those that somebody is changing."""
+    """Record up to ``limit`` overlaps that are over, each once, and tell the owners; pass over what others change."""
     with transaction.atomic(durable=True):
         due = ClientSecret.objects.filter(ends_at__lte=now, end_recorded_at=None).order_by("ends_at")
-        rows = due.select_for_update(of=("self",), skip_locked=True).select_related("client__organization")
+        rows = due.select_for_update(of=("self",), skip_locked=True).select_related(
+            "client__organization", "client__owner"
+        )
         secrets = list(rows[:limit])
         for secret in secrets:
             secret.end_recorded_at = now
@@ -21,4 +24,5 @@ def record_ended_client_secrets(*, now: datetime, limit: int) -> int:
             if secret.client.revoked_at is None:
                 after = {"secret": secret.public_id}
                 record_of(AuditAction.CLIENT_SECRET_ENDED, secret.client, SYSTEM, now, after=after)
+                tell_ended_secret(secret)
     return len(secrets)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core import mail
 from pytest_django import Settings
 
 from keys.models import Api, Environment, RevokeReason
@@ -220,6 +221,25 @@ def test_an_overlap_that_ends_by_itself_is_told_once(issued: IssuedClient, as_ad
     for _ in range(2):
         record_endings(now=now + 2 * HOUR)
     assert told() == ["client.created", "client.rolled", "client.secret_ended"]
+
+
+def test_the_owner_is_mailed_once_when_an_old_secret_ends(issued: IssuedClient, as_ada: Actor, now: datetime) -> None:
+    roll_client(issued.client, overlap=HOUR, by=as_ada)
+    for _ in range(2):
+        record_endings(now=now + 2 * HOUR)
+    (mailed,) = mail.outbox
+    assert (mailed.to, mailed.subject) == (["ada@example.com"], f"An old secret of {issued.client.name} has ended")
+    assert f"http://localhost:8000/app/clients/{issued.client.public_id}/" in mailed.body
+    assert issued.secret_text not in mailed.body
+
+
+def test_who_wants_no_mails_about_keys_gets_none_about_clients(
+    issued: IssuedClient, as_ada: Actor, ada: User, now: datetime
+) -> None:
+    User.objects.filter(pk=ada.pk).update(unwanted_mails=["keys"])
+    roll_client(issued.client, overlap=HOUR, by=as_ada)
+    record_endings(now=now + 2 * HOUR)
+    assert mail.outbox == []
 
 
 def test_a_clients_secret_moves_to_the_first_pepper(issued: IssuedClient) -> None:

@@ -1,0 +1,31 @@
+"""Tell owners about the end of their clients' secrets: one mail each, without any secret."""
+
+from django.urls import reverse
+
+from keys.notices import recipients_of
+from oauth.models import ClientSecret
+from portal.letters import Letter, send
+from portal.times import exact_words
+
+
+def tell_ended_secret(secret: ClientSecret) -> None:
+    """Mail it, in the transaction that writes the end down: it is told once, and not lost."""
+    client = secret.client
+    if client.organization.closed_at is None:
+        send(_secret_ended(secret), recipients_of(client.organization, client.owner))
+
+
+def _secret_ended(secret: ClientSecret) -> Letter:
+    client = secret.client
+    ended = exact_words(secret.ends_at) if secret.ends_at else ""
+    used = exact_words(secret.last_used_at) if secret.last_used_at else "never"
+    return Letter(
+        f"An old secret of {client.name} has ended",
+        [
+            f"The old secret {secret.hint} of the OAuth client {client.name} of {client.organization.name} ended on "
+            f"{ended}. The token endpoint refuses it; the newer secret goes on working.",
+            f"The old one was last used: {used}. If something still uses it, roll the client again.",
+        ],
+        "Look at the client",
+        reverse("clients:detail", args=[client.public_id]),
+    )
