@@ -65,8 +65,9 @@ def left_counts(user: User) -> dict[int, dict[type[Credential], int]]:
     """How many credentials of each kind the person would leave, by the organization's key; one query a kind."""
     counts: dict[int, dict[type[Credential], int]] = defaultdict(dict)
     for kind in _kinds:
-        rows = kind.model._default_manager.filter(owner=user, revoked_at=None)  # noqa: SLF001  # a manager's public name
-        for organization_id, count in rows.order_by().values_list("organization").annotate(n=Count("pk")):
+        manager: Any = kind.model._default_manager  # noqa: SLF001  # a manager's public name
+        rows = manager.filter(owner=user, revoked_at=None).order_by()
+        for organization_id, count in rows.values_list("organization").annotate(n=Count("pk")):
             counts[organization_id][kind.model] = count
     return counts
 

@@ -20,7 +20,7 @@ TWISTED = " billing\u00a0 \u200bworker\u200e\u2028two "
 STRAIGHT = "billing worker two"
 MIGRATIONS = (
     "portal.migrations.0013_names_in_one_form",
-    "keys.migrations.0010_names_in_one_form",
+    "keys.migrations.0011_names_in_one_form",
     "oauth.migrations.0006_names_in_one_form",
 )
 
@@ -97,7 +97,7 @@ def test_a_key_whose_name_nobody_could_see_is_called_unnamed(key: ApiKey) -> Non
 def test_networks_of_mapped_addresses_become_those_that_calls_come_from(key: ApiKey, oauth_client: Client) -> None:
     for model in (ApiKey, Client):
         model.objects.update(networks=["::ffff:203.0.113.0/120", "2001:db8::/32", "203.0.113.0/24"])
-    for name in ("keys.migrations.0011_networks_in_one_form", "oauth.migrations.0007_networks_in_one_form"):
+    for name in ("keys.migrations.0012_networks_in_one_form", "oauth.migrations.0007_networks_in_one_form"):
         with connection.schema_editor(atomic=False) as editor:
             import_module(name).rewrite_networks(apps, editor)
     for model in (ApiKey, Client):

@@ -41,12 +41,9 @@ def test_an_organization_is_closed_by_the_name_that_the_page_shows(acme: Organiz
 
 
 def test_every_new_name_is_stored_in_one_form_or_refused(ada: User, acme: Organization, as_ada: Actor) -> None:
-    made = [
-        create_organization(STORED, owner=ada, by=as_ada),
-        rename_organization(acme, STORED, by=as_ada).organization,
-        create_service_account(acme, STORED, by=as_ada),
-    ]
-    assert [each.name for each in made] == [SHOWN] * 3
+    assert create_organization(STORED, owner=ada, by=as_ada).name == SHOWN
+    assert rename_organization(acme, STORED, by=as_ada).organization.name == SHOWN
+    assert create_service_account(acme, STORED, by=as_ada).name == SHOWN
     with pytest.raises(Invalid, match="Another service account"):
         create_service_account(acme, SHOWN, by=as_ada)
     for refuse in (
@@ -66,17 +63,16 @@ def test_a_form_says_at_the_field_that_a_name_cannot_be_seen(name: str, acme: Or
     assert not ServiceAccount.objects.exists()
 
 
-@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("text", ["Z\u00fcrich", unicodedata.normalize("NFD", "Z\u00fcrich  b\u00fcro")])
 def test_a_search_finds_a_name_however_its_letters_are_composed(
-    form: str, issued: IssuedKey, oauth_client: OAuthClient, ada: User, ada_client: Client
+    text: str, issued: IssuedKey, oauth_client: OAuthClient, ada: User, ada_client: Client
 ) -> None:
     for model in (ApiKey, OAuthClient, User):
         model.objects.update(name="Z\u00fcrich b\u00fcro")
-    text = unicodedata.normalize(form, "z\u00fcrich  b\u00fcro") if form == "NFD" else "Z\u00fcrich"
     assert "1 of 1 key" in ada_client.get("/app/keys/", {"q": text}).text
     assert "1 of 1 client" in ada_client.get("/app/clients/", {"q": text}).text
-    assert "1 of 1 member" in ada_client.get("/app/team/", {"q": text.replace("z", "Z")}).text
-    page = in_admin(make_superuser()).get("/admin/keys/apikey/", {"q": text.replace("z", "Z")})
+    assert "1 of 1 member" in ada_client.get("/app/team/", {"q": text}).text
+    page = in_admin(make_superuser()).get("/admin/keys/apikey/", {"q": text})
     assert issued.secret.hint in page.text
 
 

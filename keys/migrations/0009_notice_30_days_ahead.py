@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("keys", "0007_quota"),
+        ("keys", "0008_api_max_rate_limits"),
     ]
 
     operations = [

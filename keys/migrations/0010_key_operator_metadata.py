@@ -12,7 +12,7 @@ def wait_briefly(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0008_api_max_rate_limits")]
+    dependencies = [("keys", "0009_notice_30_days_ahead")]
     operations = [
         migrations.RunPython(wait_briefly, migrations.RunPython.noop),
         migrations.AddField(

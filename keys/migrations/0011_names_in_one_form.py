@@ -41,5 +41,5 @@ def rename(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("keys", "0009_key_operator_metadata"), ("portal", "0001_initial")]
+    dependencies = [("keys", "0010_key_operator_metadata"), ("portal", "0001_initial")]
     operations = [migrations.RunPython(rename, migrations.RunPython.noop)]

@@ -14,5 +14,5 @@ def rewrite_networks(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("keys", "0010_names_in_one_form")]
+    dependencies = [("keys", "0011_names_in_one_form")]
     operations = [migrations.RunPython(rewrite_networks, migrations.RunPython.noop)]
