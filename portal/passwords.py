@@ -12,7 +12,6 @@ from functools import cache
 from typing import Final
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
@@ -94,7 +93,7 @@ class _Slot:
 class ResetTokens(PasswordResetTokenGenerator):
     """Reset links: each ends with the password and the address it was made for, and opens no deactivated account."""
 
-    def check_token(self, user: AbstractBaseUser | None, token: str | None) -> bool:
+    def check_token(self, user: User | None, token: str | None) -> bool:
         """Whether the link may still set a password."""
         return user is not None and user.is_active and super().check_token(user, token)
 

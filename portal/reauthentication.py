@@ -64,8 +64,13 @@ def ask(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and request.user.is_authenticated and not has_secret:
         form = request.POST.copy()
         form.pop("csrfmiddlewaretoken", None)
-        held = {"path": path, "form": form.urlencode(), "at": time.time(), "organization": _organization(request)}
-        request.session[HELD] = held
+        request.session[HELD] = {
+            "path": path,
+            "form": form.urlencode(),
+            "at": time.time(),
+            "organization": _organization(request),
+            "page": _page_around(request) or path,
+        }
     methods = get_adapter().get_reauthentication_methods(request.user)
     url = methods[0]["url"] if methods else resolve_url(_instead(request))
     target = f"{url}?{urlencode({REDIRECT_FIELD_NAME: path})}"
@@ -82,8 +87,11 @@ def _instead(request: HttpRequest) -> str:
 def resume(request: HttpRequest) -> HttpResponseBase | None:
     """The answer to what is held for the page that is next; None where nothing is."""
     held = request.session.pop(HELD, None)
-    if held is None or held["path"] != get_next_redirect_url(request) or time.time() - held["at"] > HELD_FOR_S:
+    if held is None or held["path"] != get_next_redirect_url(request):
         return None
+    if time.time() - held["at"] > HELD_FOR_S:
+        messages.info(request, "More than ten minutes have passed, so nothing was done.")
+        return redirect(held["page"])  # the path itself may be for forms alone
     if held["organization"] != _organization(request):
         messages.warning(request, "You changed to another organization meanwhile, so nothing was done.")
         return redirect(settings.LOGIN_REDIRECT_URL)
@@ -95,6 +103,13 @@ def resume(request: HttpRequest) -> HttpResponseBase | None:
     request.resolver_match = found
     answer: HttpResponseBase = found.func(request, *found.args, **found.kwargs)
     return answer
+
+
+def _page_around(request: HttpRequest) -> str:
+    """The page of ours that the form stood on, if the browser says so; the path alone, without its query."""
+    url = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
+    ours = urlsplit(settings.PUBLIC_URL)
+    return url.path if (url.scheme, url.netloc) == (ours.scheme, ours.netloc) else ""
 
 
 def _organization(request: HttpRequest) -> str | None:

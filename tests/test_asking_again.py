@@ -2,13 +2,16 @@
 
 import ast
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from keys.models import Api, ApiKey, ApiSecret
 from keys.services.api_secrets import IssuedApiSecret, disable_api_secret
@@ -41,10 +44,10 @@ def long_ago(ada: User) -> Client:
     return signed_in_by(ada, at=time.time() - HOUR_AGO_S)
 
 
-def is_asked(browser: Client, path: str, form: dict[str, object]) -> bool:
+def is_asked(browser: Client, path: str, form: Mapping[str, object]) -> bool:
     """Whether the answer to the form is the question who it is."""
     assert browser.get(path).status_code in {200, 405}  # looking is free
-    answer = browser.post(path, form)
+    answer = browser.post(path, dict(form))
     return answer.status_code == 302 and answer["Location"].startswith((AGAIN, CODE_AGAIN))
 
 
@@ -139,6 +142,27 @@ def test_what_is_held_is_done_in_the_organization_it_was_sent_in_or_not_at_all(
     assert "You changed to another organization meanwhile" in answer.text
     assert Invitation.objects.count() == 0
     assert HELD not in long_ago.session
+
+
+def test_what_was_held_too_long_leads_back_to_the_page_it_was_sent_from(
+    key: ApiKey, as_ada: Actor, long_ago: Client
+) -> None:
+    disable_key(key, by=as_ada)
+    path = f"/app/keys/{key.public_id}/"
+    asked = long_ago.post(f"{path}resume/", headers={"Referer": f"{settings.PUBLIC_URL}{path}?x=1"})["Location"]
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        page = long_ago.post(asked, {"password": PASSWORD}, follow=True)
+    assert page.redirect_chain == [(path, 302)]
+    assert "More than ten minutes have passed" in page.text
+    assert ApiKey.objects.get().disabled_at is not None
+
+
+@pytest.mark.parametrize("referer", ["https://evil.example/app/", "javascript:x", "//evil.example/"])
+def test_it_leads_to_no_page_of_anybody_elses(referer: str, key: ApiKey, as_ada: Actor, long_ago: Client) -> None:
+    disable_key(key, by=as_ada)
+    path = f"/app/keys/{key.public_id}/resume/"
+    long_ago.post(path, headers={"Referer": referer})
+    assert long_ago.session[HELD]["page"] == path
 
 
 def test_staff_show_the_second_factor_again_before_a_secret_is_shown_or_access_is_widened(
