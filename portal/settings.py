@@ -86,10 +86,10 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.middleware.RequestIdMiddleware",
-    "portal.middleware.NotBeforeMiddleware",
     "portal.middleware.ForwardedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "portal.middleware.MachineMiddleware",
+    "portal.middleware.NotBeforeMiddleware",
     "portal.middleware.PermissionsPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

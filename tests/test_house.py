@@ -18,6 +18,7 @@ WRITES_OUTSIDE_SERVICES = {
     "keys/notices.py Notice.update": "a notice is claimed before it is mailed",
     "keys/sweeps.py Notice.bulk_create": "whom to warn",
     "keys/sweeps.py rows.delete": "counts, callers' addresses, sessions and sent forms, once they are old",
+    "portal/account_forms.py super.save": "allauth's form, which mails a link and writes nothing",
     "portal/admin_people.py form.save": "allauth's form, which mails a link and writes nothing",
     "portal/audit.py AuditEvent.create": "the one place that appends",
     "portal/fonts.py font.save": "a font, into a file",

@@ -8,6 +8,7 @@ from django.urls import reverse
 def test_every_middleware_of_ours_stands_where_it_must() -> None:
     order = [name.rsplit(".", 1)[1] for name in settings.MIDDLEWARE]
     assert order[:4] == ["RequestIdMiddleware", "ForwardedMiddleware", "SecurityMiddleware", "MachineMiddleware"]
+    assert order.index("NotBeforeMiddleware") < order.index("SessionMiddleware")
     assert order.index("AuthenticationMiddleware") < order.index("OrganizationMiddleware")
 
 
