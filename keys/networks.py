@@ -22,7 +22,7 @@ class WidestPrefixes:
     ipv4: int = 8
     ipv6: int = 32
 
-    def hold(self, networks: Iterable[str]) -> bool:
+    def allows(self, networks: Iterable[str]) -> bool:
         """Whether the networks hold no more addresses than one network of this prefix, in each kind."""
         size = size_of(networks)
         return size.ipv4 <= 1 << (32 - self.ipv4) and size.ipv6 <= 1 << (128 - self.ipv6)

@@ -46,7 +46,7 @@ def network_violations(
         return []
     if not networks:
         return [Violation("networks", "asks for allowed addresses on live keys")]
-    if not widest.hold(networks):
+    if not widest.allows(networks):
         return [Violation("networks", f"limits the allowed addresses of a live key to {widest} in all")]
     return []
 

@@ -20,6 +20,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from portal.proxies import Network, parse_network
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 PRODUCTION_SETTINGS = (
     "DATABASE_URL",
@@ -37,8 +39,6 @@ MAX_PEPPERS = 3
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,16}", re.ASCII)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _BRAND = re.compile(r"[a-z0-9]{2,12}", re.ASCII)
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class BadEnvironment(Exception):
@@ -98,7 +98,7 @@ def _networks(value: object) -> object:
     if not isinstance(items, tuple):
         return items
     try:
-        return tuple(ipaddress.ip_network(item) for item in items)
+        return tuple(parse_network(item) for item in items)
     except ValueError:
         raise ValueError("each entry is a network such as 10.0.0.0/8") from None
 

@@ -98,6 +98,11 @@ def test_any_production_setting_alone_stops_since_the_database_is_missing(
         load()
 
 
+def test_a_network_of_mapped_addresses_is_the_one_that_requests_come_from(good: pytest.MonkeyPatch) -> None:
+    good.setenv("TRUSTED_PROXIES", "::ffff:10.0.0.0/104, fd00::/8")
+    assert [str(network) for network in production().trusted_proxies] == ["10.0.0.0/8", "fd00::/8"]
+
+
 MALFORMED = [
     ("DATABASE_URL", "mysql://a:canary-value@b/c"),
     ("DATABASE_URL", "canary-value"),
