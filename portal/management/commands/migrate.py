@@ -16,11 +16,11 @@ ADVISORY_LOCK = 0x4C61_7463_686B_6579  # "Latchkey"
 class Command(DjangoCommand):
     """Migrates, after whoever is at it."""
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Wait, then do what is left to be done."""
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Wait, then do what is left to be done; the checks before it read the database too."""
         connection = connections[options["database"]]
         with _held_on_postgres(connection) if connection.vendor == "postgresql" else _held_on_file():
-            super().handle(*args, **options)
+            return super().execute(*args, **options)
 
 
 @contextmanager
