@@ -18,7 +18,7 @@ class OAuthConfig(AppConfig):
         from keys import activity
         from keys.services import departures, redigest
         from keys.validation import database, folding, kinds
-        from oauth import access_tokens, loaders, revocation, signature_checks, status_leases, status_serving
+        from oauth import access_tokens, loaders, replays, revocation, signature_checks, status_leases, status_serving
         from oauth.models import Client, ClientSecret
         from oauth.services import common
         from portal import lifespan
@@ -38,6 +38,7 @@ class OAuthConfig(AppConfig):
                 AuditAction.CLIENT_REASSIGNED,
             )
         )
+        lifespan.while_serving(replays.tend)
         lifespan.at_stop(status_leases.LEASES.stop)
         lifespan.at_stop(status_serving.LISTS.stop)
         lifespan.at_stop(revocation.REVOKER.stop)

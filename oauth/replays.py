@@ -2,9 +2,12 @@
 
 It fails closed. Where Redis cannot be asked, nobody can tell. A memory that was lost (a restart, a failover, an
 eviction) begins anew, and what was issued before that, or by a clock that is ahead might have been, is turned away for
-those few seconds: the client makes another assertion.
+those few seconds: the client makes another assertion. Each process that serves has the memory begin as soon as there
+is a Redis, so that these seconds are over when the first assertion comes.
 """
 
+import asyncio
+import contextlib
 import time
 from hashlib import sha256
 from typing import Protocol
@@ -16,6 +19,7 @@ from oauth.assertions import AHEAD_S, Assertion
 
 USED = f"{PREFIX}assertions"
 ANSWERS_WITHIN_S = 0.25
+TENDED_EVERY_S = 1.0
 
 
 class Replays(Protocol):
@@ -35,21 +39,29 @@ class SharedReplays:
         """Whether no process has seen it."""
         name = _name(client_id, assertion.jti)
         try:
-            _, answer = await self._link.run_script(
-                script("use_once", "oauth"),
-                [USED],
-                name,
-                assertion.expires_at,
-                assertion.issued_at,
-                AHEAD_S,
-                within_s=ANSWERS_WITHIN_S,
-                with_run=True,
-            )
+            answer = await self._run(name, assertion.expires_at, assertion.issued_at)
         except RedisDown:
             raise Unavailable("replays") from None
         if answer < 0:
             raise Unavailable("replays")
         return bool(answer)
+
+    async def begin(self) -> None:
+        """Have the memory begin where there is none; raises RedisDown."""
+        await self._run(b"", 0, 0)
+
+    async def _run(self, name: bytes, expires_at: float, issued_at: float) -> int:
+        _, answer = await self._link.run_script(
+            script("use_once", "oauth"),
+            [USED],
+            name,
+            expires_at,
+            issued_at,
+            AHEAD_S,
+            within_s=ANSWERS_WITHIN_S,
+            with_run=True,
+        )
+        return int(answer)
 
 
 class OwnReplays:
@@ -75,6 +87,15 @@ def replays() -> Replays:
     """The memory that this process uses."""
     shared = link()
     return OwnReplays(born_at=time.time()) if shared is None else SharedReplays(shared)
+
+
+async def tend() -> None:
+    """Keep a memory begun, for as long as this process serves and there is a Redis: it may be lost at any time."""
+    shared = link()
+    while shared is not None:
+        with contextlib.suppress(RedisDown):
+            await SharedReplays(shared).begin()
+        await asyncio.sleep(TENDED_EVERY_S)
 
 
 def _name(client_id: str, jti: str) -> bytes:

@@ -20,7 +20,7 @@ from keys.validation.database import Unavailable
 from keys.validation.redis_link import Link
 from keys.validation.shapes import Code
 from keys.validation.usage import UsageRecorder
-from oauth import assertions, jwk
+from oauth import assertions, jwk, replays
 from oauth.assertions import AHEAD_S, MAX_LIFETIME_S, Assertion, claimed_subject
 from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller
 from oauth.errors import FailedTooOften, InvalidClient, OAuthError, TooManyAtOnce
@@ -29,6 +29,7 @@ from oauth.jwk import KeyPair
 from oauth.presented import ASSERTION_TYPE, PresentedAssertion
 from oauth.replays import USED, OwnReplays, SharedReplays
 from oauth.signature_checks import EACH
+from portal import lifespan
 from tests.asgi import Reply
 from tests.environment import ON_SQLITE
 from tests.oauth.memory import ADDRESS, Memory, post, refused
@@ -392,6 +393,20 @@ def old_enough(valkey: Any) -> None:
     in_turn(("client_0", used()))
     (born,) = [name for name in valkey.zrange(USED, 0, -1) if name.startswith(b"born:")]
     valkey.zincrby(USED, 60, born)
+
+
+def test_the_memory_begins_when_a_process_serves_and_not_with_the_first_assertion(valkey: Any) -> None:
+    async def serve_for_a_moment() -> None:
+        serving = asyncio.create_task(replays.tend())
+        while not valkey.exists(USED):  # noqa: ASYNC110  # what happens there is no event here
+            await asyncio.sleep(0)
+        serving.cancel()
+
+    asyncio.run(serve_for_a_moment())
+    assert replays.tend in lifespan._while_serving
+    (born,) = valkey.zrange(USED, 0, -1)
+    valkey.zincrby(USED, AHEAD_S + 1, born)  # as many seconds later
+    assert in_turn(("client_1", used(issued_at=time.time()))) == [True]
 
 
 def test_an_assertion_that_one_process_has_seen_no_other_takes(valkey: Any) -> None:
