@@ -22,9 +22,10 @@ class Wanted(NamedTuple):
     scopes: frozenset[str] | None
 
 
-def read_request(form: Form) -> Wanted:
-    """What is asked for; raises InvalidRequest, UnsupportedGrantType, or InvalidScope for what is no scope at all.
+def read_request(form: Form, resources: frozenset[str] = frozenset()) -> Wanted:
+    """What is asked for; ``resources`` are the form's, which may be several.
 
+    Raises InvalidRequest, UnsupportedGrantType, or InvalidScope for what is no scope at all.
     Scopes are taken as RFC 6749 §3.3 spells them or not at all: what is normalised is read differently by somebody.
     """
     grant_type = form.get("grant_type")
@@ -32,7 +33,7 @@ def read_request(form: Form) -> Wanted:
         raise InvalidRequest("The grant_type is missing.")
     if grant_type != GRANT_TYPE:
         raise UnsupportedGrantType("The grant_type here is client_credentials.")
-    targets = frozenset(form[name] for name in ("audience", "resource") if name in form)
+    targets = resources | {form["audience"]} if "audience" in form else resources
     scope = form.get("scope")
     if scope is None:
         return Wanted(targets, None)
@@ -51,7 +52,7 @@ def choose_grant(wanted: Wanted, grants: Sequence[GrantFacts]) -> GrantFacts:
     for grant in grants:
         if wanted.targets == {grant.identifier}:
             return grant
-    raise InvalidTarget("This client may not have tokens for what audience or resource name.")
+    raise InvalidTarget("This client may not have one token for what audience and resource name.")
 
 
 def choose_scopes(wanted: Wanted, grant: GrantFacts, api: ApiSnapshot) -> tuple[str, ...]:

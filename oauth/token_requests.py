@@ -12,7 +12,8 @@ from keys.validation.memo import Memo, mark_of
 from keys.validation.names import SIGNING_KEYS, client_name, organization_name
 from keys.validation.shapes import ClientSnapshot
 from oauth.client_auth import digests_of
-from oauth.forms import Form, read_form
+from oauth.errors import InvalidRequest
+from oauth.forms import MAX_PARAMETERS, Form, decode, read_form
 from oauth.grants import Terms, Wanted, read_request
 from oauth.presented import Presented, PresentedAssertion, PresentedDigests, read_presented
 
@@ -23,6 +24,7 @@ class TokenRequest(Struct, frozen=True):
     mark: bytes  # of all that was sent
     presented: Presented
     form: Form
+    resources: frozenset[str] = frozenset()
     terms: Terms | None = None  # what it came to before, where it did
 
     def __repr__(self) -> str:
@@ -31,7 +33,7 @@ class TokenRequest(Struct, frozen=True):
     @property
     def wanted(self) -> Wanted:
         """What is asked for; raises OAuthError. A stranger is not to be told what is wrong with it."""
-        return read_request(self.form) if self.terms is None else self.terms.wanted
+        return read_request(self.form, self.resources) if self.terms is None else self.terms.wanted
 
 
 def read_token_request(authorization: Sequence[str], body: bytes) -> TokenRequest:
@@ -41,8 +43,28 @@ def read_token_request(authorization: Sequence[str], body: bytes) -> TokenReques
     known = _MEMO.get(mark)
     if known is not None:
         return known
-    form = read_form(body)
-    return TokenRequest(mark, read_presented(authorization, form), form)
+    rest, resources = _split_resources(body)
+    form = read_form(rest)
+    return TokenRequest(mark, read_presented(authorization, form), form, resources)
+
+
+def _split_resources(body: bytes) -> tuple[bytes, frozenset[str]]:
+    """The form without ``resource``, and the values of that one, which may stand there several times (RFC 8707 §2)."""
+    rest: list[bytes] = []
+    resources: set[str] = set()
+    pairs = [pair for pair in body.split(b"&", MAX_PARAMETERS) if pair]
+    if len(pairs) > MAX_PARAMETERS:
+        raise InvalidRequest("The form has too many parameters.")
+    for pair in pairs:
+        name, _, value = pair.partition(b"=")
+        try:
+            if decode(name) == "resource":
+                resources.add(decode(value))
+                continue
+        except ValueError:
+            raise InvalidRequest("The form is not well encoded, or not in UTF-8.") from None
+        rest.append(pair)
+    return b"&".join(rest), frozenset(resources - {""})
 
 
 def remember(request: TokenRequest, client: ClientSnapshot, terms: Terms) -> None:
@@ -52,7 +74,7 @@ def remember(request: TokenRequest, client: ClientSnapshot, terms: Terms) -> Non
         return
     names = client_name(client.client_id), organization_name(client.organization_id), terms.api_at, SIGNING_KEYS
     known = PresentedDigests(client.client_id, digests_of(presented), names)
-    _MEMO.remember(request.mark, TokenRequest(request.mark, known, {}, terms))
+    _MEMO.remember(request.mark, TokenRequest(request.mark, known, {}, terms=terms))
 
 
 _MEMO: Memo[TokenRequest] = Memo(10_000)

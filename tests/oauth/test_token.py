@@ -1,6 +1,7 @@
 """``POST /oauth/token`` as clients meet it: what is issued, and what is refused, in the words of RFC 6749."""
 
 from typing import Any
+from urllib.parse import quote
 from weakref import ref
 
 import jwt
@@ -199,6 +200,19 @@ def test_a_client_of_several_apis_names_the_one_it_means(memory: Memory) -> None
         assert memory.claims(memory.ask({"grant_type": "client_credentials", **form}))["aud"] == ORDERS
     both = {"grant_type": "client_credentials", "resource": ORDERS, "audience": BILLING}
     assert refused(memory.ask(both), "invalid_target")
+
+
+def test_resource_may_be_repeated_and_is_refused_where_it_names_more_than_one_api(memory: Memory) -> None:
+    orders, billing = (quote(each, safe="").encode() for each in (ORDERS, BILLING))
+    for more in (b"&resource=" + orders, b"&res%6Furce=" + orders, b"&resource=", b"&audience=" + orders):
+        reply = memory.ask(GRANT + b"&resource=" + orders + more)
+        assert memory.claims(reply)["aud"] == ORDERS
+    memory.change_client(grants=(*memory.client.grants, GrantFacts("api_2", BILLING, ("invoices:read",))))
+    assert refused(memory.ask(GRANT + b"&resource=" + orders + b"&resource=" + billing), "invalid_target")
+    assert refused(memory.ask(GRANT + b"&resource=%E9&resource=" + orders), "invalid_request")
+    assert refused(memory.ask(GRANT + b"&audience=" + orders + b"&audience=" + orders), "invalid_request")
+    assert refused(memory.ask(GRANT + b"&resource=" + orders + b"&scope=a&scope=b"), "invalid_request")
+    assert refused(memory.ask(GRANT + b"&resource=x" * 101), "invalid_request")
 
 
 def test_what_a_request_came_to_before_counts_for_nothing_once_client_or_api_are_changed(memory: Memory) -> None:
