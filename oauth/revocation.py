@@ -11,7 +11,6 @@ a second. So nobody's revocations wait behind one tenant's.
 
 import asyncio
 import time
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from django.db import Error, close_old_connections
 from keys.services.errors import Invalid
 from keys.validation.cache import snapshots
 from keys.validation.database import Snapshots, Unavailable
+from keys.validation.memo import mark_of
 from keys.validation.names import SIGNING_KEYS
 from keys.validation.shapes import SigningKeysSnapshot
 from keys.validation.threads import Busy, SharedThreads
@@ -43,8 +43,8 @@ WITHIN_S = 4.0  # storing it, and 1.2 s for the slowest process to hear
 class UnderWay(NamedTuple):
     """A client's revocation on its way, and whether every process has heard of it once it has ended."""
 
-    jti: str
-    job: "Future[bool]"
+    mark: bytes  # of the token's text
+    result: "asyncio.Future[bool]"
 
 
 class Revoker:
@@ -64,14 +64,16 @@ class Revoker:
         TooManyAtOnce, an OAuthError, while another token of the client is being revoked.
         """
         who = await self._clients.authenticate(presented, caller, deadline=deadline)
-        claims = await self._genuine(token, deadline)
         self._clients.note(who, caller, now=time.time())
-        if claims is None or claims.client_id != who.client.client_id:
-            return
-        by = Actor(
-            ActorKind.CREDENTIAL, address=caller.address, request_id=request_id, credential_id=who.client.client_id
-        )
-        await self._wait_for(self._under_way.get(claims.client_id) or self._begin(claims, by), claims)
+        client_id, mark = who.client.client_id, mark_of(token.encode())
+        if client_id not in self._under_way:  # a repeat costs no signature check
+            claims = await self._genuine(token, deadline)
+            if claims is None or claims.client_id != client_id:
+                return
+            by = Actor(ActorKind.CREDENTIAL, address=caller.address, request_id=request_id, credential_id=client_id)
+            if client_id not in self._under_way:
+                self._begin(mark, claims, by)
+        await self._wait_for(self._under_way[client_id], mark)
 
     def stop(self) -> None:
         """Let the threads end."""
@@ -86,21 +88,26 @@ class Revoker:
         found = verify(token, keyring(keys).verifiers, issuer=settings.PUBLIC_URL, now=now)
         return None if isinstance(found, Flaw) or found.claims.is_over(now) else found.claims
 
-    def _begin(self, claims: Claims, by: Actor) -> UnderWay:
+    def _begin(self, mark: bytes, claims: Claims, by: Actor) -> None:
         try:
             job = self._threads.submit(Owner(claims.org), partial(_revoke, claims, by))
         except Busy:
             raise TooManyAtOnce("Too many tokens of this organization are being revoked. Try again soon.") from None
-        begun = self._under_way[claims.client_id] = UnderWay(claims.jti, job)
-        job.add_done_callback(lambda _: self._under_way.pop(claims.client_id))
-        return begun
+        result = asyncio.wrap_future(job)
+        self._under_way[claims.client_id] = UnderWay(mark, result)
+        result.add_done_callback(partial(self._ended, claims.client_id))
 
-    async def _wait_for(self, running: UnderWay, claims: Claims) -> None:
-        if running.jti != claims.jti:
+    def _ended(self, client_id: str, result: "asyncio.Future[bool]") -> None:
+        del self._under_way[client_id]
+        if not result.cancelled():
+            result.exception()  # whoever waited for it may be gone
+
+    async def _wait_for(self, running: UnderWay, mark: bytes) -> None:
+        if running.mark != mark:
             raise TooManyAtOnce("Another token of this client is being revoked. Try again in a second.")
         try:
             async with asyncio.timeout(WITHIN_S):
-                is_known_everywhere = await asyncio.shield(asyncio.wrap_future(running.job))
+                is_known_everywhere = await asyncio.shield(running.result)
         except TimeoutError:
             raise Unavailable("timeout") from None
         except Error as exc:
