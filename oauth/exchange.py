@@ -3,15 +3,14 @@
 from keys.validation.database import Unavailable
 from oauth.errors import InvalidRequest, OAuthError
 from oauth.forms import MEDIA_TYPE, Form, read_form
-from portal.bodies import AsgiApp
 from portal.bounds import Bounds
-from portal.exchange import Answer, Exchange, Handler, endpoint, unavailable
+from portal.exchange import Answer, Endpoint, Exchange, Handler, endpoint, unavailable
 from portal.problems import Problem, ProblemType, oauth_error
 
 PRAGMA = (("pragma", "no-cache"),)  # RFC 6749 §5.1 asks for it beside no-store
 
 
-def oauth_endpoint(handler: Handler, bounds: Bounds) -> AsgiApp:
+def oauth_endpoint(handler: Handler, bounds: Bounds) -> Endpoint:
     """The handler as an ASGI app that answers OAuthError, and 503 where no answer can be given now."""
 
     async def handle(exchange: Exchange) -> Answer:

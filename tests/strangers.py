@@ -70,16 +70,33 @@ def hold_to_the_bar(name: str, quiet: Latencies, attacked: Latencies, tell: Call
 @contextmanager
 def crowd(port: int, *, idle: int = 0, half_open: int = 0) -> Iterator[None]:
     """So many connections that say nothing, opened again whenever the server closes them, while the block lasts."""
-    command = [sys.executable, "-m", "tests.strangers", str(port), str(idle), str(half_open)]
-    process = processes.start(command, cwd=BASE_DIR, stdout=subprocess.PIPE)
+    with _elsewhere("crowd", str(port), str(idle), str(half_open)):
+        yield
+
+
+@contextmanager
+def flood(port: int, *, headers: str, body: bytes, per_s: float) -> Iterator[None]:
+    """So many requests a second, each on a connection of its own, while the block lasts."""
+    head = f"POST /v1/validate HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+    with _elsewhere("flood", str(port), str(per_s), text=head.encode() + body):
+        yield
+
+
+@contextmanager
+def _elsewhere(*arguments: str, text: bytes = b"") -> Iterator[None]:
+    """Run this module in a process of its own, from its first line of output on, while the block lasts."""
+    command = [sys.executable, "-m", "tests.strangers", *arguments]
+    process = processes.start(command, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"all are there\n"
+        with process.stdin:
+            process.stdin.write(text)
+        assert process.stdout.readline() == b"they are there\n"
         yield
     finally:
         processes.stop(process)
-        if process.stdout:
-            process.stdout.close()
+        process.stdout.close()
 
 
 async def _stay(port: int, head: bytes, *, is_answered: bool, there: asyncio.Semaphore) -> None:
@@ -113,10 +130,38 @@ async def _gather(port: int, idle: int, half_open: int) -> None:
             await asyncio.sleep(0.05)
     for _ in stays:
         await there.acquire()
-    print("all are there", flush=True)  # noqa: T201  # whoever started the crowd waits for this line
+    _tell_that_they_are_there()
     await asyncio.gather(*stays)
+
+
+async def _flood(port: int, per_s: float, request: bytes) -> None:
+    sending: set[asyncio.Task[None]] = set()
+    _tell_that_they_are_there()
+    while True:
+        task = asyncio.ensure_future(_send(port, request))
+        sending.add(task)
+        task.add_done_callback(sending.discard)
+        await asyncio.sleep(1 / per_s)
+
+
+async def _send(port: int, request: bytes) -> None:
+    with suppress(OSError):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(request)
+            await reader.read(4096)
+        finally:
+            writer.close()
+
+
+def _tell_that_they_are_there() -> None:
+    print("they are there", flush=True)  # noqa: T201  # whoever started them waits for this line
 
 
 if __name__ == "__main__":
     processes.raise_file_limit()
-    asyncio.run(_gather(*map(int, sys.argv[1:])))
+    kind, to_port, *more = sys.argv[1:]
+    if kind == "crowd":
+        asyncio.run(_gather(int(to_port), *map(int, more)))
+    else:
+        asyncio.run(_flood(int(to_port), float(more[0]), sys.stdin.buffer.read()))

@@ -261,6 +261,25 @@ def test_connections_that_say_nothing_are_closed(embedded: Server) -> None:
                 pass
 
 
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="no IPv6 here")
+def test_one_setting_lets_the_server_listen_on_ipv4_and_ipv6() -> None:
+    port = free_port()
+    command = processes.web(workers=1, host="::", port=port, app="tests.bench.bare:application")
+    process = processes.start([sys.executable, "-m", *command], cwd=BASE_DIR, environ=os.environ | {"BARE_BYTES": "10"})
+    try:
+        for host in ("127.0.0.1", "[::1]"):
+            give_up_at = time.monotonic() + RECOVERS_WITHIN_S
+            while True:
+                try:
+                    assert httpx.post(f"http://{host}:{port}/", content=b"{}").status_code == 200
+                    break
+                except httpx.TransportError:
+                    assert time.monotonic() < give_up_at
+                    time.sleep(0.1)
+    finally:
+        processes.stop(process)
+
+
 def test_an_underscored_header_forges_nothing(embedded: Server) -> None:
     request = f"GET /v1/whoami HTTP/1.1\r\nHost: localhost\r\nX_Api_Key: {embedded.demo['api_key']}\r\n\r\n"
     with closing(embedded.send(request)) as connection:

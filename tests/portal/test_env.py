@@ -138,6 +138,8 @@ MALFORMED = [
     ("PUBLIC_URL", "keys.example.com"),
     ("TRUSTED_PROXIES", "10.0.0.1/8"),
     ("TRUSTED_PROXIES", "canary-value"),
+    ("PLAIN_HTTP_NETWORKS", "canary-value"),
+    ("WEB_HOST", "canary-value"),
     ("EMAIL_URL", "canary-value"),
     ("EMAIL_URL", "smtp://"),
     ("EMAIL_URL", "smtp://u:canary-value#@mail.example.com"),
