@@ -20,7 +20,7 @@ LOGGERS_OF_OTHERS = (
     "granian.access",
 )
 # What Celery says of each task before it has run: six lines a second of a portal that has nothing to do.
-BEFORE_A_TASK = ("celery.beat", "celery.worker.strategy")
+BEFORE_A_TASK = ("celery.beat", "celery.worker.strategy", "celery.worker.request")
 OF_A_TASK = "celery.app.trace"
 NOTHING = frozenset({"None", "0"})
 WHOLE_REQUESTS = ("request", "socket")  # what Django adds to its records: the repr shows the query string
