@@ -88,7 +88,8 @@ def test_many_callers_at_once_wait_for_one_lease(leased: list[int]) -> None:
 def test_one_organization_that_fetches_many_leases_keeps_no_other_waiting(
     leased: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leases, is_over, lease = Leases(), threading.Event(), vars(status_leases)["lease_block"]
+    leases, is_over = Leases(), threading.Event()
+    lease: Lease = vars(status_leases)["lease_block"]
 
     def wait_for_acme(client_id: str, api_id: str, **more: Any) -> Block:
         if client_id != "other":
