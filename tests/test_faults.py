@@ -6,9 +6,9 @@ Every answer comes within 2 s and is right or a 503: a key is never valid for lo
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from json import loads
@@ -23,6 +23,7 @@ from tests import environment, live
 from tests.canary import Canary
 from tests.devservices import Service, start_postgres, start_valkey
 from tests.keys.validation.recorder import Place, Recorder, Recording, Writer, writers
+from tests.refusing import refusing
 from tests.test_recorder import place
 from tests.writer import DYING
 
@@ -183,6 +184,11 @@ def full(valkey: Service) -> Iterator[None]:
             yield
         finally:
             client.config_set("maxmemory", "0")
+
+
+def refuses_writes(how: str) -> Callable[[Faulty], AbstractContextManager[None]]:
+    """What makes Valkey refuse writes in that way."""
+    return lambda faulty: refusing(faulty.valkey, how)
 
 
 def restart_empty(faulty: Faulty) -> None:

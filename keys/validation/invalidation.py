@@ -26,6 +26,7 @@ NAMES_A_SCRIPT = 500
 REACH_WITHIN_S = 0.25
 RETRY_AFTER_S = 0.1
 WAIT_S = ROW_MS / 1000
+TRY_S = 2.4  # a lease over an outage, 0.4 s until the outbox is read after it, a lease of before that; and slack
 LISTEN_S = 0.1
 CLOCK_SLACK_S = 3.2
 
@@ -42,10 +43,10 @@ def flush(names: Iterable[str]) -> int | Pending | None:
 
     Else, in ``Pending``, the time by which no old copy can be left.
 
-    A Redis that cannot be told is tried again for 1.2 s. By then every lease that it does not renew has run out, so
-    that no process goes back to the state before the change once this has returned.
+    A Redis that cannot be told is tried again for 2.4 s. By then every lease that it does not renew has run out, and
+    where others reach it, they have told it. So no process goes back to the state before once this has returned.
     """
-    wanted, give_up_at, is_refused = sorted(names), time.monotonic() + WAIT_S, False
+    wanted, give_up_at, is_refused = sorted(names), time.monotonic() + TRY_S, False
     while True:
         try:
             return _tell(wanted)

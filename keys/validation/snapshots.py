@@ -24,7 +24,7 @@ The protocol, in the order of a change's life:
    database and could not store in Redis, it remembers: no shared copy that was read before counts.
 4. **Age.** A copy is fresh for ``SNAPSHOT_TTL`` from the token's time, and kept until ``SNAPSHOT_STALE_IF_ERROR`` for
    the time when the database gives no answer.
-5. **Redis unreachable at the write, or refusing it.** The writer tries for 1.2 s, by when leases that Redis does not
+5. **Redis unreachable at the write, or refusing it.** The writer tries for 2.4 s, by when leases that Redis does not
    renew are over. Then the names stay in the outbox for whoever reaches both stores, and the change answers with the
    time by which no copy can be left. Where Redis answers and refuses writes (a replica after a failover), the writer
    also publishes a hint: processes drop the names and use no shared copy of before, and acknowledge nothing.

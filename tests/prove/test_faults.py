@@ -10,7 +10,8 @@ import pytest
 
 from tests import environment
 from tests.prove.test_recorder import again_and_again
-from tests.test_faults import Faulty, faulty_in, full, hung, locked_out, restart_empty, tree
+from tests.refusing import REFUSALS
+from tests.test_faults import Faulty, faulty_in, full, hung, locked_out, refuses_writes, restart_empty, tree
 from tests.test_faults import survives_a_death as survives
 from tests.writer import DYING
 
@@ -21,10 +22,12 @@ pytestmark = [
 ]
 FOR_S = 20.0
 FAULT_S = 1.5
+TTL_S = 10
 DEATHS = 200
 FAULTS: dict[str, Callable[[Faulty], AbstractContextManager[None]]] = {
     "Valkey hung": lambda faulty: hung(faulty.valkey.process.pid),
     "Valkey full": lambda faulty: full(faulty.valkey),
+    **{f"Valkey {how}": refuses_writes(how) for how in REFUSALS},
     "another password": lambda faulty: locked_out(faulty.valkey),
     "PostgreSQL hung": lambda faulty: hung(*tree(faulty.postgres)),
     "both hung": lambda faulty: hung(faulty.valkey.process.pid, *tree(faulty.postgres)),
@@ -33,8 +36,8 @@ FAULTS: dict[str, Callable[[Faulty], AbstractContextManager[None]]] = {
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    """A portal on servers of its own, for this module."""
-    with faulty_in(tmp_path_factory.mktemp("faults")) as made:
+    """A portal on servers of its own, whose copies outlive each fault, for this module."""
+    with faulty_in(tmp_path_factory.mktemp("faults"), ttl_s=TTL_S) as made:
         yield made
 
 

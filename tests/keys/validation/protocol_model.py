@@ -1,4 +1,4 @@
-"""The protocol of ``keys.validation.snapshots``, small enough to try every order of its steps. Standard library only.
+"""The protocol of ``keys.validation.snapshots``, small enough to try every order of its steps.
 
 One writer makes one change to one name. Process A is modelled in full: its row in the register, its pings, the queue of
 its subscription, its own copy, a load. Process B is what of another process can reach A: a row, an acknowledgement, a
@@ -9,10 +9,11 @@ end by themselves, and every one of them is looked at.
 A validation that starts after the writer has returned needs no steps of its own: ``wrong`` says what it would get.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from tests.keys.validation.exploring import Explored, search
 
 RULES = frozenset({
     "token before read", "write deletes token", "fill only if token stands", "run of token in entry",
@@ -298,31 +299,15 @@ def _fail(state: State, scenario: Scenario) -> Moves:
 # --- all of it ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Explored:
-    """How many states there are, and the shortest way to a wrong answer, if there is one."""
-
-    states: int
-    trace: tuple[str, ...] = ()
-
-
 def explore(scenario: Scenario, *, at_most: int = 3_000_000) -> Explored:
-    """Look at every state that can be reached, nearest first; raises OverflowError past ``at_most``."""
-    first = State(born=scenario.row)
-    came_from: dict[State, tuple[State, str] | None] = {first: None}
-    waiting = deque([first])
-    while waiting:
-        state = waiting.popleft()
-        for label, reached in moves(state, scenario):
-            if found := wrong(reached, scenario):
-                return Explored(len(came_from), (*_trace(came_from, state), label, found))
-            kept = _reduce(reached)
-            if kept is not None and kept not in came_from:
-                came_from[kept] = (state, label)
-                waiting.append(kept)
-        if len(came_from) > at_most:
-            raise OverflowError(at_most)
-    return Explored(len(came_from))
+    """Look at every state that can be reached; raises OverflowError past ``at_most``."""
+    return search(
+        State(born=scenario.row),
+        moves=lambda state: moves(state, scenario),
+        wrong=lambda state: wrong(state, scenario),
+        reduce=_reduce,
+        at_most=at_most,
+    )
 
 
 def _reduce(state: State) -> State | None:
@@ -340,11 +325,3 @@ def _reduce(state: State) -> State | None:
     if state.writer == "returned":
         state = state._replace(row_a=0, row_b=False, born=-1, live="", waited=0)
     return state
-
-
-def _trace(came_from: dict[State, tuple[State, str] | None], state: State) -> tuple[str, ...]:
-    steps = []
-    while (step := came_from[state]) is not None:
-        state, label = step
-        steps.append(label)
-    return tuple(reversed(steps))

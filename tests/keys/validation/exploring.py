@@ -1,0 +1,49 @@
+"""Look at every state that a model can reach, nearest first. Standard library only."""
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+S = TypeVar("S", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Explored:
+    """How many states there are, and the shortest way to a wrong answer, if there is one."""
+
+    states: int
+    trace: tuple[str, ...] = ()
+
+
+def search(
+    first: S,
+    *,
+    moves: Callable[[S], Iterable[tuple[str, S]]],
+    wrong: Callable[[S], str | None],
+    reduce: Callable[[S], S | None],
+    at_most: int = 3_000_000,
+) -> Explored:
+    """Explore from ``first``; ``reduce`` drops what can no longer matter. Raises OverflowError past ``at_most``."""
+    came_from: dict[S, tuple[S, str] | None] = {first: None}
+    waiting = deque([first])
+    while waiting:
+        state = waiting.popleft()
+        for label, reached in moves(state):
+            if found := wrong(reached):
+                return Explored(len(came_from), (*_trace(came_from, state), label, found))
+            kept = reduce(reached)
+            if kept is not None and kept not in came_from:
+                came_from[kept] = (state, label)
+                waiting.append(kept)
+        if len(came_from) > at_most:
+            raise OverflowError(at_most)
+    return Explored(len(came_from))
+
+
+def _trace(came_from: dict[S, tuple[S, str] | None], state: S) -> tuple[str, ...]:
+    steps = []
+    while (step := came_from[state]) is not None:
+        state, label = step
+        steps.append(label)
+    return tuple(reversed(steps))
