@@ -1,4 +1,4 @@
-"""Rules that keep verdicts from going back are needed. ``make prove`` tries those that take longer, and all together."""
+"""Rules that keep verdicts from going back are needed. ``make prove`` tries those that take longer, and the whole."""
 
 import pytest
 
