@@ -61,16 +61,18 @@ async def seal_each_second() -> None:
     await repeat(lambda: seal_waiting_events(now=timezone.now()), every_s=EVERY_S, failure="audit.not_sealed")
 
 
-def log_heads(*, now: datetime) -> None:
-    """Once a day, log the last digest of each chain that grew: kept elsewhere, it proves the chain up to there."""
+def log_heads(*, now: datetime) -> int:
+    """Once a day, log the last digest of each chain that grew, to be kept elsewhere; returns how many."""
     if was_run_since(HEADS, now - HEADS_EVERY):
-        return
+        return 0
     grown = AuditSeal.objects.filter(sealed_at__gt=now - 2 * HEADS_EVERY).order_by("organization_id")
-    for organization_id in list(grown.values_list("organization_id", flat=True).distinct()):
+    organizations = list(grown.values_list("organization_id", flat=True).distinct())
+    for organization_id in organizations:
         if (head := head_of(organization_id)) is not None:
             extra = {"organization": organization_id, "seq": head.seq, "digest": bytes(head.digest).hex()}
             log.info("audit.head", extra=extra)
     note_sweep(HEADS, ended_at=now)
+    return len(organizations)
 
 
 def head_of(organization_id: str) -> AuditSeal | None:

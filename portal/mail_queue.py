@@ -55,27 +55,24 @@ class QueueBackend(BaseEmailBackend):
         return len(email_messages)
 
 
-def send_mail(mail_id: int, *, now: datetime) -> None:
-    """Send this mail, unless it is sent, claimed or to be tried later."""
-    mail = _claim(mail_id, now)
-    if mail is not None:
-        _settle(mail, _try(mail), now)
+def send_mail(mail_id: int, *, now: datetime) -> int:
+    """Try this mail, unless it is sent, claimed or to be tried later; returns how many were tried, one or none."""
+    return int(_attempt(mail_id, now) is not None)
 
 
-def send_due(*, now: datetime, late_by: timedelta = timedelta(0)) -> None:
-    """Try up to a batch of mails, those that have waited longest first; stop where no mail server answers.
+def send_due(*, now: datetime, late_by: timedelta = timedelta(0)) -> int:
+    """Try up to a batch of mails, those that have waited longest first; returns how many.
 
-    A recipient whom the server puts off is not tried again in this run.
+    It stops where no mail server answers. A recipient whom the server puts off is not tried again in this run.
     """
+    tried = 0
     due = QueuedMail.objects.filter(due_at__lte=now - late_by).order_by("due_at", "pk")
     for mail_id in list(due.values_list("pk", flat=True)[:BATCH]):
-        mail = _claim(mail_id, now)
-        if mail is None:
-            continue
-        attempt = _try(mail)
-        _settle(mail, attempt, now)
+        attempt = _attempt(mail_id, now)
+        tried += attempt is not None
         if attempt is Attempt.UNREACHABLE:
-            return
+            break
+    return tried
 
 
 async def send_late_mails() -> None:
@@ -93,6 +90,16 @@ def _content(message: EmailMessage) -> bytes:
 
 def _owner(recipient: str) -> str:
     return f"mail to {recipient}"
+
+
+def _attempt(mail_id: int, now: datetime) -> Attempt | None:
+    """Try the mail and write down what came of it; None where it is not ours to try."""
+    mail = _claim(mail_id, now)
+    if mail is None:
+        return None
+    attempt = _try(mail)
+    _settle(mail, attempt, now)
+    return attempt
 
 
 def _claim(mail_id: int, now: datetime) -> QueuedMail | None:

@@ -1,4 +1,4 @@
-"""What the worker runs on schedule (portal/celery.py), and mails as soon as they are queued."""
+"""What the worker runs on schedule (portal/celery.py), and mails as they are queued; each says how much it did."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -7,18 +7,18 @@ from portal import audit_seals, mail_queue
 
 
 @shared_task
-def log_audit_heads() -> None:
+def log_audit_heads() -> int:
     """Once a day, log the last digests of the audit trail."""
-    audit_seals.log_heads(now=timezone.now())
+    return audit_seals.log_heads(now=timezone.now())
 
 
 @shared_task
-def send_mail(mail_id: int) -> None:
+def send_mail(mail_id: int) -> int:
     """Send a mail that was just queued."""
-    mail_queue.send_mail(mail_id, now=timezone.now())
+    return mail_queue.send_mail(mail_id, now=timezone.now())
 
 
 @shared_task
-def send_due_mails() -> None:
+def send_due_mails() -> int:
     """Send the mails whose time has come."""
-    mail_queue.send_due(now=timezone.now())
+    return mail_queue.send_due(now=timezone.now())
