@@ -113,5 +113,5 @@ def _until_it_may(environ: dict[str, str]) -> None:
 
 def test_the_readme_restores_in_the_order_that_is_tested() -> None:
     section = (BASE_DIR / "README.md").read_text().partition("### Backup, restore")[2].partition("\n### ")[0]
-    steps = [section.index(step) for step in ("pg_dump", "stop web worker beat", "pg_restore", "after_restore")]
+    steps = [section.index(step) for step in ("pg_dump", "stop web pages worker beat", "pg_restore", "after_restore")]
     assert steps == sorted(steps)
