@@ -16,7 +16,7 @@ from keys.limits import spell_rate_limit
 from keys.models import ApiKey, Credential, KeySecret
 from keys.presenters import key_view
 from keys.services.errors import Refused
-from keys.services.keys import ChangedKey, disable_key, enable_key, revoke_key, set_operator_metadata
+from keys.services.keys import ChangedKey, disable_key, enable_key, note_key, revoke_key
 from keys.states import Status
 from portal.admin_actions import Changed, OperatedAdmin, ShownInline, StaffAction, pretty
 from portal.admin_forms import OperatorMetadataForm
@@ -103,7 +103,7 @@ class KeySecretInline(SecretInline):
 
 
 def _note_key(key: ApiKey, *, by: Actor, metadata: dict[str, object]) -> ChangedKey:
-    return set_operator_metadata(key, metadata, by=by)
+    return note_key(key, metadata, by=by)
 
 
 @admin.register(ApiKey)

@@ -119,7 +119,7 @@ def _set_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
         if wanted:
             keys.edit_key(key, replace(KeySettings(**now_set), **wanted), by=COMMAND, seen_version=key.version)
         if noted is not None:
-            keys.set_operator_metadata(key, noted, by=COMMAND)
+            keys.note_key(key, noted, by=COMMAND)
     return _report_key(key, group.spread)
 
 

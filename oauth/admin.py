@@ -10,7 +10,7 @@ from keys.admin_forms import ReasonForm
 from oauth.models import Client, ClientSecret, Grant, SigningKey
 from oauth.presenters import client_view
 from oauth.rotation import Span, state
-from oauth.services.clients import disable_client, enable_client, revoke_client, set_operator_metadata
+from oauth.services.clients import disable_client, enable_client, note_client, revoke_client
 from oauth.services.common import ChangedClient
 from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys, rotate_signing_keys
 from oauth.services.tokens import revoke_all_tokens
@@ -48,7 +48,7 @@ def _drop(key: SigningKey, *, by: Actor) -> ChangedSigningKeys:
 
 
 def _note_client(client: Client, *, by: Actor, metadata: dict[str, object]) -> ChangedClient:
-    return set_operator_metadata(client, metadata, by=by)
+    return note_client(client, metadata, by=by)
 
 
 @admin.register(Client)

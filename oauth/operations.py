@@ -68,7 +68,7 @@ def _set(client: Client, options: Mapping[str, Any]) -> Report:
             settings = replace(ClientSettings(**now_set), **wanted)
             clients.edit_client(client, settings, grants=grants, by=COMMAND, seen_version=client.version)
         if noted is not None:
-            clients.set_operator_metadata(client, noted, by=COMMAND)
+            clients.note_client(client, noted, by=COMMAND)
     return _report(client, group.spread)
 
 

@@ -208,9 +208,10 @@ OTHERS = {
     "accept_invitation", "close_account", "close_organization", "create_api", "create_organization",
     "create_service_account", "deactivate_user", "decline_invitation", "disable_api", "disable_api_secret",
     "disable_client", "disable_key", "drop_signing_keys", "edit_api", "end_api_secret", "end_client_secret",
-    "end_key_secret", "record_password_reset_sent", "remove_member", "remove_service_account", "rename_organization",
+    "end_key_secret", "note_client", "note_key", "note_organization",
+    "record_password_reset_sent", "remove_member", "remove_service_account", "rename_organization",
     "require_change", "revoke_all_tokens", "revoke_api_secret", "revoke_client", "revoke_invitation", "revoke_key",
-    "revoke_token", "roll_api_secret", "roll_client", "roll_key", "suspend_organization",
+    "revoke_token", "roll_api_secret", "rotate_signing_keys", "roll_client", "roll_key", "suspend_organization",
 }  # fmt: skip
 # allauth's views: they ask by `reauthentication_required`, or come right after the passkey was made.
 SHOWS_CODES = {"ActivateTotpView", "AddPasskeyView", "GenerateCodesView", "SignUpPasskeyView"}

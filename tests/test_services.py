@@ -48,7 +48,8 @@ OPERATORS = {
     "issue_api_secret", "roll_api_secret", "end_api_secret", "extend_api_secret", "disable_api_secret",
     "enable_api_secret", "revoke_api_secret", "create_api", "edit_api", "disable_api", "enable_api",
     "suspend_organization", "resume_organization", "deactivate_user", "reactivate_user",
-    "record_password_reset_sent", "rotate_signing_keys", "drop_signing_keys",
+    "record_password_reset_sent", "rotate_signing_keys", "drop_signing_keys", "note_organization", "note_key",
+    "note_client", "settle_restore",
 }  # fmt: skip
 OWNERS = {"close_organization"}
 ADMINS = {
@@ -64,13 +65,13 @@ KEEPERS = {  # whose credential it is, who owns one for a service account, and a
 # No role lets anybody do these: each is about oneself, or rests on a link, a password or a token that the edge checks.
 ONESELF = {
     "sign_up", "create_personal_organization", "create_organization", "set_password", "end_other_sessions",
-    "choose_mails", "close_account", "accept_invitation", "decline_invitation", "revoke_token",
+    "choose_mails", "close_account", "accept_invitation", "decline_invitation", "revoke_token", "set_up_superuser",
 }  # fmt: skip
 # Parts of operations: their callers have asked.
 PARTS = {
     "revoke_locked", "require_grant", "hold_policies_on_new",
     "hold_policies_on_edit", "hold_policies_on_roll", "hold_policies_on_client", "require_change", "hold_change",
-    "lock_key", "lock_client",
+    "lock_key", "lock_client", "set_metadata_locked",
 }  # fmt: skip
 # What no snapshot shows: people, rules for what is made next, and what is new; keys that sign rotate when it is time.
 UNSEEN = {
@@ -124,6 +125,7 @@ def world(
         Policies: Policies(key_expiry_required=True), AuditAction: AuditAction.KEY_EDITED,
         timedelta: timedelta(hours=1), datetime: timezone.now() + timedelta(hours=1), str: "Changed",
         "emails": ["hal@example.com"], "grants": grants, "heir": None,
+        "metadata": {"plan": "gold"}, "operator_metadata": {"plan": "gold"},
     }  # fmt: skip
 
 

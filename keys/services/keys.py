@@ -160,7 +160,7 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
     return ChangedKey(key, pending.spread)
 
 
-def set_operator_metadata(key: ApiKey, metadata: dict[str, object], *, by: Actor) -> ChangedKey:
+def note_key(key: ApiKey, metadata: dict[str, object], *, by: Actor) -> ChangedKey:
     """Set what the operator tells backends of the key. Its organization can read that and not change it.
 
     Raises NotAllowed or Invalid.

@@ -151,7 +151,7 @@ def edit_client(
     return ChangedClient(client, pending.spread)
 
 
-def set_operator_metadata(client: Client, metadata: dict[str, object], *, by: Actor) -> ChangedClient:
+def note_client(client: Client, metadata: dict[str, object], *, by: Actor) -> ChangedClient:
     """Set what the operator tells backends of the client. Its organization can read that and not change it.
 
     Raises NotAllowed or Invalid.

@@ -24,8 +24,8 @@ from oauth.services.clients import (
     ClientSettings,
     disable_client,
     edit_client,
+    note_client,
     revoke_client,
-    set_operator_metadata,
 )
 from oauth.services.signing_keys import drop_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
@@ -98,7 +98,7 @@ def test_backends_read_the_operators_words_about_a_tokens_client_on_the_next_cal
     api_secret: IssuedApiSecret, token: str, client_row: Client
 ) -> None:
     assert ask_validate(api_secret, token)["operator_metadata"] == {}
-    set_operator_metadata(client_row, {"plan": "basic"}, by=COMMAND)
+    note_client(client_row, {"plan": "basic"}, by=COMMAND)
     note_organization(client_row.organization, external_id="crm-42", operator_metadata={"tier": 1}, by=COMMAND)
     told = ask_validate(api_secret, token)
     assert (told["metadata"], told["operator_metadata"]) == ({}, {"plan": "basic"})

@@ -160,7 +160,7 @@ def test_an_answer_waits_for_its_instant_on_no_thread_and_the_header_stays_here(
     assert headers == []
     assert waited == [pytest.approx(not_before.AFTER_S - 0.1)]
     monkeypatch.undo()
-    assert ask(guard(app, max_bytes=MAX_BYTES), "POST").headers == [("location", "/")]
+    assert ask(guard(app, max_bytes=lambda _: MAX_BYTES), "POST").headers == [("location", "/")]
 
 
 def test_without_an_event_loop_the_header_stays_here_too(monkeypatch: pytest.MonkeyPatch) -> None:

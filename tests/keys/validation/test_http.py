@@ -24,8 +24,8 @@ from keys.services.keys import (
     disable_key,
     edit_key,
     issue_key,
+    note_key,
     revoke_key,
-    set_operator_metadata,
 )
 from keys.services.secrets import roll_key
 from keys.validation import database, http
@@ -145,7 +145,7 @@ def test_backends_read_the_operators_words_apart_from_the_consumers(
     api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
 ) -> None:
     edit_key(issued.key, KeySettings("k", metadata={"plan": "gold"}), by=as_ada)
-    set_operator_metadata(issued.key, {"plan": "basic"}, by=COMMAND)
+    note_key(issued.key, {"plan": "basic"}, by=COMMAND)
     note_organization(issued.key.organization, external_id="crm-42", operator_metadata={"tier": "é"}, by=COMMAND)
     for told in (
         ask_validate(api_secret, {"credential": issued.secret_text}).json,

@@ -29,6 +29,7 @@ from keys.validation.redis_link import CHANNEL, MAX_CONNECTIONS, REGISTER, Link,
 from keys.validation.shapes import OrganizationSnapshot, Snapshot
 from keys.validation.snapshots import CachedSnapshots
 from portal import processes
+from portal.outbox import Pending
 from tests import environment
 from tests.devservices import Service, start_valkey
 from tests.refusing import REFUSALS, refusing
@@ -551,11 +552,11 @@ def test_where_redis_refuses_writes_copies_are_dropped_on_a_hint_and_the_change_
             with refusing(own, how):
                 table.rows["acme"] = True
                 pending = await asyncio.to_thread(flush, [NAME])
-                assert pending is not None
+                assert isinstance(pending, Pending)
                 assert pending.is_refused
                 assert [await each.is_suspended() for each in both] == [True] * 2
                 assert not any(each.local.has_lease(boottime()) for each in both)
-            assert await asyncio.to_thread(flush, [NAME]) is None
+            assert not isinstance(await asyncio.to_thread(flush, [NAME]), Pending)
             for each in both:
                 await each.gets_lease()
                 assert await each.is_suspended() is True

@@ -11,7 +11,7 @@ from selectolax.lexbor import LexborHTMLParser
 from keys.limits import parse_rate_limit
 from keys.models import ApiKey, QuotaUse, RevokeReason
 from keys.services.apis import ApiSettings, ScopeSettings, edit_api
-from keys.services.keys import KeySettings, edit_key, revoke_key, set_operator_metadata
+from keys.services.keys import KeySettings, edit_key, note_key, revoke_key
 from portal.audit import COMMAND, Actor
 from portal.models import AuditEvent, User
 from tests.keys.views.page import the
@@ -55,7 +55,7 @@ def test_the_apis_ceiling_stands_in_the_forms_and_on_the_keys_page(
 def test_members_read_the_operators_metadata_and_no_form_sets_it(
     key: ApiKey, ada_client: Client, cyn_client: Client
 ) -> None:
-    set_operator_metadata(key, {"plan": "basic"}, by=COMMAND)
+    note_key(key, {"plan": "basic"}, by=COMMAND)
     saved = filled_in(review(ada_client, key, operator_metadata='{"plan": "gold"}', name="renamed"))
     ada_client.post(where(key), saved | {"step": "save", "operator_metadata": '{"plan": "gold"}'})
     key.refresh_from_db()

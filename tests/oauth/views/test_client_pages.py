@@ -19,7 +19,7 @@ from keys.services.apis import ApiSettings, ScopeSettings, create_api, edit_api
 from oauth.jti import Place, new_jti
 from oauth.models import Client, RevokedToken
 from oauth.services import tokens
-from oauth.services.clients import set_operator_metadata
+from oauth.services.clients import note_client
 from oauth.services.common import IssuedClient
 from oauth.services.secrets import roll_client
 from oauth.services.status import lease_block
@@ -79,7 +79,7 @@ def test_a_new_client_is_shown_its_secret_once_and_never_again(
 
 
 def test_members_read_the_operators_metadata(oauth_client: Client, cyn_client: Browser) -> None:
-    set_operator_metadata(oauth_client, {"plan": "basic"}, by=COMMAND)
+    note_client(oauth_client, {"plan": "basic"}, by=COMMAND)
     note_organization(oauth_client.organization, external_id="crm-42", operator_metadata={"tier": 1}, by=COMMAND)
     assert "&quot;plan&quot;: &quot;basic&quot;" in cyn_client.get(where("settings", oauth_client)).text
     settings = cyn_client.get("/app/settings/").text
