@@ -46,6 +46,7 @@ def go_back(oauth_client: Client, lease: Lease) -> Callable[[], None]:
         StatusList.objects.exclude(pk=block.list_number).delete()
         StatusList.objects.update(next_slot=16, struck_at=None)
         Client.objects.update(generation=1)
+        StatusBlock.objects.update(signing_key=None)
         SigningKey.objects.all().delete()
         SigningKey.objects.bulk_create(SigningKey(**key) for key in keys)
 

@@ -16,6 +16,7 @@ from keys.services.secrets import roll_key
 from portal import outbox
 from portal.audit import Actor
 from portal.models import Session
+from portal.outbox import Pending
 from portal.times import exact_words
 from tests.keys.views.page import HTMX, queries_of, the
 
@@ -61,11 +62,11 @@ def test_rolling_shows_the_new_secret_once_and_what_to_do_next(used_key: ApiKey,
     ("heard", "words"),
     [
         (None, "after|from now on"),
-        (datetime(2099, 1, 1, tzinfo=UTC), "usually within .*2099"),
+        (Pending(datetime(2099, 1, 1, tzinfo=UTC)), "usually within .*2099"),
     ],
 )
 def test_a_roll_without_an_overlap_says_how_far_the_end_of_the_old_secret_has_spread(
-    heard: datetime | None, words: str, key: ApiKey, ada_client: Client, monkeypatch: pytest.MonkeyPatch
+    heard: Pending | None, words: str, key: ApiKey, ada_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "_flush", lambda _: heard)
     page = LexborHTMLParser(ada_client.post(where(key), form(key, overlap="0")).text)

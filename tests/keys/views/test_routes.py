@@ -19,7 +19,7 @@ CHANGES = ("new",)
 CHANGES_ONE = ("edit", "roll", "revocation")
 POSTS_ONE = ("pause", "resume")
 POSTS_SECRET = ("end_secret", "extend_secret")
-POLLS = ("first_use",)
+POLLS = ("first_use", "overlap")
 PUBLIC = ("docs",)
 
 
