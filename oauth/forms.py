@@ -18,8 +18,7 @@ def read_form(body: bytes) -> Form:
 
     RFC 6749 §3.2: no parameter twice; one without a value counts as left out. Unknown ones are the caller's to ignore.
     """
-    if body.count(b"&") >= MAX_PARAMETERS or body.count(b"%") > MAX_ESCAPES:  # before anything is decoded
-        raise InvalidRequest("The form has too many parameters or escapes.")
+    check_size(body)
     try:
         if b"%" in body or b"+" in body:
             pairs = [tuple(map(decode, pair.split(b"=", 1))) for pair in body.split(b"&") if pair]
@@ -31,6 +30,12 @@ def read_form(body: bytes) -> Form:
     if len(form) < len(pairs):
         raise InvalidRequest("A parameter stands in the form more than once.")
     return {name: value for name, value in form.items() if value}
+
+
+def check_size(body: bytes) -> None:
+    """Raise InvalidRequest for a form that would cost too much to decode; call it before anything is decoded."""
+    if body.count(b"&") >= MAX_PARAMETERS or body.count(b"%") > MAX_ESCAPES:
+        raise InvalidRequest("The form has too many parameters or escapes.")
 
 
 def decode(raw: bytes) -> str:

@@ -13,7 +13,7 @@ from keys.validation.names import SIGNING_KEYS, client_name, organization_name
 from keys.validation.shapes import ClientSnapshot
 from oauth.client_auth import digests_of
 from oauth.errors import InvalidRequest
-from oauth.forms import MAX_PARAMETERS, Form, decode, read_form
+from oauth.forms import Form, check_size, decode, read_form
 from oauth.grants import Terms, Wanted, read_request
 from oauth.presented import Presented, PresentedAssertion, PresentedDigests, read_presented
 
@@ -50,12 +50,10 @@ def read_token_request(authorization: Sequence[str], body: bytes) -> TokenReques
 
 def _split_resources(body: bytes) -> tuple[bytes, frozenset[str]]:
     """The form without ``resource``, and the values of that one, which may stand there several times (RFC 8707 §2)."""
+    check_size(body)
     rest: list[bytes] = []
     resources: set[str] = set()
-    pairs = [pair for pair in body.split(b"&", MAX_PARAMETERS) if pair]
-    if len(pairs) > MAX_PARAMETERS:
-        raise InvalidRequest("The form has too many parameters.")
-    for pair in pairs:
+    for pair in filter(None, body.split(b"&")):
         name, _, value = pair.partition(b"=")
         try:
             if decode(name) == "resource":

@@ -11,7 +11,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from portal import problems
-from portal.bodies import ClientGone, Receive, Scope, Send, TooLarge, TooSlow, read_body
+from portal.bodies import ClientGone, Receive, Scope, Send, TooLarge, TooManyPieces, TooSlow, read_body
 from portal.bounds import Bounds, PlainHttp
 from portal.byte_budget import OverBudget
 from portal.edge_settings import edge_settings
@@ -96,19 +96,20 @@ class Exchange:
         return not is_forwarded and is_within(self._peer, edge_settings().inside)
 
     def is_of(self, media_type: str) -> bool:
-        """Whether the body is said to be of this type, in UTF-8 and not compressed."""
+        """Whether the body is said to be of this type and not compressed.
+
+        A charset decides nothing: the bytes are read as UTF-8 or not at all.
+        """
         by_name = self._by_name
         is_single = len(by_name) == len(self._scope["headers"])
         if is_single and by_name.get(b"content-type") == media_type.encode() and b"content-encoding" not in by_name:
             return True
-        content_type, *parameters = (self.header(b"content-type") or "").lower().split(";")
-        pairs = (parameter.partition("=") for parameter in parameters)
-        charsets = [value.strip(' "') for name, _, value in pairs if name.strip() == "charset"]
+        content_type = (self.header(b"content-type") or "").partition(";")[0].strip().lower()
         is_plain = all(encoding.lower() == "identity" for encoding in self.headers(b"content-encoding"))
-        return content_type.strip() == media_type and charsets in ([], ["utf-8"], ["utf8"]) and is_plain
+        return content_type == media_type and is_plain
 
     async def body(self) -> bytes:
-        """The whole body; raises Problem where it is too large or too slow, or breaks off."""
+        """The whole body; raises Problem where it is too large, too slow or in too many pieces, or breaks off."""
         declared, max_bytes = self._by_name.get(b"content-length"), self._bounds.max_bytes
         AT_WORK.number -= 1  # a body that does not come is no work
         try:
@@ -117,6 +118,8 @@ class Exchange:
             raise Problem(ProblemType.TOO_LARGE, f"At most {max_bytes} bytes are read.") from None
         except TooSlow:
             raise Problem(ProblemType.TOO_SLOW, "The body did not arrive within 10 seconds.") from None
+        except TooManyPieces:
+            raise Problem(ProblemType.MALFORMED_REQUEST, "The body comes in too many small pieces.") from None
         except ClientGone:
             raise Problem(ProblemType.MALFORMED_REQUEST, "The body broke off, or is not well chunked.") from None
         except OverBudget:

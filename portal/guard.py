@@ -35,6 +35,7 @@ from portal.bodies import (
     Scope,
     Send,
     TooLarge,
+    TooManyPieces,
     TooSlow,
     read_body,
 )
@@ -91,6 +92,8 @@ def guard(app: AsgiApp, *, max_bytes: Callable[[str], int]) -> AsgiApp:
                 start, content = await _ask(app, _cleaned(scope, body), body)
         except ClientGone:
             await _refuse(scope, send, 400, "The request broke off, or is not well chunked.")
+        except TooManyPieces:
+            await _refuse(scope, send, 400, "The request comes in too many small pieces.")
         except TooLarge:
             await _refuse(scope, send, 413, f"This is too large: at most {limit} bytes are read.")
         except TooSlow:

@@ -1,5 +1,7 @@
 """``POST /oauth/token`` as clients meet it: what is issued, and what is refused, in the words of RFC 6749."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from weakref import ref
@@ -12,10 +14,11 @@ from hypothesis import strategies as st
 from keys.validation.database import Unavailable
 from keys.validation.names import api_name
 from keys.validation.shapes import GrantFacts
-from oauth import forms
+from oauth import forms, token_requests
 from oauth.errors import InvalidRequest
 from oauth.forms import read_form
 from oauth.issuing import Issued
+from oauth.token_requests import read_token_request
 from oauth.tokens import Presented, read
 from tests.oauth.memory import BILLING, ORDERS, Memory, post, refused
 
@@ -265,12 +268,19 @@ def test_no_word_of_the_request_comes_back(memory: Memory, name: bytes, word: by
         "multipart/form-data; boundary=x",
         "text/plain",
         "",
-        "application/x-www-form-urlencoded; charset=latin-1",
+        "charset=utf-8",
     ],
 )
-def test_only_a_form_in_utf_8_is_read(memory: Memory, content_type: str) -> None:
+def test_only_a_form_is_read(memory: Memory, content_type: str) -> None:
     """TK12."""
     assert refused(memory.ask(content_type=content_type), "invalid_request")
+
+
+@pytest.mark.parametrize("charset", ["UTF-8", "iso-8859-1", "us-ascii"])
+def test_a_form_is_read_as_utf_8_whatever_charset_it_is_said_to_be_in(memory: Memory, charset: str) -> None:
+    content_type = f"{FORM}; charset={charset}"
+    assert memory.ask(content_type=content_type).status == 200
+    assert refused(memory.ask(GRANT + b"&scope=\xe9", content_type=content_type), "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -313,12 +323,16 @@ def test_a_token_hides_itself_in_repr() -> None:
     assert "eyJ" not in repr(Issued("eyJ", "Bearer", 900, "orders:read"))
 
 
+@pytest.mark.parametrize("read", [read_form, partial(read_token_request, ())], ids=["form", "token request"])
 @pytest.mark.parametrize(
-    "body", [b"a=" + b"%41" * 20_000, b"%41=%41&" * 8_000, b"&" * 60_000, b"a&" * 30_000], ids=lambda body: body[:8]
+    "body",
+    [b"a=" + b"%41" * 20_000, b"resource=" + b"%41" * 20_000, b"%41=%41&" * 8_000, b"&" * 60_000, b"a&" * 30_000],
+    ids=lambda body: body[:8],
 )
 def test_a_form_with_too_much_in_it_is_refused_before_anything_is_decoded(
-    body: bytes, monkeypatch: pytest.MonkeyPatch
+    read: Callable[[bytes], object], body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forms, "decode", lambda _: pytest.fail("it was decoded"))
+    for module in (forms, token_requests):
+        monkeypatch.setattr(module, "decode", lambda _: pytest.fail("it was decoded"))
     with pytest.raises(InvalidRequest):
-        read_form(body)
+        read(body)

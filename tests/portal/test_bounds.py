@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from keys.secret import Kind, generate
 from portal import exchange
-from portal.bodies import UNCOUNTED_BYTES, Message
+from portal.bodies import FREE_PIECES, UNCOUNTED_BYTES, Message
 from portal.bounds import MAX_FORM_BYTES, Bounds, PlainHttp, Sender
 from portal.byte_budget import BUDGET, SHARE_BYTES
 from portal.exchange import AT_WORK, MAX_AT_WORK, Answer, Endpoint, Exchange, endpoint
@@ -154,6 +154,22 @@ def test_bodies_that_arrive_are_counted_and_past_the_clients_share_asked_to_come
         assert BUDGET.held == SHARE_BYTES - 30_000
     finally:
         BUDGET.give_back("203.0.113.7", SHARE_BYTES - 30_000)
+
+
+@pytest.mark.parametrize("path", ["/oauth/token", "/oauth/introspect", "/oauth/revoke"])
+def test_a_body_in_many_small_pieces_is_refused_before_the_rest_of_it_is_taken(path: str) -> None:
+    reply = ask(ENDPOINTS[path], "POST", path, headers=READS_THE_BODY[path], body=[b"x"] * 10_000)
+    assert (reply.status, reply.json["error"]) == (400, "invalid_request")
+    assert "pieces" in reply.json["error_description"]
+
+
+def test_a_body_whose_pieces_have_a_usual_size_is_read_whatever_their_number() -> None:
+    async def echo(asked: Exchange) -> Answer:
+        return Answer(await asked.body())
+
+    app = endpoint(echo, Bounds(Sender.ANYBODY, MAX_FORM_BYTES, "nothing", 1))
+    assert ask(app, "POST", body=[b"x" * 536] * 120).body == b"x" * 536 * 120
+    assert ask(app, "POST", body=[b"x"] * FREE_PIECES).body == b"x" * FREE_PIECES
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from portal import not_before
-from portal.bodies import Message, Receive, Scope, Send
+from portal.bodies import FREE_PIECES, Message, Receive, Scope, Send
 from portal.guard import guard
 from tests.asgi import Reply, ask
 
@@ -116,6 +116,11 @@ def test_a_stalled_upload_is_given_up(page: Page, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("portal.bodies.READ_WITHIN_S", 0.01)
     assert ask_guarded(page, body=[]).status == 408
     assert page.scope == {}
+
+
+def test_a_body_in_many_small_pieces_is_refused_without_asking_django(page: Page) -> None:
+    reply = ask_guarded(page, body=[b"x"] * (FREE_PIECES + 1))
+    assert (reply.status, page.scope) == (400, {})
 
 
 def test_a_request_that_breaks_off_is_a_400(page: Page) -> None:

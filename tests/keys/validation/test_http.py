@@ -503,10 +503,13 @@ def test_every_invalid_field_is_named(api_secret: IssuedApiSecret) -> None:
     assert {error["field"] for error in errors} == {"credential", "cost", "ip", "colour"}
 
 
-@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", 'APPLICATION/JSON;charset="UTF-8"'])
-def test_json_in_utf_8_may_say_so(api_secret: IssuedApiSecret, content_type: str) -> None:
-    headers = [("content-type", content_type), ("authorization", f"Bearer {api_secret.secret_text}")]
+@pytest.mark.parametrize(
+    "charset", ["; charset=utf-8", ';charset="UTF-8"', "; charset=us-ascii", "; charset=iso-8859-1"]
+)
+def test_json_is_read_as_utf_8_whatever_charset_it_is_said_to_be_in(api_secret: IssuedApiSecret, charset: str) -> None:
+    headers = [("content-type", "Application/JSON" + charset), ("authorization", f"Bearer {api_secret.secret_text}")]
     assert ask(validate, "POST", headers=headers, body=b'{"credential": "x"}').status == 200
+    assert ask(validate, "POST", headers=headers, body=b'{"credential": "\xe9"}').status == 400
 
 
 def test_a_body_in_pieces_is_one_body(api_secret: IssuedApiSecret, issued: IssuedKey) -> None:
