@@ -37,7 +37,7 @@ class Lists:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="status-lists")
         self._numbers = Refreshed(read_numbers, self._threads)
         self._contents: dict[int, Refreshed[Content]] = {}
-        self._served: dict[int, Served] = {}
+        self._signed: dict[int, tuple[str, Future[Served]]] = {}  # with its ETag
 
     async def numbers(self, *, no_older_than_s: float = FRESH_S, deadline: float) -> frozenset[int]:
         """The lists there are; raises Unavailable."""
@@ -57,11 +57,16 @@ class Lists:
         signer = await self._signer(now, deadline)
         # Of the same content, what one process signs is as good as what another does a little later: one ETag.
         etag = f'W/"{content.digest}-{int(now) // SIGNED_EVERY_S}-{signer.kid[:8]}"'
-        served = self._served.get(number)
-        if served is None or served.etag != etag:
-            sign = partial(signed, number, content, signer, iat=int(now), etag=etag)
-            served = self._served[number] = await asyncio.get_running_loop().run_in_executor(self._threads, sign)
-        return served
+        signed_etag, signing = self._signed.get(number, ("", None))
+        if signing is None or signed_etag != etag or (signing.done() and signing.exception()):
+            # Once for all who wait: signing a full list costs as much as a hundred verdicts.
+            signing = self._threads.submit(partial(signed, number, content, signer, iat=int(now), etag=etag))
+            self._signed[number] = etag, signing
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.shield(asyncio.wrap_future(signing))
+        except TimeoutError:
+            raise Unavailable("timeout") from None
 
     def stop(self) -> None:
         """Let the threads end."""
@@ -77,7 +82,7 @@ class Lists:
     def _forget_all_but(self, numbers: frozenset[int]) -> None:
         for number in self._contents.keys() - numbers:
             del self._contents[number]
-            self._served.pop(number, None)
+            self._signed.pop(number, None)
 
 
 class Refreshed(Generic[Read]):

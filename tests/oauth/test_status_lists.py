@@ -1,5 +1,6 @@
 """What an offline verifier reads of our tokens, and when it is built anew."""
 
+import asyncio
 import gzip
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,14 +16,14 @@ from django.utils import timezone
 from keys.models import Api, RevokeReason
 from keys.services.apis import disable_api
 from keys.validation.database import DatabaseSnapshots
-from oauth import status_http
+from oauth import status_http, status_serving
 from oauth.models import Client, StatusBlock
 from oauth.services.clients import disable_client, enable_client, revoke_client
 from oauth.services.signing_keys import drop_signing_keys, rotate_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
 from oauth.status import LIST_SIZE, Span, Status, indexes_of, new_seed, packed, slot_of
 from oauth.status_http import aggregation, status_list
-from oauth.status_lists import Content, Facts, build, read_facts
+from oauth.status_lists import Content, Facts, Served, build, read_facts, signed
 from oauth.status_serving import Lists, Rebuilt
 from oauth.tokens import Claims
 from portal.audit import COMMAND
@@ -122,6 +123,28 @@ def test_a_list_is_signed_served_and_found(client_row: Client, api: Api, lists: 
     assert get(number_of(claims), query=b"time=1").status == 404
     assert get(number_of(claims), method="POST").status == 405
     assert get(number_of(claims), method="HEAD").body == b""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_list_is_signed_once_for_all_who_ask_at_the_same_time(
+    client_row: Client, api: Api, lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = number_of(claims_for(client_row, api))
+    made: list[object] = []
+
+    def sign_and_note(*what: Any, **more: Any) -> Served:
+        made.append(what)
+        return signed(*what, **more)
+
+    monkeypatch.setattr(status_serving, "signed", sign_and_note)
+
+    async def ask_together() -> list[Served | None]:
+        now, deadline = time.time(), asyncio.get_running_loop().time() + 20
+        return await asyncio.gather(*(lists.get(number, now=now, deadline=deadline) for _ in range(20)))
+
+    told = asyncio.run(ask_together())
+    assert len(made) == 1
+    assert set(told) == {told[0]}
 
 
 CHANGES: Mapping[str, tuple[int, int, Callable[[Client, Claims], object]]] = {
