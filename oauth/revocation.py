@@ -11,9 +11,9 @@ a second. So nobody's revocations wait behind one tenant's.
 
 import asyncio
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple
 
 from django.conf import settings
 from django.db import Error, close_old_connections
@@ -37,14 +37,17 @@ from portal.audit import Actor, ActorKind
 
 THREADS = 4
 EACH = 16  # of one organization
+MAX_WAITING = 16  # calls that wait for one revocation: they count among the requests that the process works on
 WITHIN_S = 4.0  # storing it, and 1.2 s for the slowest process to hear
 
 
-class UnderWay(NamedTuple):
-    """A client's revocation on its way, and whether every process has heard of it once it has ended."""
+@dataclass(slots=True)
+class UnderWay:
+    """A client's revocation on its way. Its result says whether every process has heard of it."""
 
     mark: bytes  # of the token's text
     result: "asyncio.Future[bool]"
+    waiting: int = 0  # calls
 
 
 class Revoker:
@@ -67,7 +70,7 @@ class Revoker:
         self._clients.note(who, caller, now=time.time())
         client_id, mark = who.client.client_id, mark_of(token.encode())
         if client_id not in self._under_way:  # a repeat costs no signature check
-            claims = await self._genuine(token, deadline)
+            claims = await self._genuine(token, deadline, Owner(who.client.organization_id))
             if claims is None or claims.client_id != client_id:
                 return
             by = Actor(ActorKind.CREDENTIAL, address=caller.address, request_id=request_id, credential_id=client_id)
@@ -79,9 +82,9 @@ class Revoker:
         """Let the threads end."""
         self._threads.stop()
 
-    async def _genuine(self, token: str, deadline: float) -> Claims | None:
-        """What a token says that we signed and that has not expired; of others there is nothing to revoke."""
-        keys = (await self._snapshots.read((SIGNING_KEYS,), deadline=deadline)).get(SIGNING_KEYS)
+    async def _genuine(self, token: str, deadline: float, owner: Owner) -> Claims | None:
+        """The claims of a token that we signed and that has not expired. There is nothing to revoke of another."""
+        keys = (await self._snapshots.read((SIGNING_KEYS,), deadline=deadline, owner=owner)).get(SIGNING_KEYS)
         if not isinstance(keys, SigningKeysSnapshot):
             return None
         now = time.time()
@@ -105,6 +108,9 @@ class Revoker:
     async def _wait_for(self, running: UnderWay, mark: bytes) -> None:
         if running.mark != mark:
             raise TooManyAtOnce("Another token of this client is being revoked. Try again in a second.")
+        if running.waiting >= MAX_WAITING:
+            raise TooManyAtOnce("Many calls wait for this revocation already. Try again in a second.")
+        running.waiting += 1
         try:
             async with asyncio.timeout(WITHIN_S):
                 is_known_everywhere = await asyncio.shield(running.result)
@@ -112,6 +118,8 @@ class Revoker:
             raise Unavailable("timeout") from None
         except Error as exc:
             raise Unavailable("error") from exc
+        finally:
+            running.waiting -= 1
         if not is_known_everywhere:
             raise Unavailable("not everywhere")
 

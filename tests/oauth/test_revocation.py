@@ -19,6 +19,7 @@ from oauth.errors import OAuthError
 from oauth.http import revoke
 from oauth.models import Client, RevokedToken, StatusBlock
 from oauth.presented import PresentedSecret
+from oauth.revocation import MAX_WAITING
 from oauth.services.clients import disable_client
 from oauth.services.common import ChangedClient, IssuedClient
 from oauth.services.tokens import revoke_token
@@ -181,9 +182,18 @@ def test_a_client_has_one_revocation_under_way_and_repeats_wait_for_the_same(
 ) -> None:
     begun, goes_on = slow
     others = claims_for(other.client, api)
-    told = revoke_at_once(goes_on, *[(issued, sign(claims))] * 20, (other, sign(others)))
-    assert told == ["revoked"] * 21
+    told = revoke_at_once(goes_on, *[(issued, sign(claims))] * MAX_WAITING, (other, sign(others)))
+    assert told == ["revoked"] * (MAX_WAITING + 1)
     assert sorted(begun) == sorted([claims.jti, others.jti])
+
+
+def test_few_calls_of_a_client_wait_for_one_revocation(
+    issued: IssuedClient, claims: Claims, slow: tuple[list[str], threading.Event]
+) -> None:
+    begun, goes_on = slow
+    told = revoke_at_once(goes_on, *[(issued, sign(claims))] * (MAX_WAITING + 2))
+    assert told == ["revoked"] * MAX_WAITING + ["TooManyAtOnce {'retry-after': '1'}"] * 2
+    assert begun == [claims.jti]
 
 
 def test_while_one_token_is_being_revoked_another_of_the_client_is_told_to_wait(
