@@ -3,9 +3,9 @@
 A stranger is told the same, byte for byte, of an unknown client, a wrong secret, and a client that may not be used. A
 warm answer takes no I/O but the single use of an assertion.
 
-An assertion is checked off the event loop. Where authentication for a client failed too often from an address, one
-assertion of that client from that address is looked at at a time, and the others are turned away before any work: a
-right one is let in all the same.
+An assertion is checked off the event loop. After too many failures for a client from a network (an IPv4 address, or an
+IPv6 network of 64 bits), one assertion for that client from there is checked at a time, and the others are refused
+before any work. A right one is let in all the same.
 """
 
 import hmac
@@ -37,6 +37,7 @@ from oauth.signature_checks import SIGNATURE_CHECKS
 from oauth.standing import standing
 from portal.exchange import Exchange
 from portal.ids import ID_CHARS, base62
+from portal.proxies import network_of
 
 
 class Caller(NamedTuple):
@@ -85,7 +86,7 @@ class ClientAuthenticator:
         Raises InvalidClient, FailedTooOften, TooManyAtOnce, UnauthorizedClient (its networks) or Unavailable.
         """
         name = presented.client_id if is_client_id(presented.client_id) else ""  # the rest may be of any length
-        who = name, caller.address
+        who = name, network_of(caller.address)
         try:
             if isinstance(presented, PresentedAssertion):
                 with self._one_at_a_time(who):
@@ -198,7 +199,7 @@ async def _proof_by_key(
         issuer=settings.PUBLIC_URL,
         now=time.time(),
     )
-    owner = Owner(client.organization_id, f"{client.client_id} {caller.address}")
+    owner = Owner(client.organization_id, f"{client.client_id} {network_of(caller.address)}")
     found = await SIGNATURE_CHECKS.run(owner, check, deadline=deadline)
     if isinstance(found, assertions.Flaw):
         raise InvalidClient(found.value)

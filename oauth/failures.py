@@ -1,4 +1,4 @@
-"""Slow down guesses at a client's secret, from each address for each client. Pure; ``now`` is monotonic seconds.
+"""Slow down guesses at a client's secret, from each network for each client. Pure; ``now`` is monotonic seconds.
 
 It only ever changes what a failure is answered: what is right is let in however much has failed before, so that nobody
 can lock an owner out, who may come from the same address as the stranger. Guessing 190 random bits is hopeless anyway;
@@ -11,7 +11,7 @@ BURST = 10
 EACH_S = 6.0
 MAX_REMEMBERED = 10_000
 
-Who = tuple[str, str | None]
+Who = tuple[str, str]  # the client's id, and the network that the request comes from
 
 
 class Failures:

@@ -3,6 +3,8 @@
 from collections import Counter, deque
 from typing import Generic, NamedTuple, TypeVar
 
+from portal.proxies import network_of
+
 Job = TypeVar("Job")
 Counted = TypeVar("Counted")
 
@@ -18,8 +20,11 @@ STRANGERS = Owner("strangers")
 
 
 def stranger_at(address: str | None) -> Owner:
-    """The owner of work for callers that have proved nothing yet: all strangers together have one share."""
-    return Owner(STRANGERS.group, address or "")
+    """The owner of work for callers that have proved nothing yet: all strangers together have one share.
+
+    Their turns are by network, since one client has all the addresses of an IPv6 network.
+    """
+    return Owner(STRANGERS.group, network_of(address))
 
 
 class Turns(Generic[Job]):

@@ -160,12 +160,19 @@ def test_failures_are_slowed_down_by_client_and_address_and_never_the_owner(memo
     assert refused(memory.ask(None, basic(client_id(), memory.secret), peer=ADDRESS), "invalid_client", 401)
 
 
+def test_failures_from_one_ipv6_network_are_counted_together(memory: Memory) -> None:
+    wrong = basic(memory.client.client_id, other_secret())
+    told = [memory.ask(None, wrong, peer=f"2001:db8::{number:x}").status for number in range(BURST + 1)]
+    assert told == [401] * BURST + [429]
+    assert memory.ask(None, wrong, peer="2001:db8:0:1::1").status == 401
+
+
 def test_failures_are_forgotten_in_time_and_never_pile_up() -> None:
     failures = Failures()
-    assert [failures.note(("client_1", None), now=100.0) for _ in range(BURST + 1)] == [0] * BURST + [6]
-    assert failures.note(("client_1", None), now=100.0 + EACH_S) == 0
+    assert [failures.note(("client_1", ""), now=100.0) for _ in range(BURST + 1)] == [0] * BURST + [6]
+    assert failures.note(("client_1", ""), now=100.0 + EACH_S) == 0
     for number in range(10_100):
-        failures.note((str(number), None), now=200.0)
+        failures.note((str(number), ""), now=200.0)
     assert len(failures._forgotten_at) == 10_000
 
 

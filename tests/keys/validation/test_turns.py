@@ -44,6 +44,13 @@ def test_strangers_share_one_share_and_take_turns_within_it() -> None:
     assert run_all(turns)[:3] == ["flood", "acme", "newcomer"]
 
 
+def test_the_addresses_of_one_ipv6_network_have_one_strangers_share() -> None:
+    turns: Turns[str] = Turns(threads=2, each=4)
+    flood = [turns.add(stranger_at(f"2001:db8::{number:x}"), "flood") for number in range(9)]
+    assert flood.count(True) == 4
+    assert turns.add(stranger_at("2001:db8:0:1::1"), "newcomer")
+
+
 def test_all_places_taken_is_full_for_everybody() -> None:
     turns: Turns[str] = Turns(threads=1, each=1)
     assert [turns.add(Owner(f"org_{number}"), "job") for number in range(5)] == [True] * 4 + [False]
