@@ -29,13 +29,20 @@ class Export:
             _places.release()
             cache.delete(self._person)
 
+    def __del__(self) -> None:
+        # What fails on the answer's way out, such as storing the session, drops it without closing it.
+        self.close()
+
 
 def begin_export(pieces: Iterable[str], *, user_id: str) -> Export | None:
     """Take a place and begin, or None where the person has an export under way, or the process has enough of them."""
     person = f"export:{user_id}"
     if not _places.acquire(blocking=False):
         return None
-    if not cache.add(person, 1, LASTS_AT_MOST_S):
-        _places.release()
-        return None
-    return Export(pieces, person)
+    is_first = False
+    try:
+        is_first = cache.add(person, 1, LASTS_AT_MOST_S)
+    finally:
+        if not is_first:
+            _places.release()
+    return Export(pieces, person) if is_first else None

@@ -15,8 +15,8 @@ AsgiApp = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 READ_WITHIN_S = 10.0
 UNCOUNTED_BYTES = 8 * 1024  # the number of connections bounds them
-# Taking a piece from the server costs about 0.1 ms, however small it is: a body of 64 KiB comes in 192 pieces at most.
-FREE_PIECES = 64
+# Taking a piece from the server costs about 0.1 ms, however small it is: a body of 64 KiB comes in 160 pieces at most.
+FREE_PIECES = 32
 BYTES_A_PIECE = 512  # one more piece for as many bytes
 
 

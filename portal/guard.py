@@ -154,8 +154,8 @@ async def _answer(
     address: str | None,
     streams: Executor,
 ) -> None:
-    start = {**start, "headers": await not_before.reached(start["headers"])}
     try:
+        start = {**start, "headers": await not_before.reached(start["headers"])}
         if isinstance(content, bytes):
             await _send_whole(start, content, send, address=address)
         else:
@@ -167,6 +167,9 @@ async def _answer(
         log.info("page.given_up", extra={"path": redact(scope["path"])})
     except Exception:  # the answer has begun: without its end, the client sees that it is not whole
         log.exception("page.broke_off", extra={"path": redact(scope["path"])})
+    finally:
+        if not isinstance(content, bytes):  # here, since a stream may end before its first piece is asked for
+            await asyncio.get_running_loop().run_in_executor(streams, content.close)
 
 
 async def _send_whole(start: Message, body: bytes, send: Send, *, address: str | None) -> None:
@@ -178,14 +181,11 @@ async def _send_whole(start: Message, body: bytes, send: Send, *, address: str |
 
 
 async def _pieces(stream: HttpResponseBase, threads: Executor) -> AsyncGenerator[bytes, None]:
-    """The stream's pieces, each made when it is asked for; the response is closed at the end, however that comes."""
+    """The stream's pieces, each made when it is asked for."""
     run = partial(asyncio.get_running_loop().run_in_executor, threads)
     chunks = iter(stream)
-    try:
-        while piece := await run(_next_piece, chunks):
-            yield piece
-    finally:
-        await run(stream.close)
+    while piece := await run(_next_piece, chunks):
+        yield piece
 
 
 def _next_piece(chunks: Iterator[bytes]) -> bytes:

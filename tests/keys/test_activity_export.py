@@ -10,7 +10,7 @@ import pytest
 from django.http import StreamingHttpResponse
 from django.test import Client
 
-from keys.exports import begin_export
+from keys.exports import AT_ONCE, begin_export
 from keys.models import ApiKey
 from keys.services.keys import KeySettings, edit_key
 from portal.audit import Actor
@@ -100,6 +100,30 @@ def test_an_export_that_nobody_reads_gives_its_place_back_once(ada: User) -> Non
         assert begin_export([], user_id=ada.public_id) is None
         export.close()
         export.close()
+
+
+def test_an_export_that_fails_on_its_way_out_gives_its_place_back(
+    key: ApiKey, ada_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada_client.raise_request_exception = False
+    with monkeypatch.context() as patch:
+        patch.setattr("portal.middleware.add_never_cache_headers", _fail)
+        patch.setattr("django.http.HttpResponseBase.has_header", lambda *_: False)
+        assert [ada_client.get(f"{EXPORT}.csv").status_code for _ in range(3)] == [500] * 3
+    assert ada_client.get(f"{EXPORT}.csv").getvalue()
+
+
+def test_an_export_gives_its_place_back_where_the_cache_breaks(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("keys.exports.cache.add", _fail)
+        for _ in range(AT_ONCE):
+            with pytest.raises(ConnectionError):
+                begin_export([], user_id=ada.public_id)
+    assert begin_export([], user_id=ada.public_id) is not None
+
+
+def _fail(*_: object) -> None:
+    raise ConnectionError
 
 
 def test_the_headers_alone_hold_no_place(key: ApiKey, ada_client: Client) -> None:

@@ -106,6 +106,15 @@ def test_a_stream_that_is_read_for_too_long_is_given_up_without_its_end(monkeypa
     assert (reply.body, pieces.is_closed) == (PIECE, True)
 
 
+def test_a_stream_that_ends_before_its_first_piece_is_asked_for_is_closed() -> None:
+    async def gone(_message: Message) -> None:
+        raise ConnectionError
+
+    pieces = Pieces(5)
+    asyncio.run(read(streaming(pieces), gone))
+    assert (pieces.made, pieces.is_closed) == (0, True)
+
+
 def test_a_stream_that_breaks_ends_without_its_end() -> None:
     ended: list[bool] = []
 
