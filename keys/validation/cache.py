@@ -75,7 +75,7 @@ async def drain_outbox() -> None:
         await asyncio.sleep(DRAIN_EVERY_S)
         try:
             await asyncio.to_thread(_flush_outbox)
-        except RuntimeError:  # no thread can be started: the next time there may be one
+        except Exception:  # whatever it is, such as no thread to be had: the next time may go well
             log.exception("outbox.not_drained")
 
 

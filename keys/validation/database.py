@@ -79,6 +79,8 @@ class DatabaseThreads:
             async with asyncio.timeout_at(deadline):
                 found = await asyncio.wrap_future(job)
         except TimeoutError:
+            if job.cancel():  # it waited for its turn all the time, perhaps behind others of its owner
+                raise _no_turn("timeout") from None
             self._breaker.timed_out(time.monotonic())
             raise self._unavailable("timeout") from None
         except Error as exc:
@@ -96,8 +98,7 @@ class DatabaseThreads:
         try:
             return self._threads.submit(owner, partial(_ask_well, ask))
         except Busy:
-            metrics.DATABASE_REFUSALS.labels("busy").inc()
-            raise Unavailable("busy") from None  # which says nothing about the database
+            raise _no_turn("busy") from None
 
     def _unavailable(self, reason: str, detail: str = "") -> Unavailable:
         metrics.DATABASE_REFUSALS.labels(reason).inc()
@@ -122,6 +123,12 @@ class DatabaseSnapshots:
     async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> Mapping[str, Snapshot]:
         """Those of the named snapshots that exist; raises Unavailable."""
         return await self._threads.run(partial(load, names), deadline=deadline, owner=owner)
+
+
+def _no_turn(reason: str) -> Unavailable:
+    """What a call is told that no thread took up, which says nothing about the database."""
+    metrics.DATABASE_REFUSALS.labels(reason).inc()
+    return Unavailable(reason)
 
 
 def _ask_well(ask: Callable[[], Found]) -> Found:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from keys.limits import is_scope
+from keys.limits import MAX_SCOPE_CHARS, is_scope
 from keys.validation.shapes import Call
 from keys.validation.strict_json import parse_object
 from portal.proxies import canonical_address
@@ -49,9 +49,12 @@ class InvalidFields(ValueError):
         self.faults = faults
 
 
+_Scope = Annotated[str, Meta(max_length=MAX_SCOPE_CHARS)]  # strangers' scopes are remembered, too: none may be huge
+
+
 class _Fields(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     credential: str
-    scopes: Annotated[tuple[str, ...], Meta(max_length=MAX_SCOPES)] = ()
+    scopes: Annotated[tuple[_Scope, ...], Meta(max_length=MAX_SCOPES)] = ()
     ip: str = ""
     method: str = ""
     path: str = ""

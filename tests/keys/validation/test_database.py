@@ -86,6 +86,19 @@ def test_three_time_outs_open_the_breaker(hung: threading.Event) -> None:
     assert asyncio.run(scenario()) == ["timeout", "timeout", "timeout", "breaker"]
 
 
+def test_calls_that_wait_behind_others_of_their_owner_open_no_breaker(hung: threading.Event) -> None:
+    async def scenario() -> list[str]:
+        store = DatabaseSnapshots()
+        asked = [asyncio.create_task(read(store, within_s=30)) for _ in range(THREADS - 1)]
+        await asyncio.sleep(0)
+        waited = await read_many(store, 5, within_s=0.01)
+        assert not store.is_out
+        hung.set()
+        return [*waited, *await asyncio.gather(*asked)]
+
+    assert asyncio.run(scenario()) == ["timeout"] * 5 + ["ok"] * (THREADS - 1)
+
+
 def test_a_database_that_answers_again_is_asked_again(hung: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keys.validation.breaker.OPEN_FOR_S", 0.0)
 

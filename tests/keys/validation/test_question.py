@@ -237,3 +237,10 @@ def test_a_plain_body_takes_the_plain_way(members: dict[str, object]) -> None:
 )
 def test_what_needs_care_is_left_to_the_careful_way(body: bytes) -> None:
     assert question.read_plainly(body) is None
+
+
+def test_of_scopes_that_are_too_long_nothing_is_remembered() -> None:
+    question._scope_set.cache_clear()
+    huge = json.dumps({"credential": "x", "scopes": ["s" * 60_000]}).encode()
+    assert question.read_plainly(huge) is None
+    assert question._scope_set.cache_info().currsize == 0
