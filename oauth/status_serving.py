@@ -24,6 +24,7 @@ from oauth.tokens import Signer
 
 ALGORITHM = "ES256"
 FRESH_S = 2.0
+ASKED_AGAIN_AFTER_S = 0.2  # for lists that are not known: strangers make up numbers
 SIGNED_EVERY_S = 900
 THREADS = 2
 Read = TypeVar("Read")
@@ -47,7 +48,7 @@ class Lists:
         """A list as it stands, or None where there is no such; raises Unavailable or NoSigningKey."""
         numbers = await self.numbers(deadline=deadline)
         if number not in numbers:  # it may have begun just now
-            numbers = await self.numbers(no_older_than_s=0, deadline=deadline)
+            numbers = await self.numbers(no_older_than_s=ASKED_AGAIN_AFTER_S, deadline=deadline)
         if number not in numbers:
             return None
         if number not in self._contents:

@@ -147,6 +147,20 @@ def test_a_list_is_signed_once_for_all_who_ask_at_the_same_time(
     assert set(told) == {told[0]}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_made_up_numbers_of_lists_have_the_database_asked_once(
+    client_row: Client, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    monkeypatch.setattr(status_serving, "ASKED_AGAIN_AFTER_S", 60)
+    monkeypatch.setattr(status_serving, "read_numbers", lambda: read.append(1) or frozenset[int]())
+    made = Lists(DatabaseSnapshots())
+    monkeypatch.setattr(status_http, "LISTS", made)
+    assert [get(number).status for number in range(1, 20)] == [404] * 19
+    assert read == [1]
+    made.stop()
+
+
 CHANGES: Mapping[str, tuple[int, int, Callable[[Client, Claims], object]]] = {
     "nothing": (0, 0, lambda *_: None),
     "this token revoked": (REFUSED, 0, lambda client, claims: revoke_token(client, claims.jti, by=COMMAND)),

@@ -32,6 +32,12 @@ def lines(reply: Reply) -> dict[str, bool]:
     return {line["check"]: line["ok"] for line in told}
 
 
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test asks anew."""
+    monkeypatch.setattr(health.CHECKS, "_told", None)
+
+
 @pytest.fixture
 def hung() -> Iterator[threading.Event]:
     """What a check waits for that hangs."""
@@ -138,6 +144,18 @@ def test_a_check_that_hangs_is_given_up_and_not_started_again(
     monkeypatch.setattr(health, "CHECKS", Checks({"database": hang}))
     assert [ask(readyz).status for _ in range(3)] == [503, 503, 503]
     assert len(started) == 1
+
+
+def test_whoever_asks_again_at_once_is_told_the_same_and_nothing_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[int] = []
+    monkeypatch.setattr(health, "close_old_connections", lambda: None)
+    monkeypatch.setattr(health, "TOLD_FOR_S", 60)
+    monkeypatch.setattr(health, "CHECKS", Checks({"database": lambda: checked.append(1)}))
+    assert [ask(readyz).status for _ in range(3)] == [200] * 3
+    assert checked == [1]
+    monkeypatch.setattr(health, "TOLD_FOR_S", 0)
+    assert ask(readyz).status == 200
+    assert checked == [1, 1]
 
 
 def test_probes_come_over_plain_http(settings: Settings) -> None:
