@@ -90,7 +90,7 @@ def replays() -> Replays:
 
 
 async def tend() -> None:
-    """Keep a memory begun, for as long as this process serves and there is a Redis: it may be lost at any time."""
+    """Begin the memory again whenever Redis has lost it, for as long as this process serves."""
     shared = link()
     while shared is not None:
         with contextlib.suppress(RedisDown):

@@ -1,12 +1,12 @@
 """``POST /oauth/revoke`` (RFC 7009): a client gives up a token of its own.
 
-What is not its own is left alone, in silence.
+A token of another client is left as it is, and the answer is the same 200.
 
-The answer comes after the revocation is stored and every process has heard of it. Where either cannot be had there is
-no 200: the client must take the token to be alive, and may try again (§2.2.1).
+The answer comes after the revocation is stored and every process has heard of it. If either fails, there is no 200:
+the client must take the token to be alive, and may try again (§2.2.1).
 
-A client has one revocation under way. Calls that repeat it wait for the same one; calls for another token come back in
-a second. So nobody's revocations wait behind one tenant's.
+A client has one revocation under way. At most 16 calls that repeat it wait for its end; calls for another token of the
+client get 429. So one tenant's revocations keep nobody else's waiting.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""Check signatures that strangers sent by keys that are not ours, off the event loop and within bounds.
+"""Check signatures made with other people's keys, off the event loop and within bounds.
 
-Every check of such a signature goes through here, whatever the key's source: who floods keeps nobody else waiting for
-longer than one check. Our own tokens are checked on the loop: handing one over costs about 150 microseconds, checking
-an ES256 signature about 100.
+Every such check goes through this module, whatever the source of the key. A flood of one tenant keeps the others
+waiting for one check at most. The signatures of our own tokens are checked on the event loop: a check costs about 100
+microseconds (ES256), and handing it to a thread about 150.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Read a token request. A program sends the same one again and again: what was right once is known again.
+"""Read token requests, and recognise a request that was granted before: programs repeat the same request.
 
-What is remembered of a request holds no secret: the client's secrets and its standing are asked each time, and what it
-is given is settled anew once client or API are another snapshot. An assertion is good for once and never remembered.
+No secret is remembered. The client's secrets and state are checked on each request, and the grant is decided again once
+the snapshot of the client or the API is replaced. A request with an assertion is never remembered.
 """
 
 from collections.abc import Sequence
@@ -19,20 +19,20 @@ from oauth.presented import Presented, PresentedAssertion, PresentedDigests, rea
 
 
 class TokenRequest(Struct, frozen=True):
-    """Who asks, and for what."""
+    """The client that asks, and what it asks for."""
 
     mark: bytes  # of all that was sent
     presented: Presented
     form: Form
     resources: frozenset[str] = frozenset()
-    terms: Terms | None = None  # what it came to before, where it did
+    terms: Terms | None = None  # what was granted before
 
     def __repr__(self) -> str:
         return "TokenRequest(***)"
 
     @property
     def wanted(self) -> Wanted:
-        """What is asked for; raises OAuthError. A stranger is not to be told what is wrong with it."""
+        """What is asked for; raises OAuthError, which only an authenticated client may be told."""
         return read_request(self.form, self.resources) if self.terms is None else self.terms.wanted
 
 
@@ -66,7 +66,7 @@ def _split_resources(body: bytes) -> tuple[bytes, frozenset[str]]:
 
 
 def remember(request: TokenRequest, client: ClientSnapshot, terms: Terms) -> None:
-    """The client's request was right, and this is what it came to."""
+    """Remember what the client's request was granted."""
     presented = request.presented
     if isinstance(presented, PresentedAssertion):
         return

@@ -1,7 +1,7 @@
-"""What an endpoint lets a request cost. Each endpoint declares it where it is made; the edge and the tests hold it.
+"""Bounds on the cost of one request. Each endpoint declares its own; the edge and the tests enforce them.
 
-The edge itself holds ``max_bytes``, ``plain_http`` and the number of requests at work. ``checked_first`` is done by the
-endpoint before it reads the body; ``max_cpu_ms`` is what the worst request of a stranger may cost, on one core.
+The edge enforces ``max_bytes``, ``plain_http`` and the number of requests at work. The endpoint itself does the checks
+in ``checked_first`` before it reads the body. ``max_cpu_ms`` bounds the worst request of a stranger, on one core.
 """
 
 from enum import Enum
@@ -12,7 +12,7 @@ MAX_FORM_BYTES = 64 * 1024
 
 
 class Sender(Enum):
-    """Who may send the request. Anybody else is refused."""
+    """The senders whose requests an endpoint answers. It refuses all others."""
 
     ANYBODY = "anybody"
     API = "an API, by an API secret"

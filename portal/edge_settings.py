@@ -12,11 +12,11 @@ from portal.proxies import Network, client_address
 
 
 class EdgeSettings(Struct, frozen=True):
-    """Who may come in, and how."""
+    """The proxies that are trusted, and where plain http is answered."""
 
     is_https: bool
     trusted_proxies: tuple[Network, ...]
-    inside: tuple[Network, ...]  # whence public documents are read over plain http
+    inside: tuple[Network, ...]  # networks in which public documents are served over plain http
 
 
 @lru_cache(maxsize=1)

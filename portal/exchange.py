@@ -140,7 +140,10 @@ Handler = Callable[[Exchange], Awaitable[Answer]]
 
 
 class _AtWork:
-    """How many requests this process works on: those whose body it waits for, and answers being read, do not count."""
+    """The number of requests that this process works on.
+
+    Requests whose body still arrives do not count, nor answers that clients still read.
+    """
 
     __slots__ = ("number",)
 

@@ -1,4 +1,4 @@
-"""Tell an outage of the database from a mistake of ours: after an outage, the same request may succeed."""
+"""Tell an outage of the database from a programming error. After an outage, the same request may succeed."""
 
 from django.db import InterfaceError, OperationalError
 from psycopg.errors import ReadOnlySqlTransaction

@@ -18,7 +18,7 @@ class PagesBusy(Exception):
 
 
 class PageThreads:
-    """Who may run in a thread, and who waits. For one event loop."""
+    """Grants threads to clients, and keeps a bounded number of requests waiting. For one event loop."""
 
     def __init__(self, threads: int = THREADS) -> None:
         self._free = threads
@@ -27,7 +27,7 @@ class PageThreads:
 
     @asynccontextmanager
     async def one_for(self, address: str | None) -> AsyncIterator[None]:
-        """A thread for this client, while the block lasts; raises PagesBusy."""
+        """Hold a thread for this client while the block lasts; raises PagesBusy."""
         client = network_of(address)
         if not self._may_run(client):
             await self._wait(client)

@@ -13,7 +13,7 @@ STREAM_WITHIN_S = 120.0
 
 
 class ReaderTooSlow(Exception):
-    """The client does not take its answer. What is left is not sent, and the server ends the connection."""
+    """The client reads its answer too slowly. The rest is not sent, and the server closes the connection."""
 
 
 async def send_large(start: Message, body: bytes, send: Send, *, address: str | None) -> None:
