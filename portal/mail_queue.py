@@ -7,6 +7,7 @@ on, and its content is encrypted. A crash just after the server took a mail send
 
 import json
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,12 +18,13 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connectio
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
-from portal.encryption import CannotDecrypt, decrypt, encrypt
+from portal.encryption import decrypt, encrypt
 from portal.jobs import enqueue_after_commit
 from portal.lifespan import repeat
 from portal.models import QueuedMail
 
 BATCH = 100
+RUN_FOR = timedelta(seconds=30)  # well below SENT_WITHIN, and below the time in which the worker ends a task
 SENT_WITHIN = timedelta(minutes=2)  # by then, who has claimed a mail has sent it or is dead
 RETRY_AFTER = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)]  # and every hour from then on
 TRY_FOR = timedelta(days=3)
@@ -39,6 +41,7 @@ class Attempt(StrEnum):
     REFUSED = "refused"
     DEFERRED = "deferred"
     UNREACHABLE = "unreachable"
+    BROKEN = "broken"
 
 
 class QueueBackend(BaseEmailBackend):
@@ -63,12 +66,16 @@ def send_mail(mail_id: int, *, now: datetime) -> int:
 def send_due(*, now: datetime, late_by: timedelta = timedelta(0)) -> int:
     """Try up to a batch of mails, those that have waited longest first; returns how many.
 
-    It stops where no mail server answers. A recipient whom the server puts off is not tried again in this run.
+    It stops where no mail server answers, and after half a minute: a slow server must not hold the worker. A recipient
+    whom the server puts off is not tried again in this run.
     """
-    tried = 0
+    began, tried = time.monotonic(), 0
     due = QueuedMail.objects.filter(due_at__lte=now - late_by).order_by("due_at", "pk")
     for mail_id in list(due.values_list("pk", flat=True)[:BATCH]):
-        attempt = _attempt(mail_id, now)
+        passed = timedelta(seconds=time.monotonic() - began)
+        if passed > RUN_FOR:
+            break
+        attempt = _attempt(mail_id, now + passed)  # a claim counts from its own time, not from the begin of the run
         tried += attempt is not None
         if attempt is Attempt.UNREACHABLE:
             break
@@ -120,12 +127,17 @@ def _try(mail: QueuedMail) -> Attempt:
         extra = {"mail": mail.pk, "attempt": mail.attempts + 1, "error": type(exc).__name__, "code": code}
         log.warning("mail.not_taken", extra=extra | {"outcome": attempt.value})
         return attempt
-    except (CannotDecrypt, ValueError) as exc:  # no key for it any more, or no server takes such an address
-        log.error(  # noqa: TRY400  # the exception's text may name the recipient
-            "mail.unsendable", extra={"mail": mail.pk, "error": type(exc).__name__}
-        )
-        return Attempt.REFUSED
+    except ValueError as exc:  # no server takes such an address
+        return _unsendable(mail, exc, Attempt.REFUSED)
+    except Exception as exc:  # noqa: BLE001  # this process may lack a new key, or know another form of the content
+        return _unsendable(mail, exc, Attempt.BROKEN)
     return Attempt.SENT
+
+
+def _unsendable(mail: QueuedMail, exc: Exception, attempt: Attempt) -> Attempt:
+    # No traceback: the exception's text may name the recipient.
+    log.error("mail.unsendable", extra={"mail": mail.pk, "error": type(exc).__name__, "outcome": attempt.value})
+    return attempt
 
 
 def _meaning(exc: OSError) -> tuple[Attempt, int]:

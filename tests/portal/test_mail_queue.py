@@ -17,6 +17,8 @@ from keys.models import ApiKey, Notice
 from keys.services.keys import IssuedKey
 from portal import celery, lifespan, mail_queue
 from portal.audit import Actor
+from portal.encryption import encrypt
+from portal.env import VersionedKey
 from portal.mail_queue import LATE_AFTER, send_due
 from portal.models import Organization, QueuedMail, User
 from portal.permissions import Role
@@ -152,7 +154,58 @@ def test_a_queued_mail_holds_its_code_for_nobody_else_to_read(
     QueuedMail.objects.update(recipient="eve@example.com")  # what was written for ada is not sent to eve
     send_due(now=timezone.now())
     assert server.taken == []
+
+
+def test_a_mail_waits_for_a_process_that_has_its_key(
+    server: MailServer, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, new = *settings.ENCRYPTION_KEYS[:1], VersionedKey("fresh", b"2" * 32)
+    settings.ENCRYPTION_KEYS = [new, old]  # a web process has begun anew, the worker has not
+    with transaction.atomic():
+        send("ada@example.com")
+        connection.run_on_commit.clear()
+    settings.ENCRYPTION_KEYS = [old]
+    send_due(now=timezone.now())
+    assert QueuedMail.objects.get().attempts == 1
+    assert "mail.unsendable" in caplog.text
+    settings.ENCRYPTION_KEYS = [new, old]
+    send_due(now=timezone.now() + MINUTE)
+    assert server.recipients() == ["ada@example.com"]
+
+
+def test_a_mail_that_breaks_holds_nobody_up_and_is_given_up_like_others(server: MailServer) -> None:
+    with transaction.atomic():
+        send("ada@example.com")
+        send("ben@example.com")
+        connection.run_on_commit.clear()
+    broken = QueuedMail.objects.get(recipient="ada@example.com")
+    broken.content = encrypt(b'{"unheard_of": 1}', bound_to="mail to ada@example.com")
+    broken.save()
+    send_due(now=timezone.now())
+    assert server.recipients() == ["ben@example.com"]
+    send_due(now=timezone.now() + 3 * DAY)
     assert not QueuedMail.objects.exists()
+
+
+def test_a_slow_server_holds_the_worker_for_half_a_minute_and_each_claim_counts_from_its_own_time(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction.atomic():
+        for number in range(4):
+            send("ada@example.com", f"mail {number}")
+        connection.run_on_commit.clear()
+    now, clock, claims = timezone.now(), [0.0], list[datetime]()
+
+    def slowly(mail: QueuedMail) -> mail_queue.Attempt:
+        claims.append(mail.due_at)
+        clock[0] += 20
+        return mail_queue.Attempt.SENT
+
+    monkeypatch.setattr(mail_queue, "_try", slowly)
+    monkeypatch.setattr(mail_queue.time, "monotonic", lambda: clock[0])
+    assert send_due(now=now) == 2
+    assert claims == [now + mail_queue.SENT_WITHIN + timedelta(seconds=passed) for passed in (0, 20)]
+    assert server.taken == []
 
 
 def test_what_is_rolled_back_is_not_mailed(server: MailServer) -> None:
