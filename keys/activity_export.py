@@ -10,8 +10,8 @@ FIELDS = (
     "id", "at", "action", "actor_kind", "actor_id", "actor", "subject_id", "subject", "address", "request_id",
     "before", "after",
 )  # fmt: skip
-# What a spreadsheet takes for a formula where a cell begins with it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet takes for a formula where a cell begins with it; some take the full-width forms, too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class _Line:

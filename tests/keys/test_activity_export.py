@@ -1,6 +1,7 @@
 """Events as files hold what the page shows, and nothing that a spreadsheet would run."""
 
 import csv
+import gc
 import io
 import json
 from collections.abc import Callable
@@ -33,7 +34,7 @@ def test_both_formats_tell_before_and_after(key: ApiKey, as_ada: Actor, cyn_clie
     assert (in_csv["id"], json.loads(in_csv["after"])["name"]) == (newest["id"], "renamed")
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20SUM(A1)"])
 def test_a_name_is_no_formula_in_a_spreadsheet(key: ApiKey, as_ada: Actor, ada_client: Client, name: str) -> None:
     edit_key(key, KeySettings(name), by=as_ada)
     assert rows(ada_client.get(f"{EXPORT}.csv"))[0]["subject"] == f"'{name}"
@@ -124,6 +125,14 @@ def test_an_export_gives_its_place_back_where_the_cache_breaks(ada: User, monkey
 
 def _fail(*_: object) -> None:
     raise ConnectionError
+
+
+def test_an_export_that_is_lost_before_it_is_answered_gives_its_place_back(ada: User) -> None:
+    for number in range(3):  # one more than the process makes at a time
+        export = begin_export(iter(["never asked for"]), user_id=f"{ada.public_id}:{number}")
+        assert export is not None
+        del export
+        gc.collect()
 
 
 def test_the_headers_alone_hold_no_place(key: ApiKey, ada_client: Client) -> None:

@@ -99,6 +99,15 @@ def test_a_stream_that_nobody_reads_is_given_up_and_closed(monkeypatch: pytest.M
     assert (pieces.made, pieces.is_closed) == (1, True)
 
 
+def test_a_stream_whose_client_is_gone_before_it_begins_is_closed() -> None:
+    async def gone(_message: Message) -> None:
+        raise OSError("the connection is gone")
+
+    pieces = Pieces(5)
+    asyncio.run(read(streaming(pieces), gone))
+    assert (pieces.made, pieces.is_closed) == (0, True)
+
+
 def test_a_stream_that_is_read_for_too_long_is_given_up_without_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "STREAM_WITHIN_S", -1)
     pieces = Pieces(5)
