@@ -92,6 +92,7 @@ def operator_metadata_action(permission: str, run: Callable[..., Changed]) -> St
         run=run,
         form=OperatorMetadataForm,
         initial=lambda credential: {"metadata": spell_metadata(credential.operator_metadata)},
+        widens=True,  # backends give more for a better plan
         is_bulk=False,
     )
 

@@ -120,6 +120,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             run=_note,
             form=OrganizationNotesForm,
             initial=notes_of,
+            widens=True,
             is_bulk=False,
         ),
         StaffAction(
