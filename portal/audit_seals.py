@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from portal.lifespan import repeat
 from portal.models import AuditEvent, AuditSeal, UnsealedEvent
-from portal.sweep_runs import note_sweep, was_run_since
+from portal.sweep_runs import last_run, note_sweep
 
 EVERY_S = 1.0
 BATCH = 500
@@ -44,7 +44,7 @@ def digest_of(event: AuditEvent, *, previous: bytes) -> bytes:
 
 
 def seal_waiting_events(*, now: datetime) -> int:
-    """Seal up to a batch of events that wait, by id; returns how many. None where another process is sealing."""
+    """Seal up to a batch of events that wait, by id; returns how many. Where another process is sealing: 0."""
     if not UnsealedEvent.objects.exists():
         return 0
     with transaction.atomic(durable=True):
@@ -62,10 +62,16 @@ async def seal_each_second() -> None:
 
 
 def log_heads(*, now: datetime) -> int:
-    """Once a day, log the last digest of each chain that grew, to be kept elsewhere; returns how many."""
-    if was_run_since(HEADS, now - HEADS_EVERY):
+    """Once a day, log the last digest of each chain that grew since the last time, to be kept elsewhere.
+
+    Returns how many.
+    """
+    last = last_run(HEADS)
+    if last is not None and last > now - HEADS_EVERY:
         return 0
-    grown = AuditSeal.objects.filter(sealed_at__gt=now - 2 * HEADS_EVERY).order_by("organization_id")
+    grown = AuditSeal.objects.order_by("organization_id")
+    if last is not None:  # a seal may commit a moment after its time
+        grown = grown.filter(sealed_at__gt=last - HEADS_EVERY)
     organizations = list(grown.values_list("organization_id", flat=True).distinct())
     for organization_id in organizations:
         if (head := head_of(organization_id)) is not None:

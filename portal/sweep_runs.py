@@ -15,6 +15,6 @@ def last_sweep() -> datetime | None:
     return SweepRun.objects.order_by("-ended_at").values_list("ended_at", flat=True).first()
 
 
-def was_run_since(name: str, since: datetime) -> bool:
-    """Whether the sweep of this name went through after that."""
-    return SweepRun.objects.filter(name=name, ended_at__gt=since).exists()
+def last_run(name: str) -> datetime | None:
+    """When the sweep of this name last went through; None before the first time."""
+    return SweepRun.objects.filter(name=name).values_list("ended_at", flat=True).first()

@@ -196,6 +196,21 @@ def test_heads_are_logged_once_a_day_and_tell_a_trail_that_was_cut_short(
     assert "seal 3 of org_a: it was kept elsewhere, and is gone" in verified(heads=kept)
 
 
+def test_a_head_is_logged_though_the_worker_was_dead_for_a_week_after_the_chain_grew(
+    sealed: list[AuditEvent], now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert log_heads(now=now) == 2
+    tell(now)
+    seal_waiting_events(now=now + DAY)
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "portal.audit_seals"):
+        assert log_heads(now=now + 8 * DAY) == 2
+        assert log_heads(now=now + 9 * DAY) == 0
+    assert {(each.__dict__["organization"], each.__dict__["seq"]) for each in caplog.records} == {
+        ("org_a", 4), ("org_b", 1),
+    }  # fmt: skip
+
+
 @ON_POSTGRESQL
 @pytest.mark.parametrize("table", ["portal_auditevent", "portal_auditseal", "portal_unsealedevent"])
 def test_the_trail_cannot_be_truncated(sealed: list[AuditEvent], table: str) -> None:
