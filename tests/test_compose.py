@@ -48,6 +48,15 @@ def test_each_setting_in_the_example_has_a_line_that_explains_it() -> None:
     assert not [line for line in unexplained if line[:1] != "#"]
 
 
+def test_no_process_but_the_migration_has_the_password_of_the_owner_of_the_tables(compose: dict[str, Any]) -> None:
+    for name in APP:
+        service = compose["services"][name]
+        assert service["env_file"] == ".env"  # which holds it
+        environment = dict(service["environment"])
+        assert environment.pop("POSTGRES_PASSWORD") == ""
+        assert any("POSTGRES_PASSWORD" in value for value in environment.values()) == (name == "migrate")
+
+
 def test_the_example_holds_no_secret() -> None:
     text = (BASE_DIR / ".env.example").read_text()
     for name in ("SECRET_KEY", "KEY_PEPPERS", "ENCRYPTION_KEYS", "METRICS_TOKEN", *OF_COMPOSE):
@@ -82,7 +91,7 @@ def test_our_processes_take_their_settings_from_a_file_that_is_not_in_the_reposi
 ) -> None:
     service = compose["services"][name]
     assert service["env_file"] == ".env"
-    of_compose = {"PGPASSWORD", "REDIS_URL"}  # what holds a password of compose's own servers
+    of_compose = {"PGPASSWORD", "POSTGRES_PASSWORD", "REDIS_URL"}  # what holds a password of compose's own servers
     assert set(service["environment"]) - {"DATABASE_URL", "APP_ROLE_PASSWORD"} == of_compose
     assert ".env" in (BASE_DIR / ".gitignore").read_text().splitlines()
 
