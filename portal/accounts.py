@@ -1,5 +1,6 @@
 """How people get in and prove who they are: our answers to what allauth asks."""
 
+import logging
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from portal.passwords import is_too_long
 from portal.services import people
 from portal.sessions import row_key
 
+log = logging.getLogger(__name__)
 MAX_EMAIL_CHARS = 254
 WRONG_CODE = "This code is wrong, or no longer the newest one."
 PASSKEY = "mfa_reauthenticate:webauthn"
@@ -92,7 +94,11 @@ class AccountAdapter(DefaultAccountAdapter):
         return people.known_spelling(email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send it with addresses of ``PUBLIC_URL`` only."""
+        """Send it with addresses of ``PUBLIC_URL`` only, unless a mailbox was sent enough by strangers."""
+        is_known = EmailAddress.objects.filter(email=email, verified=True).exists()
+        if not is_known and not throttle.may_mail_tagged(self.request, email):
+            log.warning("mail.too_many_tags")
+            return
         site = {"name": "Latchkey", "domain": urlsplit(settings.PUBLIC_URL).netloc}
         ours = {name: public_url(value) if name.endswith("_url") else value for name, value in context.items()}
         super().send_mail(template_prefix, email, ours | {"current_site": site, "public_url": settings.PUBLIC_URL})

@@ -240,6 +240,7 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "20/m/ip",
     "reset_mail": "2/2700s/key",  # a link works for an hour: who is refused has one that works for 15 minutes more
     "reset_mail_known": "5/h/key",
+    "tagged_mail": "20/d/key",  # to all of name+…@ that no account has verified
     "confirm_email": "1/10s/key,20/d/key",  # three guesses at six digits each: 1 chance in 16,000 a day
 }
 MFA_ADAPTER = "portal.accounts.MFAAdapter"

@@ -78,6 +78,15 @@ def may_mail_reset(request: HttpRequest, login: str) -> bool:
     return ratelimit.consume(request, app=APP, action=action, key=key) is not None
 
 
+def may_mail_tagged(request: HttpRequest, email: str) -> bool:
+    """Count one mail to an address such as ``name+tag@…``; all tags of one mailbox count together."""
+    local, _, domain = email.lower().rpartition("@")
+    name, plus, _ = local.partition("+")
+    if not plus:
+        return True
+    return ratelimit.consume(request, app=APP, action="tagged_mail", key=f"{name}@{domain}") is not None
+
+
 def wait_for_code(request: HttpRequest, email: str) -> str:
     """Why no other code may be mailed to the address now, in words; empty where one may."""
     may_be = ratelimit.consume(request, app=APP, action="confirm_email", key=email.lower(), dry_run=True)

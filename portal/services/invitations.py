@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -23,6 +24,7 @@ from portal.services.organizations import lock_organization
 LIFETIME = timedelta(days=7)
 REMIND_AHEAD = timedelta(days=2)
 MAX_AT_ONCE = 20
+MAX_TO_ONE_A_DAY = 5
 SENT = (AuditAction.INVITATION_SENT, AuditAction.INVITATION_RESENT)
 
 
@@ -40,7 +42,7 @@ def invite(organization: Organization, emails: Sequence[str], role: Role, *, by:
             require_grant(by, organization, given)
         now = timezone.now()
         _refuse_members(organization, emails)
-        _refuse_above_caps(organization, len(emails), by, now)
+        _refuse_above_caps(organization, emails, by, now)
         made = [_write(organization, email, role, by, now) for email in dict.fromkeys(emails)]
         return _mailed(made)
 
@@ -54,7 +56,7 @@ def resend_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
         require_grant(by, organization, role)
         now = timezone.now()
         _refuse_ended(invitation)
-        _refuse_above_caps(organization, 1, by, now, is_new=False)
+        _refuse_above_caps(organization, [invitation.email], by, now, is_new=False)
         made = [_write(organization, invitation.email, role, by, now)]
         return _mailed(made)[0]
 
@@ -176,12 +178,17 @@ def _refuse_members(organization: Organization, emails: Sequence[str]) -> None:
 
 
 def _refuse_above_caps(
-    organization: Organization, wanted: int, by: Actor, now: datetime, *, is_new: bool = True
+    organization: Organization, emails: Sequence[str], by: Actor, now: datetime, *, is_new: bool = True
 ) -> None:
+    wanted = len(emails)
     ours = Q(organization_id=organization.public_id)
     if by.user is not None:  # who closes one organization and opens the next has sent all the same
         ours |= Q(actor_id=by.user.public_id)
-    sent = AuditEvent.objects.filter(ours, action__in=SENT, at__gt=now - timedelta(days=1)).count()
+    today = AuditEvent.objects.filter(ours, action__in=SENT, at__gt=now - timedelta(days=1))
+    to_each = Counter(today.filter(subject_label__in=emails).values_list("subject_label", flat=True))
+    if often := sorted(email for email, count in to_each.items() if count >= MAX_TO_ONE_A_DAY):
+        raise Refused(f"{', '.join(often)}: invited {MAX_TO_ONE_A_DAY} times today. Go on tomorrow.")
+    sent = today.count()
     if sent + wanted > settings.MAX_INVITATIONS_PER_DAY:
         most = f"{settings.MAX_INVITATIONS_PER_DAY} invitations a day"
         raise Refused(f"An organization sends {most}, and so does a person. Go on tomorrow.")

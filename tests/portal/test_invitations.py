@@ -214,6 +214,21 @@ def test_caps_hold_and_then_nobody_is_mailed(acme: Organization, as_ada: Actor, 
     assert [each.to for each in mail.outbox] == [["a@example.com"]]
 
 
+def test_one_address_is_invited_few_times_a_day(acme: Organization, ada: User, as_ada: Actor) -> None:
+    (invitation,) = invite(acme, ["a@example.com"], Role.VIEWER, by=as_ada)
+    for _ in range(4):
+        resend_invitation(invitation, by=as_ada)
+    other = Organization.objects.create(name="Acme again")
+    Membership.objects.create(organization=other, user=ada, role=Role.OWNER)
+    for send in (
+        lambda: resend_invitation(invitation, by=as_ada),
+        lambda: invite(other, ["b@example.com", "a@example.com"], Role.VIEWER, by=as_ada),
+    ):
+        with pytest.raises(Refused, match=r"^a@example\.com: invited 5 times today"):
+            send()
+    assert len(mail.outbox) == 5
+
+
 def test_who_opens_one_organization_after_another_sends_no_more(
     acme: Organization, ada: User, as_ada: Actor, settings: Settings
 ) -> None:

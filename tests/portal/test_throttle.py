@@ -129,3 +129,23 @@ def test_where_there_is_a_second_factor_it_opens_a_new_browser_and_no_mail_is_ne
     browser.post(STEP, {"code": code_of(seed)}, REMOTE_ADDR=ELSEWHERE)
     assert is_signed_in(browser)
     assert "Your code" not in "".join(str(message.subject) for message in mail.outbox)
+
+
+def test_the_many_spellings_of_one_mailbox_are_mailed_few_times_a_day(eve: User, settings: Settings) -> None:
+    settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"tagged_mail": "3/d/key"}
+    for number in range(6):
+        page = sign_up(Client(), f"eve+{number}@example.com", REMOTE_ADDR=f"198.51.100.{number}")
+        assert page.status_code == 302  # and tells nobody
+    assert len(mail.outbox) == 3
+    reset(Client(), "eve@example.com", OTHER_PASSWORD)  # the owner's own mail comes all the same
+    assert len(mail.outbox) > 3
+
+
+def test_a_person_whose_verified_address_has_a_tag_is_mailed_whatever_strangers_do(settings: Settings) -> None:
+    settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"tagged_mail": "1/d/key"}
+    person("gus+work@example.com")
+    for number in range(3):
+        sign_up(Client(), f"gus+{number}@example.com", REMOTE_ADDR=f"198.51.100.{number}")
+    before = len(mail.outbox)
+    Client().post("/accounts/password/reset/", {"email": "gus+work@example.com"})
+    assert len(mail.outbox) == before + 1
