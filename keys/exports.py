@@ -1,4 +1,4 @@
-"""Bound the exports that are under way, to one a person and few in each process: verdicts go on beside them."""
+"""Bound how many exports run at once: one for each person, and few in each process, so that validations stay fast."""
 
 import threading
 from collections.abc import Iterable, Iterator

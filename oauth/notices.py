@@ -9,7 +9,7 @@ from portal.times import exact_words
 
 
 def tell_ended_secret(secret: ClientSecret) -> None:
-    """Mail it, in the transaction that writes the end down: it is told once, and not lost."""
+    """Queue the mail, in the transaction that records the end: it is sent once, and cannot get lost."""
     client = secret.client
     if client.organization.closed_at is None:
         send(_secret_ended(secret), recipients_of(client.organization, client.owner))

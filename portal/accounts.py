@@ -128,7 +128,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def login(self, request: HttpRequest, user: User) -> None:
         """Sign in; who has just signed up has shown the code from the mail, and nothing else can be asked yet.
 
-        What was begun with another password, or before the account was deactivated, begins anew.
+        A sign-in that began with another password, or before the account was deactivated, has to begin again.
         """
         if not sessions.finish_sign_in(request, user):
             request.session.flush()
@@ -161,7 +161,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise self.validation_error("too_many_login_attempts")
 
     def is_login_by_code_required(self, login: Login) -> bool:
-        """Where many wrong passwords were tried, for who has no second factor that is asked for anyway."""
+        """Whether to ask for a mailed code: many wrong passwords were tried, and the person has no second factor."""
         has_factor = login.user is not None and is_mfa_enabled(login.user, reauthentication.SECOND_FACTORS)
         return getattr(self.request, throttle.PASSWORD_ALONE_OPENS_NOTHING, False) and not has_factor
 

@@ -175,7 +175,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """A stock form. Where one saves, it gives access to staff, so it asks again who it is."""
+        """Show a stock form. Before one saves, staff prove again who they are: these forms give access to staff."""
         saves = self.has_add_permission(request) or self.has_change_permission(request)
         if request.method == "POST" and saves:
             reauthentication.require_recent(request)

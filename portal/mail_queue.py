@@ -1,8 +1,8 @@
 """Keep mails until a mail server has taken them, and try again as SMTP asks: a code of 4xx is for now, 5xx for good.
 
-A mail is a row, written in the transaction that it tells of. The worker sends it at once, and a schedule finds what is
-left; a web process sends what has waited for a minute, since the worker may be dead. Only the row's number is handed
-on, and its content is encrypted. A crash just after the server took a mail sends it twice.
+A mail is a row, written in the transaction of the change that it reports. The worker sends it at once, and a schedule
+finds what is left; a web process sends what has waited for a minute, since the worker may be dead. Only the row's
+number is handed on, and its content is encrypted. A crash just after the server took a mail sends it twice.
 """
 
 import json

@@ -60,7 +60,7 @@ class NotBeforeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Hold what a form of a stranger's is answered with; whoever signs in need not wait."""
+        """Delay the answer to a stranger's form. The answer to a sign-in that succeeded is not delayed."""
         began = time.monotonic()
         response = self.get_response(request)
         page = request.resolver_match.url_name if request.resolver_match else None

@@ -1,4 +1,4 @@
-"""Answer at a fixed time after the request began, where how long the work takes would tell whether an address is known.
+"""Answer certain forms at a fixed time after the request began, so that no time tells whether an address is known.
 
 The instant goes in a header of Django's answer. The guard takes the header off and waits on the event loop, so that no
 thread sleeps meanwhile.
@@ -12,7 +12,7 @@ from typing import Any, Final
 HEADER: Final = "X-Latchkey-Not-Before"
 AFTER_S: Final = 0.5  # longer than the slowest of these pages takes on two busy cores
 MAX_WAIT_S: Final = 1.0
-# Pages that do another thing for an address with an account than for one without.
+# Pages that do other work for an address that has an account.
 PAGES: Final = frozenset(
     {
         "account_email",

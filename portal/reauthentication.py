@@ -1,7 +1,7 @@
-"""Ask again who it is before what widens or reveals, and then go on at the exact step.
+"""Ask people to prove again who they are before they widen access or see a secret, then do what they asked for.
 
-What was sent when the question came up is held for ten minutes, in the session, for the organization it was sent in.
-Where there is a secret in it, it is not held: the person comes back to the form and fills it in once more.
+The form that they sent is held in their session for ten minutes, for the organization that it was sent in. A form with
+a secret in it is not held: the person comes back to the form and fills it in again.
 """
 
 import time

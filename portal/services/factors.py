@@ -1,4 +1,4 @@
-"""Use second factors: each code once, whoever else sends it at the same instant."""
+"""Check the codes of second factors. Each code works once, also where two requests send it at the same time."""
 
 import base64
 import hmac

@@ -159,7 +159,8 @@ def test_a_queued_mail_holds_its_code_for_nobody_else_to_read(
 def test_a_mail_waits_for_a_process_that_has_its_key(
     server: MailServer, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    old, new = *settings.ENCRYPTION_KEYS[:1], VersionedKey("fresh", b"2" * 32)
+    old: VersionedKey = settings.ENCRYPTION_KEYS[0]
+    new = VersionedKey("fresh", b"2" * 32)
     settings.ENCRYPTION_KEYS = [new, old]  # a web process has begun anew, the worker has not
     with transaction.atomic():
         send("ada@example.com")
@@ -202,7 +203,7 @@ def test_a_slow_server_holds_the_worker_for_half_a_minute_and_each_claim_counts_
         return mail_queue.Attempt.SENT
 
     monkeypatch.setattr(mail_queue, "_try", slowly)
-    monkeypatch.setattr(mail_queue.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("portal.mail_queue.time.monotonic", lambda: clock[0])
     assert send_due(now=now) == 2
     assert claims == [now + mail_queue.SENT_WITHIN + timedelta(seconds=passed) for passed in (0, 20)]
     assert server.taken == []
