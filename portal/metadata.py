@@ -20,8 +20,15 @@ def parse_metadata(text: str) -> dict[str, object]:
 
 
 def spell_metadata(metadata: dict[str, object]) -> str:
-    """Write metadata on several lines, as ``parse_metadata`` reads it. No metadata is an empty text."""
-    return json.dumps(metadata, indent=2, ensure_ascii=False) if metadata else ""
+    """Write metadata as ``parse_metadata`` reads it, on several lines if forms take that many characters.
+
+    No metadata is an empty text.
+    """
+    if not metadata:
+        return ""
+    text = json.dumps(metadata, indent=2, ensure_ascii=False)
+    sent_chars = len(text) + text.count("\n")  # browsers send a line break as two characters
+    return text if sent_chars <= MAX_METADATA_CHARS else json.dumps(metadata, ensure_ascii=False)
 
 
 def parse_json(text: str) -> object:

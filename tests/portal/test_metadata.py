@@ -52,6 +52,13 @@ def test_metadata_is_read_as_it_is_spelled(text: str, value: dict[str, object]) 
     assert metadata.parse_metadata(metadata.spell_metadata(value)) == value
 
 
+def test_metadata_of_any_shape_that_is_kept_can_be_sent_again_as_a_form_shows_it() -> None:
+    many = metadata.clean_metadata({"a": [0] * 1360})
+    shown = metadata.spell_metadata(many)
+    assert len(shown.replace("\n", "\r\n")) <= metadata.MAX_METADATA_CHARS
+    assert metadata.parse_metadata(shown) == many
+
+
 @pytest.mark.parametrize(
     ("text", "said"), [("{", "not JSON"), ("[" * 99_999, "not JSON"), ('{"a": 1, "a": 2}', "twice"), ("[]", "object")]
 )
