@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keys.limits import is_scope
+from keys.limits import clean_note, is_scope
 
 SENSITIVE = "[sensitive]"
 MAX_ROWS_UNSCROLLED = 20
@@ -128,7 +128,11 @@ def parse_scopes(text: str) -> list[ScopeInfo]:
             )
         if name in found:
             raise ValueError(f"Line {number} names {name} again.")
-        found[name] = ScopeInfo(name, rest.removesuffix(SENSITIVE).rstrip(), rest.endswith(SENSITIVE))
+        try:
+            description = clean_note(rest.removesuffix(SENSITIVE))
+        except ValueError as exc:
+            raise ValueError(f"Line {number}, the description: {exc}") from None
+        found[name] = ScopeInfo(name, description, rest.endswith(SENSITIVE))
     return list(found.values())
 
 
