@@ -81,7 +81,8 @@ class ApiForm(forms.Form):
     default_rate_limits = forms.CharField(
         required=False,
         widget=forms.Textarea({"rows": 2}),
-        help_text="For keys without limits of their own. One a line, requests/seconds: 100/60, or daily=10000/86400.",
+        help_text="For keys and clients without limits of their own. One a line, requests/seconds: 100/60, or"
+        " daily=10000/86400.",
     )
     max_rate_limits = forms.CharField(
         label="Rate limit ceiling",
