@@ -19,6 +19,7 @@ from portal.env import BASE_DIR, PRODUCTION_SETTINGS, Production
 from portal.processes import GRANIAN
 from tests import environment, image
 
+CONNECTIONS_A_WORKER = 35  # as the README counts them
 INTERNAL = {"LATCHKEY_SERVED"}  # set by `manage.py serve` for its children
 OF_COMPOSE = {"DATABASE_PASSWORD", "POSTGRES_PASSWORD", "VALKEY_PASSWORD"}
 OF_THE_IMAGE = {"WEB_WORKERS"}
@@ -129,6 +130,19 @@ def test_the_proxy_that_is_trusted_is_the_tls_service_and_nobody_else_can_get_it
 
 def test_the_logs_of_every_service_are_bounded(compose: dict[str, Any]) -> None:
     assert all(service["logging"]["options"]["max-size"] for service in compose["services"].values())
+
+
+def test_the_database_takes_all_connections_that_the_processes_may_open(compose: dict[str, Any]) -> None:
+    workers = int(re.findall(r"^WEB_WORKERS=(\d+)$", (BASE_DIR / ".env.example").read_text(), re.MULTILINE)[0])
+    command = " ".join(compose["services"]["postgres"]["command"])
+    taken = int(re.findall(r"max_connections=(\d+)", command)[0])
+    assert taken >= 2 * 2 * workers * CONNECTIONS_A_WORKER  # web and pages, and room for twice as many workers
+
+
+def test_only_optional_networks_may_be_empty_among_the_production_settings() -> None:
+    head = (BASE_DIR / ".env.example").read_text().partition("\n\n")[0].replace("\n# ", " ")
+    optional = [name for name in PRODUCTION_SETTINGS if not Production.model_fields[name.lower()].is_required()]
+    assert f"only {' and '.join(optional)} may be empty" in head
 
 
 def test_the_database_is_not_taken_for_ready_while_its_first_start_prepares_it(compose: dict[str, Any]) -> None:
