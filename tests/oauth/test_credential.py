@@ -74,6 +74,16 @@ def test_the_operators_metadata_of_a_client_is_set_alone_or_with_its_settings(cl
     assert _credential(client_row.public_id, "show")["operator_metadata"] == {"plan": "basic"}
 
 
+def test_what_is_shown_to_a_person_can_be_given_back(client_row: Client) -> None:
+    _credential(client_row.public_id, "set", "--operator-metadata", '{"plan": "or", "trial": null, "é": true}')
+    out = StringIO()
+    call_command("credential", client_row.public_id, "show", stdout=out)
+    [line] = [line for line in out.getvalue().splitlines() if line.startswith("operator_metadata: ")]
+    _credential(client_row.public_id, "set", "--operator-metadata", line.partition(": ")[2])
+    client_row.refresh_from_db()
+    assert client_row.operator_metadata == {"plan": "or", "trial": None, "é": True}
+
+
 @pytest.mark.parametrize("options", [(), ("--quota", "10"), ("--expires-at", "never"), ("--external-id", "x")])
 def test_a_client_is_not_set_to_what_it_does_not_have(client_row: Client, options: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match=r"Say what to set|has no"):

@@ -54,5 +54,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is no {options['id'][:40]!r}.") from None
         except (Refused, ValueError) as exc:
             raise CommandError(str(exc)) from None
-        lines = [f"{name}: {value}" for name, value in report.items()]
+        lines = [f"{name}: {_spelled(value)}" for name, value in report.items()]
         self.stdout.write(json.dumps(report) if options["json"] else "\n".join(lines))
+
+
+def _spelled(value: object) -> object:
+    """An object or a list as JSON, in which it can be given back; a text or a number as it is."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
