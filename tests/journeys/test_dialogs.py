@@ -1,5 +1,6 @@
 """What opens above a page: where focus goes, what closes it, and that a secret shown there leaves no trace."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,22 @@ def key_page(page: Page, demo: dict[str, Any], demo_key: str, backend: Backend) 
     assert isinstance(credential, dict)
     page.goto(f"/app/keys/{credential['id']}/")
     return page.url
+
+
+def test_no_long_word_widens_a_page(page: Page, key_page: str, inspector: Inspector, canary: Canary) -> None:
+    page.goto(f"{key_page}edit/")
+    page.get_by_label("Name", exact=True).fill("W" * 100)
+    page.get_by_text("Restrict further").click()
+    page.get_by_label("Metadata").fill(json.dumps({"long": "L" * 300}))
+    page.get_by_role("button", name="Review changes").click()
+    page.get_by_role("button", name="Save").click()
+    page.goto(f"{key_page}settings/")
+    inspector.look(page, "key-settings-long")
+    page.goto(f"{key_page}roll/")
+    page.get_by_role("button", name="Roll key").click()
+    expect(page.get_by_role("heading", name="Save your key")).to_be_visible()
+    canary.remember(page.locator("#secret-text").inner_text().strip())
+    inspector.look(page, "key-rolled-long")
 
 
 @pytest.mark.parametrize("name", ["Roll", "Revoke"])
