@@ -6,7 +6,8 @@ stalled upload or a reader that never reads costs a coroutine. No client takes m
 A ``StreamingHttpResponse`` without ``Content-Length`` is sent piece by piece. A thread makes about 64 KiB of it; the
 next 64 KiB are made after the client has taken these, perhaps by another thread. So its iterator opens and closes each
 query between two ``yield``s (no cursor, no transaction stays open), and does its clean-up in ``finally`` or ``close``.
-A client that takes less than 64 KiB in 10 s, or reads for longer than 120 s, is given up: the iterator is closed.
+A client that takes less than 64 KiB in 10 s, reads for longer than 120 s, or closes the connection is given up: the
+iterator is closed.
 
 Without the guard, a2wsgi waits for bodies in its threads, and answers 500 over granian, whose ``receive`` is no
 coroutine function.
@@ -44,7 +45,7 @@ from portal.edge_settings import address_of
 from portal.page_threads import PagesBusy, PageThreads
 from portal.redaction import redact
 from portal.request_ids import request_id
-from portal.sending import PIECE_BYTES, ReaderTooSlow, send_large, send_stream
+from portal.sending import PIECE_BYTES, ReaderGone, ReaderTooSlow, send_large, send_stream
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def guard(app: AsgiApp, *, max_bytes: Callable[[str], int]) -> AsgiApp:
             log.exception("page.failed", extra={"path": redact(scope["path"])})
             await _refuse(scope, send, 500, "Something went wrong on our side.")
         else:
-            await _answer(scope, start, content, send, address=address, streams=streams)
+            await _answer(scope, start, content, receive, send, address=address, streams=streams)
 
     return guarded
 
@@ -149,6 +150,7 @@ async def _answer(
     scope: Scope,
     start: Message,
     content: bytes | HttpResponseBase,
+    receive: Receive,
     send: Send,
     *,
     address: str | None,
@@ -160,10 +162,10 @@ async def _answer(
             await _send_whole(start, content, send, address=address)
         else:
             async with aclosing(_pieces(content, streams)) as pieces:
-                await send_stream(start, pieces, send)
+                await send_stream(start, pieces, send, receive=receive)
     except OverBudget:
         await _refuse_for_now(scope, send)
-    except ReaderTooSlow:
+    except (ReaderGone, ReaderTooSlow):
         log.info("page.given_up", extra={"path": redact(scope["path"])})
     except Exception:  # the answer has begun: without its end, the client sees that it is not whole
         log.exception("page.broke_off", extra={"path": redact(scope["path"])})

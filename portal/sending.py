@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-from portal.bodies import Message, Send
+from portal.bodies import Message, Receive, Send
 from portal.byte_budget import BUDGET
 
 PIECE_BYTES = 64 * 1024
@@ -14,6 +14,10 @@ STREAM_WITHIN_S = 120.0
 
 class ReaderTooSlow(Exception):
     """The client reads its answer too slowly. The rest is not sent, and the server closes the connection."""
+
+
+class ReaderGone(Exception):
+    """The client closed the connection."""
 
 
 async def send_large(start: Message, body: bytes, send: Send, *, address: str | None) -> None:
@@ -32,15 +36,25 @@ async def send_large(start: Message, body: bytes, send: Send, *, address: str | 
         BUDGET.give_back(address, len(body))
 
 
-async def send_stream(start: Message, pieces: AsyncIterator[bytes], send: Send) -> None:
-    """Send pieces as they are made, each made after the one before was taken; raises ReaderTooSlow."""
+async def send_stream(start: Message, pieces: AsyncIterator[bytes], send: Send, *, receive: Receive) -> None:
+    """Send pieces as they are made, each made after the one before was taken; raises ReaderTooSlow or ReaderGone.
+
+    Call it once the request's body has been read.
+    """
     until = time.monotonic() + STREAM_WITHIN_S
-    await send(start)
-    async for piece in pieces:
-        await _send_piece(piece, send)
-        if time.monotonic() > until:
-            raise ReaderTooSlow
-    await send({"type": "http.response.body", "body": b""})
+    # The server takes pieces for a closed connection, as fast as they are made, and drops them.
+    gone = asyncio.ensure_future(receive())
+    try:
+        await send(start)
+        async for piece in pieces:
+            await _send_piece(piece, send)
+            if gone.done():
+                raise ReaderGone
+            if time.monotonic() > until:
+                raise ReaderTooSlow
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
 
 
 async def _send_piece(piece: bytes, send: Send) -> None:

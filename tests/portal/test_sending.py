@@ -53,11 +53,15 @@ def app_of(respond: Callable[[], HttpResponse | StreamingHttpResponse]) -> AsgiA
     return guard(mounted, max_bytes=lambda _: 100)
 
 
-async def read(app: AsgiApp, take: Callable[[Message], Any]) -> None:
-    """Ask for the page; ``take`` is awaited for each message that is sent."""
+async def read(app: AsgiApp, take: Callable[[Message], Any], *, goes_away: asyncio.Event | None = None) -> None:
+    """Ask for the page; ``take`` is awaited for each message that is sent, until the client goes away."""
+    messages: list[Message] = [{"type": "http.request", "body": b""}]
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b""}
+        if not messages:
+            await (goes_away or asyncio.Event()).wait()
+            return {"type": "http.disconnect"}
+        return messages.pop()
 
     async def send(message: Message) -> None:
         await take(message)
@@ -122,6 +126,19 @@ def test_a_stream_that_ends_before_its_first_piece_is_asked_for_is_closed() -> N
     pieces = Pieces(5)
     asyncio.run(read(streaming(pieces), gone))
     assert (pieces.made, pieces.is_closed) == (0, True)
+
+
+def test_a_stream_whose_client_has_gone_is_given_up_and_closed() -> None:
+    pieces, goes_away = Pieces(5), asyncio.Event()
+
+    async def take(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            goes_away.set()
+            await asyncio.sleep(0)
+
+    asyncio.run(read(streaming(pieces), take, goes_away=goes_away))
+    assert pieces.made < 5
+    assert pieces.is_closed
 
 
 def test_a_stream_that_breaks_ends_without_its_end() -> None:
