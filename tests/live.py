@@ -49,6 +49,23 @@ class Live:
             names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
             return repr([connection.execute(SQL("TABLE {}").format(Identifier(name))).fetchall() for (name,) in names])
 
+    def workers(self) -> list[int]:
+        """The processes that serve it."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children] or [pid]
+
+    def resident_mib(self, *, resets_peak: bool = False) -> dict[int, float]:
+        """The memory of each worker; from now on the peak is what it takes from now on, where that is asked for."""
+        if resets_peak:
+            for pid in self.workers():
+                Path(f"/proc/{pid}/clear_refs").write_text("5")
+        return {pid: _mib(pid, "VmRSS") for pid in self.workers()}
+
+    def peak_mib(self) -> dict[int, float]:
+        """The most memory that each worker took."""
+        return {pid: _mib(pid, "VmHWM") for pid in self.workers()}
+
     def manage(self, *arguments: str, within_s: float = 120) -> str:
         """What a management command prints."""
         return manage(self.environ, *arguments, within_s=within_s)
@@ -70,6 +87,12 @@ class Live:
                 return found[1]
             time.sleep(0.05)
         raise AssertionError(f"nothing of this kind was mailed to {address}")
+
+
+def _mib(pid: int, what: str) -> float:
+    found = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) / 1024
 
 
 def manage(environ: Mapping[str, str], *arguments: str, within_s: float = 120) -> str:

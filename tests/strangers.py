@@ -1,23 +1,81 @@
-"""Strangers who attack a portal, in a process of their own, and what another tenant's validations take meanwhile."""
+"""Attack a portal from a process of its own, and measure what another tenant's validations take meanwhile."""
 
 import asyncio
 import http.client
 import json
 import math
+import os
+import socket
 import subprocess
 import sys
 import time
+from asyncio import StreamReader, StreamWriter
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import chain, cycle
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
 
 from portal import processes
 from portal.env import BASE_DIR
 
-GIVE_UP_S = 30.0
-IDLE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-HALF_OPEN = b"POST /v1/validate HTTP/1.1\r\nHost: localhost\r\nAuthor"
+if TYPE_CHECKING:
+    from tests.live import Live
+
+QUIET_S = 4.0
+ATTACKED_S = 5.0
+EVERY_S = 0.01
+GIVE_UP_S = 10.0
+LASTS_AT_MOST_S = 40.0
+READY = b"they are there\n"
+END_OF_HEAD = b"\r\n\r\n"
+
+
+class Manner(StrEnum):
+    """What an attacker does on one connection."""
+
+    ASK = "ask"  # read the answer, pause, ask again
+    IDLE = "idle"  # read one answer, then say nothing
+    HALF_OPEN = "half open"  # send a part of a request's head, then say nothing
+    SLOW_BODY = "slow body"  # send most of the body at once, then a byte at each pause
+    UNREAD = "unread"  # read the answer's status and nothing else
+
+
+@dataclass(frozen=True)
+class Wave:
+    """So many connections that do the same; each sends the requests in turn, beginning with another one."""
+
+    connections: int
+    requests: Sequence[bytes] = field(repr=False)
+    manner: Manner = Manner.ASK
+    pause_s: float = 0.0
+
+
+def idle(connections: int) -> Wave:
+    """Connections that were answered once."""
+    return Wave(connections, [b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"], Manner.IDLE)
+
+
+def half_open(connections: int) -> Wave:
+    """Connections whose request never has a whole head."""
+    return Wave(connections, [b"POST /v1/validate HTTP/1.1\r\nHost: localhost\r\nAuthor"], Manner.HALF_OPEN)
+
+
+def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+    """The bytes of a request; ``content_type`` stands for the header ``content-type``."""
+    lines = [f"{method} {path} HTTP/1.1", "host: localhost"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
+
+
+def validation(api_secret: str, body: bytes) -> bytes:
+    """The bytes of a validation with this body."""
+    return request("POST", "/v1/validate", body, authorization=f"Bearer {api_secret}", content_type="application/json")
 
 
 @dataclass(frozen=True)
@@ -32,136 +90,202 @@ class Latencies:
         return self.sorted_ms[min(math.floor(share * len(self.sorted_ms)), len(self.sorted_ms) - 1)]
 
     def __str__(self) -> str:
-        p50, p99 = self.percentile(0.5), self.percentile(0.99)
-        return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, {dict(self.statuses)}"
+        return f"p50 {self.percentile(0.5):.1f} ms, p99 {self.percentile(0.99):.1f} ms"
 
 
-def validations(port: int, api_secret: str, credential: str, *, number: int, every_s: float = 0.02) -> Latencies:
-    """So many validations in turn, each on a connection of its own, as by a backend without a pool."""
-    took, statuses = [], Counter[int]()
-    for _ in range(number):
-        began = time.perf_counter()
-        statuses[validate(port, api_secret, credential)] += 1
-        took.append((time.perf_counter() - began) * 1000)
-        time.sleep(every_s)
-    return Latencies(sorted(took), statuses)
+@dataclass(frozen=True)
+class Besieged:
+    """A portal in production mode that is attacked. The attackers are strangers, or Acme; the bystander is Initech."""
 
+    portal: "Live"
+    demo: dict[str, Any] = field(repr=False)
 
-def validate(port: int, api_secret: str, credential: str, *, within_s: float = GIVE_UP_S) -> int:
-    """The status of one validation on a new connection; no answer in time raises."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=within_s)
-    try:
-        headers = {"Authorization": f"Bearer {api_secret}", "Content-Type": "application/json"}
-        connection.request("POST", "/v1/validate", json.dumps({"credential": credential}), headers)
-        with connection.getresponse() as response:
-            response.read()
-            return response.status
-    finally:
-        connection.close()
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return urlsplit(self.portal.url).port or 0
 
+    def validate(self, *, within_s: float = GIVE_UP_S) -> int:
+        """The status of one validation by the bystander, on a new connection; no answer in time raises."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=within_s)
+        bystander = self.demo["other"]
+        headers = {"Authorization": f"Bearer {bystander['api']['secret']}", "Content-Type": "application/json"}
+        try:
+            connection.request("POST", "/v1/validate", json.dumps({"credential": bystander["api_key"]}), headers)
+            with connection.getresponse() as response:
+                response.read()
+                return response.status
+        finally:
+            connection.close()
 
-def hold_to_the_bar(name: str, quiet: Latencies, attacked: Latencies, tell: Callable[[str], None]) -> None:
-    """Tell both in one line; fail where others waited too long or were answered with an error of ours."""
-    tell(f"{name}: quiet {quiet}; under attack {attacked}")
-    assert max(attacked.statuses) < 500
-    assert attacked.percentile(0.99) <= 10 * quiet.percentile(0.99) + 50
+    def validations(self, for_s: float) -> Latencies:
+        """The bystander's validations one after the other, each on a new connection, as by a backend without a pool."""
+        took, statuses, until = [], Counter[int](), time.monotonic() + for_s
+        while time.monotonic() < until:
+            began = time.perf_counter()
+            statuses[self.validate()] += 1
+            took.append((time.perf_counter() - began) * 1000)
+            time.sleep(EVERY_S)
+        return Latencies(sorted(took), statuses)
+
+    def withstand(
+        self, name: str, *waves: Wave, tell: Callable[[str], None], grows_at_most_mib: int | None = None
+    ) -> Counter[int]:
+        """Hold the bystander's validations under attack to those before it; how the attackers were answered.
+
+        Tells both in one line. Only an attacker may be answered with a 5xx, and only with 503.
+        """
+        quiet = self.validations(QUIET_S)
+        before = self.portal.resident_mib(resets_peak=True)
+        with attack(self.port, *waves) as statuses:
+            attacked = self.validations(ATTACKED_S)
+        grown = max(peak - before[pid] for pid, peak in self.portal.peak_mib().items())
+        memory = "" if grows_at_most_mib is None else f"; a process grew by {grown:.0f} of {grows_at_most_mib} MiB"
+        tell(f"strangers: {name}: others {attacked}; quiet {quiet}; attackers {dict(statuses)}{memory}")
+        assert set(quiet.statuses) == set(attacked.statuses) == {200}
+        assert not [status for status in statuses if status >= 500 and status != 503]
+        assert attacked.percentile(0.99) <= 10 * quiet.percentile(0.99) + 50
+        if grows_at_most_mib is not None:
+            assert grown <= grows_at_most_mib
+        return statuses
 
 
 @contextmanager
-def crowd(port: int, *, idle: int = 0, half_open: int = 0) -> Iterator[None]:
-    """So many connections that say nothing, opened again whenever the server closes them, while the block lasts."""
-    with _elsewhere("crowd", str(port), str(idle), str(half_open)):
-        yield
+def attack(port: int, *waves: Wave) -> Iterator[Counter[int]]:
+    """Attack the port from a process of its own while the block lasts; then the Counter holds the answers' statuses.
 
-
-@contextmanager
-def flood(port: int, *, headers: str, body: bytes, per_s: float) -> Iterator[None]:
-    """So many requests a second, each on a connection of its own, while the block lasts."""
-    head = f"POST /v1/validate HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
-    with _elsewhere("flood", str(port), str(per_s), text=head.encode() + body):
-        yield
-
-
-@contextmanager
-def _elsewhere(*arguments: str, text: bytes = b"") -> Iterator[None]:
-    """Run this module in a process of its own, from its first line of output on, while the block lasts."""
-    command = [sys.executable, "-m", "tests.strangers", *arguments]
+    The block begins once every connection is there.
+    """
+    statuses = Counter[int]()
+    command = [sys.executable, "-m", "tests.strangers", str(port)]
     process = processes.start(command, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
     try:
         with process.stdin:
-            process.stdin.write(text)
-        assert process.stdout.readline() == b"they are there\n"
-        yield
+            process.stdin.write(msgspec.json.encode(waves) + b"\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == READY
+            yield statuses
+        statuses.update(msgspec.json.decode(process.stdout.read(), type=dict[int, int]))
     finally:
         processes.stop(process)
         process.stdout.close()
 
 
-async def _stay(port: int, head: bytes, *, is_answered: bool, there: asyncio.Semaphore) -> None:
-    """Be one of the crowd for ever."""
-    is_counted = False
+async def _attack(port: int, waves: Sequence[Wave]) -> None:
+    """Until standard input ends, or for as long as an attack lasts at most."""
+    statuses, there, end = Counter[int](), asyncio.Semaphore(0), asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin, end.set)
+    attackers = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LASTS_AT_MOST_S):
+            for wave in waves:
+                for number in range(wave.connections):
+                    attackers.append(asyncio.ensure_future(_repeat(port, wave, number, statuses, there)))
+                    if number % 100 == 99:
+                        await asyncio.sleep(0.05)
+            for _ in attackers:
+                await there.acquire()
+            sys.stdout.buffer.write(READY)
+            sys.stdout.buffer.flush()
+            await end.wait()
+    for attacker in attackers:
+        attacker.cancel()
+    sys.stdout.buffer.write(msgspec.json.encode(statuses))
+
+
+async def _repeat(port: int, wave: Wave, number: int, statuses: Counter[int], there: asyncio.Semaphore) -> None:
+    """Be one attacker of the wave for ever, on a new connection whenever one has ended."""
+    requests = cycle([*wave.requests[number % len(wave.requests) :], *wave.requests[: number % len(wave.requests)]])
+    is_there = False
     while True:
-        writer = None
-        with suppress(OSError, asyncio.IncompleteReadError):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(head)
-            if is_answered:
-                await reader.readuntil(b"ok")
-            if not is_counted:
-                there.release()
-                is_counted = True
-            await reader.read()
-        if writer is not None:
-            writer.close()
-        else:
-            await asyncio.sleep(0.1)
+        with suppress(OSError, EOFError):
+            async for status in _converse(port, next(requests), requests, wave):
+                if status is not None:
+                    statuses[status] += 1
+                if not is_there:
+                    is_there = True
+                    there.release()
+        await asyncio.sleep(max(wave.pause_s, 0.05))
 
 
-async def _gather(port: int, idle: int, half_open: int) -> None:
-    there = asyncio.Semaphore(0)
-    stays = []
-    for number in range(idle + half_open):
-        is_idle = number < idle
-        stay = _stay(port, IDLE if is_idle else HALF_OPEN, is_answered=is_idle, there=there)
-        stays.append(asyncio.ensure_future(stay))
-        if number % 100 == 0:
-            await asyncio.sleep(0.05)
-    for _ in stays:
-        await there.acquire()
-    _tell_that_they_are_there()
-    await asyncio.gather(*stays)
+async def _converse(port: int, first: bytes, others: Iterator[bytes], wave: Wave) -> AsyncIterator[int | None]:
+    """Do on one connection what the manner says, until the server closes it.
+
+    Gives the status of each answer, or None: either says that this attacker is there.
+    """
+    reader, writer = await _connect(port, reads_little=wave.manner is Manner.UNREAD)
+    try:
+        match wave.manner:
+            case Manner.ASK:
+                for request in chain([first], others):
+                    writer.write(request)
+                    yield None
+                    head = await reader.readuntil(END_OF_HEAD)
+                    yield _status_of(head)
+                    await _read_body(reader, head)
+                    await asyncio.sleep(wave.pause_s)
+            case Manner.IDLE:
+                writer.write(first)
+                head = await reader.readuntil(END_OF_HEAD)
+                yield _status_of(head)
+                await _read_body(reader, head)
+                await reader.read()
+            case Manner.HALF_OPEN:
+                writer.write(first)
+                yield None
+                await reader.read()
+            case Manner.SLOW_BODY:
+                writer.write(first[:-100])
+                yield None
+                trickle = asyncio.ensure_future(_trickle(writer, first[-100:], wave.pause_s))
+                try:
+                    yield _status_of(await reader.readuntil(END_OF_HEAD))
+                finally:
+                    trickle.cancel()
+            case Manner.UNREAD:
+                writer.write(first)
+                yield _status_of(await reader.readexactly(12))
+                await asyncio.Event().wait()
+    finally:
+        writer.close()
 
 
-async def _flood(port: int, per_s: float, request: bytes) -> None:
-    sending: set[asyncio.Task[None]] = set()
-    _tell_that_they_are_there()
-    while True:
-        task = asyncio.ensure_future(_send(port, request))
-        sending.add(task)
-        task.add_done_callback(sending.discard)
-        await asyncio.sleep(1 / per_s)
+async def _connect(port: int, *, reads_little: bool) -> tuple[StreamReader, StreamWriter]:
+    connection = socket.socket()
+    if reads_little:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+    except BaseException:
+        connection.close()
+        raise
+    return await asyncio.open_connection(sock=connection, limit=1 if reads_little else 2**16)
 
 
-async def _send(port: int, request: bytes) -> None:
-    with suppress(OSError):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            writer.write(request)
-            await reader.read(4096)
-        finally:
-            writer.close()
+async def _read_body(reader: StreamReader, head: bytes) -> None:
+    """Read the rest of an answer; one without a length ends the connection."""
+    _, is_sized, rest = head.lower().partition(b"content-length: ")
+    if is_sized:
+        await reader.readexactly(int(rest.split(b"\r\n", 1)[0]))
+    else:
+        while await reader.read(2**16):
+            pass
 
 
-def _tell_that_they_are_there() -> None:
-    print("they are there", flush=True)  # noqa: T201  # whoever started them waits for this line
+def _status_of(head: bytes) -> int:
+    return int(head[9:12])
+
+
+async def _trickle(writer: StreamWriter, rest: bytes, pause_s: float) -> None:
+    for byte in rest:
+        await asyncio.sleep(pause_s)
+        writer.write(bytes([byte]))
 
 
 if __name__ == "__main__":
     processes.raise_file_limit()
-    kind, to_port, *more = sys.argv[1:]
-    if kind == "crowd":
-        asyncio.run(_gather(int(to_port), *map(int, more)))
-    else:
-        asyncio.run(_flood(int(to_port), float(more[0]), sys.stdin.buffer.read()))
+    os.nice(5)  # strangers do not work on the portal's machine
+    asyncio.run(_attack(int(sys.argv[1]), msgspec.json.decode(sys.stdin.buffer.readline(), type=list[Wave])))

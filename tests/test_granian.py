@@ -22,7 +22,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from portal import processes
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
-from tests import devservices, strangers
+from tests import devservices, floods, strangers
 from tests.canary import Canary
 from tests.devservices import Service, free_port, start_postgres, start_valkey
 from tests.environment import production
@@ -246,10 +246,13 @@ def test_readers_that_never_read_stop_no_pages(embedded: Server) -> None:
         assert client.get("/").status_code == 200
 
 
-def test_more_silent_connections_than_the_server_would_take_at_once_stop_nobody(embedded: Server) -> None:
-    with strangers.crowd(embedded.port, idle=1_200, half_open=600), embedded.client() as client:
+def test_crowds_and_floods_of_every_kind_stop_nobody(embedded: Server) -> None:
+    flooding = floods.of_every_kind(embedded.demo, embedded.port)
+    crowd = strangers.idle(1_200), strangers.half_open(600)  # more than the server would take at once
+    with strangers.attack(embedded.port, *crowd, *flooding) as statuses, embedded.client() as client:
         assert embedded.validate(within_s=10).status_code == 200
         assert client.get("/healthz").status_code == 200
+    assert {200, 400, 401} <= set(statuses) <= {200, 400, 401, 429, 503}
 
 
 def test_connections_that_say_nothing_are_closed(embedded: Server) -> None:

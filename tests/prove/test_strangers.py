@@ -2,13 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from keys.secret import Kind, generate
 from keys.validation.http import validate
@@ -17,61 +17,102 @@ from oauth.errors import InvalidRequest
 from oauth.forms import MAX_ESCAPES, read_form
 from oauth.http import token
 from portal.bounds import MAX_FORM_BYTES
-from tests import live, strangers
-from tests.strangers import Latencies
+from tests import environment, floods
+from tests.floods import FORM, b64
+from tests.strangers import Besieged, Manner, Wave, half_open, idle, request, validation
 
-pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]
-CALLS = 400
-
-
-class Bystander:
-    """A tenant whose backend validates one good key, whatever strangers do."""
-
-    def __init__(self, portal: live.Live, demo: dict[str, Any]) -> None:
-        self.port = urlsplit(portal.url).port or 0
-        self._secret, self._key = demo["api"]["secret"], demo["api_key"]
-
-    def validations(self, number: int = CALLS) -> Latencies:
-        """What so many of its validations take."""
-        return strangers.validations(self.port, self._secret, self._key, number=number)
-
-    def validate(self, *, within_s: float) -> int:
-        """One validation on a new connection."""
-        return strangers.validate(self.port, self._secret, self._key, within_s=within_s)
+pytestmark = [
+    pytest.mark.prove,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL"),
+]
+HELD_MIB = 100  # by one process: the 64 MiB that it counts for clients, and what it takes to handle them
 
 
-@pytest.fixture(scope="module")
-def bystander(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bystander]:
-    """The bystander of a portal in production mode, with two workers."""
-    with (
-        live.database() as url,
-        live.portal(tmp_path_factory.mktemp("strangers") / "portal", database_url=url, workers=2) as portal,
-    ):
-        bystander = Bystander(portal, json.loads(portal.manage("demo", "--json", "--force")))
-        bystander.validations(20)
-        yield bystander
+def test_idle_connections_stop_nobody(two_workers: Besieged, prove: Callable[[str], None]) -> None:
+    two_workers.withstand("3,000 idle connections", idle(3_000), tell=prove)
 
 
-def test_3000_idle_and_1500_half_open_connections_stop_nobody(
-    bystander: Bystander, prove: Callable[[str], None]
+def test_half_open_headers_stop_nobody(two_workers: Besieged, prove: Callable[[str], None]) -> None:
+    two_workers.withstand("1,500 half-open headers", half_open(1_500), tell=prove)
+
+
+def test_slow_bodies_stop_nobody_and_are_held_within_bounds(
+    two_workers: Besieged, prove: Callable[[str], None]
 ) -> None:
-    quiet = bystander.validations()
-    with strangers.crowd(bystander.port, idle=3_000, half_open=1_500):
-        assert bystander.validate(within_s=1) == 200
-        attacked = bystander.validations()
-    strangers.hold_to_the_bar("3,000 idle and 1,500 half-open connections", quiet, attacked, prove)
+    bodies = [
+        validation(generate("lk", Kind.API).text, b"x" * 64_000),
+        request("POST", "/oauth/token", b"x" * 64_000, content_type=FORM),
+        request("POST", "/accounts/login/", b"x" * 64_000, content_type=FORM),
+    ]
+    slow = Wave(600, bodies, Manner.SLOW_BODY, pause_s=0.5)
+    two_workers.withstand("600 slow bodies of 64 KB", slow, tell=prove, grows_at_most_mib=HELD_MIB)
 
 
-@pytest.mark.parametrize("secret", ["x", generate("lk", Kind.API).text], ids=["no secret", "an unknown secret"])
-def test_large_bodies_of_strangers_slow_nobody_down(
-    bystander: Bystander, prove: Callable[[str], None], secret: str
+def test_unread_answers_stop_nobody_and_are_held_within_bounds(
+    two_workers: Besieged, prove: Callable[[str], None]
 ) -> None:
-    body = b'{"credential":"x","scopes":[' + b"[]," * 21_000 + b"[]]}"
-    headers = f"Authorization: Bearer {secret}\r\nContent-Type: application/json\r\n"
-    quiet = bystander.validations()
-    with strangers.flood(bystander.port, headers=headers, body=body, per_s=40):
-        attacked = bystander.validations()
-    strangers.hold_to_the_bar("40 bodies of 64 KiB a second from strangers", quiet, attacked, prove)
+    folder = two_workers.portal.folder
+    largest = max(folder.glob("static/**/*"), key=lambda file: file.stat().st_size).relative_to(folder)
+    unread = [
+        Wave(300, [request("GET", f"/{largest}") * 5], Manner.UNREAD),
+        Wave(100, [request("GET", "/accounts/signup/") * 5], Manner.UNREAD),
+    ]
+    two_workers.withstand("2,000 answers that nobody reads", *unread, tell=prove, grows_at_most_mib=HELD_MIB)
+
+
+def test_malformed_bodies_keep_nobody_waiting(one_worker: Besieged, prove: Callable[[str], None]) -> None:
+    flood = Wave(20, floods.malformed_by_strangers(1_000), pause_s=0.25)
+    answered = one_worker.withstand("80 malformed bodies of 64 KiB a second", flood, tell=prove)
+    assert set(answered) <= {401, 503}
+
+
+def test_unknown_api_secrets_keep_nobody_waiting(one_worker: Besieged, prove: Callable[[str], None]) -> None:
+    flood = Wave(20, floods.unknown_api_secrets(5_000))
+    answered = one_worker.withstand("20 connections with unknown API secrets", flood, tell=prove)
+    assert set(answered) <= {401, 503}
+
+
+# As keys could be stored once: with an exponent as long as the modulus.
+KEYED_CLIENT = """
+import json
+from keys.models import Api, Environment
+from oauth.models import Client
+from oauth.services.clients import ClientSettings, create_client
+from portal.audit import COMMAND
+from portal.models import Organization
+api = Api.objects.get(identifier="https://orders.example.com")
+keys = json.loads({keys!r})
+made = create_client(
+    Organization.objects.get(name="Acme"), ClientSettings("keyed", public_keys=[{{**keys[0], "e": "AQAB"}}]),
+    grants={{api.public_id: ["orders:read"]}}, environment=Environment.LIVE, by=COMMAND,
+)
+Client.objects.filter(pk=made.client.pk).update(public_keys=keys)
+print(made.client.public_id)
+"""
+
+
+def test_bogus_assertions_for_a_client_of_ten_costly_keys_keep_nobody_waiting(
+    one_worker: Besieged, prove: Callable[[str], None]
+) -> None:
+    program = KEYED_CLIENT.format(keys=json.dumps(costly_keys()))
+    client_id = one_worker.portal.manage("shell", "--no-imports", "-c", program).strip()
+    flood = Wave(20, floods.bogus_assertions(client_id), pause_s=0.25)
+    answered = one_worker.withstand("80 bogus assertions a second", flood, tell=prove)
+    assert set(answered) <= {401, 429, 503}
+
+
+def costly_keys() -> list[dict[str, str]]:
+    """Ten RSA keys with whose exponents one check costs fifty times as much."""
+    keys = []
+    for number in range(10):
+        key = rsa.generate_private_key(65537, 3072).public_key()
+        jwk = RSAAlgorithm.to_jwk(key, as_dict=True)
+        exponent = (key.public_numbers().n - 2).to_bytes(384)
+        keys.append({
+            "kty": "RSA", "n": str(jwk["n"]), "e": b64(exponent), "kid": f"{number}", "alg": "RS256", "use": "sig",
+        })  # fmt: skip
+    return keys
 
 
 WORST = {
