@@ -89,6 +89,23 @@ def test_stopping_finishes_what_was_registered(monkeypatch: pytest.MonkeyPatch) 
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
+def test_while_it_serves_no_thread_of_a_page_computes_for_long_before_the_event_loop_has_its_turn() -> None:
+    before, found = sys.getswitchinterval(), []
+    events = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> Message:
+        return next(events)
+
+    async def send(_message: Message) -> None:
+        found.append(sys.getswitchinterval())
+
+    try:
+        asyncio.run(application({"type": "lifespan"}, receive, send))
+    finally:
+        sys.setswitchinterval(before)
+    assert max(found) <= 0.0005
+
+
 @pytest.mark.parametrize("module", ["portal.asgi", "portal.wsgi"])
 def test_embedded_mode_starts_through_serve_alone(module: str, tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
