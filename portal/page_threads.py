@@ -1,4 +1,7 @@
-"""Share the threads behind the pages fairly: no client takes more than half of them, and few requests wait."""
+"""Share the threads behind the pages fairly: no client takes more than a fifth of them, and few requests wait.
+
+Threads that compute compete with the event loop for the interpreter, so two of one client are fast enough.
+"""
 
 import asyncio
 from collections import Counter, deque
@@ -8,7 +11,7 @@ from contextlib import asynccontextmanager
 from portal.proxies import network_of
 
 THREADS = 10
-SHARE = THREADS // 2
+SHARE = THREADS // 5
 MAX_WAITING = 200
 MAX_WAITING_SHARE = MAX_WAITING // 4
 
