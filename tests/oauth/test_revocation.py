@@ -141,6 +141,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[str], threading
         return revoke_token(client, jti, **more)
 
     monkeypatch.setattr(revocation, "revoke_token", wait)
+    monkeypatch.setattr(revocation, "WITHIN_S", 60)  # a busy machine is no failure
     yield begun, goes_on
     goes_on.set()
 
