@@ -193,7 +193,7 @@ def test_few_calls_of_a_client_wait_for_one_revocation(
 ) -> None:
     begun, goes_on = slow
     told = revoke_at_once(goes_on, *[(issued, sign(claims))] * (MAX_WAITING + 2))
-    assert told == ["revoked"] * MAX_WAITING + ["TooManyAtOnce {'retry-after': '1'}"] * 2
+    assert sorted(told) == ["TooManyAtOnce {'retry-after': '1'}"] * 2 + ["revoked"] * MAX_WAITING
     assert begun == [claims.jti]
 
 
