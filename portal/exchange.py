@@ -4,6 +4,7 @@
 a problem there, and whatever breaks becomes a 503: a failure never reads as a yes.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
@@ -21,6 +22,7 @@ from portal.request_ids import request_id
 from portal.sending import PIECE_BYTES, ReaderTooSlow, send_large
 
 MAX_AT_WORK = 1_000
+TOLD_TO_WAIT_S = 0.25  # how long the answer is held that tells a caller to wait
 MAX_AGENT_BYTES = 512
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -179,6 +181,8 @@ class Endpoint:
             answer = answer_problem(unavailable(), exchange)
         finally:
             AT_WORK.number -= 1
+        if answer.status == 429:
+            await asyncio.sleep(TOLD_TO_WAIT_S)  # whoever asks again at once would take the event loop's time
         try:
             await send_answer(answer, exchange, send)
         except OverBudget:

@@ -55,7 +55,7 @@ _ALL_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 WsgiApp = Callable[[Any, Any], Iterable[bytes]]
-STREAM_THREADS = 2
+STREAM_THREADS = 1  # two streams take turns: two threads that compute leave the event loop too little
 _STREAM = "latchkey.stream"  # where, in the scope, a streaming answer is left for the guard
 
 

@@ -199,3 +199,18 @@ def test_public_documents_alone_are_read_over_plain_http() -> None:
         "/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration",
         "/oauth/status", "/oauth/status/",
     } == PUBLIC  # fmt: skip
+
+
+def test_an_answer_that_tells_a_caller_to_wait_is_held_and_counts_as_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[tuple[float, int]] = []
+
+    async def sleep(seconds: float) -> None:
+        held.append((seconds, AT_WORK.number))
+
+    async def refuse(_exchange: Exchange) -> Answer:
+        return Answer(b"", status=429)
+
+    monkeypatch.setattr("portal.exchange.asyncio.sleep", sleep)
+    app = endpoint(refuse, Bounds(Sender.ANYBODY, 0, "nothing", 1))
+    assert ask(app, "GET").status == 429
+    assert held == [(exchange.TOLD_TO_WAIT_S, 0)]
