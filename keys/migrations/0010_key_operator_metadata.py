@@ -1,14 +1,8 @@
 """What the operator tells backends of a key."""
 
-from typing import Any
-
 from django.db import migrations, models
 
-
-def wait_briefly(apps: Any, schema_editor: Any) -> None:
-    """Fail soon rather than hold up every validation behind a lock that is waited for."""
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("SET LOCAL lock_timeout = '5s'")
+from portal.migrations._locks import wait_briefly
 
 
 class Migration(migrations.Migration):

@@ -1,14 +1,8 @@
 """A list whose places are all refused, since nobody knows any more which were given."""
 
 from django.db import migrations, models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.state import StateApps
 
-
-def wait_briefly(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Give up rather than keep those waiting who queue behind the lock."""
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("SET LOCAL lock_timeout = '5s'")
+from portal.migrations._locks import wait_briefly
 
 
 class Migration(migrations.Migration):

@@ -10,6 +10,8 @@ from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
+from portal.migrations._locks import wait_briefly
+
 # %(schema)s is the tables' schema. Functions that run as the owner find their tables there and nowhere else: a caller
 # could put a table of the same name into a schema of its own.
 POSTGRESQL = """
@@ -82,11 +84,6 @@ SQLITE = {
     "audit_seal_no_update": f"BEFORE UPDATE ON portal_auditseal{REFUSE}",
     "audit_seal_no_delete": f"BEFORE DELETE ON portal_auditseal{REFUSE}",
 }
-
-
-def wait_briefly(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("SET LOCAL lock_timeout = '5s'")
 
 
 def add(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:

@@ -3,19 +3,14 @@
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.state import StateApps
 
-
-def wait_briefly_for_locks(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("SET LOCAL lock_timeout = '5s'")
+from portal.migrations._locks import wait_briefly
 
 
 class Migration(migrations.Migration):
     dependencies = [("portal", "0013_names_in_one_form")]
     operations = [
-        migrations.RunPython(wait_briefly_for_locks, migrations.RunPython.noop),
+        migrations.RunPython(wait_briefly, migrations.RunPython.noop),
         migrations.AddField(
             model_name="session",
             name="begun_by",
