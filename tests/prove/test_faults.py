@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests import environment
-from tests.prove.test_recorder import again_and_again
+from tests.prove.test_recorder import while_again_and_again
 from tests.refusing import REFUSALS
 from tests.test_faults import Faulty, faulty_in, full, hung, locked_out, refuses_writes, restart_empty, tree
 from tests.test_faults import survives_a_death as survives
@@ -51,8 +51,7 @@ def test_nothing_is_late_and_nothing_breaks(faulty: Faulty, name: str, prove: Ca
             time.sleep(FAULT_S)
 
     faulty.recovers()
-    with again_and_again(befall):
-        recording = faulty.record(FOR_S)
+    recording = while_again_and_again(befall, lambda: faulty.record(FOR_S))
     prove(f"{name} again and again, {FOR_S:.0f} s: {recording.figures()}")
     assert recording.late == recording.back == []
     assert {code for code in recording.codes if code.startswith("5")} <= {"503"}

@@ -1,8 +1,7 @@
 """A minute each of changes and questions: warm, cold, short of memory, and with Valkey emptied or cutting us off."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -27,22 +26,16 @@ ROUNDS = 200
 LISTED_ROUNDS, RACED_ROUNDS = 10, 30
 
 
-@contextmanager
-def again_and_again(act: Callable[[], None]) -> Iterator[None]:
-    """Meanwhile, do this every so often."""
-    is_over = threading.Event()
+def while_again_and_again(act: Callable[[], None], record: Callable[[], Recording]) -> Recording:
+    """Record, and meanwhile do this every so often; raises what either raises.
 
-    def repeat() -> None:
-        while not is_over.wait(DISTURBED_EVERY_S):
+    This thread acts, and the recording has one of its own: a server ends with the thread that started it.
+    """
+    with ThreadPoolExecutor(1) as threads:
+        recording = threads.submit(record)
+        while not wait([recording], DISTURBED_EVERY_S).done:
             act()
-
-    thread = threading.Thread(target=repeat)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
+        return recording.result()
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +116,7 @@ def test_none_is_late_while_valkey_is_emptied_or_cuts_us_off(
         else:
             fleet.valkey.client_kill_filter(_type="pubsub")
 
-    with again_and_again(disturb):
-        recording = fleet.record(FOR_S)
+    recording = while_again_and_again(disturb, lambda: fleet.record(FOR_S))
     prove(f"recorder, {name} every {DISTURBED_EVERY_S} s, {FOR_S:.0f} s: {recording.figures()}")
     keeps_the_promise(recording)
 
