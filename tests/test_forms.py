@@ -60,21 +60,32 @@ def person(request: pytest.FixtureRequest, ada_client: Client) -> Client:
     return ada_client if request.param == "member" else in_admin(make_superuser())
 
 
+def send_evil(person: Client, forms: list[Form], *, share: int) -> int:
+    """Send every field of every form one in ``share`` of the evil values; how many forms were sent.
+
+    Raises AssertionError where one makes the portal fail, or comes back as markup.
+    """
+    person.raise_request_exception = False
+    sent = 0
+    for turn, (name, evil) in enumerate(EVIL.items()):
+        before = transaction.savepoint()
+        for form in forms:
+            for number, field in enumerate(form.values):
+                if (turn + number) % share:
+                    continue
+                answer = person.post(form.path, form.values | {field: evil})
+                assert answer.status_code < 500, (name, form.path, field)
+                assert "<img src=x" not in answer.text, (name, form.path, field)
+                sent += 1
+        transaction.savepoint_rollback(before)  # each begins with what the forms were made for
+    return sent
+
+
 def test_no_field_of_any_form_makes_it_fail(
     person: Client, key: ApiKey, oauth_client: OAuthClient, api_secret: IssuedApiSecret, settings: Settings
 ) -> None:
     settings.ACCOUNT_RATE_LIMITS = False
-    person.raise_request_exception = False
-    forms = all_forms(person, key, oauth_client)
-    assert len(forms) > 10
-    for name, evil in EVIL.items():
-        before = transaction.savepoint()
-        for form in forms:
-            for field in form.values:
-                answer = person.post(form.path, form.values | {field: evil})
-                assert answer.status_code < 500, (name, form.path, field)
-                assert "<img src=x" not in answer.text, (name, form.path, field)
-        transaction.savepoint_rollback(before)  # each begins with what the forms were made for
+    assert send_evil(person, all_forms(person, key, oauth_client), share=len(EVIL)) > 10
 
 
 @pytest.mark.usefixtures("ben")  # so that there is somebody to leave something to

@@ -14,7 +14,7 @@ import pytest
 
 from portal.env import BASE_DIR
 from tests import environment, live
-from tests.devservices import postgres_program
+from tests.devservices import postgres_program, start_valkey
 from tests.oauth.offline import status_at
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL")
@@ -72,12 +72,23 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     return iter(made)
 
 
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """A Valkey of its own: the command refuses while any web process holds a lease, another test's included."""
+    valkey = start_valkey()
+    yield valkey.url
+    valkey.stop()
+
+
 @pytest.mark.timeout(300)
 def test_what_was_refused_since_the_backup_stays_refused_after_a_restore(
-    folder: Iterator[Path], tmp_path: Path
+    folder: Iterator[Path], tmp_path: Path, redis_url: str
 ) -> None:
     dump = tmp_path / "latchkey.dump"
-    with live.database() as url, live.portal(next(folder), database_url=url, PUBLIC_URL=ISSUER) as portal:
+    with (
+        live.database() as url,
+        live.portal(next(folder), database_url=url, PUBLIC_URL=ISSUER, REDIS_URL=redis_url) as portal,
+    ):
         program = Program(portal, loads(portal.manage("demo", "--json", "--force")))
         revoked = program.get_token()
         _run("pg_dump", "--format=custom", f"--file={dump}", url)
@@ -88,7 +99,7 @@ def test_what_was_refused_since_the_backup_stays_refused_after_a_restore(
         _run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={url}", dump)
         environ = dict(portal.environ) | {"DATABASE_URL": url}
         _until_it_may(environ)
-        with live.portal(next(folder), database_url=url, PUBLIC_URL=ISSUER) as portal:
+        with live.portal(next(folder), database_url=url, PUBLIC_URL=ISSUER, REDIS_URL=redis_url) as portal:
             program = Program(portal, program.demo)
             assert "VALID" not in {program.validate(token) for token in (revoked, *since)}
             fresh = [program.get_token() for _ in range(40)]

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
 from portal import processes
@@ -137,6 +137,8 @@ class Recording:
 
 class Recorder:
     """Drives writers and clients for a while."""
+
+    questions: ClassVar[Sequence[Callable[[Subject], Question]]] = (validation, introspection)
 
     def __init__(self, url: str, writers: Sequence[Writer], *, here: Place, there: Place, pause_s: float = 0.1) -> None:
         self._address = urlsplit(url).netloc
@@ -272,7 +274,7 @@ class Recorder:
 
     def _ask(self, connection: http.client.HTTPConnection) -> None:
         subject = _random.choice(self._lasting + self._recording.subjects[-SUBJECTS_ASKED:])
-        question = _random.choice((validation, introspection))(subject)
+        question = _random.choice(self.questions)(subject)
         headers = {"Authorization": f"Bearer {subject.api_secret}", "Content-Type": question.media_type}
         started = time.monotonic()
         connection.request("POST", question.path, question.body, headers)
@@ -285,6 +287,12 @@ class Recorder:
 
 def _change(done: Mapping[str, Any], code: str) -> Change:
     return Change(done["started"], done["ended"], code, is_pending=done["is_pending"])
+
+
+class ValidationRecorder(Recorder):
+    """Asks ``/v1/validate`` alone."""
+
+    questions = (validation,)
 
 
 @contextmanager
