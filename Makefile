@@ -6,7 +6,7 @@ PYTEST = .venv/bin/python -m pytest --quiet
 SPREAD = -n 3 --dist loadfile --no-loadscope-reorder
 INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
 
-.PHONY: run env test prove bench lint lock
+.PHONY: run env test check prove bench lint lock
 
 run: .venv/run.stamp  ## the whole portal on http://localhost:8000; PORT=8001 moves it
 	@PORT='$(PORT)' exec .venv/bin/python manage.py serve
@@ -23,6 +23,9 @@ env: .env  ## settings for docker-compose.yml, with secrets that were never used
 test: .venv/dev.stamp  ## the whole suite: PostgreSQL and Valkey, then what must hold on SQLite too
 	$(PYTEST) $(SPREAD) --durations=10
 	LATCHKEY_TEST_DB=sqlite $(PYTEST) $(SPREAD) -m both_databases
+
+check: lint  ## lint, and every test that needs no server
+	LATCHKEY_TEST_DB=none $(PYTEST) -n 2 --dist loadfile
 
 prove: .venv/dev.stamp  ## the long forms of the promises, one line of figures each
 	$(PYTEST) -m prove tests/prove

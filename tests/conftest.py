@@ -38,7 +38,7 @@ from portal.models import Membership, Organization, User
 from portal.permissions import Role
 from tests.browsers import signed_in_by
 from tests.canary import Canary, watch
-from tests.environment import ON_SQLITE
+from tests.environment import ON_SQLITE, WITHOUT_SERVERS
 
 # The shell first: it draws pages and is nothing else, and begins sooner.
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -49,6 +49,8 @@ NOT_INSTALLED = {
     for name, package in {"PgBouncer": "pgbouncer", "Caddy": "caddy"}.items()
     if not shutil.which(package, path=f"{os.environ['PATH']}:/usr/sbin")
 }
+NEED_SERVERS = {"db", "transactional_db", "valkey", "cache"}
+OF_THE_HOUSE = {"test_house.py", "test_undocumented.py"}
 _canary = watch()
 # The ordinary suite tests the engine on the database, as in embedded mode; the caches have tests of their own, with
 # processes that hold leases. Without any, each change would wait for what nobody can know.
@@ -68,10 +70,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     What takes longest begins first: workers take whole files in this order, and the last to end is waited for.
     """
     items.sort(key=_length)
-    if ON_SQLITE:
-        chosen = [item for item in items if item.get_closest_marker("both_databases")]
-        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-        items[:] = chosen
+    if ON_SQLITE or WITHOUT_SERVERS:
+        is_chosen = _runs_on_both if ON_SQLITE else _needs_no_server
+        config.hook.pytest_deselected(items=[item for item in items if not is_chosen(item)])
+        items[:] = filter(is_chosen, items)
     for item in items:
         if not CHROMIUM and "journeys" in item.path.parts:
             item.add_marker(pytest.mark.skip(reason="no Chromium; install Debian's package chromium-headless-shell"))
@@ -80,6 +82,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         marker = item.get_closest_marker("django_db")
         if (marker and marker.kwargs.get("transaction")) or "transactional_db" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
+
+
+def _runs_on_both(item: pytest.Item) -> bool:
+    return item.get_closest_marker("both_databases") is not None
+
+
+def _needs_no_server(item: pytest.Item) -> bool:
+    """Tests of functions alone, and those of the house; files beside this one start servers, as a rule."""
+    asks_for = NEED_SERVERS & set(getattr(item, "fixturenames", ()))
+    is_marked = any(map(item.get_closest_marker, ("django_db", "node", "prove", "skipif")))
+    is_beside = item.path.parent == Path(__file__).parent and item.path.name not in OF_THE_HOUSE
+    return not (asks_for or is_marked or is_beside or "journeys" in item.path.parts)
 
 
 def _length(item: pytest.Item) -> int:

@@ -1,7 +1,7 @@
 """The environment that the suite's settings are read from, made before they are: servers, throwaway secrets, folders.
 
 PostgreSQL serves the whole run; each worker has a Valkey and a folder of its own. ``LATCHKEY_TEST_DB=sqlite`` runs on
-the embedded default instead.
+the embedded default instead, and ``LATCHKEY_TEST_DB=none`` starts no server, for the tests that need none.
 """
 
 import atexit
@@ -16,7 +16,9 @@ from portal.embedded import ensure_secrets
 from portal.env import PRODUCTION_SETTINGS
 from tests.devservices import start_postgres, start_valkey
 
+WITHOUT_SERVERS = os.environ.get("LATCHKEY_TEST_DB") == "none"
 ON_SQLITE = os.environ.get("LATCHKEY_TEST_DB") == "sqlite"
+NOWHERE = "127.0.0.1:1"  # where nothing listens
 FOLDER = Path(tempfile.mkdtemp(prefix="latchkey-tests-"))
 LOG_FILE = FOLDER / "log"
 TEST_DATABASE = str(FOLDER / "db.sqlite3") if ON_SQLITE else "test_latchkey"
@@ -33,6 +35,10 @@ def prepare() -> None:
             os.environ.pop(name, None)
     if ON_SQLITE:
         ensure_secrets()
+        return
+    if WITHOUT_SERVERS:
+        os.environ |= production(database_url=f"postgresql://nobody@{NOWHERE}/none")
+        os.environ["REDIS_URL"] = f"redis://{NOWHERE}/0"
         return
     if not is_worker:
         os.environ |= production(database_url=start_postgres().url)
