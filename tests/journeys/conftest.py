@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(300))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A portal for all journeys; each brings people and organizations of its own."""
     folder = tmp_path_factory.mktemp("portal")
@@ -49,7 +49,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(portal: Live) -> dict[str, Any]:
     """The demo's data; its keys are for journeys that ask for ``demo_key``."""
     made: dict[str, Any] = json.loads(portal.manage("demo", "--json", "--force", f"--keys={DEMO_KEYS}"))
@@ -64,7 +64,7 @@ def demo_key(demo: dict[str, Any], canary: Canary) -> str:
     return secret
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def backend(portal: Live, demo: dict[str, Any]) -> Backend:
     """The API behind those keys."""
     return Backend(portal.url, demo["api"]["secret"])
