@@ -4,8 +4,8 @@
 import os
 import sys
 
-from portal.embedded import MAKES_SECRETS, WRITES_FILES, ensure_secrets, keep_private
 from portal.env import is_embedded
+from portal.operations.embedded import MAKES_SECRETS, WRITES_FILES, ensure_secrets, keep_private
 
 
 def main() -> None:

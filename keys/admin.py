@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from keys import activity, admin_apis  # noqa: F401  # registering is the effect
+from keys import admin_apis  # noqa: F401  # registering is the effect
 from keys.admin_forms import ReasonForm
 from keys.key_list import KEYS
 from keys.limits import spell_rate_limit
@@ -18,10 +18,11 @@ from keys.presenters import key_view
 from keys.services.errors import Refused
 from keys.services.keys import ChangedKey, disable_key, enable_key, note_key, revoke_key
 from keys.states import Status
-from portal.admin_actions import Changed, OperatedAdmin, ShownInline, StaffAction, pretty
-from portal.admin_forms import OperatorMetadataForm
+from portal import activity
 from portal.audit import Actor
 from portal.metadata import spell_metadata
+from portal.staff.actions import Changed, OperatedAdmin, ShownInline, StaffAction, pretty
+from portal.staff.forms import OperatorMetadataForm
 
 Kind = TypeVar("Kind", bound=Credential)
 

@@ -21,8 +21,8 @@ from keys.services.api_secrets import (
 )
 from keys.services.errors import Refused
 from keys.states import Status
-from portal.admin_actions import OperatedAdmin, Reveal, StaffAction
 from portal.audit import Actor
+from portal.staff.actions import OperatedAdmin, Reveal, StaffAction
 
 
 def _roll(secret: ApiSecret, *, by: Actor, overlap: timedelta, submission: UUID) -> Reveal:

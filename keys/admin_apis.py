@@ -24,9 +24,9 @@ from keys.services.api_secrets import issue_api_secret
 from keys.services.apis import create_api, disable_api, edit_api, enable_api
 from keys.services.errors import Invalid, Refused
 from portal import reauthentication
-from portal.admin_actions import OperatedAdmin, Reveal, ShownInline, StaffAction
 from portal.audit import Actor, ActorKind
 from portal.http import actor_of
+from portal.staff.actions import OperatedAdmin, Reveal, ShownInline, StaffAction
 
 
 class ScopeInline(ShownInline):

@@ -25,7 +25,8 @@ class KeysConfig(AppConfig):
             usage,
             usage_queue,
         )
-        from portal import lifespan, outbox
+        from portal import outbox
+        from portal.edge import lifespan
 
         kinds.register_kind(api_keys.recognise_api_key)
         database.register_loader("secret", loaders.load_keys)

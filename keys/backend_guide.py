@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from keys.secret import PATTERN
 from keys.validation.shapes import Code
-from portal.highlighting import Snippet
+from portal.ui.highlighting import Snippet
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TypedDict
 
+from portal.edge.proxies import parse_network
 from portal.names import clean_name, normal_name
-from portal.proxies import parse_network
 
 MAX_AGENT_CHARS = 200
 MAX_NOTE_CHARS = 200

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from portal.proxies import parse_network
+from portal.edge.proxies import parse_network
 
 
 @dataclass(frozen=True)

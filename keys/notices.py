@@ -11,7 +11,7 @@ from django.urls import reverse
 from keys.models import KeySecret, Notice
 from portal.models import MailKind, Membership, Organization, User
 from portal.permissions import Role
-from portal.times import day_words, exact_words
+from portal.ui.times import day_words, exact_words
 
 BATCH = 100
 TELL_WITHIN = timedelta(days=3)

@@ -7,10 +7,10 @@ from datetime import datetime
 from allauth.mfa.models import Authenticator
 from django.db.models import Max, Q, QuerySet
 
-from keys import activity
 from keys.models import ApiKey, Environment
 from keys.policies import KeyFacts, in_words, violations
 from keys.services.policies import widest_prefixes
+from portal import activity
 from portal.models import Membership, Organization
 from portal.permissions import ROLES_FOR, Action, Role
 from portal.policies import Policies

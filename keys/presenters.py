@@ -12,14 +12,14 @@ from typing import ClassVar
 
 from django.urls import reverse
 
-from keys.activity import quota_words
 from keys.models import ApiKey, Credential, QuotaUse, RevokeReason, Secret
 from keys.rolling import Light, light_of
 from keys.states import Facts, Status, status
 from keys.usage import Calls
 from keys.validation.periods import next_period, period_of
+from portal.activity import quota_words
 from portal.outbox import Propagation
-from portal.times import exact_words
+from portal.ui.times import exact_words
 
 _OVER = frozenset({Status.LEAKED, Status.REVOKED, Status.EXPIRED})
 _FINAL = frozenset({Status.LEAKED, Status.REVOKED})

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from portal.highlighting import Snippet
+from portal.ui.highlighting import Snippet
 
 VARIABLE = "LATCHKEY_API_KEY"
 

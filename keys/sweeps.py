@@ -13,8 +13,8 @@ from keys.services.endings import record_ended_api_secrets, record_ended_key_sec
 from keys.validation.folding import IDS_KEPT
 from portal.jobs import enqueue_after_commit
 from portal.models import Session
+from portal.operations.sweep_runs import note_sweep
 from portal.services import invitations
-from portal.sweep_runs import note_sweep
 
 Row = TypeVar("Row", bound=Model)
 BATCH = 200

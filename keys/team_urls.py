@@ -2,7 +2,6 @@
 
 from django.urls import include, path
 
-from keys import converters  # noqa: F401  # registering <id:…> is the effect
 from keys.views.team import (
     closures,
     departures,
@@ -13,6 +12,7 @@ from keys.views.team import (
     policies,
     service_accounts,
 )
+from portal import converters  # noqa: F401  # registering <id:…> is the effect
 
 app_name = "team"
 team = [

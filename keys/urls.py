@@ -2,7 +2,6 @@
 
 from django.urls import include, path
 
-from keys import converters  # noqa: F401  # registering <id:…> is the effect
 from keys.views import (
     activity,
     docs,
@@ -16,6 +15,7 @@ from keys.views import (
     roll,
     welcome,
 )
+from portal import converters  # noqa: F401  # registering <id:…> is the effect
 
 app_name = "keys"
 one_key = [

@@ -14,8 +14,8 @@ from oauth.services.clients import disable_client, enable_client, note_client, r
 from oauth.services.common import ChangedClient
 from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys, rotate_signing_keys
 from oauth.services.tokens import revoke_all_tokens
-from portal.admin_actions import Declined, OperatedAdmin, ShownInline, StaffAction
 from portal.audit import Actor
+from portal.staff.actions import Declined, OperatedAdmin, ShownInline, StaffAction
 
 
 class ClientSecretInline(SecretInline):

@@ -15,14 +15,14 @@ class OAuthConfig(AppConfig):
 
     def ready(self) -> None:
         """Make tokens and clients kinds of credential, say how snapshots are read, and have keys to sign with."""
-        from keys import activity
         from keys.services import departures, redigest
         from keys.validation import database, folding, kinds
         from oauth import access_tokens, loaders, replays, revocation, signature_checks, status_leases, status_serving
         from oauth.models import Client, ClientSecret
         from oauth.services import common
-        from portal import lifespan
+        from portal import activity
         from portal.audit_actions import AuditAction
+        from portal.edge import lifespan
 
         activity.register_page("client", "clients:detail")
         kinds.register_kind(access_tokens.recognise_access_token)

@@ -35,9 +35,9 @@ from oauth.presented import Presented, PresentedAssertion, PresentedDigests
 from oauth.replays import Replays, replays
 from oauth.signature_checks import SIGNATURE_CHECKS
 from oauth.standing import standing
-from portal.exchange import Exchange
+from portal.edge.endpoint import Exchange
+from portal.edge.proxies import network_of
 from portal.ids import ID_CHARS, base62
-from portal.proxies import network_of
 
 
 class Caller(NamedTuple):

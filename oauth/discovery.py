@@ -13,10 +13,10 @@ from keys.validation.shapes import SigningKeysSnapshot
 from oauth.keyring import keyring
 from oauth.metadata import document
 from oauth.rotation import JWKS_MAX_AGE_S
-from portal.bounds import PUBLIC_DOCUMENT
-from portal.exchange import Answer, Exchange, endpoint, require_get, unavailable
-from portal.negotiation import is_known
-from portal.problems import JSON
+from portal.edge.bounds import PUBLIC_DOCUMENT
+from portal.edge.endpoint import Answer, Exchange, endpoint, require_get, unavailable
+from portal.edge.negotiation import is_known
+from portal.edge.problems import JSON
 
 JWK_SET = "application/jwk-set+json"
 CACHE_CONTROL = f"public, max-age={JWKS_MAX_AGE_S}"

@@ -3,9 +3,9 @@
 from keys.validation.database import Unavailable
 from oauth.errors import InvalidRequest, OAuthError
 from oauth.forms import MEDIA_TYPE, Form, read_form
-from portal.bounds import Bounds
-from portal.exchange import Answer, Endpoint, Exchange, Handler, endpoint, unavailable
-from portal.problems import Problem, ProblemType, oauth_error
+from portal.edge.bounds import Bounds
+from portal.edge.endpoint import Answer, Endpoint, Exchange, Handler, endpoint, unavailable
+from portal.edge.problems import Problem, ProblemType, oauth_error
 
 PRAGMA = (("pragma", "no-cache"),)  # RFC 6749 §5.1 asks for it beside no-store
 

@@ -12,8 +12,8 @@ from oauth.issuing import ISSUER
 from oauth.presented import read_presented
 from oauth.revocation import REVOKER
 from oauth.token_requests import read_token_request
-from portal.bounds import MAX_FORM_BYTES, Bounds, Sender
-from portal.exchange import Answer, Exchange
+from portal.edge.bounds import MAX_FORM_BYTES, Bounds, Sender
+from portal.edge.endpoint import Answer, Exchange
 
 _encoder = msgspec.json.Encoder()
 

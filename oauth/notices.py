@@ -4,8 +4,8 @@ from django.urls import reverse
 
 from keys.notices import recipients_of
 from oauth.models import ClientSecret
-from portal.letters import Letter, send
-from portal.times import exact_words
+from portal.mails.messages import Letter, send
+from portal.ui.times import exact_words
 
 
 def tell_ended_secret(secret: ClientSecret) -> None:

@@ -10,7 +10,7 @@ import shlex
 from django.conf import settings
 
 from oauth.models import Client
-from portal.highlighting import Snippet
+from portal.ui.highlighting import Snippet
 
 VARIABLE = "LATCHKEY_CLIENT_SECRET"
 

@@ -12,10 +12,10 @@ from oauth.keyring import NoSigningKey
 from oauth.status import AGGREGATION_PATH
 from oauth.status_lists import TYPE, address_of
 from oauth.status_serving import LISTS
-from portal.bounds import PUBLIC_DOCUMENT
-from portal.exchange import Answer, Exchange, require_get, unavailable
-from portal.negotiation import is_known, takes_gzip
-from portal.problems import Problem, ProblemType
+from portal.edge.bounds import PUBLIC_DOCUMENT
+from portal.edge.endpoint import Answer, Exchange, require_get, unavailable
+from portal.edge.negotiation import is_known, takes_gzip
+from portal.edge.problems import Problem, ProblemType
 
 # Caches may keep it, and ask each time whether it still holds: a revocation is not to wait for them.
 CACHE_CONTROL = "public, no-cache"

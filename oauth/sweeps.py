@@ -8,7 +8,7 @@ from oauth.services.endings import record_ended_client_secrets
 from oauth.services.signing_keys import forget_private_halves, rotate_signing_keys
 from oauth.services.tokens import prune_revoked_tokens, prune_status_blocks
 from portal.audit import SYSTEM
-from portal.sweep_runs import note_sweep
+from portal.operations.sweep_runs import note_sweep
 
 
 def rotate_keys(*, now: datetime) -> int:

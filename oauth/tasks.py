@@ -1,6 +1,6 @@
 """What the worker runs on schedule (portal/celery.py); each is a shell around a sweep, and returns how much it did.
 
-One that did nothing leaves no line in the log (portal/logs.py).
+One that did nothing leaves no line in the log (portal/operations/logs.py).
 """
 
 from celery import shared_task

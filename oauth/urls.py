@@ -2,8 +2,8 @@
 
 from django.urls import include, path
 
-from keys import converters  # noqa: F401  # registering <id:…> is the effect
 from oauth.views import client_detail, client_list, client_state, creation, edit, revocation, roll
+from portal import converters  # noqa: F401  # registering <id:…> is the effect
 
 app_name = "clients"
 one_client = [

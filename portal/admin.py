@@ -1,4 +1,4 @@
-"""Organizations and what happened, for staff; ``portal.admin_people`` adds people."""
+"""Organizations and what happened, for staff; ``portal.staff.people`` adds people."""
 
 from typing import Any
 
@@ -8,9 +8,6 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from portal import admin_people  # noqa: F401  # registering is the effect
-from portal.admin_actions import OperatedAdmin, ShownInline, StaffAction, pretty
-from portal.admin_forms import OrganizationNotesForm, notes_of
 from portal.audit import Actor
 from portal.models import AuditEvent, Invitation, Membership, Organization, ServiceAccount
 from portal.names import clean_name
@@ -22,7 +19,10 @@ from portal.services.organizations import (
     resume_organization,
     suspend_organization,
 )
-from portal.typed_names import TypedNameForm
+from portal.staff import people  # noqa: F401  # registering is the effect
+from portal.staff.actions import OperatedAdmin, ShownInline, StaffAction, pretty
+from portal.staff.forms import OrganizationNotesForm, notes_of
+from portal.ui.typed_names import TypedNameForm
 
 MAX_REASON_CHARS = 200
 

@@ -14,15 +14,21 @@ class PortalConfig(AppConfig):
         """Connect the checks and the audit of account events, and say what a process does while it serves."""
         from django.conf import settings
 
-        from portal import audit_seals, checks, lifespan, mail_queue, receivers  # noqa: F401  # registering is the effect
+        from portal import (
+            audit_seals,
+            checks,  # noqa: F401  # registering is the effect
+        )
+        from portal.accounts import receivers  # noqa: F401  # registering is the effect
+        from portal.edge import lifespan
+        from portal.mails import queue
 
         lifespan.while_serving(audit_seals.seal_each_second)
         if not settings.EMBEDDED:
-            lifespan.while_serving(mail_queue.send_late_mails)
+            lifespan.while_serving(queue.send_late_mails)
 
 
 class LatchkeyAdminConfig(admin_apps.AdminConfig):
     """Stock admin with our site in place of Django's."""
 
     default = False
-    default_site = "portal.admin_site.LatchkeyAdminSite"
+    default_site = "portal.staff.site.LatchkeyAdminSite"

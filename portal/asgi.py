@@ -12,21 +12,22 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.utils.module_loading import import_string
 
-from portal.served import require_served
+from portal.operations.served import require_served
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 require_served()
 _django: Any = get_wsgi_application()  # sets Django up, which all below needs
 
-from portal import health, lifespan, metrics  # noqa: E402  # Django is set up first
-from portal.bodies import AsgiApp, Receive, Scope, Send  # noqa: E402  # Django is set up first
-from portal.bounds import MAX_FORM_BYTES, Bounds, Sender  # noqa: E402  # Django is set up first
-from portal.exchange import Answer, Exchange, endpoint  # noqa: E402  # Django is set up first
-from portal.guard import guard, leave_streams  # noqa: E402  # Django is set up first
+from portal.edge import lifespan  # noqa: E402  # Django is set up first
+from portal.edge.bounds import MAX_FORM_BYTES, Bounds, Sender  # noqa: E402  # Django is set up first
+from portal.edge.endpoint import Answer, Exchange, endpoint  # noqa: E402  # Django is set up first
+from portal.edge.guard import guard, leave_streams  # noqa: E402  # Django is set up first
+from portal.edge.page_threads import THREADS  # noqa: E402  # Django is set up first
+from portal.edge.problems import Problem, ProblemType  # noqa: E402  # Django is set up first
+from portal.edge.request_body import AsgiApp, Receive, Scope, Send  # noqa: E402  # Django is set up first
 from portal.http import is_machine  # noqa: E402  # Django is set up first
-from portal.page_threads import THREADS  # noqa: E402  # Django is set up first
-from portal.problems import Problem, ProblemType  # noqa: E402  # Django is set up first
-from portal.processes import raise_file_limit  # noqa: E402  # Django is set up first
+from portal.operations import health, metrics  # noqa: E402  # Django is set up first
+from portal.operations.processes import raise_file_limit  # noqa: E402  # Django is set up first
 
 
 async def _nothing_here(_exchange: Exchange) -> Answer:

@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
-from portal.lifespan import repeat
+from portal.edge.lifespan import repeat
 from portal.models import AuditEvent, AuditSeal, UnsealedEvent
-from portal.sweep_runs import last_run, note_sweep
+from portal.operations.sweep_runs import last_run, note_sweep
 
 EVERY_S = 1.0
 BATCH = 500

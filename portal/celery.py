@@ -17,7 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 from django.conf import settings  # after the module's name is known
 from django.core.exceptions import ImproperlyConfigured
 
-from portal.served import require_served
+from portal.operations.served import require_served
 
 MINUTE_S, HOUR_S = 60.0, 3600.0
 SCHEDULE = {

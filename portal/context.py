@@ -11,9 +11,9 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import HttpRequest
 from django.urls import reverse
 
-from portal import joining
 from portal.audit import has_second_factor
 from portal.models import Invitation, Membership, Organization, User
+from portal.services import opened_invitation
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
@@ -62,7 +62,7 @@ class Shell:
     @cached_property
     def invitation(self) -> Invitation | None:
         """The invitation that this browser has opened and nobody has answered."""
-        return joining.waiting(self._request)
+        return opened_invitation.waiting(self._request)
 
     @cached_property
     def second_factor_due(self) -> datetime | None:

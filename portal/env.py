@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from portal.proxies import Network, parse_network
+from portal.edge.proxies import Network, parse_network
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 PRODUCTION_SETTINGS = (

@@ -16,9 +16,9 @@ from django_htmx.middleware import HtmxDetails
 
 from portal import reauthentication
 from portal.audit import Actor, ActorKind, lacks_second_factor
+from portal.edge.problems import CONTENT_TYPE, JSON, OAUTH_PREFIX, Problem, ProblemType
 from portal.models import Membership, Organization, User
 from portal.permissions import ROLES_FOR, Action, Role
-from portal.problems import CONTENT_TYPE, JSON, OAUTH_PREFIX, Problem, ProblemType
 
 P = ParamSpec("P")
 CHANGE_PASSWORD = "/.well-known/change-password"  # noqa: S105  # an address, where password managers send people

@@ -12,14 +12,15 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 from structlog.contextvars import bound_contextvars
 
-from portal import http, not_before, reauthentication
+from portal import http, reauthentication
+from portal.accounts.passwords import PasswordsBusy
 from portal.audit import NotAllowed, SecondFactorMissing
+from portal.edge import not_before
+from portal.edge.problems import ProblemType
+from portal.edge.proxies import client_address, is_https
+from portal.edge.request_ids import request_id
 from portal.models import Membership
-from portal.passwords import PasswordsBusy
-from portal.problems import ProblemType
-from portal.proxies import client_address, is_https
 from portal.redaction import redact
-from portal.request_ids import request_id
 
 log = logging.getLogger("portal.request")
 GetResponse = Callable[[HttpRequest], HttpResponseBase]

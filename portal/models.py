@@ -29,7 +29,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: object) -> "User":
-        """A user who may do everything in admin; completed and recorded by ``portal.receivers``, or not saved."""
+        """A user with all rights in admin; completed and recorded by ``portal.accounts.receivers``, or not saved."""
         with transaction.atomic():
             return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
@@ -218,7 +218,7 @@ class ServiceAccount(models.Model):
 
 
 class Session(AbstractBaseSession):
-    """A browser that came with a cookie; the key is a digest of it, the data encrypted (``portal.sessions``)."""
+    """A browser that came with a cookie; its key is a digest, its data encrypted (``portal.accounts.sessions``)."""
 
     user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="sessions")
     # The first step of whose sign-in was done here; nobody is signed in by it.

@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from portal.models import OutboxEntry
 from portal.refusals import Refused
-from portal.times import exact_words
+from portal.ui.times import exact_words
 
 log = logging.getLogger(__name__)
 

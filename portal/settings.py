@@ -6,8 +6,6 @@ from typing import Any
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import logs
-from portal.embedded import read_secrets
 from portal.env import (
     BASE_DIR,
     BadEnvironment,
@@ -18,6 +16,8 @@ from portal.env import (
     load,
     versioned_keys,
 )
+from portal.operations import logs
+from portal.operations.embedded import read_secrets
 
 try:
     ENV: Env | Production = load()
@@ -94,7 +94,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "portal.middleware.NulMiddleware",
-    "portal.sessions.SessionMiddleware",
+    "portal.accounts.sessions.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -190,31 +190,31 @@ AUTH_USER_MODEL = "portal.User"
 AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
-PASSWORD_HASHERS = ["portal.passwords.BoundedArgon2Hasher"]
+PASSWORD_HASHERS = ["portal.accounts.passwords.BoundedArgon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "portal.passwords.LengthValidator"},
+    {"NAME": "portal.accounts.passwords.LengthValidator"},
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("email", "name")},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "portal.passwords.ServiceNameValidator"},
+    {"NAME": "portal.accounts.passwords.ServiceNameValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/app/"
 LOGOUT_REDIRECT_URL = "/"
-ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
+ACCOUNT_ADAPTER = "portal.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "portal.passwords.ResetTokens"  # noqa: S105  # a name
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "portal.accounts.passwords.ResetTokens"  # noqa: S105  # a name
 ACCOUNT_FORMS = {
-    "signup": "portal.forms.SignupForm",
-    "add_email": "portal.forms.AddEmailForm",
-    "login": "portal.account_forms.LoginForm",
-    "reauthenticate": "portal.account_forms.ReauthenticateForm",
-    "change_password": "portal.account_forms.ChangePasswordForm",
-    "set_password": "portal.account_forms.SetPasswordForm",
-    "reset_password": "portal.account_forms.ResetPasswordForm",
-    "reset_password_from_key": "portal.account_forms.ResetPasswordKeyForm",
+    "signup": "portal.accounts.forms.SignupForm",
+    "add_email": "portal.accounts.forms.AddEmailForm",
+    "login": "portal.accounts.forms.LoginForm",
+    "reauthenticate": "portal.accounts.forms.ReauthenticateForm",
+    "change_password": "portal.accounts.forms.ChangePasswordForm",
+    "set_password": "portal.accounts.forms.SetPasswordForm",
+    "reset_password": "portal.accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "portal.accounts.forms.ResetPasswordKeyForm",
 }
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -232,7 +232,7 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")  # a code from a mail would stand in for a second factor
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
-# Who may guess how often: portal/throttle.py.
+# Who may guess how often: portal/accounts/login_throttle.py.
 ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/300s/key",
     "login_failed_account": "100/h/key",
@@ -243,18 +243,18 @@ ACCOUNT_RATE_LIMITS = {
     "tagged_mail": "20/d/key",  # to all of name+…@ that no account has verified
     "confirm_email": "1/10s/key,20/d/key",  # three guesses at six digits each: 1 chance in 16,000 a day
 }
-MFA_ADAPTER = "portal.accounts.MFAAdapter"
+MFA_ADAPTER = "portal.accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = MFA_PASSKEY_SIGNUP_ENABLED = True
 MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey stands for both factors
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_FORMS = {
-    "activate_totp": "portal.factor_forms.ActivateTotpForm",
-    "authenticate": "portal.factor_forms.SecondStepForm",
-    "reauthenticate": "portal.factor_forms.CodeAgainForm",
-    "authenticate_webauthn": "portal.factor_forms.PasskeySecondStepForm",
-    "login_webauthn": "portal.factor_forms.PasskeySignInForm",
-    "reauthenticate_webauthn": "portal.factor_forms.PasskeyAgainForm",
+    "activate_totp": "portal.accounts.factor_forms.ActivateTotpForm",
+    "authenticate": "portal.accounts.factor_forms.SecondStepForm",
+    "reauthenticate": "portal.accounts.factor_forms.CodeAgainForm",
+    "authenticate_webauthn": "portal.accounts.factor_forms.PasskeySecondStepForm",
+    "login_webauthn": "portal.accounts.factor_forms.PasskeySignInForm",
+    "reauthenticate_webauthn": "portal.accounts.factor_forms.PasskeyAgainForm",
 }
 MFA_TOTP_ISSUER = "Latchkey"
 MFA_TOTP_TOLERANCE = 1  # at the set-up; portal/services/factors.py says which steps count
@@ -264,7 +264,7 @@ PASSWORD_RESET_TIMEOUT = 3600
 _cookie = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME = f"{_cookie}latchkey_session"
 SESSION_COOKIE_SECURE = HTTPS
-SESSION_ENGINE = "portal.sessions"  # says how long sessions last, in use and idle
+SESSION_ENGINE = "portal.accounts.sessions"  # says how long sessions last, in use and idle
 SESSION_COOKIE_AGE = 7 * 24 * 3600
 CSRF_COOKIE_NAME = f"{_cookie}latchkey_csrf"
 CSRF_COOKIE_SECURE = HTTPS
@@ -321,11 +321,11 @@ USE_TZ = True
 if production is not None:
     vars().update(email_from_url(production.email_url, public_url=PUBLIC_URL))
 else:
-    EMAIL_BACKEND = "portal.mail.BoxBackend"
+    EMAIL_BACKEND = "portal.mails.backends.BoxBackend"
 MAIL_BACKEND = vars()["EMAIL_BACKEND"]
 IS_SMTP = MAIL_BACKEND.startswith("django.core.mail.backends.smtp.")
 # Both hand mails to MAIL_BACKEND outside the request; a mail server may put them off, a terminal does not.
-EMAIL_BACKEND = "portal.mail_queue.QueueBackend" if IS_SMTP else "portal.mail.BackgroundBackend"
+EMAIL_BACKEND = "portal.mails.queue.QueueBackend" if IS_SMTP else "portal.mails.backends.BackgroundBackend"
 EMAIL_TIMEOUT = 10
 
 # --- Celery ------------------------------------------------------------------------------------------------------

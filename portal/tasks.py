@@ -3,7 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from portal import audit_seals, mail_queue
+from portal import audit_seals
+from portal.mails import queue
 
 
 @shared_task
@@ -15,10 +16,10 @@ def log_audit_heads() -> int:
 @shared_task
 def send_mail(mail_id: int) -> int:
     """Send a mail that was just queued."""
-    return mail_queue.send_mail(mail_id, now=timezone.now())
+    return queue.send_mail(mail_id, now=timezone.now())
 
 
 @shared_task
 def send_due_mails() -> int:
     """Send the mails whose time has come."""
-    return mail_queue.send_due(now=timezone.now())
+    return queue.send_due(now=timezone.now())

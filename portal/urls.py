@@ -4,7 +4,9 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import mail_previews, styleguide, views
+from portal import views
+from portal.mails import previews
+from portal.ui import styleguide
 
 urlpatterns = [
     path("", views.landing, name="landing"),
@@ -12,7 +14,7 @@ urlpatterns = [
     path(".well-known/change-password", views.change_password, name="change_password"),
     path("theme/", views.choose_theme, name="theme"),
     path("organization/", views.switch_organization, name="organization_switch"),
-    path("accounts/", include("portal.account_urls")),
+    path("accounts/", include("portal.accounts.urls")),
     path("admin/", admin.site.urls),
     path("", include("keys.urls")),
     path("", include("keys.team_urls")),
@@ -21,8 +23,8 @@ urlpatterns = [
 if settings.DEBUG:
     urlpatterns += [
         path("styleguide/", styleguide.styleguide, name="styleguide"),
-        path("_mails/", mail_previews.mails, name="mails"),
-        path("_mails/<path:name>/", mail_previews.styled_mail, name="mail_preview"),
+        path("_mails/", previews.mails, name="mails"),
+        path("_mails/<path:name>/", previews.styled_mail, name="mail_preview"),
     ]
 
 handler400 = "portal.views.bad_request"

@@ -16,7 +16,7 @@ from portal.context import THEME_COOKIE
 from portal.forms import OrganizationForm, ThemeForm
 from portal.middleware import SESSION_ORGANIZATION
 from portal.models import Organization
-from portal.outages import is_outage, is_read_only
+from portal.operations.outages import is_outage, is_read_only
 
 THEME_COOKIE_AGE_S = 365 * 24 * 3600
 _OURS = "We could not do this. Nothing changed. Try again in a moment; if it fails again, tell us the reference."

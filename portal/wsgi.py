@@ -7,8 +7,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from portal import not_before
-from portal.served import require_served
+from portal.edge import not_before
+from portal.operations.served import require_served
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 application = not_before.wsgi(get_wsgi_application())

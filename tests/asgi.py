@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from portal.bodies import AsgiApp, Message
+from portal.edge.request_body import AsgiApp, Message
 
 
 @dataclass

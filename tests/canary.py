@@ -100,8 +100,8 @@ def _all_tables() -> str:
 
 
 def _sessions() -> Any:
+    from portal.accounts.sessions import SessionStore
     from portal.models import Session  # models load after the settings
-    from portal.sessions import SessionStore
 
     return [SessionStore().decode(session.session_data) for session in Session.objects.all()]
 

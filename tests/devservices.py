@@ -24,7 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from portal import processes
+from portal.operations import processes
 
 START_WITHIN_S = 30
 POLL_S = 0.02

@@ -12,8 +12,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from portal.embedded import ensure_secrets
 from portal.env import PRODUCTION_SETTINGS
+from portal.operations.embedded import ensure_secrets
 from tests.devservices import start_postgres, start_valkey
 
 WITHOUT_SERVERS = os.environ.get("LATCHKEY_TEST_DB") == "none"

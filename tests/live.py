@@ -19,8 +19,8 @@ import httpx
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from portal import processes
 from portal.env import BASE_DIR
+from portal.operations import processes
 from tests import environment
 from tests.devservices import free_port
 

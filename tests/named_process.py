@@ -3,7 +3,7 @@
 import os
 
 from portal.asgi import application as front_door
-from portal.bodies import Receive, Scope, Send
+from portal.edge.request_body import Receive, Scope, Send
 
 NAME = (b"x-process", str(os.getpid()).encode())
 

@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from portal import processes
 from portal.env import BASE_DIR
+from portal.operations import processes
 
 if TYPE_CHECKING:
     from tests.live import Live

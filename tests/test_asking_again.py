@@ -208,12 +208,13 @@ WIDENING = {
 WIDENING_BY_FORM = {"edit_key", "edit_client", "change_role", "change_policies"}
 # Services that narrow, move or name, and those that a person does to an account of their own.
 OTHERS = {
-    "accept_invitation", "close_account", "close_organization", "create_api", "create_organization",
+    "accept_invitation", "choose_mails", "close_account", "close_organization", "create_api", "create_organization",
     "create_service_account", "deactivate_user", "decline_invitation", "disable_api", "disable_api_secret",
     "disable_client", "disable_key", "drop_signing_keys", "edit_api", "end_api_secret", "end_client_secret",
-    "end_key_secret", "record_password_reset_sent", "remove_member", "remove_service_account", "rename_organization",
-    "require_change", "revoke_all_tokens", "revoke_api_secret", "revoke_client", "revoke_invitation", "revoke_key",
-    "revoke_token", "roll_api_secret", "roll_client", "roll_key", "rotate_signing_keys", "suspend_organization",
+    "end_key_secret", "end_other_sessions", "record_password_reset_sent", "remove_member", "remove_service_account",
+    "rename_organization", "require_change", "revoke_all_tokens", "revoke_api_secret", "revoke_client",
+    "revoke_invitation", "revoke_key", "revoke_token", "roll_api_secret", "roll_client", "roll_key",
+    "rotate_signing_keys", "suspend_organization",
 }  # fmt: skip
 # allauth's views: they ask by `reauthentication_required`, or come right after the passkey was made.
 SHOWS_CODES = {"ActivateTotpView", "AddPasskeyView", "GenerateCodesView", "SignUpPasskeyView"}
@@ -306,7 +307,7 @@ def test_no_other_view_shows_a_secret() -> None:
 
 def test_each_service_that_a_page_calls_is_known_to_widen_or_not() -> None:
     sources = _sources()
-    pages = {name for name in sources if ".views" in name or ".admin" in name}
+    pages = {name for name in sources if ".views" in name or ".admin" in name or ".staff" in name}
     used = {name for page in pages for name in _names(sources[page].tree)} & _services()
     assert used - WIDENING - WIDENING_BY_FORM - OTHERS == set()
     assert OTHERS - used == set()

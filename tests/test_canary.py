@@ -10,8 +10,8 @@ from django.core.mail import send_mail
 from pytest_django.fixtures import Settings
 
 from keys.services.keys import IssuedKey
+from portal.accounts.sessions import SessionStore
 from portal.models import Organization
-from portal.sessions import SessionStore
 from tests.canary import Canary
 from tests.environment import ON_SQLITE
 

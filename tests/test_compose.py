@@ -16,7 +16,7 @@ import yaml
 from django.conf import settings
 
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS, Production
-from portal.processes import GRANIAN
+from portal.operations.processes import GRANIAN
 from tests import environment, image
 
 CONNECTIONS_A_WORKER = 35  # as the README counts them

@@ -18,8 +18,8 @@ import yaml
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from portal import processes
 from portal.env import BASE_DIR
+from portal.operations import processes
 from tests import environment, live
 from tests.devservices import START_WITHIN_S, free_port, start_valkey, valkey_server
 

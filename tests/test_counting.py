@@ -16,8 +16,8 @@ import redis
 
 from keys.validation.usage import FLUSH_EVERY_S
 from keys.validation.usage_queue import AT_WORK, QUEUE
-from portal import processes
 from portal.env import BASE_DIR
+from portal.operations import processes
 from tests import environment, live
 from tests.canary import Canary
 from tests.devservices import Service, start_valkey

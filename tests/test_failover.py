@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from keys.validation.usage_queue import AT_WORK
-from portal import processes
 from portal.env import BASE_DIR
+from portal.operations import processes
 from tests import environment, live
 from tests.devservices import start_valkey
 

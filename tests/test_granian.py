@@ -20,8 +20,8 @@ import psycopg
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from portal import processes
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
+from portal.operations import processes
 from tests import devservices, floods, strangers
 from tests.canary import Canary
 from tests.devservices import Service, free_port, start_postgres, start_valkey

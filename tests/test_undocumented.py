@@ -39,9 +39,9 @@ UNDOCUMENTED = {
 }
 # Private methods of a library's class that one of ours stands in for.
 OVERRIDDEN = {
-    "portal.accounts.AccountAdapter._delete_login_attempts_cached_email": "a reset begins the counts anew",
-    "portal.accounts.AccountAdapter._rollback_login_failed_rl_usage": "a right password uses up no try",
-    "portal.sessions.SessionStore._get_session_from_db": "finds the row by the digest of the cookie",
+    "portal.accounts.adapters.AccountAdapter._delete_login_attempts_cached_email": "a reset begins the counts anew",
+    "portal.accounts.adapters.AccountAdapter._rollback_login_failed_rl_usage": "a right password uses up no try",
+    "portal.accounts.sessions.SessionStore._get_session_from_db": "finds the row by the digest of the cookie",
 }
 
 

@@ -9,7 +9,7 @@ from django import forms
 from keys import limits
 from keys.forms.fields import DATE, MomentField
 from keys.models import RevokeReason
-from portal.typed_names import TypedNameForm
+from portal.ui.typed_names import TypedNameForm
 
 DAY_S = 24 * 3600
 OVERLAPS = {

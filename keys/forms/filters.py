@@ -4,11 +4,11 @@ from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
 
-from keys import activity
 from keys.forms.fields import choose
 from keys.listing import Listing, Row, Sort, Wanted, searchable
 from keys.models import Api, Environment
 from keys.states import Status
+from portal import activity
 from portal.models import AuditEvent, ServiceAccount, User
 from portal.names import normal_name
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from keys.forms.fields import choose, valid
 from keys.services.departures import Heir
 from keys.services.policies import widest_prefixes
-from portal.accounts import check_address
+from portal.accounts.adapters import check_address
 from portal.models import ServiceAccount
 from portal.names import MAX_NAME_CHARS, clean_name, normal_name
 from portal.permissions import Role, may_grant

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from keys.models import ApiKey, Credential, RevokeReason
 from keys.services.common import key_names, revoke_locked
-from portal import letters
 from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
+from portal.mails import messages
 from portal.models import Membership, Organization, ServiceAccount, User
 from portal.outbox import Change, Propagation, change
 from portal.permissions import Action, Role, can
@@ -92,7 +92,7 @@ def remove_member(membership: Membership, *, heir: Heir | None, by: Actor) -> De
         take_out(membership, by=by)
         _hand_over(left, membership.organization, heir, by, pending)
     if by.user != membership.user:
-        letters.send(letters.member_removed(membership.organization), [membership.user.email])
+        messages.send(messages.member_removed(membership.organization), [membership.user.email])
     return Departure(_counts(left), pending.spread)
 
 

@@ -16,9 +16,9 @@ from keys.validation.question import InvalidFields, Question, read_carefully, re
 from keys.validation.shapes import Call, Code
 from keys.validation.strict_json import NotAnObject
 from keys.validation.usage import USAGE
-from portal.bounds import Bounds, Sender
-from portal.exchange import Answer, Exchange, endpoint, unavailable
-from portal.problems import JSON, Problem, ProblemType
+from portal.edge.bounds import Bounds, Sender
+from portal.edge.endpoint import Answer, Exchange, endpoint, unavailable
+from portal.edge.problems import JSON, Problem, ProblemType
 
 ENGINE = Engine(snapshots(), allowances(), USAGE, MOVER)
 

@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from keys.limits import MAX_SCOPE_CHARS, is_scope
 from keys.validation.shapes import Call
 from keys.validation.strict_json import parse_object
-from portal.proxies import canonical_address
+from portal.edge.proxies import canonical_address
 
 MAX_SCOPES = 100
 MAX_COST = 1_000_000

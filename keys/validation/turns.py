@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from typing import Generic, NamedTuple, TypeVar
 
-from portal.proxies import network_of
+from portal.edge.proxies import network_of
 
 Job = TypeVar("Job")
 Counted = TypeVar("Counted")

@@ -23,7 +23,7 @@ from keys.validation.batches import Batch, Count, Use
 from keys.validation.shapes import Code
 from keys.validation.threads import have_own_connection
 from keys.validation.usage_queue import hand_on
-from portal.outages import is_outage
+from portal.operations.outages import is_outage
 from portal.redaction import redact
 
 FLUSH_EVERY_S = 1.0

@@ -18,8 +18,8 @@ from redis.retry import Retry
 from keys.validation.batches import Batch, decode, encode
 from keys.validation.folding import fold
 from keys.validation.redis_link import PREFIX, script
-from portal.lifespan import repeat
-from portal.outages import is_outage
+from portal.edge.lifespan import repeat
+from portal.operations.outages import is_outage
 
 QUEUE = f"{PREFIX}usage"
 AT_WORK = f"{PREFIX}usage:worker"

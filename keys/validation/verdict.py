@@ -20,7 +20,7 @@ from keys.validation.shapes import (
     Snapshot,
     Verdict,
 )
-from portal.proxies import Network, parse_address, parse_network
+from portal.edge.proxies import Network, parse_address, parse_network
 
 NOT_FOUND = Verdict(Code.NOT_FOUND)
 MALFORMED = Verdict(Code.MALFORMED)

@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from keys import activity
-from keys.activity_export import as_csv, as_json
 from keys.exports import begin_export
 from keys.forms.filters import ActivityFilterForm
+from portal import activity
+from portal.activity_export import as_csv, as_json
 from portal.http import MemberRequest, error_page, fragment_or_page, member_required
 from portal.models import AuditEvent
 from portal.permissions import Action

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from keys import activity, widening
+from keys import widening
 from keys.forms.fields import refuse
 from keys.forms.key_settings import EditKeyForm
 from keys.models import Api, ApiKey
@@ -20,10 +20,10 @@ from keys.presenters import spread_words
 from keys.services.errors import Conflict, Refused
 from keys.services.keys import EDITABLE, edit_key
 from keys.views.access import get_view, go_to, to_change
-from portal import reauthentication
+from portal import activity, reauthentication
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
-from portal.times import exact_words
+from portal.ui.times import exact_words
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from keys import activity, usage
+from keys import usage
 from keys.forms.actions import ExtensionForm
 from keys.limits import rate_words
 from keys.presenters import CredentialView, KeyView, quota_view, secret_rows
 from keys.snippets import with_variable
 from keys.views.access import get_view
 from keys.views.welcome import STOP_POLLING, first_use_of
-from portal.charts import Bar
+from portal import activity
+from portal.accounts.sessions import SessionStore
 from portal.http import MemberRequest, fragment_or_page, member_required
 from portal.metadata import spell_metadata
 from portal.permissions import Action
-from portal.sessions import SessionStore
+from portal.ui.charts import Bar
 
 CHART_DAYS = 30
 CALLERS_SHOWN = 5

@@ -18,7 +18,7 @@ from keys.services.secrets import end_key_secret, extend_overlap
 from keys.views.access import back, get_key, refusals_told
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
-from portal.times import exact_words
+from portal.ui.times import exact_words
 
 
 @require_POST

@@ -9,16 +9,17 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from keys import activity, usage
+from keys import usage
 from keys.key_list import KEYS, visible_keys
 from keys.models import ApiKey
 from keys.presenters import KeyView
 from keys.states import Status
 from keys.views.access import as_view, may_make
 from keys.views.welcome import show_steps
-from portal.charts import Bar
+from portal import activity
 from portal.http import MemberRequest, member_required
 from portal.permissions import Action
+from portal.ui.charts import Bar
 
 CHART_DAYS = 7
 EVENTS_SHOWN = 8

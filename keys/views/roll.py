@@ -19,7 +19,7 @@ from keys.views.access import get_view, to_change
 from keys.views.issuance import show_already_done, show_secret
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
-from portal.times import exact_words
+from portal.ui.times import exact_words
 
 
 @sensitive_variables()

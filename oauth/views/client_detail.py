@@ -7,7 +7,6 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from keys import activity
 from keys.forms.actions import ExtensionForm
 from keys.presenters import secret_rows
 from keys.views.key_detail import CHART_DAYS, SECRETS_SHOWN, Tab, show_activity, show_overlap_use, tabs_of
@@ -17,10 +16,11 @@ from oauth.presenters import ClientView
 from oauth.services.tokens import MAX_REVOKED_TOKENS
 from oauth.snippets import with_variable
 from oauth.views.access import get_view
-from portal.charts import Bar
+from portal import activity
 from portal.http import MemberRequest, member_required
 from portal.metadata import spell_metadata
 from portal.permissions import Action
+from portal.ui.charts import Bar
 
 TABS = {"clients:detail": "Overview", "clients:activity": "Activity", "clients:settings": "Settings"}
 

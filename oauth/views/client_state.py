@@ -15,7 +15,7 @@ from oauth.services.secrets import end_client_secret, extend_client_overlap
 from oauth.views.access import back, get_client
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
-from portal.times import exact_words
+from portal.ui.times import exact_words
 
 
 @require_POST

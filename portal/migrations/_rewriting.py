@@ -9,7 +9,7 @@ from django.db.migrations.state import StateApps
 from django.db.models import Model, Q, QuerySet
 
 from portal.names import normal_name
-from portal.proxies import parse_network
+from portal.edge.proxies import parse_network
 
 BATCH = 100  # a validation that counts a quota waits for the row of its key, for as long as a batch takes
 UNNAMED = "Unnamed"  # what had a name of nothing but unseen characters; tables ask for a name

@@ -12,9 +12,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from portal import addresses, letters
+from portal import addresses
 from portal.audit import SYSTEM, Actor, record, record_of_person, require
 from portal.audit_actions import AuditAction
+from portal.mails import messages
 from portal.models import AuditEvent, Invitation, MailKind, Membership, Organization, User
 from portal.permissions import Action, Role, may_grant
 from portal.refusals import Refused
@@ -94,8 +95,8 @@ def accept_invitation(invitation: Invitation, *, user: User, by: Actor) -> Membe
         membership = Membership.objects.create(organization=organization, user=user, role=invitation.role)
         record_of_person(AuditAction.MEMBER_JOINED, user, by, within=organization, after={"role": invitation.role})
     if invitation.invited_by is not None:
-        letter = letters.invitation_accepted(organization, user, Role(invitation.role))
-        letters.send(letter, [invitation.invited_by.email], kind=MailKind.TEAM)
+        letter = messages.invitation_accepted(organization, user, Role(invitation.role))
+        messages.send(letter, [invitation.invited_by.email], kind=MailKind.TEAM)
     return membership
 
 
@@ -125,7 +126,7 @@ def remind_invited(*, now: datetime, limit: int) -> int:
             _record(AuditAction.INVITATION_REMINDED, invitation, SYSTEM)
         Invitation.objects.filter(pk__in=[each.pk for each in invitations]).update(reminded_at=now)
         for invitation in reminded:
-            letters.send(letters.reminder(invitation), [invitation.email])
+            messages.send(messages.reminder(invitation), [invitation.email])
     return len(invitations)
 
 
@@ -218,7 +219,7 @@ def _write(organization: Organization, email: str, role: Role, by: Actor, now: d
 def _mailed(made: Sequence[tuple[Invitation, str]]) -> list[Invitation]:
     """Queue the mails, in the transaction that makes the links: no link is made that nobody gets."""
     for invitation, token in made:
-        letters.send(letters.invitation(invitation, token), [invitation.email])
+        messages.send(messages.invitation(invitation, token), [invitation.email])
     return [invitation for invitation, _ in made]
 
 

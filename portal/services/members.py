@@ -2,9 +2,9 @@
 
 from django.db import transaction
 
-from portal import letters
 from portal.audit import Actor, ActorKind, NotAllowed, record_of_person, require, role_of
 from portal.audit_actions import AuditAction
+from portal.mails import messages
 from portal.models import Membership, Organization
 from portal.permissions import Action, Role, may_grant
 from portal.refusals import Refused
@@ -38,7 +38,7 @@ def change_role(membership: Membership, role: Role, *, by: Actor) -> Membership:
             before={"role": before},
             after={"role": role},
         )
-    letters.send(letters.role_changed(membership.organization, role), [membership.user.email])
+    messages.send(messages.role_changed(membership.organization, role), [membership.user.email])
     return membership
 
 

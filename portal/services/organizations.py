@@ -8,9 +8,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from portal import letters
 from portal.audit import Actor, record_of, require, require_operator
 from portal.audit_actions import AuditAction
+from portal.mails import messages
 from portal.metadata import clean_external_id, clean_metadata
 from portal.models import Membership, Organization, User
 from portal.names import MAX_NAME_CHARS, clean_name, normal_name
@@ -134,7 +134,7 @@ def close_organization(organization: Organization, *, by: Actor, reason: str = "
             record_of(AuditAction.ORGANIZATION_CLOSED, organization, by, now, after=after)
             told = list(organization.members.filter(is_active=True).values_list("email", flat=True))
         pending.touch(organization_name(organization))
-    letters.send(letters.organization_closed(organization), told)
+    messages.send(messages.organization_closed(organization), told)
     return ChangedOrganization(organization, pending.spread)
 
 

@@ -4,9 +4,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from portal import letters
 from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
+from portal.mails import messages
 from portal.models import MailKind, Organization, User
 from portal.permissions import ROLES_FOR, Action
 from portal.policies import LIVE_KEY_MAKERS, MAX_LIFETIME_DAYS, Policies
@@ -39,7 +39,7 @@ def change_policies(organization: Organization, wanted: Policies, *, by: Actor) 
             after={name: after[name] for name in changed},
         )
         told = list(who_can_change_it(organization).exclude(email=by.label).values_list("email", flat=True))
-    letters.send(letters.policies_changed(organization, by.label), told, kind=MailKind.POLICIES)
+    messages.send(messages.policies_changed(organization, by.label), told, kind=MailKind.POLICIES)
     return organization
 
 

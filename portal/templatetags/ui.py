@@ -8,8 +8,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.markup import attributes, optional_icon, svg_icon, tone_class
-from portal.times import day_words, exact_words, relative_words
+from portal.ui.markup import attributes, optional_icon, svg_icon, tone_class
+from portal.ui.times import day_words, exact_words, relative_words
 
 register = template.Library()
 

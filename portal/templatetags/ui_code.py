@@ -8,8 +8,8 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.highlighting import Snippet, highlight
-from portal.markup import attributes, svg_icon
+from portal.ui.highlighting import Snippet, highlight
+from portal.ui.markup import attributes, svg_icon
 
 register = template.Library()
 

@@ -7,9 +7,9 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from portal import charts
-from portal.markup import svg_icon, tone_class
 from portal.templatetags.ui import badge, when
+from portal.ui import charts
+from portal.ui.markup import svg_icon, tone_class
 
 register = template.Library()
 

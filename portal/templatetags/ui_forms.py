@@ -7,7 +7,7 @@ from django.forms import BoundField
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from portal.markup import attributes, svg_icon
+from portal.ui.markup import attributes, svg_icon
 
 register = template.Library()
 

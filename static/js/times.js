@@ -1,4 +1,4 @@
-// <time data-relative datetime>: keeps "2 min ago" true while the page stays open. portal/times.py says the same words.
+// <time data-relative datetime>: keeps "2 min ago" true while the page stays open. portal/ui/times.py says the same words.
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
 function words(at, now) {

@@ -25,8 +25,8 @@ from tests import environment
 
 environment.prepare()
 
-from portal import processes  # noqa: E402  # after the environment
 from portal.env import BASE_DIR  # noqa: E402
+from portal.operations import processes  # noqa: E402  # after the environment
 from tests import live  # noqa: E402
 from tests.bench import load  # noqa: E402
 from tests.bench.measure import SERVER_CORE, Figures, Target, cpu_seconds, measure, pin, report, say  # noqa: E402

@@ -2,7 +2,7 @@
 
 import os
 
-from portal.bodies import Receive, Scope, Send
+from portal.edge.request_body import Receive, Scope, Send
 
 ANSWER = b"x" * int(os.environ.get("BARE_BYTES", "400"))
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(ANSWER)).encode())]

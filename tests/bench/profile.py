@@ -33,7 +33,7 @@ def main() -> None:
 async def _validate(question: Mapping[str, str], profile: cProfile.Profile) -> None:
     from keys.validation.cache import hold_lease
     from keys.validation.http import validate
-    from portal.bodies import Message, Scope
+    from portal.edge.request_body import Message, Scope
 
     body = question["body"].encode()
     sent: list[Message] = []

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from portal import processes
 from portal.env import BASE_DIR
+from portal.operations import processes
 
 
 class Writer:

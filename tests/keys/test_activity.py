@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from keys import activity
-from keys.activity import Wanted
 from keys.models import ApiKey
 from keys.services.keys import disable_key
+from portal import activity
+from portal.activity import Wanted
 from portal.audit import Actor
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization, User

@@ -16,7 +16,7 @@ from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revo
 from keys.services.secrets import end_key_secret, roll_key
 from portal.audit import COMMAND, Actor
 from portal.models import AuditEvent, Membership, Organization, Session, User
-from portal.sweep_runs import last_sweep
+from portal.operations.sweep_runs import last_sweep
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 pytestmark = pytest.mark.both_databases

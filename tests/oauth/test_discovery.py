@@ -15,7 +15,7 @@ from oauth import discovery
 from oauth.discovery import jwks, metadata
 from oauth.jwk import ALGORITHMS
 from oauth.rotation import JWKS_MAX_AGE_S, KEPT_AFTER, PUBLISHED_AHEAD
-from portal.bodies import AsgiApp
+from portal.edge.request_body import AsgiApp
 from tests.asgi import Reply, ask
 from tests.oauth.memory import Memory, signing_key
 

@@ -18,8 +18,8 @@ from oauth.services.clients import disable_client
 from oauth.services.common import IssuedClient
 from oauth.services.secrets import roll_client
 from oauth.services.tokens import revoke_all_tokens
+from portal.accounts.passwords import BoundedArgon2Hasher
 from portal.audit import COMMAND, Actor
-from portal.passwords import BoundedArgon2Hasher
 from portal.services.organizations import suspend_organization
 from tests.keys.views.page import the
 from tests.oauth.memory import ADDRESS, basic, post

@@ -29,7 +29,7 @@ from oauth.jwk import KeyPair
 from oauth.presented import ASSERTION_TYPE, PresentedAssertion
 from oauth.replays import USED, OwnReplays, SharedReplays
 from oauth.signature_checks import EACH
-from portal import lifespan
+from portal.edge import lifespan
 from tests.asgi import Reply
 from tests.environment import ON_SQLITE
 from tests.oauth.memory import ADDRESS, Memory, post, refused

@@ -23,8 +23,8 @@ from oauth.replays import OwnReplays
 from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
 from portal.audit import COMMAND
-from portal.highlighting import highlight
 from portal.models import Organization
+from portal.ui.highlighting import highlight
 from tests.oauth.memory import post
 
 HOSTILE_KID = """k"}); import os; os.system('x'); ({"é😀\\"""

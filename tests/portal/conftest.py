@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.core.cache import cache
 
+from portal.accounts.passwords import BoundedArgon2Hasher
 from portal.models import User
-from portal.passwords import BoundedArgon2Hasher
 from tests.portal.visitors import person
 
 

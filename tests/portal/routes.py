@@ -6,10 +6,10 @@ from django.urls import include, path
 from django.views.decorators.http import require_POST
 
 from portal import urls
+from portal.accounts.passwords import PasswordsBusy
 from portal.audit import NotAllowed
 from portal.http import HttpRequest as OurRequest
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
-from portal.passwords import PasswordsBusy
 from portal.permissions import Action, Role
 
 

@@ -6,7 +6,7 @@ from django.core.cache import cache
 from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
-from keys.activity import TELLINGS
+from portal.activity import TELLINGS
 from portal.audit_actions import AuditAction
 from portal.models import User
 from tests.portal.visitors import CODE, LOGIN, OTHER_PASSWORD, RESET, link_in, path_of, sign_in, sign_up

@@ -15,7 +15,7 @@ from portal.audit import COMMAND, Actor, record
 from portal.audit_actions import AuditAction
 from portal.audit_seals import seal_waiting_events
 from portal.models import AuditEvent, AuditSeal, Organization
-from portal.retention import prune_audit
+from portal.operations.retention import prune_audit
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from portal import lifespan
-from portal.bodies import Message
+from portal.edge import lifespan
+from portal.edge.request_body import Message
 from tests.asgi import ask
 from tests.environment import ON_SQLITE
 

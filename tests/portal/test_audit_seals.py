@@ -13,12 +13,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
 
-from portal import audit_seals, lifespan
+from portal import audit_seals
 from portal.audit import COMMAND, record
 from portal.audit_actions import AuditAction
 from portal.audit_seals import BEFORE_THE_FIRST, digest_of, log_heads, seal_waiting_events
+from portal.edge import lifespan
 from portal.models import AuditEvent, AuditSeal, Organization, UnsealedEvent
-from portal.retention import prune_audit
+from portal.operations.retention import prune_audit
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 DAY = timedelta(days=1)

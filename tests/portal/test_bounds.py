@@ -10,17 +10,17 @@ from django.utils.module_loading import import_string
 from pytest_django import Settings
 
 from keys.secret import Kind, generate
-from portal import exchange
-from portal.bodies import FREE_PIECES, UNCOUNTED_BYTES, Message
-from portal.bounds import MAX_FORM_BYTES, Bounds, PlainHttp, Sender
-from portal.byte_budget import BUDGET, SHARE_BYTES
-from portal.exchange import AT_WORK, MAX_AT_WORK, Answer, Endpoint, Exchange, endpoint
+from portal.edge import endpoint as endpoint_module
+from portal.edge.bounds import MAX_FORM_BYTES, Bounds, PlainHttp, Sender
+from portal.edge.byte_budget import BUDGET, SHARE_BYTES
+from portal.edge.endpoint import AT_WORK, MAX_AT_WORK, Answer, Endpoint, Exchange, endpoint
+from portal.edge.request_body import FREE_PIECES, UNCOUNTED_BYTES, Message
 from tests.asgi import Reply, ask, send
 
 PATHS = django_settings.HOT_PATHS | django_settings.HOT_PREFIXES
 ENDPOINTS: dict[str, Endpoint] = {path: import_string(name) for path, name in PATHS.items()}
 ENDPOINTS |= {f"/{name}": import_string(f"portal.{module}.{name}") for module, name in [
-    ("health", "healthz"), ("health", "readyz"), ("metrics", "metrics"),
+    ("operations.health", "healthz"), ("operations.health", "readyz"), ("operations.metrics", "metrics"),
 ]}  # fmt: skip
 FORM = ("content-type", "application/x-www-form-urlencoded")
 BEARER = ("authorization", f"Bearer {generate('lk', Kind.API).text}")
@@ -119,7 +119,7 @@ def test_a_process_that_has_its_hands_full_asks_to_come_back(monkeypatch: pytest
 
 
 def test_bodies_that_do_not_come_are_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "MAX_AT_WORK", 2)
+    monkeypatch.setattr(endpoint_module, "MAX_AT_WORK", 2)
 
     async def echo(asked: Exchange) -> Answer:
         return Answer(await asked.body())
@@ -210,7 +210,7 @@ def test_an_answer_that_tells_a_caller_to_wait_is_held_and_counts_as_no_work(mon
     async def refuse(_exchange: Exchange) -> Answer:
         return Answer(b"", status=429)
 
-    monkeypatch.setattr("portal.exchange.asyncio.sleep", sleep)
+    monkeypatch.setattr("portal.edge.endpoint.asyncio.sleep", sleep)
     app = endpoint(refuse, Bounds(Sender.ANYBODY, 0, "nothing", 1))
     assert ask(app, "GET").status == 429
-    assert held == [(exchange.TOLD_TO_WAIT_S, 0)]
+    assert held == [(endpoint_module.TOLD_TO_WAIT_S, 0)]

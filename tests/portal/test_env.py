@@ -297,7 +297,9 @@ def test_importing_the_settings_makes_no_secret(tmp_path: Path) -> None:
 
 
 def test_embedded_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
-    code = "from portal.embedded import ensure_secrets, secrets_path; ensure_secrets(); print(secrets_path())"
+    code = (
+        "from portal.operations.embedded import ensure_secrets, secrets_path; ensure_secrets(); print(secrets_path())"
+    )
     first = start({"VAR_DIR": str(tmp_path / "var")}, code)
     path = Path(first.stdout.strip())
     made = path.read_text()

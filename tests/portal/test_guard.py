@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from portal import not_before
-from portal.bodies import FREE_PIECES, Message, Receive, Scope, Send
-from portal.guard import guard
+from portal.edge import not_before
+from portal.edge.guard import guard
+from portal.edge.request_body import FREE_PIECES, Message, Receive, Scope, Send
 from tests.asgi import Reply, ask
 
 MAX_BYTES = 100
@@ -113,7 +113,7 @@ def test_the_largest_body_is_read(page: Page) -> None:
 
 
 def test_a_stalled_upload_is_given_up(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portal.bodies.READ_WITHIN_S", 0.01)
+    monkeypatch.setattr("portal.edge.request_body.READ_WITHIN_S", 0.01)
     assert ask_guarded(page, body=[]).status == 408
     assert page.scope == {}
 
@@ -159,8 +159,8 @@ def test_an_answer_waits_for_its_instant_on_no_thread_and_the_header_stays_here(
         await send({"type": "http.response.start", "status": 302, "headers": [named, (b"location", b"/")]})
         await send({"type": "http.response.body", "body": b""})
 
-    monkeypatch.setattr("portal.not_before.asyncio.sleep", sleep)
-    monkeypatch.setattr("portal.not_before.time.monotonic", lambda: 1000.1)
+    monkeypatch.setattr("portal.edge.not_before.asyncio.sleep", sleep)
+    monkeypatch.setattr("portal.edge.not_before.time.monotonic", lambda: 1000.1)
     headers = asyncio.run(not_before.reached([(b"x-latchkey-not-before", not_before.instant(1000.0).encode())]))
     assert headers == []
     assert waited == [pytest.approx(not_before.AFTER_S - 0.1)]

@@ -14,10 +14,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from pydantic import SecretStr
 from pytest_django import Settings
 
-from portal import health
-from portal.health import Checks, Unhealthy, healthz, readyz
-from portal.metrics import metrics
-from portal.sweep_runs import note_sweep
+from portal.operations import health
+from portal.operations.health import Checks, Unhealthy, healthz, readyz
+from portal.operations.metrics import metrics
+from portal.operations.sweep_runs import note_sweep
 from tests import environment
 from tests.asgi import Reply, ask
 from tests.devservices import start_valkey
@@ -76,7 +76,7 @@ def test_a_missing_migration_is_not_ready() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_clocks_that_disagree_are_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     real = time.time
-    monkeypatch.setattr("portal.health.time.time", lambda: real() + 60)
+    monkeypatch.setattr("portal.operations.health.time.time", lambda: real() + 60)
     reply = ask(readyz)
     assert (reply.status, lines(reply)["clock"]) == (503, False)
 

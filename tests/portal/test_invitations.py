@@ -23,7 +23,7 @@ from portal.services.invitations import (
     resend_invitation,
     revoke_invitation,
 )
-from portal.times import exact_words
+from portal.ui.times import exact_words
 
 pytestmark = pytest.mark.django_db
 

@@ -7,8 +7,8 @@ from django.core import mail
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from portal import not_before
 from portal.audit import COMMAND
+from portal.edge import not_before
 from portal.models import User
 from portal.services import people
 from tests.portal.visitors import (
@@ -117,7 +117,7 @@ def test_who_signs_in_and_who_only_looks_waits_for_nothing(client: Client, eve: 
 
 @pytest.mark.parametrize("path", [SIGNUP, RESET])
 def test_a_mail_server_that_fails_changes_no_answer(path: str, eve: User, settings: Settings) -> None:
-    settings.EMAIL_BACKEND, settings.MAIL_BACKEND = "portal.mail.BackgroundBackend", "tests.absent.Backend"
+    settings.EMAIL_BACKEND, settings.MAIL_BACKEND = "portal.mails.backends.BackgroundBackend", "tests.absent.Backend"
     answers = []
     for email in ("eve@example.com", "new@example.com"):
         response = Client().post(path, {"email": email, "password1": PASSWORD})

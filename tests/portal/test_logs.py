@@ -12,7 +12,7 @@ import structlog
 from django.test import Client
 
 from keys.secret import Kind, compose
-from portal import logs
+from portal.operations import logs
 from portal.redaction import MASK, redact
 
 RANDOM_PART = "Zk3vQ9sXb1LtY7cNdR5wHgUe0PjM8aFo"  # fixed, so that every worker collects the same tests

@@ -12,8 +12,8 @@ from django.core import mail as django_mail
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
-from portal import mail
-from portal.mail import BackgroundBackend, BoxBackend
+from portal.mails import backends
+from portal.mails.backends import BackgroundBackend, BoxBackend
 
 LETTER = EmailMessage("Your code", "The code is\n424242\n", None, ["ada@example.com"])
 
@@ -70,9 +70,9 @@ def test_a_mail_server_that_fails_changes_nothing_and_is_logged_without_contents
     with caplog.at_level(logging.DEBUG):
         assert BackgroundBackend().send_messages([LETTER]) == 1
         assert Broken.done.wait(10)
-        mail._pool(os.getpid()).submit(int).result(10)
-        mail._pool(os.getpid()).submit(int).result(10)
-    record = next(record for record in caplog.records if record.name == "portal.mail")
+        backends._pool(os.getpid()).submit(int).result(10)
+        backends._pool(os.getpid()).submit(int).result(10)
+    record = next(record for record in caplog.records if record.name == "portal.mails.backends")
     assert record.getMessage() == "mail.failed"
     assert record.__dict__["error"] == "OSError"
     assert "ada@example.com" not in caplog.text
@@ -80,7 +80,7 @@ def test_a_mail_server_that_fails_changes_nothing_and_is_logged_without_contents
 
 
 def test_mail_waits_only_up_to_a_bound(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(mail, "_waiting", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(backends, "_waiting", threading.BoundedSemaphore(1))
     monkeypatch.setattr(settings, "MAIL_BACKEND", f"{__name__}.Slow")
     assert BackgroundBackend().send_messages([LETTER]) == 1
     assert BackgroundBackend().send_messages([LETTER]) == 0

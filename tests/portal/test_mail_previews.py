@@ -9,13 +9,13 @@ from django.http import Http404
 from django.test import RequestFactory
 from selectolax.lexbor import LexborHTMLParser
 
-from portal import mail_previews
+from portal.mails import previews
 
 MAX_BYTES = 102 * 1024  # what Gmail shows without cutting
 
 
 def test_there_is_a_mail_for_each_event_of_an_account() -> None:
-    said = set(mail_previews.names())
+    said = set(previews.names())
     for event in (
         "account/email/email_confirmation", "account/email/account_already_exists", "account/email/unknown_account",
         "account/email/password_changed", "account/email/password_reset", "account/email/password_reset_key",
@@ -26,9 +26,9 @@ def test_there_is_a_mail_for_each_event_of_an_account() -> None:
         assert event in said
 
 
-@pytest.mark.parametrize("name", mail_previews.names())
+@pytest.mark.parametrize("name", previews.names())
 def test_a_mail_says_one_thing_in_text_and_in_html_with_one_button_that_leads_to_us(name: str) -> None:
-    subject, text, html = mail_previews.rendered(name)
+    subject, text, html = previews.rendered(name)
     page = LexborHTMLParser(html)
     assert subject.strip()
     assert "\n" not in subject
@@ -44,6 +44,6 @@ def test_a_mail_says_one_thing_in_text_and_in_html_with_one_button_that_leads_to
 
 def test_the_previews_show_each_mail_and_nothing_else(rf: RequestFactory) -> None:
     name = "account/email/password_changed"
-    assert b"Your password was changed" in mail_previews.mail(rf.get("/"), name).content
+    assert b"Your password was changed" in previews.mail(rf.get("/"), name).content
     with pytest.raises(Http404):
-        mail_previews.mail(rf.get("/"), "../settings")
+        previews.mail(rf.get("/"), "../settings")

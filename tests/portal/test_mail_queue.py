@@ -15,11 +15,13 @@ from pytest_django.fixtures import Settings
 from keys import notices
 from keys.models import ApiKey, Notice
 from keys.services.keys import IssuedKey
-from portal import celery, lifespan, mail_queue
+from portal import celery
 from portal.audit import Actor
+from portal.edge import lifespan
 from portal.encryption import encrypt
 from portal.env import VersionedKey
-from portal.mail_queue import LATE_AFTER, send_due
+from portal.mails import queue
+from portal.mails.queue import LATE_AFTER, send_due
 from portal.models import Organization, QueuedMail, User
 from portal.permissions import Role
 from portal.services.invitations import invite
@@ -35,7 +37,7 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 def server(settings: Settings) -> Iterator[MailServer]:
     """A mail server, and settings that lead to it as those of production do."""
     with mail_server() as running:
-        settings.EMAIL_BACKEND = "portal.mail_queue.QueueBackend"
+        settings.EMAIL_BACKEND = "portal.mails.queue.QueueBackend"
         settings.MAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", running.port
         yield running
@@ -197,15 +199,15 @@ def test_a_slow_server_holds_the_worker_for_half_a_minute_and_each_claim_counts_
         connection.run_on_commit.clear()
     now, clock, claims = timezone.now(), [0.0], list[datetime]()
 
-    def slowly(mail: QueuedMail) -> mail_queue.Attempt:
+    def slowly(mail: QueuedMail) -> queue.Attempt:
         claims.append(mail.due_at)
         clock[0] += 20
-        return mail_queue.Attempt.SENT
+        return queue.Attempt.SENT
 
-    monkeypatch.setattr(mail_queue, "_try", slowly)
-    monkeypatch.setattr("portal.mail_queue.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(queue, "_try", slowly)
+    monkeypatch.setattr("portal.mails.queue.time.monotonic", lambda: clock[0])
     assert send_due(now=now) == 2
-    assert claims == [now + mail_queue.SENT_WITHIN + timedelta(seconds=passed) for passed in (0, 20)]
+    assert claims == [now + queue.SENT_WITHIN + timedelta(seconds=passed) for passed in (0, 20)]
     assert server.taken == []
 
 
@@ -222,11 +224,11 @@ def test_two_senders_at_once_send_a_mail_once(server: MailServer, monkeypatch: p
         connection.run_on_commit.clear()
     mail = QueuedMail.objects.get()
     now = timezone.now()
-    assert mail_queue._claim(mail.pk, now) is not None
-    assert mail_queue._claim(mail.pk, now) is None
+    assert queue._claim(mail.pk, now) is not None
+    assert queue._claim(mail.pk, now) is None
     send_due(now=now)
     assert server.taken == []
-    send_due(now=now + mail_queue.SENT_WITHIN)  # who claimed it is dead
+    send_due(now=now + queue.SENT_WITHIN)  # who claimed it is dead
     assert server.recipients() == ["ada@example.com"]
 
 
@@ -234,7 +236,7 @@ def test_web_processes_send_what_waits_while_the_worker_is_dead(server: MailServ
     with transaction.atomic():
         send("ada@example.com")
         connection.run_on_commit.clear()
-    assert mail_queue.send_late_mails in lifespan._while_serving
+    assert queue.send_late_mails in lifespan._while_serving
     send_due(now=timezone.now(), late_by=LATE_AFTER)
     assert server.taken == []
     send_due(now=timezone.now() + LATE_AFTER, late_by=LATE_AFTER)

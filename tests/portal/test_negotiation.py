@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.negotiation import is_known, takes_gzip
+from portal.edge.negotiation import is_known, takes_gzip
 
 
 @pytest.mark.parametrize("etag", ['"abc"', 'W/"abc"'])

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from portal.byte_budget import SHARE_BYTES, TOTAL_BYTES, ByteBudget, OverBudget
-from portal.page_threads import MAX_WAITING, MAX_WAITING_SHARE, SHARE, THREADS, PagesBusy, PageThreads
+from portal.edge.byte_budget import SHARE_BYTES, TOTAL_BYTES, ByteBudget, OverBudget
+from portal.edge.page_threads import MAX_WAITING, MAX_WAITING_SHARE, SHARE, THREADS, PagesBusy, PageThreads
 
 GREEDY, OTHER = "203.0.113.7", "203.0.113.8"
 

@@ -12,7 +12,7 @@ from fido2.utils import websafe_encode
 from pytest_django.fixtures import Settings
 from selectolax.lexbor import LexborHTMLParser
 
-from portal.factor_forms import AddPasskeyForm, PasskeyAgainForm, PasskeySecondStepForm, PasskeySignInForm
+from portal.accounts.factor_forms import AddPasskeyForm, PasskeyAgainForm, PasskeySecondStepForm, PasskeySignInForm
 from portal.models import User
 from tests.portal.visitors import CODE, code_in, is_signed_in, sign_in
 

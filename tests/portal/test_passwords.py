@@ -11,9 +11,9 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
-from portal import passwords
+from portal.accounts import passwords
+from portal.accounts.passwords import BoundedArgon2Hasher, PasswordsBusy, PasswordTooLong
 from portal.models import User
-from portal.passwords import BoundedArgon2Hasher, PasswordsBusy, PasswordTooLong
 
 GOOD = "correct horse battery staple"
 TOO_LONG = "x" * 1025
@@ -159,5 +159,5 @@ def test_length_is_all_that_is_asked(password: str) -> None:
 
 
 def test_no_other_hasher_and_no_other_backend_is_configured() -> None:
-    assert settings.PASSWORD_HASHERS == ["portal.passwords.BoundedArgon2Hasher"]
+    assert settings.PASSWORD_HASHERS == ["portal.accounts.passwords.BoundedArgon2Hasher"]
     assert settings.AUTHENTICATION_BACKENDS == ["allauth.account.auth_backends.AuthenticationBackend"]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.proxies import client_address, forwarded_address, is_https
-from portal.request_ids import request_id
+from portal.edge.proxies import client_address, forwarded_address, is_https
+from portal.edge.request_ids import request_id
 
 TRUSTED = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
 

@@ -6,12 +6,12 @@ import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
-from portal import retention
 from portal.audit import COMMAND, record
 from portal.audit_actions import AuditAction
 from portal.audit_seals import seal_waiting_events
 from portal.models import AuditEvent, AuditSeal
-from portal.retention import prune_audit
+from portal.operations import retention
+from portal.operations.retention import prune_audit
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 DAY = timedelta(days=1)

@@ -8,10 +8,10 @@ import pytest
 from a2wsgi import WSGIMiddleware
 from django.http import HttpResponse, StreamingHttpResponse
 
-from portal import sending
-from portal.bodies import AsgiApp, Message
-from portal.byte_budget import BUDGET, SHARE_BYTES
-from portal.guard import guard, leave_streams
+from portal.edge import sending
+from portal.edge.byte_budget import BUDGET, SHARE_BYTES
+from portal.edge.guard import guard, leave_streams
+from portal.edge.request_body import AsgiApp, Message
 from tests.asgi import ask
 
 PIECE = b"x" * sending.PIECE_BYTES

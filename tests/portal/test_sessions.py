@@ -9,10 +9,10 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.db import connection
 from django.test import Client
 
+from portal.accounts.sessions import IDLE, LIFETIME, VISIT, SessionStore, ends_at, row_key
 from portal.audit import COMMAND
 from portal.models import Session, User
 from portal.services import people
-from portal.sessions import IDLE, LIFETIME, VISIT, SessionStore, ends_at, row_key
 
 pytestmark = pytest.mark.django_db
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"

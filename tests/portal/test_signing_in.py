@@ -12,11 +12,11 @@ from django.core.management import call_command
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from portal import passwords
+from portal.accounts import passwords
+from portal.accounts.passwords import BoundedArgon2Hasher, PasswordsBusy
 from portal.audit import COMMAND, Actor, NotAllowed
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, User
-from portal.passwords import BoundedArgon2Hasher, PasswordsBusy
 from portal.services import people
 from tests.portal.visitors import (
     CODE,

@@ -147,7 +147,7 @@ def test_twenty_sign_ups_at_once_with_one_address_make_one_account() -> None:
 
 
 def test_who_loses_the_race_for_an_address_sees_what_a_known_address_sees(client: Client, eve: User) -> None:
-    checked_too_early = patch("portal.forms.SignupForm.validate_unique_email", lambda _form, value: value)
+    checked_too_early = patch("portal.accounts.forms.SignupForm.validate_unique_email", lambda _form, value: value)
     with checked_too_early:
         response = sign_up(client, "eve@example.com")
     assert response["Location"] == CODE

@@ -6,9 +6,9 @@ from django.core.signing import dumps
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from portal.accounts.login_throttle import COOKIE, SALT
+from portal.accounts.passwords import BoundedArgon2Hasher
 from portal.models import Session, User
-from portal.passwords import BoundedArgon2Hasher
-from portal.throttle import COOKIE, SALT
 from tests.portal.test_second_factor import set_up
 from tests.portal.visitors import OTHER_PASSWORD, PASSWORD, is_signed_in, person, reset, sign_in, sign_up
 from tests.totp import code_of

@@ -13,12 +13,12 @@ from django.test import RequestFactory
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 from selectolax.lexbor import LexborNode
 
-from portal import styleguide
-from portal.charts import Bar, bar_chart, meter, mini_bars, nice_ceiling, summary
-from portal.highlighting import Snippet, highlight
-from portal.sessions import SessionStore
+from portal.accounts.sessions import SessionStore
 from portal.templatetags import ui, ui_code, ui_data, ui_forms
-from portal.times import relative_words
+from portal.ui import styleguide
+from portal.ui.charts import Bar, bar_chart, meter, mini_bars, nice_ceiling, summary
+from portal.ui.highlighting import Snippet, highlight
+from portal.ui.times import relative_words
 
 EVIL = "<script>alert(1)</script>\"'&"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

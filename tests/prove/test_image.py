@@ -17,8 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from portal import processes
 from portal.env import BASE_DIR
+from portal.operations import processes
 from tests import environment, image, live
 from tests.devservices import free_port
 

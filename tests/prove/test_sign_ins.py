@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from portal.passwords import CORES
+from portal.accounts.passwords import CORES
 from tests import live
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]

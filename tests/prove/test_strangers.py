@@ -16,7 +16,7 @@ from keys.validation.question import read_plainly
 from oauth.errors import InvalidRequest
 from oauth.forms import MAX_ESCAPES, read_form
 from oauth.http import token
-from portal.bounds import MAX_FORM_BYTES
+from portal.edge.bounds import MAX_FORM_BYTES
 from tests import environment, floods
 from tests.floods import FORM, b64
 from tests.strangers import Besieged, Manner, Wave, half_open, idle, request, validation

@@ -10,12 +10,11 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from keys.views.access import go_to
-from portal import joining
 from portal.http import HttpRequest, actor_of, sign_in
 from portal.middleware import SESSION_ORGANIZATION
 from portal.permissions import MEANINGS, Role
 from portal.refusals import Refused
-from portal.services import invitations
+from portal.services import invitations, opened_invitation
 
 
 @require_safe
@@ -24,7 +23,7 @@ def open_link(request: HttpRequest, token: str) -> HttpResponse:
     invitation = invitations.find_by_token(token)
     if invitation is None:
         return _show_gone(request, "The link is not complete, or a newer one was sent in its place.", status=404)
-    joining.remember(request, invitation)
+    opened_invitation.remember(request, invitation)
     response = redirect("team:invited")
     response["Referrer-Policy"] = "no-referrer"
     return response
@@ -33,7 +32,7 @@ def open_link(request: HttpRequest, token: str) -> HttpResponse:
 @require_safe
 def show(request: HttpRequest) -> HttpResponse:
     """Who invites whom, where and as what; and what to do now."""
-    invitation = joining.opened(request)
+    invitation = opened_invitation.opened(request)
     if invitation is None:
         return _show_gone(request, "Open the link in your mail once more.", status=404)
     try:
@@ -56,7 +55,7 @@ def accept(request: HttpRequest) -> HttpResponse:
     """Become a member, and work there from now on."""
     if not request.user.is_authenticated:
         return sign_in(request)
-    invitation = joining.opened(request)
+    invitation = opened_invitation.opened(request)
     if invitation is None:
         return redirect("team:invited")
     try:
@@ -64,7 +63,7 @@ def accept(request: HttpRequest) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, str(refusal))
         return redirect("team:invited")
-    joining.forget(request)
+    opened_invitation.forget(request)
     request.session[SESSION_ORGANIZATION] = membership.organization.public_id
     messages.success(request, f"Welcome to {membership.organization.name}. Your role here: {membership.role}.")
     return go_to(request, reverse("keys:overview"))
@@ -73,20 +72,20 @@ def accept(request: HttpRequest) -> HttpResponse:
 @require_POST
 def decline(request: HttpRequest) -> HttpResponse:
     """Let it end; this takes no account."""
-    invitation = joining.opened(request)
+    invitation = opened_invitation.opened(request)
     if invitation is not None:
         invitations.decline_invitation(invitation, by=actor_of(request))
-        joining.forget(request)
+        opened_invitation.forget(request)
     return render(request, "team/declined.html", {"invitation": invitation})
 
 
 @require_POST
 def switch_account(request: HttpRequest) -> HttpResponse:
     """Sign out, and in again as whom the invitation is for."""
-    invitation = joining.opened(request)
+    invitation = opened_invitation.opened(request)
     logout(request)
     if invitation is not None:
-        joining.remember(request, invitation)
+        opened_invitation.remember(request, invitation)
     return redirect(f"{reverse('account_login')}?{urlencode({'next': reverse('team:invited')})}")
 
 

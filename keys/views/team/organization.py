@@ -22,7 +22,7 @@ from portal.middleware import SESSION_ORGANIZATION
 from portal.permissions import Action
 from portal.refusals import Refused
 from portal.services.organizations import close_organization, create_organization, rename_organization
-from portal.typed_names import TypedNameForm
+from portal.ui.typed_names import TypedNameForm
 
 WORKING = (Status.RETIRING, Status.EXPIRES_SOON, Status.NEVER_USED, Status.IDLE, Status.ACTIVE)
 

@@ -7,11 +7,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from keys import activity
 from keys.forms.team import PoliciesForm
 from keys.policy_list import breaking_keys, without_live_keys, without_second_factor
 from keys.views.access import go_to
-from portal import reauthentication
+from portal import activity, reauthentication
 from portal.http import MemberRequest, actor_of, member_required
 from portal.models import Organization
 from portal.permissions import Action

@@ -8,7 +8,7 @@ from django.utils import timezone
 from keys.validation.invalidation import CopiesNotReached, forget_all_copies
 from oauth.services.restores import settle_restore
 from portal.audit import COMMAND
-from portal.served import served_at
+from portal.operations.served import served_at
 
 
 class Command(BaseCommand):

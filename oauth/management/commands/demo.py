@@ -20,8 +20,8 @@ from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Organization, User
+from portal.operations.served import served_at
 from portal.outbox import together
-from portal.served import served_at
 from portal.services.people import sign_up
 
 Made = TypeVar("Made")

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from portal.fonts import build_fonts
+from portal.ui.fonts import build_fonts
 
 
 class Command(BaseCommand):

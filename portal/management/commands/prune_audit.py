@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from portal.audit import COMMAND
-from portal.retention import prune_audit
+from portal.operations.retention import prune_audit
 
 
 class Command(BaseCommand):

@@ -18,8 +18,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from portal import processes
-from portal.served import FolderTaken, folder_held
+from portal.operations import processes
+from portal.operations.served import FolderTaken, folder_held
 
 ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where a server that listens everywhere is asked
 READY_WITHIN_S = 60

@@ -21,8 +21,8 @@ from random import Random
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from portal import processes
 from portal.env import BASE_DIR
+from portal.operations import processes
 from tests.keys.validation.histories import Answer, Change, Subject
 
 CLIENTS = 8

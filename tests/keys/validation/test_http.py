@@ -32,9 +32,9 @@ from keys.validation import database, http
 from keys.validation.http import validate, whoami
 from keys.validation.question import Question, read_carefully
 from keys.validation.shapes import Snapshot
+from portal.accounts.passwords import BoundedArgon2Hasher
 from portal.audit import COMMAND, Actor
 from portal.models import Membership, Organization, User
-from portal.passwords import BoundedArgon2Hasher
 from portal.services.organizations import close_organization, note_organization, suspend_organization
 from tests.asgi import Reply, ask
 
@@ -520,7 +520,7 @@ def test_a_body_in_pieces_is_one_body(api_secret: IssuedApiSecret, issued: Issue
 
 
 def test_a_body_that_never_ends_is_given_up(api_secret: IssuedApiSecret, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portal.bodies.READ_WITHIN_S", 0.01)
+    monkeypatch.setattr("portal.edge.request_body.READ_WITHIN_S", 0.01)
     headers = [("content-type", "application/json"), ("authorization", f"Bearer {api_secret.secret_text}")]
     reply = ask(validate, "POST", headers=[*headers, ("content-length", "10")], body=[])
     assert reply.status == 408

@@ -28,7 +28,7 @@ from keys.validation.local import Local
 from keys.validation.redis_link import CHANNEL, MAX_CONNECTIONS, REGISTER, Link, acknowledgements_key, copy_keys, script
 from keys.validation.shapes import OrganizationSnapshot, Snapshot
 from keys.validation.snapshots import CachedSnapshots
-from portal import processes
+from portal.operations import processes
 from portal.outbox import Pending
 from tests import environment
 from tests.devservices import Service, start_valkey

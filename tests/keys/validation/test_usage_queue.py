@@ -20,7 +20,7 @@ from keys.validation import folding, usage_queue
 from keys.validation.batches import Batch, Count, Use, decode, encode
 from keys.validation.folding import FOLDED_WITHIN, IDS_KEPT, fold
 from keys.validation.usage_queue import AT_WORK, MAX_QUEUED, QUEUE, fold_late, fold_queued, hand_on
-from portal import lifespan
+from portal.edge import lifespan
 from tests import environment
 from tests.devservices import free_port
 from tests.refusing import read_only

@@ -4,9 +4,9 @@ import pytest
 from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
-from keys import activity
 from keys.models import ApiKey
 from keys.services.keys import KeySettings, disable_key, edit_key, enable_key
+from portal import activity
 from portal.audit import Actor
 from portal.models import User
 from tests.keys.views.page import HTMX, queries_of, the

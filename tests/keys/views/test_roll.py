@@ -17,7 +17,7 @@ from portal import outbox
 from portal.audit import Actor
 from portal.models import Session
 from portal.outbox import Pending
-from portal.times import exact_words
+from portal.ui.times import exact_words
 from tests.keys.views.page import HTMX, queries_of, the
 
 pytestmark = pytest.mark.django_db

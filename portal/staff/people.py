@@ -13,12 +13,12 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from portal.admin_actions import Declined, OperatedAdmin, StaffAction
 from portal.audit import Actor, ActorKind, record
 from portal.audit_actions import AuditAction
 from portal.http import actor_of
 from portal.models import Membership, User
 from portal.services.people import deactivate_user, reactivate_user, record_password_reset_sent
+from portal.staff.actions import Declined, OperatedAdmin, StaffAction
 
 Values = dict[str, Any]
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
-from portal.byte_budget import BUDGET
+from portal.edge.byte_budget import BUDGET
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -4,19 +4,19 @@ from allauth.account.urls import urlpatterns as account_patterns
 from allauth.mfa.totp import views as totp_views
 from django.urls import path
 
-from portal import account_views, factor_views
+from portal.accounts import factor_views, views
 
 OURS = {"account_email_verification_sent", "account_reauthenticate", "account_set_password"}
 UNUSED = {"account_request_reauthentication_code", "account_confirm_reauthentication_code"}
 
 urlpatterns = [
     *(pattern for pattern in account_patterns if pattern.name not in OURS | UNUSED),
-    path("confirm-email/", account_views.EnterCodeView.as_view(), name="account_email_verification_sent"),
+    path("confirm-email/", views.EnterCodeView.as_view(), name="account_email_verification_sent"),
     path("reauthenticate/", factor_views.PasswordAgainView.as_view(), name="account_reauthenticate"),
-    path("password/set/", account_views.SetPasswordView.as_view(), name="account_set_password"),
-    path("sessions/others/", account_views.end_other_sessions, name="account_end_other_sessions"),
-    path("notifications/", account_views.choose_mails, name="account_mails"),
-    path("2fa/", account_views.SecurityView.as_view(), name="mfa_index"),
+    path("password/set/", views.SetPasswordView.as_view(), name="account_set_password"),
+    path("sessions/others/", views.end_other_sessions, name="account_end_other_sessions"),
+    path("notifications/", views.choose_mails, name="account_mails"),
+    path("2fa/", views.SecurityView.as_view(), name="mfa_index"),
     path("2fa/authenticate/", factor_views.SecondStepView.as_view(), name="mfa_authenticate"),
     path("2fa/reauthenticate/", factor_views.CodeAgainView.as_view(), name="mfa_reauthenticate"),
     path("2fa/totp/activate/", factor_views.ActivateTotpView.as_view(), name="mfa_activate_totp"),

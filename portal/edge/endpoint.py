@@ -11,15 +11,15 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from portal import problems
-from portal.bodies import ClientGone, Receive, Scope, Send, TooLarge, TooManyPieces, TooSlow, read_body
-from portal.bounds import Bounds, PlainHttp
-from portal.byte_budget import OverBudget
-from portal.edge_settings import edge_settings
-from portal.problems import JSON, Problem, ProblemType
-from portal.proxies import client_address, is_https, is_within
-from portal.request_ids import request_id
-from portal.sending import PIECE_BYTES, ReaderTooSlow, send_large
+from portal.edge import problems
+from portal.edge.bounds import Bounds, PlainHttp
+from portal.edge.byte_budget import OverBudget
+from portal.edge.problems import JSON, Problem, ProblemType
+from portal.edge.proxies import client_address, is_https, is_within
+from portal.edge.request_body import ClientGone, Receive, Scope, Send, TooLarge, TooManyPieces, TooSlow, read_body
+from portal.edge.request_ids import request_id
+from portal.edge.sending import PIECE_BYTES, ReaderTooSlow, send_large
+from portal.edge.settings import edge_settings
 
 MAX_AT_WORK = 1_000
 TOLD_TO_WAIT_S = 0.25  # how long the answer is held that tells a caller to wait

@@ -7,8 +7,8 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 from msgspec import Struct
 
-from portal.bodies import Scope
-from portal.proxies import Network, client_address
+from portal.edge.proxies import Network, client_address
+from portal.edge.request_body import Scope
 
 
 class EdgeSettings(Struct, frozen=True):

@@ -19,9 +19,9 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from msgspec import Struct
 
-from portal.bounds import Bounds, PlainHttp, Sender
-from portal.exchange import Answer, Exchange, endpoint, require_get
-from portal.sweep_runs import last_sweep
+from portal.edge.bounds import Bounds, PlainHttp, Sender
+from portal.edge.endpoint import Answer, Exchange, endpoint, require_get
+from portal.operations.sweep_runs import last_sweep
 
 DEADLINE_S = 1.5
 TOLD_FOR_S = 0.5  # a round of checks costs 14 ms of CPU, and anybody may ask for it

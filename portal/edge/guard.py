@@ -26,8 +26,10 @@ from urllib.parse import quote_from_bytes
 from django.db import close_old_connections
 from django.http import HttpResponseBase
 
-from portal import not_before
-from portal.bodies import (
+from portal.edge import not_before
+from portal.edge.byte_budget import OverBudget
+from portal.edge.page_threads import PagesBusy, PageThreads
+from portal.edge.request_body import (
     READ_WITHIN_S,
     AsgiApp,
     ClientGone,
@@ -40,12 +42,10 @@ from portal.bodies import (
     TooSlow,
     read_body,
 )
-from portal.byte_budget import OverBudget
-from portal.edge_settings import address_of
-from portal.page_threads import PagesBusy, PageThreads
+from portal.edge.request_ids import request_id
+from portal.edge.sending import PIECE_BYTES, ReaderGone, ReaderTooSlow, send_large, send_stream
+from portal.edge.settings import address_of
 from portal.redaction import redact
-from portal.request_ids import request_id
-from portal.sending import PIECE_BYTES, ReaderGone, ReaderTooSlow, send_large, send_stream
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from portal.proxies import network_of
+from portal.edge.proxies import network_of
 
 TOTAL_BYTES = 64 * 2**20
 SHARE_BYTES = TOTAL_BYTES // 4  # of one client: an IPv4 address, or an IPv6 network of 64 bits

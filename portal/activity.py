@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization
-from portal.times import exact_words
+from portal.ui.times import exact_words
 
 PAGE_SIZE = 50
 

@@ -28,7 +28,7 @@ from django.urls import reverse_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from portal import reauthentication
-from portal.factor_forms import AddPasskeyForm, NamePasskeyForm
+from portal.accounts.factor_forms import AddPasskeyForm, NamePasskeyForm
 from portal.http import shown_once
 from portal.services.factors import note_first_code
 

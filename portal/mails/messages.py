@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from portal.models import Invitation, MailKind, Organization, User
 from portal.permissions import MEANINGS, Role
-from portal.times import day_words, exact_words
+from portal.ui.times import day_words, exact_words
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,14 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from portal import addresses, encryption, http, joining, reauthentication, sessions, throttle
+from portal import addresses, encryption, http, reauthentication
+from portal.accounts import login_throttle, sessions
+from portal.accounts.passwords import is_too_long
+from portal.accounts.sessions import row_key
+from portal.accounts.user_agents import browser_words
 from portal.audit_actions import AuditAction
-from portal.browsers import browser_words
 from portal.models import User
-from portal.passwords import is_too_long
-from portal.services import people
-from portal.sessions import row_key
+from portal.services import opened_invitation, people
 
 log = logging.getLogger(__name__)
 MAX_EMAIL_CHARS = 254
@@ -79,7 +80,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Nobody signs up uninvited where ``SIGNUP`` is ``invite``."""
-        return settings.SIGNUP != "invite" or joining.waiting(request) is not None
+        return settings.SIGNUP != "invite" or opened_invitation.waiting(request) is not None
 
     def is_safe_url(self, url: str | None) -> bool:
         """Only a path of ours is followed after sign-in, whatever hosts we answer to."""
@@ -96,7 +97,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send it with addresses of ``PUBLIC_URL`` only, unless a mailbox was sent enough by strangers."""
         is_known = EmailAddress.objects.filter(email=email, verified=True).exists()
-        if not is_known and not throttle.may_mail_tagged(self.request, email):
+        if not is_known and not login_throttle.may_mail_tagged(self.request, email):
             log.warning("mail.too_many_tags")
             return
         site = {"name": "Latchkey", "domain": urlsplit(settings.PUBLIC_URL).netloc}
@@ -156,29 +157,29 @@ class AccountAdapter(DefaultAccountAdapter):
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the guess; raises ValidationError where there were too many."""
         login = str(credentials.get("email", ""))
-        self._take_guess_back = throttle.guess(request, login, "password", address=self.get_client_ip(request))
+        self._take_guess_back = login_throttle.guess(request, login, "password", address=self.get_client_ip(request))
         if self._take_guess_back is None:
             raise self.validation_error("too_many_login_attempts")
 
     def is_login_by_code_required(self, login: Login) -> bool:
         """Whether to ask for a mailed code: many wrong passwords were tried, and the person has no second factor."""
         has_factor = login.user is not None and is_mfa_enabled(login.user, reauthentication.SECOND_FACTORS)
-        return getattr(self.request, throttle.PASSWORD_ALONE_OPENS_NOTHING, False) and not has_factor
+        return getattr(self.request, login_throttle.PASSWORD_ALONE_OPENS_NOTHING, False) and not has_factor
 
     def _rollback_login_failed_rl_usage(self) -> None:
         if self._take_guess_back is not None:
             self._take_guess_back()
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
-        throttle.forgive(request, str(credentials.get("email", "")), address=self.get_client_ip(request))
+        login_throttle.forgive(request, str(credentials.get("email", "")), address=self.get_client_ip(request))
 
     def post_login(self, request: HttpRequest, user: User, *, signup: bool, **kwargs: Any) -> HttpResponse:
         """Tell the owner of a sign-in from a browser that we had not seen; know it from now on."""
         response: HttpResponse = super().post_login(request, user, signup=signup, **kwargs)
-        if not signup and throttle.knows(request, user.email) is None:
+        if not signup and login_throttle.knows(request, user.email) is None:
             browser = browser_words(self.get_http_user_agent(request))
             self.send_notification_mail("account/email/new_sign_in", user, {"browser": browser})
-        throttle.remember(request, response, user.email)
+        login_throttle.remember(request, response, user.email)
         return response
 
     def set_password(self, user: User, password: str) -> None:

@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-from portal.bodies import Message, Receive, Send
-from portal.byte_budget import BUDGET
+from portal.edge.byte_budget import BUDGET
+from portal.edge.request_body import Message, Receive, Send
 
 PIECE_BYTES = 64 * 1024
 PIECE_WITHIN_S = 10.0  # a client that does not take 64 KiB in this time is given up

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from portal.proxies import network_of
+from portal.edge.proxies import network_of
 
 THREADS = 10
 SHARE = THREADS // 5

@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from portal.charts import Bar
-from portal.highlighting import Snippet
+from portal.ui.charts import Bar
+from portal.ui.highlighting import Snippet
 
 SAMPLE_SECRET = "lk_test_" + "7Qd3mW2vR9sLb0XyTzN4aHcPq6JfUe1G" + "x9Kf00"  # well spelled only by chance: never issued
 OVERLAPS = {

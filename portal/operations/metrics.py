@@ -11,9 +11,9 @@ from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from portal.bounds import Bounds, PlainHttp, Sender
-from portal.exchange import Answer, Exchange, endpoint, require_get
-from portal.problems import Problem, ProblemType
+from portal.edge.bounds import Bounds, PlainHttp, Sender
+from portal.edge.endpoint import Answer, Exchange, endpoint, require_get
+from portal.edge.problems import Problem, ProblemType
 
 
 async def _metrics(exchange: Exchange) -> Answer:

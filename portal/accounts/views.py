@@ -13,13 +13,14 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal import reauthentication, throttle
-from portal.browsers import browser_words
-from portal.forms import MailsForm
+from portal import reauthentication
+from portal.accounts import login_throttle
+from portal.accounts.forms import MailsForm
+from portal.accounts.sessions import row_key
+from portal.accounts.user_agents import browser_words
 from portal.http import HttpRequest, actor_of
 from portal.models import MailKind, Session
 from portal.services import people
-from portal.sessions import row_key
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class EnterCodeView(ConfirmEmailVerificationCodeView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Stay here where it is too soon for another code: the one that was mailed goes on working."""
         if request.POST.get("action") == "resend":
-            wait = throttle.wait_for_code(request, self.get_context_data()["email"])
+            wait = login_throttle.wait_for_code(request, self.get_context_data()["email"])
             if wait:
                 messages.warning(request, wait)
                 return redirect("account_email_verification_sent")

@@ -18,8 +18,8 @@ from django.core.exceptions import ValidationError
 from fido2.utils import websafe_decode
 from fido2.webauthn import CollectedClientData
 
-from portal import throttle
-from portal.account_forms import Labelled
+from portal.accounts import login_throttle
+from portal.accounts.forms import Labelled
 from portal.services.factors import step_of, use_code
 
 MAX_PASSKEY_NAME_CHARS = 60
@@ -118,7 +118,7 @@ class _Code(Labelled, base_forms.BaseAuthenticateForm):
         code: str = self.cleaned_data["code"]
         adapter = get_account_adapter()
         address = adapter.get_client_ip(context.request)
-        take_back = throttle.guess(context.request, self.user.email, "code", address=address)
+        take_back = login_throttle.guess(context.request, self.user.email, "code", address=address)
         if take_back is None:
             raise adapter.validation_error("too_many_login_attempts")
         authenticator = use_code(self.user, code, now=time.time())

@@ -31,7 +31,7 @@ from portal.audit import ActorKind
 from portal.http import actor_of, shown_once
 from portal.names import normal_name
 from portal.outbox import Propagation, together
-from portal.typed_names import TypedNameForm
+from portal.ui.typed_names import TypedNameForm
 
 MAX_CHOSEN = 100  # each is a transaction of its own
 CONFIRMED = "confirmed"

@@ -18,9 +18,9 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connectio
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
+from portal.edge.lifespan import repeat
 from portal.encryption import decrypt, encrypt
 from portal.jobs import enqueue_after_commit
-from portal.lifespan import repeat
 from portal.models import QueuedMail
 
 BATCH = 100

@@ -1,0 +1,1 @@
+"""Accounts: signing up and in, passwords, second factors, sessions, and what guards them."""

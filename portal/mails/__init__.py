@@ -1,0 +1,1 @@
+"""Mails: their texts, how they are sent, and how they look."""

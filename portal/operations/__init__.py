@@ -1,0 +1,1 @@
+"""What operators look after: health, metrics, logs, retention, and embedded mode."""

@@ -1,0 +1,1 @@
+"""The parts that admin pages are made of."""
