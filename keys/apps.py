@@ -13,34 +13,26 @@ class KeysConfig(AppConfig):
         from django.conf import settings
 
         from keys.services import redigest
-        from keys.validation import (
-            api_keys,
-            cache,
-            database,
-            invalidation,
-            kinds,
-            loaders,
-            metrics,
-            peppers,
-            usage,
-            usage_queue,
-        )
+        from keys.validation import api_keys, credential_types, metrics, peppers, wiring
+        from keys.validation.cache import invalidation
+        from keys.validation.store import database, loaders
+        from keys.validation.usage import queue, recorder
         from portal import outbox
         from portal.edge import lifespan
 
-        kinds.register_kind(api_keys.recognise_api_key)
+        credential_types.register_kind(api_keys.recognise_api_key)
         database.register_loader("secret", loaders.load_keys)
         database.register_loader("apisecret", loaders.load_api_secrets)
         database.register_loader("api", loaders.load_apis)
         database.register_loader("org", loaders.load_organizations)
         if settings.REDIS_URL:
             outbox.register_flush(invalidation.flush, announce=invalidation.announce)
-            lifespan.while_serving(cache.hold_lease)
-            lifespan.while_serving(cache.tend_limits)
-            lifespan.while_serving(cache.drain_outbox)
-            lifespan.while_serving(usage_queue.fold_what_waits)
-        lifespan.while_serving(usage.USAGE.flush_each_second)
+            lifespan.while_serving(wiring.hold_lease)
+            lifespan.while_serving(wiring.tend_limits)
+            lifespan.while_serving(wiring.drain_outbox)
+            lifespan.while_serving(queue.fold_what_waits)
+        lifespan.while_serving(recorder.USAGE.flush_each_second)
         lifespan.while_serving(metrics.keep_publishing)
         peppers.MOVER.register(redigest.redigest)
-        lifespan.at_stop(usage.USAGE.finish)
+        lifespan.at_stop(recorder.USAGE.finish)
         lifespan.at_stop(peppers.MOVER.stop)

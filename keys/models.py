@@ -6,8 +6,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
-from keys.ids import api_id, key_id, secret_id
-from keys.limits import (
+from keys.rules.field_rules import (
     DEFAULT_TOKEN_LIFETIME_S,
     MAX_AGENT_CHARS,
     MAX_NOTE_CHARS,
@@ -19,7 +18,8 @@ from keys.limits import (
     Quota,
     RateLimit,
 )
-from keys.secret import MAX_HINT_CHARS
+from keys.rules.ids import api_id, key_id, secret_id
+from keys.rules.secret import MAX_HINT_CHARS
 from portal.ids import MAX_PUBLIC_ID_CHARS
 from portal.models import Organization, ServiceAccount, User
 from portal.names import MAX_NAME_CHARS

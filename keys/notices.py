@@ -86,7 +86,7 @@ def _mail(notice: Notice, recipient: str) -> EmailMultiAlternatives:
 
 
 def _subject(notice: Notice) -> str:
-    """The fact first; names hold no line breaks, by the rules of ``keys.limits``."""
+    """The fact first; names hold no line breaks, by the rules of ``keys.rules.field_rules``."""
     key = notice.key
     if notice.kind == Notice.Kind.SECRET_ENDED:
         return f"An old secret of {key.name} has ended"

@@ -10,7 +10,7 @@ from django.db.models import Model, QuerySet
 
 from keys.models import ApiKey, Caller, Notice, Submission, Usage, UsageBatch
 from keys.services.endings import record_ended_api_secrets, record_ended_key_secrets, record_expired_keys
-from keys.validation.folding import IDS_KEPT
+from keys.validation.usage.tables import IDS_KEPT
 from portal.jobs import enqueue_after_commit
 from portal.models import Session
 from portal.operations.sweep_runs import note_sweep

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from keys import notices, sweeps
-from keys.validation import usage_queue
+from keys.validation.usage import queue
 from portal import outbox
 
 
@@ -44,7 +44,7 @@ def flush_outbox() -> int:
 @shared_task
 def fold_usage() -> int:
     """Add to the tables what web processes have counted."""
-    return usage_queue.work()
+    return queue.work()
 
 
 @shared_task

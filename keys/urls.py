@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from keys.views import (
+from keys.pages.views import (
     activity,
     docs,
     edit,

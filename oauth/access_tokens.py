@@ -10,10 +10,10 @@ from weakref import ref
 
 from django.conf import settings
 
-from keys.validation.kinds import Snapshots
-from keys.validation.memo import Memo, mark_of
-from keys.validation.names import SIGNING_KEYS, api_name, client_name, organization_name
-from keys.validation.shapes import (
+from keys.validation.credential_types import Snapshots
+from keys.validation.digest_cache import Memo, mark_of
+from keys.validation.snapshot_names import SIGNING_KEYS, api_name, client_name, organization_name
+from keys.validation.types import (
     ApiSnapshot,
     Audience,
     Call,

@@ -5,8 +5,8 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from keys.admin import CredentialAdmin, SecretInline, operator_metadata_action
-from keys.admin_forms import ReasonForm
+from keys.admin.forms import ReasonForm
+from keys.admin.keys import CredentialAdmin, SecretInline, operator_metadata_action
 from oauth.models import Client, ClientSecret, Grant, SigningKey
 from oauth.presenters import client_view
 from oauth.rotation import Span, state

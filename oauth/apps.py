@@ -15,8 +15,11 @@ class OAuthConfig(AppConfig):
 
     def ready(self) -> None:
         """Make tokens and clients kinds of credential, say how snapshots are read, and have keys to sign with."""
-        from keys.services import departures, redigest
-        from keys.validation import database, folding, kinds
+        from keys.services import redigest
+        from keys.team.services import departures
+        from keys.validation import credential_types
+        from keys.validation.store import database
+        from keys.validation.usage import tables
         from oauth import access_tokens, loaders, replays, revocation, signature_checks, status_leases, status_serving
         from oauth.models import Client, ClientSecret
         from oauth.services import common
@@ -25,10 +28,10 @@ class OAuthConfig(AppConfig):
         from portal.edge import lifespan
 
         activity.register_page("client", "clients:detail")
-        kinds.register_kind(access_tokens.recognise_access_token)
+        credential_types.register_kind(access_tokens.recognise_access_token)
         database.register_loader("client", loaders.load_clients)
         database.register_loader("signing-keys", loaders.load_signing_keys)
-        folding.register_tables("client", folding.Tables("oauth_clientsecret", "oauth_client"))
+        tables.register_tables("client", tables.Tables("oauth_clientsecret", "oauth_client"))
         redigest.register("client", ClientSecret, common.name_of_secret)
         departures.register(
             departures.Kind(

@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from keys.secret import MAX_SECRET_CHARS
-from keys.validation.cache import snapshots
-from keys.validation.database import Snapshots
-from keys.validation.names import client_name, organization_name
+from keys.rules.secret import MAX_SECRET_CHARS
 from keys.validation.peppers import MOVER, Mover, Outdated, candidate_digests
-from keys.validation.shapes import ClientSnapshot, Code, OrganizationSnapshot, Snapshot
-from keys.validation.turns import Owner, stranger_at
-from keys.validation.usage import USAGE, UsageRecorder
+from keys.validation.snapshot_names import client_name, organization_name
+from keys.validation.store.database import Snapshots
+from keys.validation.store.turns import Owner, stranger_at
+from keys.validation.types import ClientSnapshot, Code, OrganizationSnapshot, Snapshot
+from keys.validation.usage.recorder import USAGE, UsageRecorder
+from keys.validation.wiring import snapshots
 from oauth import assertions
 from oauth.assertions import Assertion
 from oauth.errors import FailedTooOften, InvalidClient, UnauthorizedClient

@@ -9,10 +9,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from keys import limits, scope_choice
-from keys.forms.credential import CredentialForm, NewCredentialForm, initial_of, lines_of, texts_of
-from keys.forms.fields import valid
 from keys.models import Api
+from keys.pages.forms.credential import CredentialForm, NewCredentialForm, initial_of, lines_of, texts_of
+from keys.pages.forms.fields import valid
+from keys.rules import field_rules, scope_choice
 from oauth.jwk import clean_jwks
 from oauth.models import Client
 from oauth.pasted import MAX_PASTED_CHARS, jti_in
@@ -37,7 +37,7 @@ class GrantChoice:
     @property
     def ceiling(self) -> str:
         """The most that the API lets a client call it, in words; empty where it sets no such limit."""
-        return limits.rate_words(self.api.max_rate_limits)
+        return field_rules.rate_words(self.api.max_rate_limits)
 
 
 class ClientForm(CredentialForm):
@@ -49,8 +49,8 @@ class ClientForm(CredentialForm):
     token_lifetime_s = forms.IntegerField(
         label="Token lifetime",
         required=False,
-        min_value=limits.MIN_TOKEN_LIFETIME_S,
-        max_value=limits.MAX_TOKEN_LIFETIME_S,
+        min_value=field_rules.MIN_TOKEN_LIFETIME_S,
+        max_value=field_rules.MAX_TOKEN_LIFETIME_S,
         help_text="In seconds, 60 to 86,400. Empty: that of each API.",
     )
     public_keys = forms.CharField(

@@ -2,8 +2,8 @@
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from keys.listing import Listing, scopes_contain
-from keys.secret import Kind
+from keys.pages.listing import Listing, scopes_contain
+from keys.rules.secret import Kind
 from oauth.models import Client, ClientSecret, Grant
 from portal.models import Organization
 

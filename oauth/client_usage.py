@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from keys.usage import Calls, Day, calls_of_secrets, days_of_secrets
+from keys.pages.usage_reports import Calls, Day, calls_of_secrets, days_of_secrets
 from oauth.client_auth import id_of_key
 from oauth.models import Client
 

@@ -6,10 +6,10 @@ from hashlib import sha256
 import msgspec
 from django.conf import settings
 
-from keys.validation.cache import snapshots
-from keys.validation.database import DEADLINE_S, Snapshots, Unavailable
-from keys.validation.names import SIGNING_KEYS
-from keys.validation.shapes import SigningKeysSnapshot
+from keys.validation.snapshot_names import SIGNING_KEYS
+from keys.validation.store.database import DEADLINE_S, Snapshots, Unavailable
+from keys.validation.types import SigningKeysSnapshot
+from keys.validation.wiring import snapshots
 from oauth.keyring import keyring
 from oauth.metadata import document
 from oauth.rotation import JWKS_MAX_AGE_S

@@ -1,6 +1,6 @@
 """What the OAuth endpoints share: a form is read strictly, and every refusal is answered as RFC 6749 §5.2 says."""
 
-from keys.validation.database import Unavailable
+from keys.validation.store.database import Unavailable
 from oauth.errors import InvalidRequest, OAuthError
 from oauth.forms import MEDIA_TYPE, Form, read_form
 from portal.edge.bounds import Bounds

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from weakref import ref
 
-from keys.limits import MAX_SCOPES, is_scope
-from keys.validation.names import api_name
-from keys.validation.shapes import ApiSnapshot, ClientSnapshot, GrantFacts, Snapshot
+from keys.rules.field_rules import MAX_SCOPES, is_scope
+from keys.validation.snapshot_names import api_name
+from keys.validation.types import ApiSnapshot, ClientSnapshot, GrantFacts, Snapshot
 from oauth.errors import InvalidRequest, InvalidScope, InvalidTarget, UnsupportedGrantType
 from oauth.forms import Form
 from oauth.jti import Holder

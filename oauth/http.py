@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from keys.validation.database import DEADLINE_S
+from keys.validation.store.database import DEADLINE_S
 from oauth.client_auth import CLIENTS, caller_of
 from oauth.exchange import PRAGMA, oauth_endpoint, read_form_body, read_post
 from oauth.introspection import INTROSPECTOR, check_bearer, token_of

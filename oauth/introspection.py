@@ -12,10 +12,10 @@ import msgspec
 
 from keys.validation.api_keys import Caller as ApiCaller
 from keys.validation.api_keys import UnknownCaller, recognise_caller
+from keys.validation.credential_types import recognise
 from keys.validation.engine import Engine, Outcome
 from keys.validation.http import ENGINE
-from keys.validation.kinds import recognise
-from keys.validation.shapes import Call, Code
+from keys.validation.types import Call, Code
 from oauth.access_tokens import AccessToken, UncheckedToken
 from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
 from oauth.errors import InvalidClient, InvalidRequest, InvalidToken

@@ -6,11 +6,11 @@ from typing import Protocol
 from django.conf import settings
 from msgspec import Struct
 
-from keys.validation.cache import snapshots
-from keys.validation.database import DEADLINE_S, Snapshots
-from keys.validation.names import SIGNING_KEYS, api_name
-from keys.validation.shapes import ApiSnapshot, Code, SigningKeysSnapshot, Snapshot
-from keys.validation.turns import Owner
+from keys.validation.snapshot_names import SIGNING_KEYS, api_name
+from keys.validation.store.database import DEADLINE_S, Snapshots
+from keys.validation.store.turns import Owner
+from keys.validation.types import ApiSnapshot, Code, SigningKeysSnapshot, Snapshot
+from keys.validation.wiring import snapshots
 from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller, ClientAuthenticator
 from oauth.errors import InvalidScope, InvalidTarget
 from oauth.grants import Terms, Wanted, choose_grant, settle

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from math import inf
 
-from keys.validation.shapes import SigningKeyFacts, SigningKeysSnapshot
+from keys.validation.types import SigningKeyFacts, SigningKeysSnapshot
 from oauth import jwk
 from oauth.sealing import unseal
 from oauth.tokens import Signer, Verifier, header_of

@@ -11,8 +11,8 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from keys.models import RevokeReason
-from keys.validation.loaders import as_json, epoch, limits_of
-from keys.validation.shapes import (
+from keys.validation.store.loaders import as_json, epoch, limits_of
+from keys.validation.types import (
     ClientSecretFacts,
     ClientSnapshot,
     GrantFacts,

@@ -10,8 +10,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
-from keys.limits import MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
 from keys.models import REVOKED_WITH_A_REASON, Api, Credential, Environment, Secret, SigningAlgorithm
+from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
 from oauth.ids import client_id
 from oauth.jti import MAX_JTI_CHARS
 from oauth.status import LIST_SIZE, new_seed

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.utils import timezone
 
+from keys.command_actions import Operation, Report, check_given, chosen, operator_metadata, spread_report
 from keys.models import RevokeReason
-from keys.operations import Operation, Report, check_given, chosen, operator_metadata, spread_report
-from keys.states import state
+from keys.rules.states import state
 from oauth.models import Client
 from oauth.presenters import facts_of_client
 from oauth.services import clients

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keys.limits import rate_words
 from keys.models import Credential, RevokeReason, Secret
-from keys.presenters import CredentialView, Words, status_of
-from keys.states import Facts, Status
-from keys.usage import Calls
+from keys.pages.presenters import CredentialView, Words, status_of
+from keys.pages.usage_reports import Calls
+from keys.rules.field_rules import rate_words
+from keys.rules.states import Facts, Status
 from oauth.models import Client, Grant
 
 _EXPLANATIONS = {

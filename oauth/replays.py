@@ -12,9 +12,9 @@ import time
 from hashlib import sha256
 from typing import Protocol
 
-from keys.validation.cache import link
-from keys.validation.database import Unavailable
-from keys.validation.redis_link import PREFIX, Link, RedisDown, script
+from keys.validation.store.database import Unavailable
+from keys.validation.store.redis_link import PREFIX, Link, RedisDown, script
+from keys.validation.wiring import link
 from oauth.assertions import AHEAD_S, Assertion
 
 USED = f"{PREFIX}assertions"

@@ -19,13 +19,13 @@ from django.conf import settings
 from django.db import Error, close_old_connections
 
 from keys.services.errors import Invalid
-from keys.validation.cache import snapshots
-from keys.validation.database import Snapshots, Unavailable
-from keys.validation.memo import mark_of
-from keys.validation.names import SIGNING_KEYS
-from keys.validation.shapes import SigningKeysSnapshot
-from keys.validation.threads import Busy, SharedThreads
-from keys.validation.turns import Owner
+from keys.validation.digest_cache import mark_of
+from keys.validation.snapshot_names import SIGNING_KEYS
+from keys.validation.store.database import Snapshots, Unavailable
+from keys.validation.store.threads import Busy, SharedThreads
+from keys.validation.store.turns import Owner
+from keys.validation.types import SigningKeysSnapshot
+from keys.validation.wiring import snapshots
 from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
 from oauth.errors import TooManyAtOnce
 from oauth.keyring import keyring

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from keys.limits import MAX_TOKEN_LIFETIME_S
+from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S
 
 JWKS_MAX_AGE_S = 900
 SIGNS_FOR = timedelta(days=30)

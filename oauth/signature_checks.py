@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from keys.validation.database import Unavailable
-from keys.validation.threads import Busy, SharedThreads
-from keys.validation.turns import Owner
+from keys.validation.store.database import Unavailable
+from keys.validation.store.threads import Busy, SharedThreads
+from keys.validation.store.turns import Owner
 from oauth.errors import TooManyAtOnce
 
 THREADS = 1  # a check holds the interpreter's lock: a second thread would check no more

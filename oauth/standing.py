@@ -1,6 +1,6 @@
 """Decide whether a client that has proved who it is may be used. No clock, no database, no Redis."""
 
-from keys.validation.shapes import ClientSnapshot, Code, OrganizationSnapshot
+from keys.validation.types import ClientSnapshot, Code, OrganizationSnapshot
 from keys.validation.verdict import last_refusal
 
 

@@ -6,7 +6,7 @@ import time
 
 import msgspec
 
-from keys.validation.database import DEADLINE_S
+from keys.validation.store.database import DEADLINE_S
 from oauth.exchange import oauth_endpoint
 from oauth.keyring import NoSigningKey
 from oauth.status import AGGREGATION_PATH

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from django.db import Error, close_old_connections
 from django.utils import timezone
 
-from keys.validation.clock import boottime
-from keys.validation.database import Unavailable
-from keys.validation.threads import Busy, SharedThreads
-from keys.validation.turns import Owner
+from keys.validation.store.clock import boottime
+from keys.validation.store.database import Unavailable
+from keys.validation.store.threads import Busy, SharedThreads
+from keys.validation.store.turns import Owner
 from oauth.jti import Holder, Place
 from oauth.services.status import LEASED_FOR, lease_block
 

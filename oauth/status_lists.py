@@ -12,7 +12,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.utils import timezone
 from msgspec import Struct
 
-from keys.limits import MAX_TOKEN_LIFETIME_S
+from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S
 from oauth.models import CLOCKS_DIFFER, Grant, RevokedToken, StatusBlock, StatusList
 from oauth.status import AGGREGATION_PATH, BITS, LIST_SIZE, Span, Status, packed
 from oauth.tokens import Signer, mint

@@ -14,10 +14,10 @@ from typing import Generic, TypeVar
 
 from django.db import Error, close_old_connections
 
-from keys.validation.cache import snapshots
-from keys.validation.database import Snapshots, Unavailable
-from keys.validation.names import SIGNING_KEYS
-from keys.validation.shapes import SigningKeysSnapshot
+from keys.validation.snapshot_names import SIGNING_KEYS
+from keys.validation.store.database import Snapshots, Unavailable
+from keys.validation.types import SigningKeysSnapshot
+from keys.validation.wiring import snapshots
 from oauth.keyring import NoSigningKey, keyring
 from oauth.status_lists import TYPE, Content, Served, build, read_facts, read_numbers, signed
 from oauth.tokens import Signer

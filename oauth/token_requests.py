@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from keys.validation.memo import Memo, mark_of
-from keys.validation.names import SIGNING_KEYS, client_name, organization_name
-from keys.validation.shapes import ClientSnapshot
+from keys.validation.digest_cache import Memo, mark_of
+from keys.validation.snapshot_names import SIGNING_KEYS, client_name, organization_name
+from keys.validation.types import ClientSnapshot
 from oauth.client_auth import digests_of
 from oauth.errors import InvalidRequest
 from oauth.forms import Form, check_size, decode, read_form

@@ -15,7 +15,7 @@ import msgspec
 from jwt.algorithms import Algorithm
 from msgspec import Struct
 
-from keys.limits import MAX_TOKEN_LIFETIME_S
+from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S
 from oauth.jti import Place
 from oauth.status import AGGREGATION_PATH
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from msgspec import Raw
 
 from keys.validation.principals import CredentialMember, limits_on, members, organization_member
-from keys.validation.shapes import (
+from keys.validation.types import (
     ApiSnapshot,
     Audience,
     Call,

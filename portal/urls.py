@@ -17,7 +17,7 @@ urlpatterns = [
     path("accounts/", include("portal.accounts.urls")),
     path("admin/", admin.site.urls),
     path("", include("keys.urls")),
-    path("", include("keys.team_urls")),
+    path("", include("keys.team.urls")),
     path("", include("oauth.urls")),
 ]
 if settings.DEBUG:

@@ -19,8 +19,8 @@ from django.core import mail
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error, connection
 
-from keys import secret as secret_module
-from keys.secret import RANDOM_CHARS
+from keys.rules import secret as secret_module
+from keys.rules.secret import RANDOM_CHARS
 from tests.environment import LOG_FILE, ON_SQLITE
 
 ENCODED_BYTES, ENCODED_CHARS = 30, 40  # what of a random part is whole groups of base64, wherever among them it begins

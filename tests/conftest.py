@@ -19,11 +19,11 @@ from keys.models import Api, ApiKey, Environment
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from keys.services.keys import IssuedKey, KeySettings, issue_key
-from keys.validation.allowances import Allowances
-from keys.validation.database import DatabaseSnapshots, DatabaseThreads
 from keys.validation.http import ENGINE
-from keys.validation.quotas import Quotas
-from keys.validation.ratelimit import RateLimiter
+from keys.validation.limits.admission import Allowances
+from keys.validation.limits.quotas import Quotas
+from keys.validation.limits.rate_limiter import RateLimiter
+from keys.validation.store.database import DatabaseSnapshots, DatabaseThreads
 from oauth.client_auth import CLIENTS
 from oauth.discovery import PUBLISHED
 from oauth.issuing import ISSUER

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from keys.secret import Kind, generate
+from keys.rules.secret import Kind, generate
 from oauth.presented import ASSERTION_TYPE
 from tests.strangers import Wave, request, validation
 

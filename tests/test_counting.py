@@ -14,8 +14,8 @@ import psycopg
 import pytest
 import redis
 
-from keys.validation.usage import FLUSH_EVERY_S
-from keys.validation.usage_queue import AT_WORK, QUEUE
+from keys.validation.usage.queue import AT_WORK, QUEUE
+from keys.validation.usage.recorder import FLUSH_EVERY_S
 from portal.env import BASE_DIR
 from portal.operations import processes
 from tests import environment, live

@@ -13,7 +13,7 @@ from threading import Thread
 import pytest
 import redis
 
-from keys.validation.usage_queue import AT_WORK
+from keys.validation.usage.queue import AT_WORK
 from portal.env import BASE_DIR
 from portal.operations import processes
 from tests import environment, live

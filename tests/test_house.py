@@ -14,7 +14,7 @@ MAX_LINES = 350
 WRITES = {"save", "delete", "update", "create", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
 # The writes outside services, each with its reason; no verdict and nobody's rights rest on what they write.
 WRITES_OUTSIDE_SERVICES = {
-    "keys/exports.py cache.delete": "a person's export is over",
+    "keys/pages/exports.py cache.delete": "a person's export is over",
     "keys/notices.py Notice.update": "a notice is claimed before it is mailed",
     "keys/sweeps.py Notice.bulk_create": "whom to warn",
     "keys/sweeps.py rows.delete": "counts, callers' addresses, sessions and sent forms, once they are old",

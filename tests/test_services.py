@@ -18,6 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 import keys.services
+import keys.team.services
 import oauth.services
 import portal.services
 from keys.models import Api, ApiKey, ApiSecret, Environment, KeySecret, RevokeReason
@@ -25,8 +26,8 @@ from keys.services.api_secrets import IssuedApiSecret, disable_api_secret, roll_
 from keys.services.apis import ApiSettings, disable_api
 from keys.services.keys import IssuedKey, KeySettings, disable_key
 from keys.services.secrets import roll_key
-from keys.validation import database
-from keys.validation.shapes import Snapshot
+from keys.validation.store import database
+from keys.validation.types import Snapshot
 from oauth.models import Client, ClientSecret
 from oauth.services.clients import ClientSettings, create_client, disable_client
 from oauth.services.common import IssuedClient
@@ -89,7 +90,7 @@ MAY: Mapping[str, set[str]] = {
 
 
 def modules() -> Iterator[ModuleType]:
-    for package in (portal.services, keys.services, oauth.services):
+    for package in (portal.services, keys.services, keys.team.services, oauth.services):
         for found in pkgutil.iter_modules(package.__path__):
             yield import_module(f"{package.__name__}.{found.name}")
 

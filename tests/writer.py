@@ -146,7 +146,7 @@ DYING: dict[str, Callable[[], object]] = {
     "the old secret has its end": _die_at("keys.services.secrets.mint"),
     "the new secret is made": _die_at("keys.services.secrets.record_of"),
     "it is committed": _die_at("portal.outbox._committed"),
-    "every process is being told": _die_at("keys.validation.invalidation._wait"),
+    "every process is being told": _die_at("keys.validation.cache.invalidation._wait"),
     "every process has heard": _die_once_told,
 }
 

@@ -4,7 +4,7 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from keys.ids import api_id
+from keys.rules.ids import api_id
 
 IDENTIFIER = "urn:latchkey:management"
 SCOPES = {

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from keys.ids import secret_id
 from keys.models import Api, ApiSecret, Environment, RevokeReason
-from keys.secret import Kind
+from keys.rules.ids import secret_id
+from keys.rules.secret import Kind
 from keys.services.common import mint, only_once, secret_name, valid
 from keys.services.errors import Conflict, Refused
 from keys.services.secrets import check_overlap, end_for_roll, move_end

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from django.utils import timezone
 
-from keys import limits
-from keys.limits import RateLimit
 from keys.models import Api, Scope, SigningAlgorithm
+from keys.rules import field_rules
+from keys.rules.field_rules import RateLimit
 from keys.services.common import valid
 from keys.services.errors import Conflict, Invalid, Refused
-from keys.validation.names import api_name
+from keys.validation.snapshot_names import api_name
 from portal.audit import Actor, record, require_operator
 from portal.audit_actions import AuditAction
 from portal.names import clean_name
@@ -52,28 +52,30 @@ class ApiSettings:
     default_rate_limits: Sequence[RateLimit] = ()
     max_rate_limits: Sequence[RateLimit] = ()
     signing_algorithm: SigningAlgorithm = SigningAlgorithm.ES256
-    token_lifetime_s: int = limits.DEFAULT_TOKEN_LIFETIME_S
+    token_lifetime_s: int = field_rules.DEFAULT_TOKEN_LIFETIME_S
 
     def cleaned(self) -> dict[str, object]:
         """The values as columns; raises Invalid naming the first field that is out of bounds."""
         for scope in self.scopes:
-            if not limits.is_scope(scope):
+            if not field_rules.is_scope(scope):
                 raise Invalid(
                     "scopes", f"{scope[:50]!r} is no scope: use printable ASCII without spaces, quotes and backslashes."
                 )
-        if len(self.scopes) > limits.MAX_SCOPES:
-            raise Invalid("scopes", f"At most {limits.MAX_SCOPES} scopes.")
+        if len(self.scopes) > field_rules.MAX_SCOPES:
+            raise Invalid("scopes", f"At most {field_rules.MAX_SCOPES} scopes.")
         if len(self.description) > MAX_DESCRIPTION_CHARS:
             raise Invalid("description", f"Use at most {MAX_DESCRIPTION_CHARS} characters.")
         return {
             "name": valid("name", lambda: clean_name(self.name)),
             "description": self.description.strip(),
             "default_rate_limits": valid(
-                "default_rate_limits", lambda: limits.clean_rate_limits(self.default_rate_limits)
+                "default_rate_limits", lambda: field_rules.clean_rate_limits(self.default_rate_limits)
             ),
-            "max_rate_limits": valid("max_rate_limits", lambda: limits.clean_rate_limits(self.max_rate_limits)),
+            "max_rate_limits": valid("max_rate_limits", lambda: field_rules.clean_rate_limits(self.max_rate_limits)),
             "signing_algorithm": self.signing_algorithm,
-            "token_lifetime_s": valid("token_lifetime_s", lambda: limits.clean_token_lifetime(self.token_lifetime_s)),
+            "token_lifetime_s": valid(
+                "token_lifetime_s", lambda: field_rules.clean_token_lifetime(self.token_lifetime_s)
+            ),
         }
 
 
@@ -170,7 +172,7 @@ def _set_scopes(api: Api, wanted: Mapping[str, ScopeSettings]) -> None:
         Scope(
             api=api,
             name=name,
-            description=valid("scopes", lambda: limits.clean_note(scope.description)),  # noqa: B023  # called at once
+            description=valid("scopes", lambda: field_rules.clean_note(scope.description)),  # noqa: B023  # called at once
             is_sensitive=scope.is_sensitive,
         )
         for name, scope in wanted.items()

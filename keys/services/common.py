@@ -11,9 +11,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from keys.models import ApiKey, ApiSecret, Credential, RevokeReason, Secret, Submission
-from keys.secret import Kind, digest, generate
+from keys.rules.secret import Kind, digest, generate
 from keys.services.errors import AlreadyDone, Invalid, Refused
-from keys.validation import names
+from keys.validation import snapshot_names
 from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
 from portal.metadata import clean_metadata
@@ -80,7 +80,7 @@ def change_takes(credential: Credential, user: User | None) -> Action:
 
 def secret_name(secret: Secret) -> str:
     """The snapshot of this secret."""
-    name = names.api_secret_name if isinstance(secret, ApiSecret) else names.secret_name
+    name = snapshot_names.api_secret_name if isinstance(secret, ApiSecret) else snapshot_names.secret_name
     return name(bytes(secret.digest))
 
 

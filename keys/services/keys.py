@@ -9,10 +9,10 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from keys import limits
-from keys.limits import Quota, RateLimit
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
-from keys.secret import Kind
+from keys.rules import field_rules
+from keys.rules.field_rules import Quota, RateLimit
+from keys.rules.secret import Kind
 from keys.services.common import (
     key_names,
     lock_key,
@@ -77,11 +77,11 @@ class KeySettings:
         grantable = list(api.scopes.values_list("name", flat=True))
         cleaned: dict[str, object] = {
             "name": valid("name", lambda: clean_name(self.name)),
-            "note": valid("note", lambda: limits.clean_note(self.note)),
-            "scopes": valid("scopes", lambda: limits.clean_scopes(self.scopes, grantable=grantable)),
-            "networks": valid("networks", lambda: limits.clean_networks(self.networks)),
-            "rate_limits": valid("rate_limits", lambda: limits.clean_rate_limits(self.rate_limits)),
-            "quota": valid("quota", lambda: limits.clean_quota(self.quota)),
+            "note": valid("note", lambda: field_rules.clean_note(self.note)),
+            "scopes": valid("scopes", lambda: field_rules.clean_scopes(self.scopes, grantable=grantable)),
+            "networks": valid("networks", lambda: field_rules.clean_networks(self.networks)),
+            "rate_limits": valid("rate_limits", lambda: field_rules.clean_rate_limits(self.rate_limits)),
+            "quota": valid("quota", lambda: field_rules.clean_quota(self.quota)),
             "metadata": valid("metadata", lambda: clean_metadata(self.metadata)),
             "not_before": self.not_before,
             "expires_at": self.expires_at,

@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 
 from keys.models import ApiKey, Credential, Environment
-from keys.networks import WidestPrefixes
-from keys.policies import KeyFacts, network_violations, violations
+from keys.rules.networks import WidestPrefixes
+from keys.rules.policy_rules import KeyFacts, network_violations, violations
 from keys.services.errors import Invalid
 from portal.audit import Actor, ActorKind, role_of
 from portal.models import Organization

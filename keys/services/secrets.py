@@ -7,10 +7,10 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from keys.limits import MAX_OVERLAP
 from keys.models import ApiKey, KeySecret, Secret
-from keys.rolling import WorkingSecret, plan_roll
-from keys.secret import Kind
+from keys.rules.field_rules import MAX_OVERLAP
+from keys.rules.rolling import WorkingSecret, plan_roll
+from keys.rules.secret import Kind
 from keys.services.common import key_names, lock_key, mint, only_once, refuse_if_over, secret_name
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.keys import ChangedKey, IssuedKey

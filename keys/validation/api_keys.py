@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from math import inf
 from typing import TypeVar
 
-from keys.secret import MAX_SECRET_CHARS, Kind, kind_of
-from keys.validation.kinds import Snapshots
-from keys.validation.memo import Memo, mark_of
-from keys.validation.names import api_name, api_secret_name, organization_name, secret_name
+from keys.rules.secret import MAX_SECRET_CHARS, Kind, kind_of
+from keys.validation.credential_types import Snapshots
+from keys.validation.digest_cache import Memo, mark_of
 from keys.validation.peppers import Outdated, candidate_digests
-from keys.validation.shapes import (
+from keys.validation.snapshot_names import api_name, api_secret_name, organization_name, secret_name
+from keys.validation.store.turns import Owner, stranger_at
+from keys.validation.types import (
     ApiSecretSnapshot,
     ApiSnapshot,
     Audience,
@@ -22,7 +23,6 @@ from keys.validation.shapes import (
     OrganizationSnapshot,
     Verdict,
 )
-from keys.validation.turns import Owner, stranger_at
 from keys.validation.verdict import NOT_FOUND, Lasting, decide, is_for, lasting
 
 SecretSnapshot = TypeVar("SecretSnapshot", KeySnapshot, ApiSecretSnapshot)

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from keys.validation import metrics
-from keys.validation.allowances import Allowance, Allowances
 from keys.validation.api_keys import Caller, KnownCaller, UnknownCaller
-from keys.validation.database import DEADLINE_S, Snapshots
-from keys.validation.gcra import Standing
-from keys.validation.kinds import recognise
+from keys.validation.credential_types import recognise
+from keys.validation.limits.admission import Allowance, Allowances
+from keys.validation.limits.gcra import Standing
+from keys.validation.limits.quotas import QuotaStanding
 from keys.validation.peppers import Mover
-from keys.validation.quotas import QuotaStanding
-from keys.validation.shapes import ApiSnapshot, Audience, Call, Code, Principal, Snapshot, Verdict
-from keys.validation.turns import stranger_at
-from keys.validation.usage import UsageRecorder
+from keys.validation.store.database import DEADLINE_S, Snapshots
+from keys.validation.store.turns import stranger_at
+from keys.validation.types import ApiSnapshot, Audience, Call, Code, Principal, Snapshot, Verdict
+from keys.validation.usage.recorder import UsageRecorder
 from keys.validation.verdict import works
 
 

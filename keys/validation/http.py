@@ -6,16 +6,16 @@ the body or a header and never from the address, and it is in no answer, no erro
 
 import re
 
-from keys.validation.answers import encode
 from keys.validation.api_keys import Caller, UnknownCaller, recognise_caller
-from keys.validation.cache import allowances, snapshots
-from keys.validation.database import Unavailable
 from keys.validation.engine import Engine
 from keys.validation.peppers import MOVER
-from keys.validation.question import InvalidFields, Question, read_carefully, read_plainly
-from keys.validation.shapes import Call, Code
+from keys.validation.request import InvalidFields, Question, read_carefully, read_plainly
+from keys.validation.response import encode
+from keys.validation.store.database import Unavailable
 from keys.validation.strict_json import NotAnObject
-from keys.validation.usage import USAGE
+from keys.validation.types import Call, Code
+from keys.validation.usage.recorder import USAGE
+from keys.validation.wiring import allowances, snapshots
 from portal.edge.bounds import Bounds, Sender
 from portal.edge.endpoint import Answer, Exchange, endpoint, unavailable
 from portal.edge.problems import JSON, Problem, ProblemType

@@ -9,7 +9,7 @@ from collections import Counter as Tally
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from keys.validation.shapes import Code
+from keys.validation.types import Code
 
 PUBLISH_EVERY_S = 1.0
 

@@ -14,7 +14,7 @@ from django.core.signals import setting_changed
 from django.db import Error, close_old_connections
 from django.dispatch import receiver
 
-from keys.secret import digest
+from keys.rules.secret import digest
 
 MAX_NOTICED = 10_000
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from keys.validation.shapes import ApiSnapshot, KeySnapshot, Limit, Limits, OrganizationSnapshot, Principal
+from keys.validation.types import ApiSnapshot, KeySnapshot, Limit, Limits, OrganizationSnapshot, Principal
 
 
 class CredentialMember(Struct, frozen=True):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from keys.validation.principals import principal_of
-from keys.validation.shapes import (
+from keys.validation.types import (
     ApiSecretSnapshot,
     ApiSnapshot,
     Audience,

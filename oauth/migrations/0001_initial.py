@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.expressions
-import keys.ids
+import keys.rules.ids
 import oauth.ids
 import oauth.status
 from django.conf import settings
@@ -79,7 +79,10 @@ class Migration(migrations.Migration):
             name="ClientSecret",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("public_id", models.CharField(default=keys.ids.secret_id, editable=False, max_length=32, unique=True)),
+                (
+                    "public_id",
+                    models.CharField(default=keys.rules.ids.secret_id, editable=False, max_length=32, unique=True),
+                ),
                 ("digest", models.BinaryField(max_length=32, unique=True)),
                 ("pepper_version", models.CharField(editable=False, max_length=16)),
                 ("hint", models.CharField(editable=False, max_length=32)),

@@ -9,10 +9,10 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from keys import limits
-from keys.limits import RateLimit
 from keys.models import Api, Environment, RevokeReason
-from keys.secret import Kind
+from keys.rules import field_rules
+from keys.rules.field_rules import RateLimit
+from keys.rules.secret import Kind
 from keys.services.common import mint, only_once, refuse_strange_owner, revoke_locked, set_metadata_locked, valid
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_client, hold_policies_on_roll
@@ -56,13 +56,13 @@ class ClientSettings:
         lifetime_s = self.token_lifetime_s
         return {
             "name": valid("name", lambda: clean_name(self.name)),
-            "note": valid("note", lambda: limits.clean_note(self.note)),
+            "note": valid("note", lambda: field_rules.clean_note(self.note)),
             "public_keys": valid("public_keys", lambda: clean_jwks(self.public_keys)) if self.public_keys else [],
             "token_lifetime_s": None
             if lifetime_s is None
-            else valid("token_lifetime_s", lambda: limits.clean_token_lifetime(lifetime_s)),
-            "networks": valid("networks", lambda: limits.clean_networks(self.networks)),
-            "rate_limits": valid("rate_limits", lambda: limits.clean_rate_limits(self.rate_limits)),
+            else valid("token_lifetime_s", lambda: field_rules.clean_token_lifetime(lifetime_s)),
+            "networks": valid("networks", lambda: field_rules.clean_networks(self.networks)),
+            "rate_limits": valid("rate_limits", lambda: field_rules.clean_rate_limits(self.rate_limits)),
             "metadata": valid("metadata", lambda: clean_metadata(self.metadata)),
         }
 
@@ -255,7 +255,7 @@ def _granted(grants: Grants, *, before: Mapping[str, object]) -> dict[Api, list[
         if api.disabled_at is not None and api_id not in before:
             raise Refused("This API is disabled; no clients are let in.")
         grantable = [scope.name for scope in api.scopes.all()]
-        granted[api] = valid("grants", lambda: limits.clean_scopes(scopes, grantable=grantable))  # noqa: B023  # called at once
+        granted[api] = valid("grants", lambda: field_rules.clean_scopes(scopes, grantable=grantable))  # noqa: B023  # called at once
     return granted
 
 

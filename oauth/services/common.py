@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from keys.services.common import hold_change
 from keys.services.errors import Refused
-from keys.validation.names import client_name
+from keys.validation.snapshot_names import client_name
 from oauth.models import Client, ClientSecret
 from portal.audit import Actor
 from portal.outbox import Propagation

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import F, Max, Value
 from django.db.models.functions import Greatest
 
-from keys.validation.names import client_name
+from keys.validation.snapshot_names import client_name
 from oauth.models import Client, RevokedToken, StatusList
 from oauth.services.signing_keys import drop_signing_keys
 from oauth.status import LIST_SIZE

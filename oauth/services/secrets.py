@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from keys.secret import Kind
+from keys.rules.secret import Kind
 from keys.services.common import mint, only_once
 from keys.services.errors import Conflict, Refused
 from keys.services.policies import hold_policies_on_roll

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys.models import SigningAlgorithm
-from keys.validation.names import SIGNING_KEYS
+from keys.validation.snapshot_names import SIGNING_KEYS
 from oauth import jwk
 from oauth.models import SigningKey, StatusBlock
 from oauth.rotation import Span, dropped, ended, successor_signs_from

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from keys.limits import MAX_TOKEN_LIFETIME_S
 from keys.models import Api
+from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S
 from oauth.models import Client, SigningKey, StatusBlock, StatusList
 from oauth.status import LIST_SIZE, indexes_of
 

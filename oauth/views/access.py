@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.views.access import go_to, may_change
+from keys.pages.views.access import go_to, may_change
 from oauth.client_list import CLIENTS, visible_clients
 from oauth.models import Client
 from oauth.presenters import ClientView, client_view

@@ -7,9 +7,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from keys.forms.actions import ExtensionForm
-from keys.presenters import secret_rows
-from keys.views.key_detail import CHART_DAYS, SECRETS_SHOWN, Tab, show_activity, show_overlap_use, tabs_of
+from keys.pages.forms.actions import ExtensionForm
+from keys.pages.presenters import secret_rows
+from keys.pages.views.key_detail import CHART_DAYS, SECRETS_SHOWN, Tab, show_activity, show_overlap_use, tabs_of
 from oauth import client_usage
 from oauth.client_forms import TokenForm
 from oauth.presenters import ClientView

@@ -7,8 +7,8 @@ from django.http import HttpResponse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from keys.views import listing
-from keys.views.listing import ListPage
+from keys.pages.views import listing
+from keys.pages.views.listing import ListPage
 from oauth.client_list import CLIENTS, visible_clients
 from oauth.models import Client
 from oauth.presenters import ClientView

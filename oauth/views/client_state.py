@@ -6,9 +6,9 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from keys.presenters import spread_words
-from keys.views.access import refusals_told
-from keys.views.key_state import asked_end
+from keys.pages.presenters import spread_words
+from keys.pages.views.access import refusals_told
+from keys.pages.views.key_state import asked_end
 from oauth.models import ClientSecret
 from oauth.services.clients import disable_client, enable_client
 from oauth.services.secrets import end_client_secret, extend_client_overlap

@@ -6,12 +6,12 @@ from django.shortcuts import render
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from keys.forms.fields import refuse
 from keys.models import Api
-from keys.presenters import spread_words
+from keys.pages.forms.fields import refuse
+from keys.pages.presenters import spread_words
+from keys.pages.views.issuance import show_already_done
+from keys.service_accounts import visible_service_accounts
 from keys.services.errors import AlreadyDone, Refused
-from keys.team import visible_service_accounts
-from keys.views.issuance import show_already_done
 from oauth import snippets
 from oauth.client_forms import NewClientForm
 from oauth.services.clients import create_client

@@ -10,13 +10,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from keys import widening
-from keys.forms.fields import refuse
 from keys.models import Api
-from keys.presenters import spread_words
+from keys.pages.forms.fields import refuse
+from keys.pages.presenters import spread_words
+from keys.pages.views.access import go_to, to_change
+from keys.pages.views.edit import Difference, difference, show_review
+from keys.rules import widening
 from keys.services.errors import Conflict, Refused
-from keys.views.access import go_to, to_change
-from keys.views.edit import Difference, difference, show_review
 from oauth.client_forms import EditClientForm
 from oauth.models import Client
 from oauth.services.clients import EDITABLE, edit_client

@@ -6,10 +6,10 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from keys.presenters import spread_words
+from keys.pages.presenters import spread_words
+from keys.pages.views.access import refusals_told, to_change
+from keys.pages.views.revocation import ask_for_reason, show_revocation
 from keys.services.errors import Invalid, Refused
-from keys.views.access import refusals_told, to_change
-from keys.views.revocation import ask_for_reason, show_revocation
 from oauth.client_forms import TokenForm
 from oauth.client_usage import tokens_of_client
 from oauth.presenters import issue_words

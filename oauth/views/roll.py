@@ -5,12 +5,12 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from keys.forms.actions import RollForm
-from keys.forms.fields import refuse
+from keys.pages.forms.actions import RollForm
+from keys.pages.forms.fields import refuse
+from keys.pages.views.access import to_change
+from keys.pages.views.issuance import show_already_done
+from keys.pages.views.roll import show_roll
 from keys.services.errors import AlreadyDone, Refused
-from keys.views.access import to_change
-from keys.views.issuance import show_already_done
-from keys.views.roll import show_roll
 from oauth.client_usage import tokens_of_client
 from oauth.presenters import issue_words
 from oauth.services.secrets import roll_client

@@ -1,4 +1,4 @@
-"""Operations on service accounts; ``keys.services.departures`` removes them, since their keys have to go somewhere."""
+"""Operations on service accounts; ``keys.team.services.departures`` removes them, as their keys must go somewhere."""
 
 from django.conf import settings
 from django.db import transaction

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from keys.validation.local import Copy, Local
-from keys.validation.names import secret_name
-from keys.validation.shapes import KeySnapshot, Snapshot
+from keys.validation.cache.local import Copy, Local
+from keys.validation.snapshot_names import secret_name
+from keys.validation.types import KeySnapshot, Snapshot
 from portal.ids import public_id
 
 

@@ -31,8 +31,8 @@ def main() -> None:
 
 
 async def _validate(question: Mapping[str, str], profile: cProfile.Profile) -> None:
-    from keys.validation.cache import hold_lease
     from keys.validation.http import validate
+    from keys.validation.wiring import hold_lease
     from portal.edge.request_body import Message, Scope
 
     body = question["body"].encode()

@@ -11,8 +11,8 @@ import pytest
 from django.http import StreamingHttpResponse
 from django.test import Client
 
-from keys.exports import AT_ONCE, begin_export
 from keys.models import ApiKey
+from keys.pages.exports import AT_ONCE, begin_export
 from keys.services.keys import KeySettings, edit_key
 from portal.audit import Actor
 from portal.models import AuditEvent, User
@@ -63,7 +63,7 @@ def test_an_export_asks_for_its_events_page_by_page_and_never_all_at_once(
     monkeypatch: pytest.MonkeyPatch,
     django_assert_num_queries: Callable[..., Any],
 ) -> None:
-    monkeypatch.setattr("keys.views.activity.EXPORT_PAGE", 1)
+    monkeypatch.setattr("keys.pages.views.activity.EXPORT_PAGE", 1)
     edit_key(key, KeySettings("renamed"), by=as_ada)
     count = AuditEvent.objects.filter(organization_id=key.organization.public_id).count()
     answer = ada_client.get(f"{EXPORT}.json")
@@ -116,7 +116,7 @@ def test_an_export_that_fails_on_its_way_out_gives_its_place_back(
 
 def test_an_export_gives_its_place_back_where_the_cache_breaks(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("keys.exports.cache.add", _fail)
+        patch.setattr("keys.pages.exports.cache.add", _fail)
         for _ in range(AT_ONCE):
             with pytest.raises(ConnectionError):
                 begin_export([], user_id=ada.public_id)

@@ -10,7 +10,7 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.utils import timezone
 
-from keys.admin_forms import initial_of
+from keys.admin.forms import initial_of
 from keys.models import Api, ApiKey, ApiSecret, Environment, RevokeReason
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey, KeySettings, disable_key, issue_key, revoke_key

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from keys.models import ApiKey
-from keys.secret import digest, parse
+from keys.rules.secret import digest, parse
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey
 from portal import outbox

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from keys import listing
-from keys.key_list import KEYS, visible_keys
-from keys.listing import Page, Sort, Wanted
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
-from keys.presenters import key_view
+from keys.pages import listing
+from keys.pages.key_list import KEYS, visible_keys
+from keys.pages.listing import Page, Sort, Wanted
+from keys.pages.presenters import key_view
+from keys.rules.states import Status
 from keys.services.keys import IssuedKey, KeySettings, issue_key
-from keys.states import Status
 from portal.audit import COMMAND
 from portal.models import Organization
 

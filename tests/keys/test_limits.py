@@ -2,32 +2,32 @@
 
 import pytest
 
-from keys import limits
+from keys.rules import field_rules
 
 
 @pytest.mark.parametrize("scope", ["orders:read", "!", "#", "[", "]", "~", "a" * 128])
 def test_a_scope_of_the_grammar_is_taken(scope: str) -> None:
-    assert limits.is_scope(scope)
+    assert field_rules.is_scope(scope)
 
 
 @pytest.mark.parametrize("scope", ["", " ", "a b", '"', "\\", "é", "\uff41", "a\n", "\x7f", "a" * 129, "\xa0"])
 def test_a_scope_outside_the_grammar_is_refused(scope: str) -> None:
-    assert not limits.is_scope(scope)
+    assert not field_rules.is_scope(scope)
 
 
 def test_a_scope_the_api_does_not_have_is_named() -> None:
     with pytest.raises(ValueError, match="'b'"):
-        limits.clean_scopes(["a", "b"], grantable=["a"])
+        field_rules.clean_scopes(["a", "b"], grantable=["a"])
 
 
 def test_networks_are_kept_once_in_canonical_form_without_notes() -> None:
     lines = ["203.0.113.0/24 # office", "", "2001:DB8::/32", "203.0.113.0/24", "198.51.100.7"]
-    assert limits.clean_networks(lines) == ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"]
+    assert field_rules.clean_networks(lines) == ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"]
 
 
 def test_a_network_of_mapped_addresses_is_kept_as_the_one_that_calls_come_from() -> None:
     lines = ["::ffff:203.0.113.0/120", "203.0.113.0/24", "::ffff:0:0/96", "::ffff:198.51.100.7"]
-    assert limits.clean_networks(lines) == ["203.0.113.0/24", "0.0.0.0/0", "198.51.100.7/32"]
+    assert field_rules.clean_networks(lines) == ["203.0.113.0/24", "0.0.0.0/0", "198.51.100.7/32"]
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_a_network_of_mapped_addresses_is_kept_as_the_one_that_calls_come_from()
 )
 def test_a_wrong_network_is_named_with_its_line(line: str) -> None:
     with pytest.raises(ValueError, match="Line 2 has"):
-        limits.clean_networks(["10.0.0.0/8", line])
+        field_rules.clean_networks(["10.0.0.0/8", line])
 
 
 def test_more_than_a_hundred_networks_are_refused() -> None:
     with pytest.raises(ValueError, match="At most 100"):
-        limits.clean_networks(f"10.0.{n}.0/24" for n in range(101))
+        field_rules.clean_networks(f"10.0.{n}.0/24" for n in range(101))
 
 
 @pytest.mark.parametrize(
@@ -50,41 +50,41 @@ def test_more_than_a_hundred_networks_are_refused() -> None:
         ("daily=10000/86400", {"name": "daily", "limit": 10000, "window_s": 86400}),
     ],
 )
-def test_a_rate_limit_is_requests_per_seconds(text: str, limit: limits.RateLimit) -> None:
-    assert limits.parse_rate_limit(text) == limit
-    assert limits.clean_rate_limits([limit]) == [limit]
+def test_a_rate_limit_is_requests_per_seconds(text: str, limit: field_rules.RateLimit) -> None:
+    assert field_rules.parse_rate_limit(text) == limit
+    assert field_rules.clean_rate_limits([limit]) == [limit]
 
 
 @pytest.mark.parametrize("text", ["", "100", "100/", "/60", "-1/60", "1e3/60", "a b=1/2", "100/60/60", "\u0661/60"])
 def test_a_malformed_rate_limit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="requests/seconds"):
-        limits.parse_rate_limit(text)
+        field_rules.parse_rate_limit(text)
 
 
 @pytest.mark.parametrize("text", ["0/60", "1000001/60", "1/0", "1/2678401"])
 def test_a_rate_limit_out_of_bounds_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"between|Choose|Allow"):
-        limits.clean_rate_limits([limits.parse_rate_limit(text)])
+        field_rules.clean_rate_limits([field_rules.parse_rate_limit(text)])
 
 
 @pytest.mark.parametrize("name", ["api.", "api.default", "org.", "org.daily", "default."])
 def test_a_limit_may_not_pass_for_one_of_the_api_or_the_organization(name: str) -> None:
     with pytest.raises(ValueError, match="name starts with a-z"):
-        limits.clean_rate_limits([limits.RateLimit(name=name, limit=1, window_s=1)])
+        field_rules.clean_rate_limits([field_rules.RateLimit(name=name, limit=1, window_s=1)])
 
 
 def test_two_limits_of_one_name_are_refused() -> None:
-    limit = limits.parse_rate_limit("1/1")
+    limit = field_rules.parse_rate_limit("1/1")
     with pytest.raises(ValueError, match="same name"):
-        limits.clean_rate_limits([limit, limit])
+        field_rules.clean_rate_limits([limit, limit])
 
 
 @pytest.mark.parametrize("text", ["10", "10/day", "1000000000/month"])
 def test_a_quota_is_read_as_it_is_spelled(text: str) -> None:
-    assert limits.spell_quota(limits.clean_quota(limits.parse_quota(text))) == text
+    assert field_rules.spell_quota(field_rules.clean_quota(field_rules.parse_quota(text))) == text
 
 
 @pytest.mark.parametrize("text", ["0", "1000000001", "10/week", "-1", "1.5", "ten"])
 def test_a_quota_out_of_bounds_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"Allow|Write"):
-        limits.clean_quota(limits.parse_quota(text))
+        field_rules.clean_quota(field_rules.parse_quota(text))

@@ -10,8 +10,8 @@ from django.core import mail
 from django.test import Client
 
 from keys.models import Api, ApiKey, Environment, RevokeReason
-from keys.networks import WidestPrefixes
-from keys.policies import KeyFacts, network_violations, violations
+from keys.rules.networks import WidestPrefixes
+from keys.rules.policy_rules import KeyFacts, network_violations, violations
 from keys.services.errors import Invalid
 from keys.services.keys import KeySettings, edit_key, issue_key, revoke_key
 from keys.services.secrets import roll_key

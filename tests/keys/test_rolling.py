@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.rolling import Light, WorkingSecret, light_of, plan_roll
+from keys.rules.rolling import Light, WorkingSecret, light_of, plan_roll
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keys.scope_choice import Level, ScopeInfo, chosen_scopes, picker, readable
+from keys.rules.scope_choice import Level, ScopeInfo, chosen_scopes, picker, readable
 
 SCOPES = [
     ScopeInfo("deploy", "Start deployments", is_sensitive=True),

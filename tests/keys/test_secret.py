@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.secret import PATTERN, Kind, checksum, compose, digest, generate, parse
+from keys.rules.secret import PATTERN, Kind, checksum, compose, digest, generate, parse
 from portal.ids import ALPHABET
 
 RANDOM = st.text(alphabet=ALPHABET, min_size=32, max_size=32)

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
-from keys.secret import digest
+from keys.rules.secret import digest
 from keys.services.apis import disable_api
 from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
 from keys.services.keys import IssuedKey, KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key

@@ -13,12 +13,12 @@ from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from keys.models import Api, ApiKey, Environment, RevokeReason, Usage
-from keys.services.departures import remove_member
 from keys.services.errors import Refused
 from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revoke_key
 from keys.services.secrets import roll_key
-from keys.validation.batches import Batch, Count
-from keys.validation.folding import fold
+from keys.team.services.departures import remove_member
+from keys.validation.usage.batches import Batch, Count
+from keys.validation.usage.tables import fold
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Membership, Organization, ServiceAccount, User
 from portal.permissions import Role
@@ -134,7 +134,7 @@ def test_counts_of_keys_do_not_wait_for_a_departure_that_hands_them_over(
         at_once(lambda: fold([Batch("1" * 32, time.time(), [counted], [])]))  # gives up after two seconds
         take_out(*args, **kwargs)
 
-    monkeypatch.setattr("keys.services.departures.take_out", count_elsewhere)
+    monkeypatch.setattr("keys.team.services.departures.take_out", count_elsewhere)
     remove_member(acme.memberships.get(user=ben), heir=as_ada.user, by=as_ada)
     assert ApiKey.objects.get(pk=left.key.pk).owner == as_ada.user
     assert Usage.objects.get().count == 1
@@ -178,7 +178,7 @@ def test_no_change_of_a_service_accounts_key_outlives_the_removal_demotion_or_de
 
     monkeypatch.setattr("keys.services.secrets.hold_policies_on_roll", end_it_elsewhere)
     roll()
-    monkeypatch.setattr("keys.services.departures.take_out", roll_elsewhere)
+    monkeypatch.setattr("keys.team.services.departures.take_out", roll_elsewhere)
     remove_member(place, heir=None, by=as_ada)
     assert waited == [True, True, True, True]
     with pytest.raises(NotAllowed):

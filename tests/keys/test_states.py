@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keys.states import Facts, State, Status, state, status
+from keys.rules.states import Facts, State, Status, state, status
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keys.limits import RateLimit, parse_quota
-from keys.widening import (
+from keys.rules.field_rules import RateLimit, parse_quota
+from keys.rules.widening import (
     widens_expiry,
     widens_networks,
     widens_not_before,

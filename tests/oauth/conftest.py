@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from keys.models import Api, Environment
-from keys.validation.usage import UsageRecorder
+from keys.validation.usage.recorder import UsageRecorder
 from oauth.client_auth import CLIENTS
 from oauth.failures import Failures
 from oauth.issuing import ISSUER

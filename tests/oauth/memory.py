@@ -13,9 +13,10 @@ import jwt
 import msgspec
 from django.conf import settings
 
-from keys.secret import Kind, digest, generate
-from keys.validation.names import SIGNING_KEYS, api_name, client_name, organization_name
-from keys.validation.shapes import (
+from keys.rules.secret import Kind, digest, generate
+from keys.validation.snapshot_names import SIGNING_KEYS, api_name, client_name, organization_name
+from keys.validation.store.turns import STRANGERS, Owner
+from keys.validation.types import (
     ApiSnapshot,
     ClientSecretFacts,
     ClientSnapshot,
@@ -25,7 +26,6 @@ from keys.validation.shapes import (
     SigningKeysSnapshot,
     Snapshot,
 )
-from keys.validation.turns import STRANGERS, Owner
 from oauth import jwk
 from oauth.http import token
 from oauth.ids import client_id

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.models import Api
-from keys.validation.names import SIGNING_KEYS
-from keys.validation.shapes import SigningKeysSnapshot
+from keys.validation.snapshot_names import SIGNING_KEYS
+from keys.validation.types import SigningKeysSnapshot
 from oauth.jti import Place, new_jti
 from oauth.keyring import Keyring, keyring
 from oauth.loaders import load_signing_keys

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
-from keys.validation import database
 from keys.validation.http import ENGINE
-from keys.validation.shapes import Snapshot
-from keys.validation.turns import STRANGERS, Owner
+from keys.validation.store import database
+from keys.validation.store.turns import STRANGERS, Owner
+from keys.validation.types import Snapshot
 from oauth.client_auth import CLIENTS
 from oauth.discovery import PUBLISHED
 from oauth.issuing import ISSUER

@@ -11,13 +11,13 @@ import msgspec
 import pytest
 from jwt.algorithms import ECAlgorithm
 
-from keys.limits import RateLimit
 from keys.models import Api, Environment, RevokeReason
+from keys.rules.field_rules import RateLimit
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
-from keys.services.departures import remove_member
+from keys.team.services.departures import remove_member
+from keys.validation.digest_cache import Memo, mark_of
 from keys.validation.http import validate, whoami
-from keys.validation.memo import Memo, mark_of
 from oauth import access_tokens, jwk
 from oauth.models import Client
 from oauth.services.clients import (

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from keys.secret import Kind, generate
-from keys.validation.names import client_name, organization_name
-from keys.validation.shapes import ClientSecretFacts, Code
-from keys.validation.usage import UsageRecorder
+from keys.rules.secret import Kind, generate
+from keys.validation.snapshot_names import client_name, organization_name
+from keys.validation.types import ClientSecretFacts, Code
+from keys.validation.usage.recorder import UsageRecorder
 from oauth.client_auth import CLIENTS
 from oauth.failures import BURST, EACH_S, Failures
 from oauth.ids import client_id

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from keys import listing
-from keys.listing import Sort, Wanted
 from keys.models import Api, Environment, RevokeReason
+from keys.pages import listing
+from keys.pages.listing import Sort, Wanted
+from keys.rules.states import Status
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
-from keys.states import Status
 from oauth.client_list import CLIENTS, visible_clients
 from oauth.models import Client, ClientSecret
 from oauth.presenters import client_view

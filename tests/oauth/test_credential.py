@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from keys.models import Api
-from keys.secret import digest
+from keys.rules.secret import digest
 from keys.services.apis import ApiSettings, create_api
 from oauth.models import Client
 from oauth.services.clients import ClientSettings, edit_client

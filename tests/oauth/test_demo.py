@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from keys.models import Api, ApiKey
-from keys.secret import Kind, parse
+from keys.rules.secret import Kind, parse
 from oauth.management.commands.demo import make_demo
 from oauth.models import Grant
 from portal.models import Membership, Organization, User

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from pytest_django import Settings
 
-from keys.validation.database import Unavailable
-from keys.validation.names import SIGNING_KEYS
-from keys.validation.shapes import SigningKeyFacts, SigningKeysSnapshot
+from keys.validation.snapshot_names import SIGNING_KEYS
+from keys.validation.store.database import Unavailable
+from keys.validation.types import SigningKeyFacts, SigningKeysSnapshot
 from oauth import discovery
 from oauth.discovery import jwks, metadata
 from oauth.jwk import ALGORITHMS

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from keys.models import Api, Environment, RevokeReason
-from keys.secret import Kind, generate
+from keys.rules.secret import Kind, generate
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret, revoke_api_secret
 from keys.services.apis import ApiSettings, create_api
 from keys.services.errors import Invalid

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings as django_settings
 from jwt.algorithms import ECAlgorithm
 
-from keys.validation.database import Unavailable
-from keys.validation.redis_link import Link
-from keys.validation.shapes import Code
-from keys.validation.usage import UsageRecorder
+from keys.validation.store.database import Unavailable
+from keys.validation.store.redis_link import Link
+from keys.validation.types import Code
+from keys.validation.usage.recorder import UsageRecorder
 from oauth import assertions, jwk, replays
 from oauth.assertions import AHEAD_S, MAX_LIFETIME_S, Assertion, claimed_subject
 from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from keys.models import Api
-from keys.validation.redis_link import REGISTER, copy_keys
+from keys.validation.store.redis_link import REGISTER, copy_keys
 from oauth.models import Client, SigningKey, StatusBlock, StatusList
 from oauth.services.restores import settle_restore
 from oauth.services.status import Block, lease_block

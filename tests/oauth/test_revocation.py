@@ -12,7 +12,7 @@ from django.db import OperationalError
 
 from keys.models import Api
 from keys.services.api_secrets import IssuedApiSecret
-from keys.validation.database import Unavailable
+from keys.validation.store.database import Unavailable
 from oauth import revocation
 from oauth.client_auth import Caller
 from oauth.errors import OAuthError

@@ -12,12 +12,12 @@ from django.core import mail
 from pytest_django import Settings
 
 from keys.models import Api, Environment, RevokeReason
-from keys.secret import digest
+from keys.rules.secret import digest
 from keys.services import redigest
 from keys.services.apis import disable_api
 from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
 from keys.validation.peppers import Outdated
-from keys.validation.shapes import ClientSnapshot
+from keys.validation.types import ClientSnapshot
 from oauth.jti import Place, new_jti, place_of, place_text
 from oauth.jwk import generate
 from oauth.loaders import load_clients

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
-from keys.validation.shapes import SigningKeysSnapshot
+from keys.validation.types import SigningKeysSnapshot
 from oauth import jwk
 from oauth.keyring import Keyring, NoSigningKey, keyring
 from oauth.loaders import load_signing_keys

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 
 from keys.models import Api
-from keys.validation.database import Unavailable
+from keys.validation.store.database import Unavailable
 from oauth import status_leases
 from oauth.jti import Holder
 from oauth.models import StatusBlock

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from keys.models import Api, RevokeReason
 from keys.services.apis import disable_api
-from keys.validation.database import DatabaseSnapshots
+from keys.validation.store.database import DatabaseSnapshots
 from oauth import status_http, status_serving
 from oauth.models import Client, StatusBlock
 from oauth.services.clients import disable_client, enable_client, revoke_client

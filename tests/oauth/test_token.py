@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.validation.database import Unavailable
-from keys.validation.names import api_name
-from keys.validation.shapes import GrantFacts
+from keys.validation.snapshot_names import api_name
+from keys.validation.store.database import Unavailable
+from keys.validation.types import GrantFacts
 from oauth import forms, token_requests
 from oauth.errors import InvalidRequest
 from oauth.forms import read_form

@@ -10,15 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from keys.validation import wire
-from keys.validation.shapes import (
-    ApiSnapshot,
-    Call,
-    ClientSnapshot,
-    Code,
-    GrantFacts,
-    OrganizationSnapshot,
-)
+from keys.validation.cache import serialization
+from keys.validation.types import ApiSnapshot, Call, ClientSnapshot, Code, GrantFacts, OrganizationSnapshot
 from oauth.access_tokens import KnownAccessToken
 from oauth.jti import place_text
 from oauth.verdict import decide, principal_of
@@ -137,12 +130,12 @@ def test_a_shared_copy_from_before_places_were_compared_is_no_copy() -> None:
     }
     name, run = "client:client_1", b"r" * 80
     entries = (_entry(name, body, run) for body in (facts, before))
-    assert [wire.decode(name, entry, run=run) for entry in entries] == [(CLIENT, 1), None]
+    assert [serialization.decode(name, entry, run=run) for entry in entries] == [(CLIENT, 1), None]
 
 
 def _entry(name: str, body: Mapping[str, Any], run: bytes) -> bytes:
     """As a process wrote it whose snapshots were of this shape."""
     whole = SimpleNamespace(encode=lambda _snapshot: msgspec.msgpack.encode(body))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wire, "_encoder", whole)
-        return wire.encode(name, CLIENT, run=run, read_at_ms=1)
+        patch.setattr(serialization, "_encoder", whole)
+        return serialization.encode(name, CLIENT, run=run, read_at_ms=1)

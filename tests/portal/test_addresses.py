@@ -5,7 +5,7 @@ from allauth.account.models import EmailAddress
 from django.core import mail
 from django.test import Client
 
-from keys.forms.team import InviteForm
+from keys.team.forms import InviteForm
 from portal.addresses import BadAddress, normal, spellings
 from portal.models import Invitation, Organization, User
 from portal.permissions import Role

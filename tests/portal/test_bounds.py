@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from django.utils.module_loading import import_string
 from pytest_django import Settings
 
-from keys.secret import Kind, generate
+from keys.rules.secret import Kind, generate
 from portal.edge import endpoint as endpoint_module
 from portal.edge.bounds import MAX_FORM_BYTES, Bounds, PlainHttp, Sender
 from portal.edge.byte_budget import BUDGET, SHARE_BYTES

@@ -6,7 +6,7 @@ from django.test import Client
 from keys.models import ApiKey, Environment
 from keys.services.errors import Refused
 from keys.services.keys import KeySettings, issue_key
-from keys.validation.loaders import load_organizations
+from keys.validation.store.loaders import load_organizations
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Organization, User
 from portal.services.organizations import close_organization, resume_organization

@@ -7,7 +7,7 @@ from django.core import mail
 from django.test import Client
 
 from keys.models import ApiKey
-from keys.services import closures
+from keys.team.services import account_closure
 from oauth.models import Client as OAuthClient
 from portal.audit import Actor, ActorKind
 from portal.audit_actions import AuditAction
@@ -59,7 +59,7 @@ def test_an_organization_with_nobody_else_in_it_is_closed(dov_client: Client, in
 
 def test_an_organization_that_has_another_owner_is_left(acme: Organization, ada: User, ben: User) -> None:
     Membership.objects.filter(user=ben).update(role=Role.OWNER)
-    closures.close_account(ada, {}, by=as_person(ada))
+    account_closure.close_account(ada, {}, by=as_person(ada))
     acme.refresh_from_db()
     assert acme.closed_at is None
     assert AuditEvent.objects.filter(action=AuditAction.MEMBER_LEFT).count() == 1
@@ -105,7 +105,7 @@ def test_who_runs_the_portal_hands_that_over_first(ada: User, acme: Organization
     User.objects.filter(pk=ada.pk).update(is_staff=True)
     ada.refresh_from_db()
     with pytest.raises(Refused):
-        closures.close_account(ada, {}, by=as_person(ada))
+        account_closure.close_account(ada, {}, by=as_person(ada))
     acme.refresh_from_db()
     assert acme.closed_at is None
 
@@ -116,7 +116,7 @@ def test_an_heir_who_has_left_meanwhile_stops_it_before_anything_is_closed(
     Membership.objects.create(organization=initech, user=ada, role=Role.OWNER)
     Membership.objects.filter(user=ben).delete()
     with pytest.raises(Refused):
-        closures.close_account(ada, {acme.public_id: ben}, by=as_person(ada))
+        account_closure.close_account(ada, {acme.public_id: ben}, by=as_person(ada))
     initech.refresh_from_db()
     assert initech.closed_at is None
     assert User.objects.filter(pk=ada.pk).exists()

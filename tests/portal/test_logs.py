@@ -11,7 +11,7 @@ import pytest
 import structlog
 from django.test import Client
 
-from keys.secret import Kind, compose
+from keys.rules.secret import Kind, compose
 from portal.operations import logs
 from portal.redaction import MASK, redact
 

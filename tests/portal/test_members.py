@@ -10,9 +10,9 @@ from django.test import Client
 
 from keys.models import Api, ApiKey, Environment
 from keys.services.common import only_once
-from keys.services.departures import remove_member, remove_service_account
 from keys.services.keys import KeySettings, issue_key
 from keys.services.secrets import roll_key
+from keys.team.services.departures import remove_member, remove_service_account
 from oauth.models import Client as OAuthClient
 from portal.audit import Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Membership, Organization, ServiceAccount, User

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from keys.secret import Kind, generate
+from keys.rules.secret import Kind, generate
 from portal.models import Membership, Organization, User
 from portal.permissions import Role
 

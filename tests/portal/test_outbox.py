@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 
 from keys.models import RevokeReason
-from keys.presenters import spread_words
+from keys.pages.presenters import spread_words
 from keys.services.errors import AlreadyDone
 from keys.services.keys import IssuedKey, disable_key, enable_key, revoke_key
 from keys.services.secrets import roll_key
-from keys.validation import cache
+from keys.validation import wiring
 from portal import outbox
 from portal.audit import Actor
 from portal.models import OutboxEntry
@@ -148,13 +148,13 @@ def test_a_process_that_dies_before_it_tells_leaves_the_names(issued: IssuedKey,
 def test_a_process_that_serves_goes_on_telling_what_others_could_not(
     issued: IssuedKey, as_ada: Actor, caches: Caches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "DRAIN_EVERY_S", 0.01)
+    monkeypatch.setattr(wiring, "DRAIN_EVERY_S", 0.01)
     caches.breaks = True
     with pytest.raises(RuntimeError, match="died"):
         disable_key(issued.key, by=as_ada)
 
     async def drain() -> None:
-        draining = asyncio.create_task(cache.drain_outbox())
+        draining = asyncio.create_task(wiring.drain_outbox())
         await asyncio.sleep(0.1)  # it fails, and tries again
         caches.breaks = False
         while not caches.told:  # noqa: ASYNC110  # another thread hears

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from keys.validation.shapes import Code
+from keys.validation.types import Code
 from tests import environment
 from tests.canary import Canary
 from tests.keys.validation.recorder import Recording, ValidationRecorder

@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from keys.secret import Kind, generate
+from keys.rules.secret import Kind, generate
 from keys.validation.http import validate
-from keys.validation.question import read_plainly
+from keys.validation.request import read_plainly
 from oauth.errors import InvalidRequest
 from oauth.forms import MAX_ESCAPES, read_form
 from oauth.http import token

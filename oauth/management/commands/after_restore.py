@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from keys.validation.invalidation import CopiesNotReached, forget_all_copies
+from keys.validation.cache.invalidation import CopiesNotReached, forget_all_copies
 from oauth.services.restores import settle_restore
 from portal.audit import COMMAND
 from portal.operations.served import served_at

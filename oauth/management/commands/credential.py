@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
 
-from keys import operations as of_keys
+from keys import command_actions as of_keys
 from keys.models import RevokeReason
 from keys.services.errors import Refused
 from oauth import operations as of_clients

@@ -2,19 +2,19 @@
 
 import pytest
 
-from keys.validation.allowances import Allowances
-from keys.validation.database import DatabaseThreads
 from keys.validation.http import ENGINE
-from keys.validation.quotas import Quotas
-from keys.validation.ratelimit import RateLimiter
-from keys.validation.usage import UsageRecorder
-from keys.validation.usage_queue import hand_on
+from keys.validation.limits.admission import Allowances
+from keys.validation.limits.quotas import Quotas
+from keys.validation.limits.rate_limiter import RateLimiter
+from keys.validation.store.database import DatabaseThreads
+from keys.validation.usage.queue import hand_on
+from keys.validation.usage.recorder import UsageRecorder
 
 
 @pytest.fixture(autouse=True)
 def usage(monkeypatch: pytest.MonkeyPatch) -> UsageRecorder:
     """What the engine counts with; it writes when it is told to finish."""
-    monkeypatch.setattr("keys.validation.usage.FINISHES_WITHIN_S", 60)  # a busy machine is no failure
+    monkeypatch.setattr("keys.validation.usage.recorder.FINISHES_WITHIN_S", 60)  # a busy machine is no failure
     recorder = UsageRecorder(hand_on)
     monkeypatch.setattr(ENGINE, "_usage", recorder)
     monkeypatch.setattr(ENGINE, "_allowances", Allowances(RateLimiter(), Quotas(DatabaseThreads())))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
 
-from keys.validation.lease import USE_S
+from keys.validation.cache.lease import USE_S
 
 
 @dataclass(frozen=True)

@@ -28,13 +28,13 @@ from keys.services.errors import Invalid, Refused
 from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key
 from keys.services.secrets import end_key_secret, extend_overlap, roll_key
 from keys.validation.api_keys import UnknownCaller, recognise_caller
-from keys.validation.database import Unavailable
+from keys.validation.cache.invalidation import flush
 from keys.validation.engine import Engine
 from keys.validation.http import ENGINE
-from keys.validation.invalidation import flush
-from keys.validation.shapes import Call
-from keys.validation.usage import UsageRecorder
-from keys.validation.usage_queue import hand_on
+from keys.validation.store.database import Unavailable
+from keys.validation.types import Call
+from keys.validation.usage.queue import hand_on
+from keys.validation.usage.recorder import UsageRecorder
 from portal import outbox
 from portal.audit import COMMAND
 from portal.models import Organization
@@ -109,7 +109,7 @@ class Lives(RuleBasedStateMachine):
         self.patches: list[Any] = [
             patch("django.utils.timezone.now", lambda: self.model.now),
             patch("keys.validation.engine.time", clock),
-            patch("keys.validation.usage.time", clock),
+            patch("keys.validation.usage.recorder.time", clock),
         ]
         for each in self.patches:
             each.start()

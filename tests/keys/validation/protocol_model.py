@@ -1,4 +1,4 @@
-"""The protocol of ``keys.validation.snapshots``, small enough to try every order of its steps.
+"""The protocol of ``keys.validation.cache.snapshots``, small enough to try every order of its steps.
 
 One writer makes one change to one name. Process A is modelled in full: its row in the register, its pings, the queue of
 its subscription, its own copy, a load. Process B is what of another process can reach A: a row, an acknowledgement, a

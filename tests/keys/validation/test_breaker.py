@@ -1,6 +1,6 @@
 """The breaker opens after three time-outs in a row and asks again once a second."""
 
-from keys.validation.breaker import Breaker
+from keys.validation.store.circuit_breaker import Breaker
 
 
 def open_breaker() -> Breaker:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import pytest
 from django.db import OperationalError
 
-from keys.validation import database
-from keys.validation.database import MAX_WAITING, THREADS, DatabaseSnapshots, Unavailable
-from keys.validation.shapes import OrganizationSnapshot, Snapshot
+from keys.validation.store import database
+from keys.validation.store.database import MAX_WAITING, THREADS, DatabaseSnapshots, Unavailable
+from keys.validation.types import OrganizationSnapshot, Snapshot
 
 ACME = OrganizationSnapshot(organization_id="org_1", name="Acme", external_id=None, metadata=b"{}", is_suspended=False)
 
@@ -100,7 +100,7 @@ def test_calls_that_wait_behind_others_of_their_owner_open_no_breaker(hung: thre
 
 
 def test_a_database_that_answers_again_is_asked_again(hung: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keys.validation.breaker.OPEN_FOR_S", 0.0)
+    monkeypatch.setattr("keys.validation.store.circuit_breaker.OPEN_FOR_S", 0.0)
 
     async def scenario() -> list[str]:
         store = DatabaseSnapshots()

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from keys.validation.gcra import SECOND_NS, Buckets, Standing
-from keys.validation.shapes import Limit
+from keys.validation.limits.gcra import SECOND_NS, Buckets, Standing
+from keys.validation.types import Limit
 
 HUNDRED_A_MINUTE = Limit("default", 100, 60)
 
@@ -75,7 +75,7 @@ def test_no_limit_has_no_standing() -> None:
 
 
 def test_full_buckets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keys.validation.gcra.SWEEP_AT", 10)
+    monkeypatch.setattr("keys.validation.limits.gcra.SWEEP_AT", 10)
     limiter = Buckets()
     for number in range(100):
         take(limiter, Limit("default", 1, 1), at_s=2 * number, key=f"key_{number}")

@@ -11,13 +11,12 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from keys import backend_guide
-from keys.limits import parse_rate_limit
 from keys.models import Api, ApiKey, Environment, RevokeReason
-from keys.secret import Kind, generate
+from keys.pages import backend_guide
+from keys.rules.field_rules import parse_rate_limit
+from keys.rules.secret import Kind, generate
 from keys.services.api_secrets import IssuedApiSecret, disable_api_secret, issue_api_secret, revoke_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
-from keys.services.departures import remove_member
 from keys.services.keys import (
     IssuedKey,
     KeySettings,
@@ -28,10 +27,12 @@ from keys.services.keys import (
     revoke_key,
 )
 from keys.services.secrets import roll_key
-from keys.validation import database, http
+from keys.team.services.departures import remove_member
+from keys.validation import http
 from keys.validation.http import validate, whoami
-from keys.validation.question import Question, read_carefully
-from keys.validation.shapes import Snapshot
+from keys.validation.request import Question, read_carefully
+from keys.validation.store import database
+from keys.validation.types import Snapshot
 from portal.accounts.passwords import BoundedArgon2Hasher
 from portal.audit import COMMAND, Actor
 from portal.models import Membership, Organization, User
@@ -360,7 +361,7 @@ def test_a_quota_that_cannot_be_asked_is_no_yes(
     api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit_key(issued.key, KeySettings("k", quota={"limit": 3, "refill": "day"}), by=as_ada)
-    monkeypatch.setattr("keys.validation.quotas._SPEND", "SELECT nothing FROM nowhere")
+    monkeypatch.setattr("keys.validation.limits.quotas._SPEND", "SELECT nothing FROM nowhere")
     assert ask_validate(api_secret, {"credential": issued.secret_text}).status == 503
     told = ask_whoami(issued.secret_text).json["quota"]
     assert (told["remaining"], told["resets_at"][10:]) == (3, "T00:00:00Z")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from keys.validation.local import MAX_READS, MAX_UNKNOWN, Copy, Load, Local
-from keys.validation.shapes import OrganizationSnapshot, Snapshot
+from keys.validation.cache.local import MAX_READS, MAX_UNKNOWN, Copy, Load, Local
+from keys.validation.types import OrganizationSnapshot, Snapshot
 
 NAME = "org:org_1"
 ACME = OrganizationSnapshot(organization_id="org_1", name="Acme", external_id=None, metadata=b"{}", is_suspended=False)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.validation import question
-from keys.validation.question import InvalidFields, Question
+from keys.validation import request
+from keys.validation.request import InvalidFields, Question
 from keys.validation.strict_json import NotAnObject
 
 BASE: dict[str, Any] = {"credential": "x"}
@@ -17,7 +17,7 @@ BASE: dict[str, Any] = {"credential": "x"}
 
 def read_question(body: dict[str, Any]) -> Question:
     text = json.dumps(body).encode()
-    return question.read_plainly(text) or question.read_carefully(text)
+    return request.read_plainly(text) or request.read_carefully(text)
 
 
 def faults(body: dict[str, object]) -> set[str]:
@@ -176,9 +176,9 @@ MORE = [
 )
 def test_the_plain_way_gives_what_the_careful_way_gives(inside: str) -> None:
     body = f"{{{inside}}}".encode()
-    plain = question.read_plainly(body)
+    plain = request.read_plainly(body)
     if plain is not None:
-        assert plain == question.read_carefully(body)
+        assert plain == request.read_carefully(body)
 
 
 MEMBERS: dict[str, st.SearchStrategy[Any]] = {
@@ -196,7 +196,7 @@ MEMBERS: dict[str, st.SearchStrategy[Any]] = {
 def test_of_any_members_both_ways_give_the_same(members: list[tuple[str, object]]) -> None:
     text = ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in members)
     body = f"{{{text}}}".encode()
-    plain, careful = question.read_plainly(body), _or_none(question.read_carefully, body)
+    plain, careful = request.read_plainly(body), _or_none(request.read_carefully, body)
     assert plain is None or plain == careful
 
 
@@ -216,7 +216,7 @@ def _or_none(read: Callable[[bytes], Question], body: bytes) -> Question | None:
 )
 def test_a_plain_body_takes_the_plain_way(members: dict[str, object]) -> None:
     body = json.dumps(members).encode()
-    assert question.read_plainly(body) == question.read_carefully(body)
+    assert request.read_plainly(body) == request.read_carefully(body)
 
 
 @pytest.mark.parametrize(
@@ -236,11 +236,11 @@ def test_a_plain_body_takes_the_plain_way(members: dict[str, object]) -> None:
     ],
 )
 def test_what_needs_care_is_left_to_the_careful_way(body: bytes) -> None:
-    assert question.read_plainly(body) is None
+    assert request.read_plainly(body) is None
 
 
 def test_of_scopes_that_are_too_long_nothing_is_remembered() -> None:
-    question._scope_set.cache_clear()
+    request._scope_set.cache_clear()
     huge = json.dumps({"credential": "x", "scopes": ["s" * 60_000]}).encode()
-    assert question.read_plainly(huge) is None
-    assert question._scope_set.cache_info().currsize == 0
+    assert request.read_plainly(huge) is None
+    assert request._scope_set.cache_info().currsize == 0

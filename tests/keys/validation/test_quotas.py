@@ -9,12 +9,12 @@ import pytest
 from django.db import IntegrityError
 
 from keys.models import ApiKey, QuotaUse
-from keys.validation import cache
-from keys.validation.database import THREADS, DatabaseSnapshots
-from keys.validation.periods import ALL_TIME, next_period, period_of
-from keys.validation.quotas import QuotaStanding, spend
-from keys.validation.shapes import Quota
-from keys.validation.snapshots import CachedSnapshots
+from keys.validation import wiring
+from keys.validation.cache.snapshots import CachedSnapshots
+from keys.validation.limits.quota_periods import ALL_TIME, next_period, period_of
+from keys.validation.limits.quotas import QuotaStanding, spend
+from keys.validation.store.database import THREADS, DatabaseSnapshots
+from keys.validation.types import Quota
 
 NOON = datetime(2026, 12, 31, 12, tzinfo=UTC)
 LAST_MOMENT = datetime(2026, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -89,8 +89,8 @@ def test_the_database_keeps_no_use_of_nothing(key: ApiKey) -> None:
 
 def test_a_quota_that_keeps_its_threads_busy_keeps_no_snapshot_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     is_over = threading.Event()
-    monkeypatch.setattr("keys.validation.quotas.spend", lambda *_, **__: is_over.wait(10))
-    quotas, snapshots = cache.allowances()._quotas, cache.snapshots()
+    monkeypatch.setattr("keys.validation.limits.quotas.spend", lambda *_, **__: is_over.wait(10))
+    quotas, snapshots = wiring.allowances()._quotas, wiring.snapshots()
     database = snapshots._database if isinstance(snapshots, CachedSnapshots) else snapshots
     assert isinstance(database, DatabaseSnapshots)
 

@@ -19,15 +19,24 @@ import redis
 from django.db import OperationalError
 from pytest_django.fixtures import Settings
 
-from keys.validation import database, wire
-from keys.validation.clock import boottime
-from keys.validation.database import DatabaseSnapshots, Unavailable
-from keys.validation.invalidation import _hint, flush
-from keys.validation.lease import Lease
-from keys.validation.local import Local
-from keys.validation.redis_link import CHANNEL, MAX_CONNECTIONS, REGISTER, Link, acknowledgements_key, copy_keys, script
-from keys.validation.shapes import OrganizationSnapshot, Snapshot
-from keys.validation.snapshots import CachedSnapshots
+from keys.validation.cache import serialization
+from keys.validation.cache.invalidation import _hint, flush
+from keys.validation.cache.lease import Lease
+from keys.validation.cache.local import Local
+from keys.validation.cache.snapshots import CachedSnapshots
+from keys.validation.store import database
+from keys.validation.store.clock import boottime
+from keys.validation.store.database import DatabaseSnapshots, Unavailable
+from keys.validation.store.redis_link import (
+    CHANNEL,
+    MAX_CONNECTIONS,
+    REGISTER,
+    Link,
+    acknowledgements_key,
+    copy_keys,
+    script,
+)
+from keys.validation.types import OrganizationSnapshot, Snapshot
 from portal.operations import processes
 from portal.outbox import Pending
 from tests import environment
@@ -204,7 +213,7 @@ def test_a_reader_stopped_before_its_fill_brings_nothing_back(valkey: "redis.Red
 def test_nor_where_redis_was_emptied_meanwhile(
     valkey: "redis.Redis", table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keys.validation.snapshots.DEADLINE_S", 5.0)  # the change takes 1.2 s, the read longer
+    monkeypatch.setattr("keys.validation.cache.snapshots.DEADLINE_S", 5.0)  # the change takes 1.2 s, the read longer
 
     async def scene() -> None:
         async with running(2) as (reader, third):
@@ -340,9 +349,11 @@ def test_the_lease_outlives_noise_and_cuts_and_says_so_once(
             await process.gets_lease()
             assert await process.is_suspended() is True
 
-    with caplog.at_level(logging.WARNING, logger="keys.validation.lease"):
+    with caplog.at_level(logging.WARNING, logger="keys.validation.cache.lease"):
         play(scene)
-    assert [record.message for record in caplog.records if record.name == "keys.validation.lease"] == ["lease.lost"]
+    assert [record.message for record in caplog.records if record.name == "keys.validation.cache.lease"] == [
+        "lease.lost"
+    ]
 
 
 def test_many_at_once_wait_for_a_connection(valkey: "redis.Redis", table: Table) -> None:
@@ -446,7 +457,9 @@ def test_an_entry_from_the_future_is_a_miss(valkey: "redis.Redis", table: Table)
         async with running(2) as (process, other):
             await process.is_suspended()
             taken = await process.snapshots._take_with("n", [NAME], fresh_s=30)
-            ahead = wire.encode(NAME, taken.copies[NAME][0], run=taken.run, read_at_ms=taken.now_ms + 3_600_000)
+            ahead = serialization.encode(
+                NAME, taken.copies[NAME][0], run=taken.run, read_at_ms=taken.now_ms + 3_600_000
+            )
             valkey.set(copy_keys([NAME])[0], ahead)
             table.rows["acme"] = True
             assert await other.is_suspended() is True
@@ -495,7 +508,7 @@ def test_a_process_gets_no_lease_before_all_is_told_that_could_not_be(valkey: "r
 def test_a_lease_that_lapsed_comes_back_only_after_catching_up(
     valkey: "redis.Redis", table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keys.validation.lease.SILENT_AFTER_S", 60.0)  # the subscription outlives the pause
+    monkeypatch.setattr("keys.validation.cache.lease.SILENT_AFTER_S", 60.0)  # the subscription outlives the pause
     is_told = True
 
     async def catch_up() -> bool:

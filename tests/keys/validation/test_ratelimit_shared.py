@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
-from keys.validation import ratelimit
-from keys.validation.allotments import ALLOTMENT_LIVES_MS, allotment_size
-from keys.validation.gcra import Standing
-from keys.validation.ratelimit import RateLimiter, WithoutRedis
-from keys.validation.redis_link import Link, Script, bucket_keys
-from keys.validation.shapes import Limit, Limits
+from keys.validation.limits import rate_limiter
+from keys.validation.limits.gcra import Standing
+from keys.validation.limits.rate_limiter import RateLimiter, WithoutRedis
+from keys.validation.limits.token_batches import ALLOTMENT_LIVES_MS, allotment_size
+from keys.validation.store.redis_link import Link, Script, bucket_keys
+from keys.validation.types import Limit, Limits
 from tests import environment
 from tests.devservices import Service, start_valkey
 from tests.oauth.memory import world
@@ -92,9 +92,9 @@ def clock(valkey: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Clock:
     timed.text = timed.text.replace(b"redis.call('TIME')", told)
     timed.sha = valkey.script_load(timed.text.decode())
     made = Clock(valkey)
-    monkeypatch.setattr(ratelimit, "script", lambda _: timed)
-    monkeypatch.setattr(ratelimit, "boottime", made.now)
-    monkeypatch.setattr(ratelimit, "ASK_WITHIN_S", 10)  # a busy machine is no outage
+    monkeypatch.setattr(rate_limiter, "script", lambda _: timed)
+    monkeypatch.setattr(rate_limiter, "boottime", made.now)
+    monkeypatch.setattr(rate_limiter, "ASK_WITHIN_S", 10)  # a busy machine is no outage
     return made
 
 

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 from django.db import OperationalError, connection, connections
 
-from keys.validation.threads import Busy, SharedThreads
-from keys.validation.turns import Owner
+from keys.validation.store.threads import Busy, SharedThreads
+from keys.validation.store.turns import Owner
 
 ACME, INITECH = Owner("org_acme"), Owner("org_initech")
 

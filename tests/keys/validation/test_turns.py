@@ -1,6 +1,6 @@
 """Whose job is next: nobody's flood keeps anybody else waiting for more than a turn."""
 
-from keys.validation.turns import STRANGERS, Owner, Turns, stranger_at
+from keys.validation.store.turns import STRANGERS, Owner, Turns, stranger_at
 
 ACME, INITECH = Owner("org_acme"), Owner("org_initech")
 

@@ -9,12 +9,12 @@ from psycopg.errors import ReadOnlySqlTransaction
 from keys.models import ApiKey, Caller, KeySecret, Usage
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey
-from keys.validation import folding
-from keys.validation import usage as usage_module
-from keys.validation.batches import Batch
 from keys.validation.http import validate, whoami
-from keys.validation.shapes import Code
-from keys.validation.usage import UsageRecorder
+from keys.validation.types import Code
+from keys.validation.usage import recorder as usage_module
+from keys.validation.usage import tables
+from keys.validation.usage.batches import Batch
+from keys.validation.usage.recorder import UsageRecorder
 from tests.asgi import ask
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -140,7 +140,7 @@ def test_what_may_have_been_committed_counts_once(
     count(usage, issued)
     with monkeypatch.context() as patched:
         patched.setattr(
-            "keys.validation.folding.transaction.atomic",
+            "keys.validation.usage.tables.transaction.atomic",
             lambda **_: LosesTheReply(using=None, savepoint=True, durable=True),
         )
         usage.finish()
@@ -174,7 +174,7 @@ def test_memory_is_bounded_and_no_call_of_a_known_secret_is_lost(
 def test_the_addresses_of_a_key_are_bounded(
     usage: UsageRecorder, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folding, "MAX_CALLERS_A_KEY", 2)
+    monkeypatch.setattr(tables, "MAX_CALLERS_A_KEY", 2)
     for later_s, last in enumerate([1, 2, 3, 1]):
         count(usage, issued, address=f"2001:db8::{last}", now=NOON + later_s * 60)
         usage.finish()

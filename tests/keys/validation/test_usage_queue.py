@@ -16,10 +16,10 @@ from pytest_django.fixtures import Settings
 from keys import sweeps
 from keys.models import ApiKey, Usage, UsageBatch
 from keys.tasks import fold_usage
-from keys.validation import folding, usage_queue
-from keys.validation.batches import Batch, Count, Use, decode, encode
-from keys.validation.folding import FOLDED_WITHIN, IDS_KEPT, fold
-from keys.validation.usage_queue import AT_WORK, MAX_QUEUED, QUEUE, fold_late, fold_queued, hand_on
+from keys.validation.usage import queue, tables
+from keys.validation.usage.batches import Batch, Count, Use, decode, encode
+from keys.validation.usage.queue import AT_WORK, MAX_QUEUED, QUEUE, fold_late, fold_queued, hand_on
+from keys.validation.usage.tables import FOLDED_WITHIN, IDS_KEPT, fold
 from portal.edge import lifespan
 from tests import environment
 from tests.devservices import free_port
@@ -82,7 +82,7 @@ def test_a_worker_that_dies_between_commit_and_removal_counts_nothing_twice(
 
 
 def test_two_folds_at_once_count_once(valkey: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
-    add, is_in, may_commit = folding._add_counts, threading.Event(), threading.Event()
+    add, is_in, may_commit = tables._add_counts, threading.Event(), threading.Event()
 
     def slowly(*args: object) -> None:
         is_in.set()
@@ -93,7 +93,7 @@ def test_two_folds_at_once_count_once(valkey: "redis.Redis", monkeypatch: pytest
         fold([batch(count=3)])
         connection.close()
 
-    monkeypatch.setattr(folding, "_add_counts", slowly)
+    monkeypatch.setattr(tables, "_add_counts", slowly)
     threads = [threading.Thread(target=run) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -121,7 +121,7 @@ def test_without_a_worker_whoever_counts_folds_what_waits_too(valkey: "redis.Red
 
 
 def test_a_serving_process_folds_what_a_dead_worker_left_though_no_other_batch_comes(valkey: "redis.Redis") -> None:
-    assert usage_queue.fold_what_waits in lifespan._while_serving
+    assert queue.fold_what_waits in lifespan._while_serving
     valkey.xadd(QUEUE, {"batch": encode(batch("one"))}, id="1-0")  # long ago
     fold_late()
     assert (valkey.xlen(QUEUE), counted()) == (0, 1)
@@ -207,7 +207,7 @@ def test_a_locked_key_is_waited_for_before_its_secrets_and_no_longer_than_two_se
     valkey: "redis.Redis", key: ApiKey, is_newer: bool, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ApiKey.objects.update(last_used_at=now + timedelta(days=1) if is_newer else None)
-    monkeypatch.setattr(folding, "LOCK_WITHIN", "50ms")
+    monkeypatch.setattr(tables, "LOCK_WITHIN", "50ms")
     failed: list[OperationalError] = []
 
     def run() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from keys.validation.api_keys import KnownApiKey
-from keys.validation.shapes import (
+from keys.validation.types import (
     ApiSecretSnapshot,
     ApiSnapshot,
     Audience,

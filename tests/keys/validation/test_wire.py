@@ -5,15 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from keys.validation import wire
-from keys.validation.shapes import (
-    ApiSecretSnapshot,
-    ApiSnapshot,
-    KeySnapshot,
-    Limit,
-    OrganizationSnapshot,
-    Snapshot,
-)
+from keys.validation.cache import serialization
+from keys.validation.types import ApiSecretSnapshot, ApiSnapshot, KeySnapshot, Limit, OrganizationSnapshot, Snapshot
 
 RUN = b"r" * 80
 KEY = KeySnapshot(
@@ -67,25 +60,25 @@ SNAPSHOTS: list[tuple[str, Snapshot]] = [
 
 @pytest.mark.parametrize(("name", "snapshot"), SNAPSHOTS)
 def test_every_snapshot_comes_back_as_it_went(name: str, snapshot: Snapshot) -> None:
-    entry = wire.encode(name, snapshot, run=RUN, read_at_ms=1234)
-    assert wire.decode(name, entry, run=RUN) == (snapshot, 1234)
+    entry = serialization.encode(name, snapshot, run=RUN, read_at_ms=1234)
+    assert serialization.decode(name, entry, run=RUN) == (snapshot, 1234)
 
 
 @given(st.integers(min_value=0), st.integers(1, 255))
 def test_an_entry_with_any_byte_changed_is_none(position: int, change: int) -> None:
-    entry = bytearray(wire.encode("org:org_1", SNAPSHOTS[3][1], run=RUN, read_at_ms=1234))
+    entry = bytearray(serialization.encode("org:org_1", SNAPSHOTS[3][1], run=RUN, read_at_ms=1234))
     entry[position % len(entry)] ^= change
-    assert wire.decode("org:org_1", bytes(entry), run=RUN) is None
+    assert serialization.decode("org:org_1", bytes(entry), run=RUN) is None
 
 
 @given(st.binary(max_size=200))
 def test_bytes_that_somebody_wrote_are_no_entry(entry: bytes) -> None:
-    assert wire.decode("org:org_1", entry, run=RUN) is None
+    assert serialization.decode("org:org_1", entry, run=RUN) is None
 
 
 def test_an_entry_of_another_name_run_or_installation_is_none(settings: Settings) -> None:
-    entry = wire.encode("org:org_1", SNAPSHOTS[3][1], run=RUN, read_at_ms=1234)
-    assert wire.decode("org:org_2", entry, run=RUN) is None
-    assert wire.decode("org:org_1", entry, run=b"q" * 80) is None
+    entry = serialization.encode("org:org_1", SNAPSHOTS[3][1], run=RUN, read_at_ms=1234)
+    assert serialization.decode("org:org_2", entry, run=RUN) is None
+    assert serialization.decode("org:org_1", entry, run=b"q" * 80) is None
     settings.SECRET_KEY = "another installation's"
-    assert wire.decode("org:org_1", entry, run=RUN) is None
+    assert serialization.decode("org:org_1", entry, run=RUN) is None

@@ -8,11 +8,11 @@ from django.conf import settings
 from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
-from keys import backend_guide
-from keys.limits import MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
-from keys.secret import Kind, generate, parse
+from keys.pages import backend_guide
+from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
+from keys.rules.secret import Kind, generate, parse
 from keys.services.keys import IssuedKey
-from keys.validation.shapes import Code
+from keys.validation.types import Code
 from oauth.assertions import MAX_JTI_CHARS, MAX_LIFETIME_S, TYPES
 from oauth.metadata import document
 from tests.keys.views.page import the

@@ -8,8 +8,8 @@ from django.test import Client
 from django.utils import timezone
 from selectolax.lexbor import LexborHTMLParser
 
-from keys.limits import parse_rate_limit
 from keys.models import ApiKey, QuotaUse, RevokeReason
+from keys.rules.field_rules import parse_rate_limit
 from keys.services.apis import ApiSettings, ScopeSettings, edit_api
 from keys.services.keys import KeySettings, edit_key, note_key, revoke_key
 from portal.audit import COMMAND, Actor

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
-from keys import secret as secrets
 from keys.models import Api, ApiKey, KeySecret
+from keys.rules import secret as secrets
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from portal.audit import COMMAND
 from portal.models import Organization, User

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
-from keys import listing
 from keys.models import ApiKey
+from keys.pages import listing
 from keys.services.keys import IssuedKey
 from tests.keys.views.page import HTMX, queries_of, the
 

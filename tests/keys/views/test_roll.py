@@ -9,8 +9,8 @@ from django.test import Client
 from django.utils import timezone
 from selectolax.lexbor import LexborHTMLParser
 
-from keys import secret as secrets
 from keys.models import ApiKey, KeySecret, RevokeReason
+from keys.rules import secret as secrets
 from keys.services.keys import revoke_key
 from keys.services.secrets import roll_key
 from portal import outbox

@@ -12,9 +12,9 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.limits import parse_rate_limit
 from keys.models import Api
-from keys.secret import parse
+from keys.rules.field_rules import parse_rate_limit
+from keys.rules.secret import parse
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, edit_api
 from oauth.jti import Place, new_jti
 from oauth.models import Client, RevokedToken

@@ -1,0 +1,158 @@
+"""What backends and gateways present, for staff. What is stored of a secret is never shown; a new one once."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib import admin
+from django.utils import timezone
+
+from keys.admin.forms import ReasonForm, RollForm
+from keys.models import ApiSecret, RevokeReason
+from keys.pages.forms.actions import ExtensionForm
+from keys.rules.states import Status
+from keys.services.api_secrets import (
+    ChangedApiSecret,
+    IssuedApiSecret,
+    disable_api_secret,
+    enable_api_secret,
+    end_api_secret,
+    extend_api_secret,
+    revoke_api_secret,
+    roll_api_secret,
+)
+from keys.services.errors import Refused
+from portal.audit import Actor
+from portal.staff.actions import OperatedAdmin, Reveal, StaffAction
+
+
+def _roll(secret: ApiSecret, *, by: Actor, overlap: timedelta, submission: UUID) -> Reveal:
+    rolled = roll_api_secret(secret, overlap=overlap, by=by, submission=submission, seen_secret_id=secret.public_id)
+    return shown_once(rolled)
+
+
+def _extend(secret: ApiSecret, *, by: Actor, hours: str) -> ChangedApiSecret:
+    # The newest has no end to count from: the service says what to do instead.
+    return extend_api_secret(secret, ends_at=(secret.ends_at or timezone.now()) + timedelta(hours=int(hours)), by=by)
+
+
+def shown_once(issued: IssuedApiSecret) -> Reveal:
+    """The page that shows a new secret, the only time."""
+    context = {"title": "Copy the new secret now", "secret": issued.secret, "secret_text": issued.secret_text}
+    return Reveal("admin/latchkey/secret_once.html", context)
+
+
+def status_of(secret: ApiSecret) -> str:
+    """The secret's state in a word."""
+    now = timezone.now()
+    if secret.revoked_at is not None:
+        return Status.LEAKED if secret.revoke_reason == RevokeReason.LEAKED else Status.REVOKED
+    if not secret.works(now):
+        return "Ended"
+    if secret.disabled_at is not None:
+        return Status.PAUSED
+    return Status.RETIRING if secret.ends_at else Status.ACTIVE
+
+
+def _can_work(secret: ApiSecret) -> bool:
+    return secret.revoked_at is None and secret.works(timezone.now())
+
+
+@admin.register(ApiSecret)
+class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
+    """What backends and gateways present. Issued from the page of their API."""
+
+    declines = (Refused,)
+    list_display = ("name", "hint", "api", "environment", "status", "last_used_at", "created_at")
+    list_filter = ("environment", "api")
+    list_select_related = ("api",)
+    search_fields = ("name", "hint", "public_id", "api__name", "api__public_id")
+    ordering = ("-pk",)
+    fields = (
+        "public_id", "name", "hint", "api", "environment", "status", "created_at", "created_by", "last_used_at",
+        "last_used_from", "last_used_agent", "ends_at", "revoked_at", "revoke_reason",
+    )  # fmt: skip
+    staff_actions = (
+        StaffAction(
+            name="roll",
+            label="Roll",
+            done="Rolled",
+            consequence="A new secret is made and shown once, on the next page."
+            " The old one goes on for as long as you say.",
+            permission="keys.change_apisecret",
+            run=_roll,
+            reveals=True,
+            form=RollForm,
+            offered=lambda secret: _can_work(secret) and secret.ends_at is None,
+            is_bulk=False,
+        ),
+        StaffAction(
+            name="extension",
+            label="Extend",
+            done="Extended",
+            consequence="Backends may present this old secret for longer, to at most 30 days from now.",
+            permission="keys.change_apisecret",
+            run=_extend,
+            widens=True,
+            form=ExtensionForm,
+            offered=lambda secret: _can_work(secret) and secret.ends_at is not None,
+            is_bulk=False,
+        ),
+        StaffAction(
+            name="ending",
+            label="End now",
+            done="Ended",
+            consequence="Backends that still present this old secret get 401 at once.",
+            permission="keys.change_apisecret",
+            run=end_api_secret,
+            offered=lambda secret: _can_work(secret) and secret.ends_at is not None,
+            is_danger=True,
+        ),
+        StaffAction(
+            name="disabling",
+            label="Disable",
+            done="Disabled",
+            consequence="Backends that present the secret get 401 at once, until it is enabled again.",
+            permission="keys.change_apisecret",
+            run=disable_api_secret,
+            offered=lambda secret: _can_work(secret) and secret.disabled_at is None,
+            is_danger=True,
+        ),
+        StaffAction(
+            name="enabling",
+            label="Enable",
+            done="Enabled",
+            consequence="Backends that present the secret are answered again.",
+            permission="keys.change_apisecret",
+            run=enable_api_secret,
+            widens=True,
+            offered=lambda secret: _can_work(secret) and secret.disabled_at is not None,
+        ),
+        StaffAction(
+            name="revocation",
+            label="Revoke",
+            done="Revoked",
+            consequence="Backends that present the secret get 401 at once, for good.",
+            permission="keys.change_apisecret",
+            run=revoke_api_secret,
+            form=ReasonForm,
+            offered=lambda secret: secret.revoked_at is None,
+            is_danger=True,
+        ),
+    )
+
+    def facts(self, obj: ApiSecret) -> dict[str, object]:
+        """What to know before a backend is turned away."""
+        return {
+            "Hint": obj.hint,
+            "API": obj.api,
+            "Environment": obj.environment,
+            "Status": status_of(obj),
+            "Last used": obj.last_used_at or "never",
+            "From": obj.last_used_from or "none",
+            "By": obj.last_used_agent or "none",
+        }
+
+    @admin.display(description="status")
+    def status(self, secret: ApiSecret) -> str:
+        """In a word."""
+        return status_of(secret)

@@ -1,0 +1,196 @@
+"""APIs, for staff: made and edited on a page of our own."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from keys.admin.api_secrets import shown_once, status_of
+from keys.admin.forms import ApiForm, IssueForm, initial_of, settings_of
+from keys.models import Api, ApiSecret, Environment, Scope
+from keys.rules.field_rules import spell_rate_limit
+from keys.services.api_secrets import issue_api_secret
+from keys.services.apis import create_api, disable_api, edit_api, enable_api
+from keys.services.errors import Invalid, Refused
+from portal import reauthentication
+from portal.audit import Actor, ActorKind
+from portal.http import actor_of
+from portal.staff.actions import OperatedAdmin, Reveal, ShownInline, StaffAction
+
+
+class ScopeInline(ShownInline):
+    """What the API's credentials can be allowed."""
+
+    model = Scope
+    fields = readonly_fields = ("name", "description", "is_sensitive")
+
+
+class ApiSecretInline(ShownInline):
+    """What its backends present."""
+
+    model = ApiSecret
+    fields = readonly_fields = ("hint", "environment", "status", "created_at", "last_used_at", "ends_at")
+    show_change_link = True
+    ordering = ("-pk",)
+
+    @admin.display(description="status")
+    def status(self, secret: ApiSecret) -> str:
+        """In a word."""
+        return status_of(secret)
+
+
+def _issue(api: Api, *, by: Actor, name: str, environment: Environment, submission: UUID) -> Reveal:
+    return shown_once(issue_api_secret(api, name=name, environment=environment, by=by, submission=submission))
+
+
+@admin.register(Api)
+class ApiAdmin(OperatedAdmin[Api]):
+    """Protected resource servers. Made and edited on a page of their own, which calls the service."""
+
+    declines = (Refused,)
+    list_display = ("name", "identifier", "public_id", "key_count", "disabled_at", "created_at")
+    search_fields = ("name", "identifier", "public_id")
+    ordering = ("name", "pk")
+    fields = (
+        "public_id", "name", "identifier", "description", "limits", "ceiling", "signing_algorithm",
+        "token_lifetime_s", "is_builtin", "disabled_at", "created_at",
+    )  # fmt: skip
+    inlines = (ScopeInline, ApiSecretInline)
+    staff_actions = (
+        StaffAction(
+            name="secret",
+            label="Issue a secret",
+            done="Issued a secret of",
+            consequence="Whoever holds it may ask about this API's credentials. It is shown once, on the next page.",
+            permission="keys.add_apisecret",
+            run=_issue,
+            reveals=True,
+            widens=True,
+            form=IssueForm,
+            offered=lambda api: api.disabled_at is None,
+            is_bulk=False,
+        ),
+        StaffAction(
+            name="disabling",
+            label="Disable",
+            done="Disabled",
+            consequence="Every credential of the API is refused at once (DISABLED), and backends get 401,"
+            " until it is enabled again.",
+            permission="keys.change_api",
+            run=disable_api,
+            offered=lambda api: api.disabled_at is None,
+            is_danger=True,
+        ),
+        StaffAction(
+            name="enabling",
+            label="Enable",
+            done="Enabled",
+            consequence="Credentials of the API and its backends' secrets work again at once.",
+            permission="keys.change_api",
+            run=enable_api,
+            widens=True,
+            offered=lambda api: api.disabled_at is not None,
+        ),
+    )
+
+    @property
+    def permissions(self) -> set[str]:
+        """Also that of the page that makes one."""
+        return {*super().permissions, "keys.add_api"}
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """On a page of our own."""
+        return bool(request.user.has_perm("keys.add_api"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Api]:
+        """APIs, with how many keys each has."""
+        live = Count("api_keys", filter=Q(api_keys__revoked_at=None))
+        apis: QuerySet[Api] = super().get_queryset(request).annotate(keys_n=live)
+        return apis
+
+    def facts(self, obj: Api) -> dict[str, object]:
+        """What to know before stopping or resuming its traffic."""
+        newest = obj.api_keys.exclude(last_used_at=None).order_by("-last_used_at").first()
+        return {
+            "Identifier": obj.identifier,
+            "Keys": self.key_count(obj),
+            "Last request": newest.last_used_at if newest else "never",
+            "Disabled": obj.disabled_at or "no",
+        }
+
+    @admin.display(description="keys", ordering="keys_n")
+    def key_count(self, api: Api) -> int:
+        """Keys that were not revoked."""
+        return int(getattr(api, "keys_n", 0))
+
+    @admin.display(description="default rate limits")
+    def limits(self, api: Api) -> str:
+        """As one types them."""
+        return ", ".join(map(spell_rate_limit, api.default_rate_limits)) or "none"
+
+    @admin.display(description="rate limit ceiling")
+    def ceiling(self, api: Api) -> str:
+        """As one types them."""
+        return ", ".join(map(spell_rate_limit, api.max_rate_limits)) or "none"
+
+    def get_urls(self) -> list[URLPattern]:
+        """And the page that edits one."""
+        edit = self.admin_site.admin_view(self.edit_view)
+        return [path("<int:pk>/edit/", edit, name="keys_api_edit"), *super().get_urls()]
+
+    def links(self, request: HttpRequest, obj: Api) -> list[dict[str, object]]:
+        """Editing comes first."""
+        may_edit = request.user.has_perm("keys.change_api") and not obj.is_builtin
+        edit = {"label": "Edit", "href": reverse("admin:keys_api_edit", args=[obj.pk]), "is_danger": False}
+        return [*([edit] if may_edit else []), *super().links(request, obj)]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Make an API with its scopes."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self._form_page(request, None)
+
+    def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Edit an API and its scopes."""
+        if not request.user.has_perm("keys.change_api"):
+            raise PermissionDenied
+        return self._form_page(request, get_object_or_404(Api, pk=pk))
+
+    def _form_page(self, request: HttpRequest, api: Api | None) -> HttpResponse:
+        data = request.POST if request.method == "POST" else None
+        if data is not None:  # a scope more, or a limit raised, widens what credentials may do
+            reauthentication.require_recent(request)
+        form = ApiForm(data, api=api, initial=initial_of(api) if api else None)
+        if data is not None and form.is_valid():
+            saved = self._save(request, api, form)
+            if saved is not None:
+                messages.success(request, f"Saved {saved}.")
+                return redirect("admin:keys_api_change", saved.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Edit {api}" if api else "Add API",
+            "opts": self.opts,
+            "original": api,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/latchkey/api_form.html", context, status=200 if data is None else 422)
+
+    def _save(self, request: HttpRequest, api: Api | None, form: ApiForm) -> Api | None:
+        by, wanted = actor_of(request, ActorKind.STAFF), settings_of(form)
+        try:
+            if api is None:
+                return create_api(form.cleaned_data["identifier"], wanted, by=by).api
+            return edit_api(api, wanted, by=by, seen_version=form.cleaned_data["seen_version"]).api
+        except Invalid as exc:
+            form.add_error(exc.field if exc.field in form.fields else None, str(exc))
+        except Refused as exc:
+            form.add_error(None, str(exc))
+        return None

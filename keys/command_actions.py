@@ -1,0 +1,237 @@
+"""What operators script against keys, API secrets and organizations: find one, act on it, report."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from keys.models import ApiKey, ApiSecret, RevokeReason
+from keys.pages.presenters import facts_of
+from keys.rules.field_rules import parse_quota, parse_rate_limit
+from keys.rules.states import Facts, state
+from keys.services import api_secrets, keys
+from keys.services.keys import KeySettings
+from keys.services.secrets import roll_key
+from portal.audit import COMMAND
+from portal.metadata import parse_metadata
+from portal.models import Organization
+from portal.outbox import Propagation, together
+from portal.services.organizations import note_organization, resume_organization, suspend_organization
+
+Report = dict[str, object]
+Operation = Callable[[Any, Mapping[str, Any]], Report]
+SETTABLE = ("scopes", "networks", "rate_limit", "quota", "expires_at", "operator_metadata", "external_id")
+
+
+def _find_key(public_id: str) -> ApiKey:
+    return ApiKey.objects.select_related("api", "organization").get(public_id=public_id)
+
+
+def _find_api_secret(public_id: str) -> ApiSecret:
+    return ApiSecret.objects.select_related("api").get(public_id=public_id)
+
+
+def _find_organization(public_id: str) -> Organization:
+    return Organization.objects.get(public_id=public_id)
+
+
+def _report_key(key: ApiKey, spread: Propagation | None = None, **more: object) -> Report:
+    key = _find_key(key.public_id)
+    return {
+        "id": key.public_id,
+        "state": state(facts_of(key), now=timezone.now()).value,
+        **spread_report(spread),
+        **more,
+    }
+
+
+def _report_api_secret(found: ApiSecret, spread: Propagation | None = None, **more: object) -> Report:
+    secret = _find_api_secret(found.public_id)
+    facts = Facts(
+        is_compromised=secret.revoke_reason == RevokeReason.LEAKED,
+        is_revoked=secret.revoked_at is not None,
+        is_disabled=secret.disabled_at is not None or secret.api.disabled_at is not None,
+        is_suspended=False,
+        expires_at=secret.ends_at,
+    )
+    return {"id": secret.public_id, "state": state(facts, now=timezone.now()).value, **spread_report(spread), **more}
+
+
+def _report_organization(organization: Organization, spread: Propagation | None = None, **more: object) -> Report:
+    organization.refresh_from_db()
+    return {
+        "id": organization.public_id,
+        "state": "active" if organization.suspended_at is None else "suspended",
+        **spread_report(spread),
+        **more,
+    }
+
+
+def spread_report(spread: Propagation | None) -> Report:
+    """How far a change has spread; nothing where there was none."""
+    if spread is None:
+        return {}
+    late = {} if spread.effective_by is None else {"effective_by": instant(spread.effective_by)}
+    heard = {"ms": spread.took_ms, "processes": spread.processes}
+    return {"propagation_ms": spread.took_ms, "propagation": heard, **late}
+
+
+def instant(at: datetime) -> str:
+    """RFC 3339 in UTC, with ``Z``."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _show_key(key: ApiKey, _: Mapping[str, Any]) -> Report:
+    return _report_key(
+        key,
+        name=key.name,
+        organization=key.organization.public_id,
+        api=key.api.public_id,
+        environment=key.environment,
+        scopes=key.scopes,
+        networks=key.networks,
+        rate_limits=key.rate_limits,
+        quota=key.quota,
+        operator_metadata=key.operator_metadata,
+        expires_at=instant(key.expires_at) if key.expires_at else None,
+        secrets=[secret.hint for secret in key.secrets.all()],
+    )
+
+
+def _revoke_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
+    return _report_key(key, keys.revoke_key(key, reason=RevokeReason(options["reason"]), by=COMMAND).propagation)
+
+
+def _roll_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
+    rolled = roll_key(key, overlap=timedelta(seconds=options["overlap"]), by=COMMAND)
+    return _report_key(key, rolled.propagation, secret_id=rolled.secret.public_id, secret=rolled.secret_text)
+
+
+def _set_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
+    """Change what is given, keep the rest; a change in between is a conflict, not a loss."""
+    check_given(options, "scopes", "networks", "rate_limit", "quota", "expires_at", "operator_metadata")
+    wanted, noted = _chosen_for_key(options), operator_metadata(options)
+    now_set = {name: getattr(key, name) for name in keys.EDITABLE}
+    with together() as group:
+        if wanted:
+            keys.edit_key(key, replace(KeySettings(**now_set), **wanted), by=COMMAND, seen_version=key.version)
+        if noted is not None:
+            keys.note_key(key, noted, by=COMMAND)
+    return _report_key(key, group.spread)
+
+
+def check_given(options: Mapping[str, Any], *takes: str) -> None:
+    """Raise ValueError where none of these options is given, or another that can be set elsewhere."""
+    given = [name for name in SETTABLE if options[name] is not None]
+    if not given:
+        raise ValueError(f"Say what to set: {', '.join(map(_flag, takes))}.")
+    if others := [name for name in given if name not in takes]:
+        raise ValueError(f"This has no {' and no '.join(map(_flag, others))}.")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def operator_metadata(options: Mapping[str, Any]) -> dict[str, object] | None:
+    """The operator's metadata where it was given; raises ValueError."""
+    text = options["operator_metadata"]
+    return None if text is None else parse_metadata(text)
+
+
+def chosen(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that were given, of those that keys and clients have alike; raises ValueError."""
+    found: dict[str, Any] = {}
+    if options["scopes"] is not None:
+        found["scopes"] = items(options["scopes"])
+    if options["networks"] is not None:
+        found["networks"] = items(options["networks"])
+    if options["rate_limit"] is not None:
+        found["rate_limits"] = [parse_rate_limit(text) for text in options["rate_limit"] if text]
+    return found
+
+
+def _chosen_for_key(options: Mapping[str, Any]) -> dict[str, Any]:
+    found = chosen(options)
+    if options["quota"] is not None:
+        found["quota"] = parse_quota(options["quota"])
+    if options["expires_at"] is not None:
+        found["expires_at"] = _expiry(options["expires_at"])
+    return found
+
+
+def items(text: str) -> list[str]:
+    """What stands between the commas."""
+    return [item for part in text.split(",") if (item := part.strip())]
+
+
+def _expiry(text: str) -> datetime | None:
+    if text == "never":
+        return None
+    at = parse_datetime(text)
+    if at is None or at.tzinfo is None:
+        raise ValueError("Write an instant with its offset, such as 2027-01-31T00:00:00Z, or never.")
+    return at
+
+
+def _roll_api_secret(secret: ApiSecret, options: Mapping[str, Any]) -> Report:
+    rolled = api_secrets.roll_api_secret(secret, overlap=timedelta(seconds=options["overlap"]), by=COMMAND)
+    return _report_api_secret(rolled.secret, rolled.propagation, secret=rolled.secret_text)
+
+
+def _revoke_api_secret(secret: ApiSecret, options: Mapping[str, Any]) -> Report:
+    done = api_secrets.revoke_api_secret(secret, reason=RevokeReason(options["reason"]), by=COMMAND)
+    return _report_api_secret(secret, done.propagation)
+
+
+def _show_organization(organization: Organization, _: Mapping[str, Any]) -> Report:
+    return _report_organization(
+        organization,
+        name=organization.name,
+        external_id=organization.external_id,
+        operator_metadata=organization.operator_metadata,
+    )
+
+
+def _set_organization(organization: Organization, options: Mapping[str, Any]) -> Report:
+    check_given(options, "external_id", "operator_metadata")
+    external_id, noted = options["external_id"], operator_metadata(options)
+    done = note_organization(organization, external_id=external_id, operator_metadata=noted, by=COMMAND)
+    return _report_organization(organization, done.propagation)
+
+
+FIND: dict[str, Callable[[str], Any]] = {"key": _find_key, "sec": _find_api_secret, "org": _find_organization}
+ACTIONS: dict[str, dict[str, Operation]] = {
+    "key": {
+        "show": _show_key,
+        "revoke": _revoke_key,
+        "disable": lambda key, _: _report_key(key, keys.disable_key(key, by=COMMAND).propagation),
+        "enable": lambda key, _: _report_key(key, keys.enable_key(key, by=COMMAND).propagation),
+        "roll": _roll_key,
+        "set": _set_key,
+    },
+    "sec": {
+        "show": lambda secret, _: _report_api_secret(secret, name=secret.name, hint=secret.hint),
+        "revoke": _revoke_api_secret,
+        "disable": lambda secret, _: _report_api_secret(
+            secret, api_secrets.disable_api_secret(secret, by=COMMAND).propagation
+        ),
+        "enable": lambda secret, _: _report_api_secret(
+            secret, api_secrets.enable_api_secret(secret, by=COMMAND).propagation
+        ),
+        "roll": _roll_api_secret,
+    },
+    "org": {
+        "show": _show_organization,
+        "set": _set_organization,
+        "suspend": lambda organization, _: _report_organization(
+            organization, suspend_organization(organization, by=COMMAND).propagation
+        ),
+        "resume": lambda organization, _: _report_organization(
+            organization, resume_organization(organization, by=COMMAND).propagation
+        ),
+    },
+}

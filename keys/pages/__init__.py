@@ -1,0 +1,1 @@
+"""The pages about keys: what they read, ask and show."""

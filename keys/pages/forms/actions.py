@@ -1,0 +1,84 @@
+"""What is asked before something is done: to roll, to extend an overlap, to revoke, to name the organization."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+
+from keys.models import RevokeReason
+from keys.pages.forms.fields import DATE, MomentField
+from keys.rules import field_rules
+from portal.ui.typed_names import TypedNameForm
+
+DAY_S = 24 * 3600
+OVERLAPS = {
+    "0": "Now",
+    "3600": "After 1 hour",
+    str(DAY_S): "After 24 hours",
+    str(3 * DAY_S): "After 3 days",
+    str(7 * DAY_S): "After 7 days",
+    DATE: "At another time",
+}
+EXTENSIONS = {"1": "1 hour", "24": "24 hours", "72": "3 days", "168": "7 days"}
+
+
+class RollForm(forms.Form):
+    """When the old secret ends; ``seen`` is the newest secret that the person was shown."""
+
+    submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+    seen = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    overlap = forms.ChoiceField(
+        label="End the old secret", widget=forms.RadioSelect, choices=list(OVERLAPS.items()), initial=str(DAY_S)
+    )
+    ends_on = MomentField(label="At this time (UTC)")
+
+    def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._now = now
+
+    def clean(self) -> dict[str, Any]:
+        """A time where one was promised, within what an overlap may be."""
+        cleaned = super().clean() or {}
+        if cleaned.get("overlap") == DATE and "ends_on" not in self.errors:
+            ends_on = cleaned.get("ends_on")
+            if ends_on is None or not self._now < ends_on <= self._now + field_rules.MAX_OVERLAP:
+                self.add_error("ends_on", f"Choose a time within the next {field_rules.MAX_OVERLAP.days} days.")
+        return cleaned
+
+    def length(self) -> timedelta:
+        """How long both secrets are to work."""
+        if self.cleaned_data["overlap"] == DATE:
+            ends_on: datetime = self.cleaned_data["ends_on"]
+            return ends_on - self._now
+        return timedelta(seconds=int(self.cleaned_data["overlap"]))
+
+
+class ExtensionForm(forms.Form):
+    """How much longer a retiring secret may go on."""
+
+    hours = forms.ChoiceField(
+        label="Extend by", choices=list(EXTENSIONS.items()), initial="24", widget=forms.Select(attrs={"class": "input"})
+    )
+
+    def length(self) -> timedelta:
+        """The time to add."""
+        return timedelta(hours=int(self.cleaned_data["hours"]))
+
+
+class RevocationForm(TypedNameForm):
+    """Why a key is revoked; where it is in use, its name has to be typed."""
+
+    field_order = ("reason", "name")
+    reason = forms.ChoiceField(
+        label="Why", widget=forms.RadioSelect, choices=RevokeReason.choices, initial=RevokeReason.REPLACED
+    )
+
+    def __init__(self, *args: Any, expected_name: str | None, **kwargs: Any) -> None:
+        super().__init__(*args, expected_name=expected_name or "", **kwargs)
+        if expected_name is None:
+            del self.fields["name"]
+
+    def wanted_reason(self) -> RevokeReason:
+        """The reason."""
+        return RevokeReason(self.cleaned_data["reason"])

@@ -1,0 +1,186 @@
+"""What a key is to be: a new one, or one that exists."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django import forms
+from django.http import QueryDict
+
+from keys.models import Api, ApiKey
+from keys.pages.forms.credential import CredentialForm, NewCredentialForm, initial_of, texts_of
+from keys.pages.forms.fields import DATE, MomentField, choose, valid
+from keys.rules import field_rules, scope_choice
+from keys.services.keys import KeySettings
+
+KEEP, NEVER = "keep", "never"
+LIFETIMES = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "365 days", DATE: "Date", NEVER: "Never"}
+
+
+class KeyForm(CredentialForm):
+    """What a person chooses for a key; the API names the scopes, so they are read from the data as it was sent."""
+
+    restrictions = (*CredentialForm.restrictions, "quota", "not_before")
+
+    lifetime = forms.ChoiceField(
+        label="Expires", widget=forms.RadioSelect, choices=list(LIFETIMES.items()), initial="90"
+    )
+    expires_on = MomentField(label="Expires on (UTC)")
+    quota = forms.CharField(
+        label="Quota",
+        required=False,
+        max_length=32,
+        widget=forms.TextInput(attrs={"placeholder": "10000/month", "spellcheck": "false"}),
+        help_text="Uses in all: 10000, or of each UTC day or month: 10000/day, 10000/month. Empty: any number.",
+    )
+    not_before = MomentField(label="Not before (UTC)", help_text="Requests before this moment are refused.")
+
+    def __init__(self, *args: Any, api: Api, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.now = now
+        if api.max_rate_limits:
+            self.fields[
+                "rate_limits"
+            ].help_text += (
+                f" {api.name} allows each key at most {field_rules.rate_words(api.max_rate_limits)}, whatever you set."
+            )
+        self.scopes = [
+            scope_choice.ScopeInfo(scope.name, scope.description, scope.is_sensitive) for scope in api.scopes.all()
+        ]
+
+    @property
+    def picker(self) -> scope_choice.Picker:
+        """The choice of scopes as it stands."""
+        return scope_choice.picker(self.scopes, self.picked_scopes() if self.is_bound else self.initial_scopes())
+
+    def clean(self) -> dict[str, Any]:
+        """A date where one was promised."""
+        cleaned = super().clean() or {}
+        if cleaned.get("lifetime") == DATE and not cleaned.get("expires_on") and "expires_on" not in self.errors:
+            self.add_error("expires_on", "Choose the date and time.")
+        return cleaned
+
+    def clean_quota(self) -> field_rules.Quota | None:
+        """The number of uses."""
+        return valid(lambda text: field_rules.clean_quota(field_rules.parse_quota(text)), self.cleaned_data["quota"])
+
+    def settings(self) -> KeySettings:
+        """What the service is asked for."""
+        data = self.cleaned_data
+        return KeySettings(
+            name=data["name"],
+            scopes=self.wanted_scopes(),
+            expires_at=self._expires_at(),
+            not_before=data["not_before"],
+            networks=data["networks"],
+            rate_limits=data["rate_limits"],
+            quota=data["quota"],
+            metadata=data["metadata"],
+            note=data["note"],
+        )
+
+    def wanted_scopes(self) -> list[str]:
+        """The scopes asked for."""
+        return self.picked_scopes()
+
+    def picked_scopes(self) -> list[str]:
+        """The scopes chosen one by one."""
+        ticked = self.data.getlist("scope") if isinstance(self.data, QueryDict) else []
+        return scope_choice.chosen_scopes(self.scopes, texts_of(self.data), ticked)
+
+    def initial_scopes(self) -> Sequence[str]:
+        """The scopes to start from."""
+        return ()
+
+    def kept_expiry(self) -> datetime | None:
+        """The expiry that "keep" means."""
+        return None
+
+    def _expires_at(self) -> datetime | None:
+        match self.cleaned_data["lifetime"]:
+            case "keep":
+                return self.kept_expiry()
+            case "never":
+                return None
+            case "date":
+                found: datetime = self.cleaned_data["expires_on"]
+                return found
+            case days:
+                return self.now + timedelta(days=int(days))
+
+
+def offered_lifetime(max_days: int | None) -> str:
+    """The lifetime that a new key is offered first: 90 days, or the longest below that its organization allows."""
+    days = [days for days in LIFETIMES if days.isdecimal() and int(days) <= min(90, max_days or 90)]
+    return days[-1] if days else DATE
+
+
+class NewKeyForm(NewCredentialForm, KeyForm):
+    """A new key of one API."""
+
+    template = forms.ChoiceField(label="Access", widget=forms.RadioSelect)
+
+    environment_hints: ClassVar = {"live": "For real traffic.", "test": "For trying things."}
+    template_hints: ClassVar = {
+        "read": "Every scope that only reads.",
+        "full": "Every scope of the API.",
+        "custom": "You choose below.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        readable = scope_choice.readable(self.scopes)
+        choices = [("read", "Read only")] * bool(readable) + [("full", "Full access"), ("custom", "Custom")]
+        choose(self, "template", choices)
+        self.fields["template"].initial = "read" if readable else "custom"
+        self.fields["template"].required = bool(self.scopes)
+
+    def clean(self) -> dict[str, Any]:
+        """A scope where they are chosen one by one: a key without any may do nothing."""
+        cleaned = super().clean()
+        if self.scopes and cleaned.get("template") == "custom" and not self.picked_scopes():
+            self.add_error("template", "Choose at least one scope below.")
+        return cleaned
+
+    def wanted_scopes(self) -> list[str]:
+        """Those of the template, or those chosen one by one."""
+        match self.cleaned_data["template"]:
+            case "read":
+                return scope_choice.readable(self.scopes)
+            case "full":
+                return [scope.name for scope in self.scopes]
+            case _:
+                return self.picked_scopes()
+
+
+class EditKeyForm(KeyForm):
+    """The settings of a key that exists; ``version`` is the one that the person was shown."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
+
+    def __init__(self, *args: Any, key: ApiKey, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, api=key.api, now=now, initial=_initial(key), **kwargs)
+        self._key = key
+        offered = {name: label for name, label in LIFETIMES.items() if name != NEVER or key.expires_at}
+        choose(self, "lifetime", [(KEEP, "As it is"), *offered.items()])
+
+    def initial_scopes(self) -> Sequence[str]:
+        """The key's own."""
+        return list(self._key.scopes)
+
+    def kept_expiry(self) -> datetime | None:
+        """The key's own."""
+        return self._key.expires_at
+
+    def field_names(self) -> list[str]:
+        """The names under which the form is sent, those of the scopes included."""
+        return [*self.fields, "scope", *(group.field for group in self.picker.groups)]
+
+
+def _initial(key: ApiKey) -> dict[str, object]:
+    return {
+        **initial_of(key),
+        "lifetime": KEEP,
+        "quota": field_rules.spell_quota(key.quota),
+        "not_before": key.not_before,
+    }

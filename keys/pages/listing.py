@@ -1,0 +1,222 @@
+"""Search, filter, sort and page through credentials: what lists of API keys and of OAuth clients have alike."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from django.core import signing
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, TextField, Value, When
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Cast
+from django.db.models.lookups import Contains, In
+
+from keys.models import Credential, RevokeReason
+from keys.rules.secret import RANDOM_CHARS, Kind, kind_of
+from keys.rules.states import EXPIRES_SOON, IDLE_AFTER, NEVER_USED_AFTER, Status
+from keys.validation.peppers import candidate_digests
+from portal.names import normal_name
+
+PAGE_SIZE = 50
+MAX_COUNTED = 10_000
+MAX_SEARCH_CHARS = 100
+CURSOR_SALT = "keys.listing"
+# The head of a secret as its hint shows it, and the rest, which no address may hold; nor a long part without its head.
+_BEGINNING = re.compile(r"([a-z0-9]{2,12}_(?:live|test|cs|api)_[0-9A-Za-z]{4})[0-9A-Za-z]+", re.ASCII)
+_LONG_PART = re.compile(rf"([0-9A-Za-z]{{4}})[0-9A-Za-z]{{{RANDOM_CHARS - 4},}}", re.ASCII)
+_OF_WHAT_ENDS = frozenset({Status.SCHEDULED, Status.EXPIRED, Status.EXPIRES_SOON})
+Row = TypeVar("Row", bound=Credential)
+
+
+class Sort(StrEnum):
+    """What a list is ordered by."""
+
+    LAST_USED = "last_used"
+    CREATED = "created"
+    EXPIRES = "expires"
+    NAME = "name"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person asked to see; everything empty means all."""
+
+    text: str = ""
+    status: Status | None = None
+    scope: str = ""
+    environment: str = ""
+    owner: str = ""
+    api: str = ""
+    sort: Sort = Sort.CREATED
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """At most 50 credentials, and where the next ones begin; empty where there are none."""
+
+    rows: Sequence[Row]
+    next_cursor: str
+
+
+@dataclass(frozen=True)
+class Listing(Generic[Row]):
+    """One kind of credential, as lists show it.
+
+    ``secrets`` are all there are, which refer to theirs by ``owner_field`` and are of ``kinds``; ``api`` leads to where
+    it may be used, at most once to each API; ``having_scopes`` finds a text in its scopes as stored, a list in JSON.
+    """
+
+    secrets: QuerySet[Any]
+    owner_field: str
+    kinds: frozenset[Kind]
+    api: str
+    having_scopes: Callable[[str], Q]
+    is_paused: Q
+    has_end: bool
+
+    @property
+    def statuses(self) -> list[Status]:
+        """What pages may call one."""
+        return [status for status in Status if self.has_end or status not in _OF_WHAT_ENDS]
+
+    @property
+    def sorts(self) -> list[Sort]:
+        """What a list may be ordered by."""
+        return [sort for sort in Sort if self.has_end or sort is not Sort.EXPIRES]
+
+    def find_by_secret(self, rows: QuerySet[Row], text: str) -> Row | None:
+        """The one that has this secret, whatever became of either; None also for what is no secret of this kind."""
+        if kind_of(text) not in self.kinds:
+            return None
+        return rows.filter(secrets__digest__in=candidate_digests(text)).first()
+
+    def matching(self, rows: QuerySet[Row], wanted: Wanted, *, now: datetime) -> QuerySet[Row]:
+        """Those that are wanted."""
+        if wanted.text:
+            hinted = self._secrets().filter(hint__contains=wanted.text)
+            rows = rows.filter(
+                Q(name__icontains=wanted.text)
+                | Q(public_id=wanted.text)
+                | self.having_scopes(wanted.text)
+                | Q(Exists(hinted))
+            )
+        if wanted.scope:
+            rows = rows.filter(self.having_scopes(f'"{wanted.scope}"'))
+        if wanted.environment:
+            rows = rows.filter(environment=wanted.environment)
+        if wanted.owner:
+            rows = rows.filter(Q(owner__public_id=wanted.owner) | Q(service_account__public_id=wanted.owner))
+        if wanted.api:
+            rows = rows.filter(**{f"{self.api}__public_id": wanted.api})
+        return self.having_status(rows, [wanted.status], now=now) if wanted.status else rows
+
+    def having_status(self, rows: QuerySet[Row], statuses: Sequence[Status], *, now: datetime) -> QuerySet[Row]:
+        """Those that a page calls one of these words now."""
+        return rows.filter(In(self._status(now), [status.value for status in statuses]))
+
+    def with_working_secrets(self, rows: QuerySet[Row], *, now: datetime) -> QuerySet[Row]:
+        """Each with the secrets that have not ended as ``working_secrets``, newest first."""
+        working = self.secrets.filter(Q(ends_at=None) | Q(ends_at__gt=now)).order_by("-pk")
+        return rows.prefetch_related(Prefetch("secrets", working, to_attr="working_secrets"))
+
+    def page(self, rows: QuerySet[Row], *, sort: Sort, after: str, now: datetime) -> Page[Row]:
+        """The page that begins after the cursor, with working secrets; a cursor that is not ours begins at the top."""
+        order = _ORDERS[sort]
+        if after:
+            rows = rows.filter(order.after(after))
+        found = list(self.with_working_secrets(rows, now=now).order_by(*order.by())[: PAGE_SIZE + 1])
+        shown = found[:PAGE_SIZE]
+        return Page(shown, order.cursor(shown[-1]) if len(found) > PAGE_SIZE else "")
+
+    def _secrets(self) -> QuerySet[Any]:
+        return self.secrets.filter(**{self.owner_field: OuterRef("pk")})
+
+    def _status(self, now: datetime) -> Case:
+        """``keys.rules.states.status`` as SQL; a test holds the two to the same words."""
+        secrets = self._secrets()
+        retiring = Exists(secrets.filter(ends_at=None)) & Exists(secrets.filter(ends_at__gt=now))
+        ladder: list[tuple[Status, Q]] = [
+            (Status.LEAKED, Q(revoke_reason=RevokeReason.LEAKED)),
+            (Status.REVOKED, Q(revoked_at__isnull=False)),
+            (Status.PAUSED, self.is_paused),
+            (Status.SCHEDULED, Q(not_before__gt=now)),
+            (Status.EXPIRED, Q(expires_at__lte=now)),
+            (Status.SUSPENDED, Q(organization__suspended_at__isnull=False)),
+            (Status.RETIRING, Q(retiring)),
+            (Status.EXPIRES_SOON, Q(expires_at__lte=now + EXPIRES_SOON)),
+            (Status.NEVER_USED, Q(last_used_at=None, created_at__lte=now - NEVER_USED_AFTER)),
+            (Status.IDLE, Q(last_used_at__lte=now - IDLE_AFTER)),
+        ]
+        known = self.statuses
+        return Case(
+            *(When(condition, then=Value(status.value)) for status, condition in ladder if status in known),
+            default=Value(Status.ACTIVE.value),
+            output_field=TextField(),
+        )
+
+
+def is_whole_secret(text: str) -> bool:
+    """Whether the text is a well-formed secret, which is looked up by digest and never searched for."""
+    return kind_of(text) is not None
+
+
+def searchable(text: str) -> str:
+    """The text in the form of names, as an address may hold it: of a secret, only as much as its hint shows."""
+    return _LONG_PART.sub(r"\1", _BEGINNING.sub(r"\1", normal_name(text)))[:MAX_SEARCH_CHARS]
+
+
+def scopes_contain(text: str) -> Contains:
+    """Whether the column of scopes holds the text."""
+    # As text, since SQLite cannot ask whether a JSON list holds a value; no scope holds a quote or a backslash.
+    return Contains(Cast("scopes", TextField()), text)
+
+
+def count(rows: QuerySet[Row]) -> int:
+    """How many there are; counting stops above 10,000."""
+    return rows.order_by()[: MAX_COUNTED + 1].count()
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A column and a direction; what has no value comes last, and the id decides between equals."""
+
+    field: str
+    descends: bool = False
+    may_be_empty: bool = False
+
+    def by(self) -> tuple[OrderBy, OrderBy]:
+        # Asked of a column that is never empty, "nulls last" would keep PostgreSQL from using its index.
+        nulls_last = True if self.may_be_empty else None
+        if self.descends:
+            return (F(self.field).desc(nulls_last=nulls_last), F("public_id").desc())
+        return (F(self.field).asc(nulls_last=nulls_last), F("public_id").asc())
+
+    def cursor(self, row: Credential) -> str:
+        # Signed, so that what comes back is a value of this column and nothing else.
+        value = getattr(row, self.field)
+        text = value.isoformat() if isinstance(value, datetime) else value
+        return signing.dumps([self.field, text, row.public_id], salt=CURSOR_SALT)
+
+    def after(self, cursor: str) -> Q:
+        try:
+            field, value, public_id = signing.loads(cursor, salt=CURSOR_SALT)
+        except signing.BadSignature:
+            return Q()
+        if field != self.field:
+            return Q()
+        beyond = "lt" if self.descends else "gt"
+        further = Q(**{self.field: value, f"public_id__{beyond}": public_id})
+        if value is None:
+            return further
+        further |= Q(**{f"{self.field}__{beyond}": value})
+        return further | Q(**{self.field: None}) if self.may_be_empty else further
+
+
+_ORDERS = {
+    Sort.LAST_USED: _Order("last_used_at", descends=True, may_be_empty=True),
+    Sort.CREATED: _Order("created_at", descends=True),
+    Sort.EXPIRES: _Order("expires_at", may_be_empty=True),
+    Sort.NAME: _Order("name"),
+}

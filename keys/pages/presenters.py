@@ -1,0 +1,279 @@
+"""Keys and their secrets as pages show them: every decision a template would have to make, made beforehand.
+
+What keys and OAuth clients have alike stands in ``CredentialView``, and the fragments of pages that only need that
+serve both.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import ClassVar
+
+from django.urls import reverse
+
+from keys.models import ApiKey, Credential, QuotaUse, RevokeReason, Secret
+from keys.pages.usage_reports import Calls
+from keys.rules.rolling import Light, light_of
+from keys.rules.states import Facts, Status, status
+from keys.validation.limits.quota_periods import next_period, period_of
+from portal.activity import quota_words
+from portal.outbox import Propagation
+from portal.ui.times import exact_words
+
+_OVER = frozenset({Status.LEAKED, Status.REVOKED, Status.EXPIRED})
+_FINAL = frozenset({Status.LEAKED, Status.REVOKED})
+_EXPLANATIONS = {
+    Status.LEAKED: "This key leaked and was revoked. Requests with it are refused.",
+    Status.REVOKED: "This key is revoked. Requests with it are refused, and that cannot be undone.",
+    Status.EXPIRED: "This key has expired. Requests with it are refused; create a new one.",
+    Status.PAUSED: "This key is paused. Requests with it are refused until somebody resumes it.",
+    Status.SUSPENDED: "The organization is suspended. Requests with any of its keys are refused.",
+}
+
+
+@dataclass(frozen=True)
+class Words:
+    """What pages say of one kind of credential; ``pages`` is the namespace of its addresses."""
+
+    noun: str
+    plural: str
+    pages: str
+    roll: str
+    overlap: str
+    revocation: str
+
+    @property
+    def last_end(self) -> str:
+        """When a secret without an end of its own ends."""
+        return f"With the {self.noun}"
+
+    @property
+    def conflict(self) -> str:
+        """That somebody was quicker."""
+        return f"Somebody else changed this {self.noun} in the meantime"
+
+
+@dataclass(frozen=True)
+class SecretRow:
+    """One secret of a credential, and whether it works."""
+
+    secret: Secret
+    word: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class QuotaView:
+    """What is left of a key's quota."""
+
+    left: int
+    words: str
+    renewal: str
+
+
+@dataclass(frozen=True)
+class CredentialView:
+    """One credential at one instant, for someone who may or may not change it."""
+
+    words: ClassVar[Words]
+    secrets: Sequence[Secret]
+    status: Status
+    may_manage: bool
+
+    @property
+    def subject(self) -> Credential:
+        """The key or client itself."""
+        raise NotImplementedError
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The credential's own end, past which no secret of it works."""
+        return None
+
+    @cached_property
+    def links(self) -> Mapping[str, str]:
+        """The addresses of its pages and actions by their names."""
+        names = ("detail", "edit", "roll", "pause", "resume", "revocation")
+        pages, public_id = self.words.pages, self.subject.public_id
+        return {name: reverse(f"{pages}:{name}", args=[public_id]) for name in names}
+
+    @property
+    def list_link(self) -> str:
+        """The address of the list that it stands in."""
+        return reverse(f"{self.words.pages}:list")
+
+    @property
+    def overlap_links(self) -> Mapping[str, str]:
+        """Where the retiring secret is ended and extended."""
+        if self.retiring is None:
+            return {}
+        pages, arguments = self.words.pages, [self.subject.public_id, self.retiring.public_id]
+        links = {name: reverse(f"{pages}:{name}_secret", args=arguments) for name in ("end", "extend")}
+        return {**links, "use": reverse(f"{pages}:overlap", args=arguments[:1])}
+
+    @property
+    def hint(self) -> str:
+        """What may be shown of the newest secret; empty where it has none."""
+        return self.secrets[0].hint if self.secrets else ""
+
+    @property
+    def retiring(self) -> Secret | None:
+        """The rolled secret that still works; None once it has ended or the credential itself is over."""
+        return self.secrets[1] if len(self.secrets) > 1 and not self.is_over else None
+
+    def light(self, now: datetime) -> Light | None:
+        """Whether the retiring secret may be ended; None where there is none."""
+        if self.retiring is None:
+            return None
+        return light_of(self.retiring.last_used_at, self.secrets[0].last_used_at, now=now)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it will never work again."""
+        return self.status in _OVER
+
+    @property
+    def can_change(self) -> bool:
+        """Whether editing is offered."""
+        return self.may_manage and not self.is_over
+
+    @property
+    def can_roll(self) -> bool:
+        """Whether rolling is offered."""
+        return self.can_change and bool(self.secrets)
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether pausing is offered."""
+        return self.can_change and self.subject.disabled_at is None
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether resuming is offered."""
+        return self.may_manage and self.status not in _FINAL and self.subject.disabled_at is not None
+
+    @property
+    def can_revoke(self) -> bool:
+        """Whether revoking is offered: an expired key too, since its expiry could be a mistake of the clock."""
+        return self.may_manage and self.status not in _FINAL
+
+    @property
+    def menu_without(self) -> str:
+        """Which of a row's actions are not offered, by their addresses below its own: ``resume``."""
+        offered = {
+            "roll": self.can_roll,
+            "pause": self.can_pause,
+            "resume": self.can_resume,
+            "edit": self.can_change,
+            "revocation": self.can_revoke,
+        }
+        return " ".join(name for name, is_offered in offered.items() if not is_offered)
+
+
+@dataclass(frozen=True)
+class KeyView(CredentialView):
+    """One key at one instant, for someone who may or may not change it."""
+
+    key: ApiKey
+    days: Sequence[int] = ()
+
+    words = Words(
+        noun="key",
+        plural="API keys",
+        pages="keys",
+        roll="A new secret with the same rights. You choose how long the old one goes on.",
+        overlap="At most 30 days from now, and never past the end of the key.",
+        revocation="Requests with this key will be refused at once. This cannot be undone.",
+    )
+
+    @property
+    def subject(self) -> Credential:
+        """The key."""
+        return self.key
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """Its expiry."""
+        return self.key.expires_at
+
+    @property
+    def explanation(self) -> str:
+        """Why requests are refused; empty where they are not."""
+        if self.status is Status.SCHEDULED and self.key.not_before:
+            return f"This key works from {exact_words(self.key.not_before)} on. Until then, requests are refused."
+        if self.status is Status.PAUSED and self.key.disabled_at is None:
+            return "The API of this key is disabled by its operator. Requests are refused until it is enabled again."
+        return _EXPLANATIONS.get(self.status, "")
+
+    @property
+    def days_label(self) -> str:
+        """The mini bars in words."""
+        return f"{sum(self.days):,} calls"
+
+
+def key_view(
+    key: ApiKey, secrets: Sequence[Secret], *, may_manage: bool, now: datetime, days: Sequence[int] = ()
+) -> KeyView:
+    """The key as it is now; ``secrets`` are those that have not ended, newest first."""
+    return KeyView(secrets, status_of(key, facts_of(key), secrets, now=now), may_manage, key, days)
+
+
+def status_of(credential: Credential, facts: Facts, secrets: Sequence[Secret], *, now: datetime) -> Status:
+    """The word for a credential; ``secrets`` are those that have not ended."""
+    return status(
+        facts,
+        secret_ends=[secret.ends_at for secret in secrets],
+        created_at=credential.created_at,
+        last_used_at=credential.last_used_at,
+        now=now,
+    )
+
+
+def facts_of(key: ApiKey) -> Facts:
+    """What of the row decides its state, as the verdict on its calls does."""
+    return Facts(
+        is_compromised=key.revoke_reason == RevokeReason.LEAKED,
+        is_revoked=key.revoked_at is not None,
+        is_disabled=key.disabled_at is not None or key.api.disabled_at is not None,
+        is_suspended=key.organization.suspended_at is not None,
+        not_before=key.not_before,
+        expires_at=key.expires_at,
+    )
+
+
+def secret_rows(view: CredentialView, secrets: Sequence[Secret], *, now: datetime) -> list[SecretRow]:
+    """The secrets with a word each; none works once the credential is over."""
+    return [SecretRow(secret, *_secret_state(view, secret, now)) for secret in secrets]
+
+
+def _secret_state(view: CredentialView, secret: Secret, now: datetime) -> tuple[str, str]:
+    if view.is_over or not secret.works(now):
+        return "Ended", "mute"
+    return ("Current", "ok") if secret.ends_at is None else ("Retiring", "warn")
+
+
+def quota_view(key: ApiKey, *, now: datetime) -> QuotaView | None:
+    """What is left of the key's quota now; None where it has none."""
+    if key.quota is None:
+        return None
+    limit, refill = key.quota["limit"], key.quota["refill"]
+    use = QuotaUse.objects.filter(key=key, period__gte=period_of(refill, now)).first()
+    again = next_period(refill, now)
+    renewal = f"Full again on {exact_words(again)}" if again else "Not refilled"
+    return QuotaView(max(limit - (use.used if use else 0), 0), quota_words(limit, refill), renewal)
+
+
+def use_words(calls: Calls, callers: int) -> str:
+    """How much a key is in use: ``1,204 calls in the last 24 hours came from 3 addresses``."""
+    if not calls.total:
+        return "No calls in the last 24 hours."
+    number = "1 call" if calls.total == 1 else f"{calls.total:,} calls"
+    if not callers:
+        return f"{number} in the last 24 hours."
+    return f"{number} in the last 24 hours came from {'1 address' if callers == 1 else f'{callers:,} addresses'}."
+
+
+def spread_words(verb: str, propagation: Propagation) -> str:
+    """How far a change has spread: ``Refused everywhere after 12 ms, by 4 processes``."""
+    return propagation.words(verb)

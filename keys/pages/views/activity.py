@@ -1,0 +1,81 @@
+"""What happened in the organization."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from keys.pages.exports import begin_export
+from keys.pages.forms.filters import ActivityFilterForm
+from portal import activity
+from portal.activity_export import as_csv, as_json
+from portal.http import MemberRequest, error_page, fragment_or_page, member_required
+from portal.models import AuditEvent
+from portal.permissions import Action
+
+MORE_ID = "events-more"
+EXPORT_PAGE = 250
+RETRY_AFTER_S = 10
+FORMATS: dict[str, tuple[Callable[[Iterable[Sequence[AuditEvent]]], Iterator[str]], str]] = {
+    "csv": (as_csv, "text/csv; charset=utf-8"),
+    "json": (as_json, "application/json"),
+}
+
+
+@require_safe
+@member_required(Action.VIEW)
+def show_activity(request: MemberRequest) -> HttpResponse:
+    """Who did what to what, when and from where, newest first, by day."""
+    events = activity.visible_events(request.organization)
+    form = ActivityFilterForm(request.GET, events=events)
+    page = activity.page(activity.matching(events, form.wanted()), after=request.GET.get("after", ""))
+    query = {name: value for name in form.fields if (value := request.GET.get(name)) and name not in form.errors}
+    here = reverse("keys:activity")
+    context = {
+        "form": form,
+        "days": page.days,
+        "is_filtered": bool(query),
+        "is_continued": "after" in request.GET,
+        "first_href": f"{here}?{urlencode(query)}",
+        "more_href": f"{here}?{urlencode(query | {'after': page.next_after})}" if page.next_after else "",
+        "exports": [
+            (kind.upper(), f"{reverse('keys:activity_export', args=[kind])}?{urlencode(query)}") for kind in FORMATS
+        ],
+    }
+    fragment = "keys/_events_more.html" if request.htmx.target == MORE_ID else "keys/_events.html"
+    return fragment_or_page(request, fragment, "keys/activity.html", context)
+
+
+@require_safe
+@member_required(Action.VIEW)
+def export_activity(request: MemberRequest, kind: str) -> HttpResponseBase:
+    """The same events, all of them, as a file that is made page by page while it is read."""
+    if kind not in FORMATS:
+        raise Http404
+    write, content_type = FORMATS[kind]
+    events = activity.visible_events(request.organization)
+    wanted = ActivityFilterForm(request.GET, events=events).wanted()
+    pages = activity.in_pages(activity.matching(events, wanted), of=EXPORT_PAGE)
+    if request.method == "HEAD":
+        return HttpResponse(content_type=content_type)
+    export = begin_export(write(pages), user_id=request.user.public_id)
+    if export is None:
+        return _too_many_exports(request)
+    response = StreamingHttpResponse(export, content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="activity.{kind}"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _too_many_exports(request: MemberRequest) -> HttpResponse:
+    response = error_page(
+        request,
+        status=503,
+        title="Another export is under way",
+        detail="You can have one export at a time, and the server makes few at once. Try again in a few seconds.",
+    )
+    response["Retry-After"] = str(RETRY_AFTER_S)
+    return response

@@ -1,0 +1,23 @@
+"""The public docs page for backend developers."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from keys.pages import backend_guide, snippets
+
+
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """How to validate a key, what every code means, what a key looks like, how to roll."""
+    context = {
+        "whoami": snippets.with_variable()[0].text,
+        "validate": backend_guide.validate_snippets(settings.PUBLIC_URL),
+        "answer": backend_guide.ANSWER,
+        "codes": backend_guide.CODES,
+        "pattern": backend_guide.pattern(settings.KEY_BRAND),
+        "checksum": backend_guide.CHECKSUM,
+        "brand": settings.KEY_BRAND,
+    }
+    return render(request, "docs/backend.html", context)

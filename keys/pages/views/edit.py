@@ -1,0 +1,143 @@
+"""Edit a key: the form, then what would change, then the change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from keys.models import Api, ApiKey
+from keys.pages.forms.fields import refuse
+from keys.pages.forms.key_settings import EditKeyForm
+from keys.pages.presenters import spread_words
+from keys.pages.views.access import get_view, go_to, to_change
+from keys.rules import widening
+from keys.services.errors import Conflict, Refused
+from keys.services.keys import EDITABLE, edit_key
+from portal import activity, reauthentication
+from portal.http import MemberRequest, actor_of, member_required
+from portal.permissions import Action
+from portal.ui.times import exact_words
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field as it is and as it would be."""
+
+    label: str
+    before: str
+    after: str
+    widens: bool
+
+
+class EditForm(Protocol):
+    """A form whose values are asked about a second time."""
+
+    cleaned_data: dict[str, Any]
+
+    def field_names(self) -> list[str]:
+        """The names under which it is sent."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS, widens="by form")
+def edit(request: MemberRequest, public_id: str) -> HttpResponse:
+    """The three steps at one address; ``step`` says which was sent."""
+    now = timezone.now()
+    view = to_change(request, get_view(request, public_id, now=now))
+    form = EditKeyForm(request.POST or None, key=view.key, now=now)
+    context = {"view": view, "form": form, "expiry": _expiry_words(view.key)}
+    step = request.POST.get("step", "")
+    if step in {"review", "save"} and form.is_valid():
+        try:
+            return (_save if step == "save" else _review)(request, form, view.key, context)
+        except Refused as refusal:
+            refuse(form, refusal)
+    status = 422 if form.is_bound and form.errors else 200
+    return render(request, "keys/key_edit.html", context, status=status)
+
+
+def _save(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mapping[str, object]) -> HttpResponse:
+    if any(difference.widens for difference in _differences(key, form)):
+        reauthentication.require_recent(request)
+    try:
+        changed = edit_key(key, form.settings(), by=actor_of(request), seen_version=form.cleaned_data["version"])
+    except Conflict:
+        return _review(request, form, get_view(request, key.public_id).key, context)
+    if changed.key.version == key.version:
+        messages.info(request, f"Nothing about {changed.key.name} was different.")
+    else:
+        messages.success(request, f"{changed.key.name} is changed. {spread_words('In force', changed.propagation)}")
+    return go_to(request, reverse("keys:settings", args=[key.public_id]))
+
+
+def _review(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mapping[str, object]) -> HttpResponse:
+    """What would change against the key as it is now, also where somebody else has changed it meanwhile."""
+    return show_review(request, form, _differences(key, form), version=key.version, context=context)
+
+
+def show_review(
+    request: MemberRequest,
+    form: EditForm,
+    differences: Sequence[Difference],
+    *,
+    version: int,
+    context: Mapping[str, object],
+) -> HttpResponse:
+    """What would change, and everything that was sent once more; ``version`` is the current one."""
+    is_conflict = form.cleaned_data["version"] != version
+    sent = [(name, value) for name in form.field_names() for value in request.POST.getlist(name) if name != "version"]
+    more = {
+        "differences": differences,
+        "is_conflict": is_conflict,
+        "sent": [*sent, ("version", str(version))],
+        "widens": any(difference.widens for difference in differences),
+    }
+    return render(request, "keys/edit_review.html", {**context, **more}, status=409 if is_conflict else 200)
+
+
+def _differences(key: ApiKey, form: EditKeyForm) -> Sequence[Difference]:
+    wanted = form.settings().cleaned(key.api)
+    return [
+        difference(name, before, after, widens=_widens(name, before, after, key.api))
+        for name in EDITABLE
+        if (before := getattr(key, name)) != (after := wanted[name])
+    ]
+
+
+def _widens(name: str, before: Any, after: Any, api: Api) -> bool:
+    match name:
+        case "scopes":
+            return widening.widens_scopes(before, after)
+        case "networks":
+            return widening.widens_networks(before, after)
+        case "expires_at":
+            return widening.widens_expiry(before, after)
+        case "not_before":
+            return widening.widens_not_before(before, after)
+        case "rate_limits":  # none of one's own means the API's
+            usual = api.default_rate_limits
+            return widening.widens_rate_limits(before or usual, after or usual)
+        case "quota":
+            return widening.widens_quota(before, after)
+        case _:
+            return False
+
+
+def _expiry_words(key: ApiKey) -> str:
+    return f"As it is: {exact_words(key.expires_at)}." if key.expires_at else "As it is: never."
+
+
+def difference(name: str, before: object, after: object, *, widens: bool) -> Difference:
+    """The field in words, before and after."""
+    return Difference(activity.label_of(name), _words(name, before), _words(name, after), widens)
+
+
+def _words(name: str, value: object) -> str:
+    return activity.value_words(name, value.isoformat() if isinstance(value, datetime) else value)

@@ -1,0 +1,94 @@
+"""A new key: the form, and the only sight of its secret."""
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.text import slugify
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from keys.models import Api
+from keys.pages.forms.fields import refuse
+from keys.pages.forms.key_settings import NewKeyForm, offered_lifetime
+from keys.pages.key_list import visible_keys
+from keys.pages.presenters import CredentialView, spread_words
+from keys.pages.snippets import with_secret
+from keys.pages.views.access import get_view
+from keys.service_accounts import visible_service_accounts
+from keys.services.errors import AlreadyDone, Refused
+from keys.services.keys import IssuedKey, issue_key
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required, shown_once
+from portal.models import Organization
+from portal.permissions import Action
+
+
+@sensitive_variables()
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS, reveals=True, widens=True)
+def new_key(request: MemberRequest) -> HttpResponse:
+    """Ask what the key is to be, make it, and show its secret in the answer to that very POST."""
+    apis = list(Api.objects.filter(disabled_at=None, is_builtin=False).order_by("name").prefetch_related("scopes"))
+    api = _chosen(apis, request.GET.get("api", ""))
+    if api is None:
+        return render(request, "keys/key_new_api.html", {"apis": apis})
+    initial = {
+        "name": _suggested_name(request.organization, api),
+        "lifetime": offered_lifetime(request.organization.policies.max_key_lifetime_days),
+    }
+    accounts = list(visible_service_accounts(request.organization))
+    form = NewKeyForm(request.POST or None, api=api, now=timezone.now(), accounts=accounts, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            issued = issue_key(
+                request.organization,
+                api,
+                form.settings(),
+                environment=form.wanted_environment(),
+                by=actor_of(request),
+                service_account=form.wanted_owner(),
+                submission=form.cleaned_data["submission"],
+            )
+        except AlreadyDone as done:
+            return show_already_done(request, get_view(request, done.subject_id))
+        except Refused as refusal:
+            refuse(form, refusal)
+        else:
+            return show_secret(request, issued)
+    context = {"form": form, "api": api, "has_other_apis": len(apis) > 1}
+    status = 422 if form.is_bound else 200
+    return fragment_or_page(request, "keys/_key_form.html", "keys/key_new.html", context, status=status)
+
+
+@sensitive_variables()
+def show_secret(request: MemberRequest, issued: IssuedKey, *, rolled: bool = False) -> HttpResponse:
+    """The only sight of a secret: rendered into this answer, kept nowhere, never to be stored by what passes it on."""
+    context = {
+        "view": get_view(request, issued.key.public_id),
+        "secret": issued.secret_text,
+        "snippets": with_secret(issued.secret_text),
+        "rolled": rolled,
+        "works": spread_words("It works", issued.propagation),
+        "ended": spread_words("The old secret is refused", issued.propagation),
+        "whoami_url": f"{settings.PUBLIC_URL}/v1/whoami",
+    }
+    return shown_once(fragment_or_page(request, "keys/_key_created.html", "keys/key_created.html", context))
+
+
+def show_already_done(request: MemberRequest, view: CredentialView) -> HttpResponse:
+    """The form was sent before: what it made, without its secret."""
+    context = {"view": view}
+    return fragment_or_page(request, "keys/_already_done.html", "keys/already_done.html", context)
+
+
+def _suggested_name(organization: Organization, api: Api) -> str:
+    """What a key may be called by somebody in a hurry: ``orders-3`` for the third of the API."""
+    number = visible_keys(organization).filter(api=api).count() + 1
+    return f"{slugify(api.name)[:40] or 'key'}-{number}"
+
+
+def _chosen(apis: list[Api], public_id: str) -> Api | None:
+    """The API that the address names; where there is only one, that one."""
+    if len(apis) == 1:
+        return apis[0]
+    return next((api for api in apis if api.public_id == public_id), None)

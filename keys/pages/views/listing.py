@@ -1,0 +1,135 @@
+"""A list of credentials: search, filter, sort, page by page; what the lists of keys and of OAuth clients have alike."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Generic
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpResponse, QueryDict
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django_htmx.http import push_url
+
+from keys.pages import listing
+from keys.pages.forms.filters import MAX_SENT_CHARS, CredentialFilterForm
+from keys.pages.listing import Listing, Row, Wanted
+from keys.pages.presenters import CredentialView, Words
+from keys.pages.views.access import go_to, may_make
+from portal.http import MemberRequest, fragment_or_page
+from portal.models import Organization
+from portal.names import normal_name
+
+
+@dataclass(frozen=True)
+class ListPage(Generic[Row]):
+    """The page of one kind of credential, and the templates of what its table has by itself."""
+
+    words: Words
+    listing: Listing[Row]
+    visible: Callable[[Organization], QuerySet[Row]]
+    views: Callable[[MemberRequest, Sequence[Row], datetime], Sequence[CredentialView]]
+    search_hint: str
+    template: str
+    columns: str
+    body: str
+
+    @property
+    def href(self) -> str:
+        """Its address, as it begins."""
+        return reverse(f"{self.words.pages}:list")
+
+    @property
+    def no_match(self) -> str:
+        """That there is none of the kind that was asked for."""
+        return f"No {self.words.noun} matches"
+
+    @property
+    def more_id(self) -> str:
+        """The id of what loads the next rows."""
+        return f"{self.words.pages}-more"
+
+
+def show_list(request: MemberRequest, page: ListPage[Row]) -> HttpResponse:
+    """Those of the organization.
+
+    What is searched for is posted, since it may be a pasted secret, and an address is kept in histories and logs.
+    Whatever is no secret then stands in the address that the answer leads to.
+    """
+    sent = request.POST if request.method == "POST" else request.GET
+    rows = page.visible(request.organization)
+    text = normal_name(sent.get("q", "")[:MAX_SENT_CHARS])
+    if listing.is_whole_secret(text):
+        return _show_owner_of(request, page, rows, text)
+    form = CredentialFilterForm(sent, listing=page.listing, rows=rows)
+    wanted = form.wanted()
+    address = page.href + _query(wanted)
+    if request.method == "POST" and not request.htmx:
+        return go_to(request, address)
+    if form.data.get("q", "").strip() != wanted.text:
+        form = CredentialFilterForm(_with_text(sent, wanted.text), listing=page.listing, rows=rows)
+    response = _show(request, page, rows, form, wanted)
+    return push_url(response, address) if request.method == "POST" else response
+
+
+def _with_text(sent: QueryDict, text: str) -> QueryDict:
+    copy = sent.copy()
+    copy["q"] = text
+    return copy
+
+
+def _show(
+    request: MemberRequest, page: ListPage[Row], rows: QuerySet[Row], form: CredentialFilterForm, wanted: Wanted
+) -> HttpResponse:
+    now, after = timezone.now(), request.GET.get("after", "")
+    rows = page.listing.matching(rows, wanted, now=now)
+    found = page.listing.page(rows, sort=wanted.sort, after=after, now=now)
+    total = listing.count(rows)
+    parameters = _parameters(wanted) | {"after": found.next_cursor}
+    context = {
+        "page": page,
+        "words": page.words,
+        "form": form,
+        "rows": page.views(request, found.rows, now),
+        "caption": _caption(page.words, len(found.rows), total, is_continued=bool(after)),
+        "total": total,
+        "is_filtered": _query(wanted, with_sort=False) != "",
+        "is_continued": bool(after),
+        "first_href": page.href + _query(wanted),
+        "more_href": f"{page.href}?{urlencode(parameters)}" if found.next_cursor else "",
+        "may_make": may_make(request),
+    }
+    fragment = "keys/_list_rows.html" if request.htmx.target == page.more_id else "keys/_list_table.html"
+    return fragment_or_page(request, fragment, page.template, context)
+
+
+def _show_owner_of(request: MemberRequest, page: ListPage[Row], rows: QuerySet[Row], secret: str) -> HttpResponse:
+    found, noun = page.listing.find_by_secret(rows, secret), page.words.noun
+    if found is None:
+        messages.warning(
+            request, f"No {noun} of this organization has the secret you pasted. We have not kept the text."
+        )
+        return go_to(request, page.href)
+    messages.success(request, f"The secret you pasted belongs to {found.name}. We have not kept the text.")
+    return go_to(request, reverse(f"{page.words.pages}:detail", args=[found.public_id]))
+
+
+def _caption(words: Words, shown: int, total: int, *, is_continued: bool) -> str:
+    of = f"{listing.MAX_COUNTED:,}+" if total > listing.MAX_COUNTED else f"{total:,}"
+    if is_continued:
+        return f"{shown} more of {of} {words.noun}s"
+    return f"{shown} of {of} {words.noun if total == 1 else f'{words.noun}s'}"
+
+
+def _parameters(wanted: Wanted, *, with_sort: bool = True) -> dict[str, str]:
+    values = {"q" if name == "text" else name: str(value) for name, value in asdict(wanted).items() if value}
+    if not with_sort or wanted.sort is listing.Sort.CREATED:
+        del values["sort"]
+    return values
+
+
+def _query(wanted: Wanted, *, with_sort: bool = True) -> str:
+    parameters = _parameters(wanted, with_sort=with_sort)
+    return f"?{urlencode(parameters)}" if parameters else ""

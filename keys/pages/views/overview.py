@@ -1,0 +1,67 @@
+"""The first page: is everything fine, and what needs attention."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from keys.models import ApiKey
+from keys.pages import usage_reports
+from keys.pages.key_list import KEYS, visible_keys
+from keys.pages.presenters import KeyView
+from keys.pages.views.access import as_view, may_make
+from keys.pages.views.welcome import show_steps
+from keys.rules.states import Status
+from portal import activity
+from portal.http import MemberRequest, member_required
+from portal.permissions import Action
+from portal.ui.charts import Bar
+
+CHART_DAYS = 7
+EVENTS_SHOWN = 8
+ATTENTION_SHOWN = 5
+WORKING = (Status.RETIRING, Status.EXPIRES_SOON, Status.NEVER_USED, Status.IDLE, Status.ACTIVE)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The four numbers that say whether all is well."""
+
+    calls: usage_reports.Calls
+    working: int
+    expiring: int
+
+
+@require_safe
+@member_required(Action.VIEW)
+def overview(request: MemberRequest) -> HttpResponse:
+    """Figures, chart, what needs attention, what happened last; without any key, the way to the first."""
+    keys = visible_keys(request.organization)
+    if not keys.exists():
+        return show_steps(request)
+    now = timezone.now()
+    attention = _attention(request, KEYS.having_status(keys, [Status.RETIRING, Status.EXPIRES_SOON], now=now), now)
+    context = {
+        "figures": Figures(
+            usage_reports.calls_of_organization(request.organization, now=now),
+            KEYS.having_status(keys, WORKING, now=now).count(),
+            KEYS.having_status(keys, [Status.EXPIRES_SOON], now=now).count(),
+        ),
+        "bars": [
+            Bar(f"{day.date:%a} {day.date.day}", day.allowed, day.denied)
+            for day in usage_reports.days_of_organization(request.organization, days=CHART_DAYS, now=now)
+        ],
+        "attention": attention,
+        "events": [activity.tell(event) for event in activity.visible_events(request.organization)[:EVENTS_SHOWN]],
+        "may_make": may_make(request),
+    }
+    return render(request, "keys/overview.html", context)
+
+
+def _attention(request: MemberRequest, keys: QuerySet[ApiKey], now: datetime) -> list[KeyView]:
+    found = KEYS.with_working_secrets(keys, now=now).order_by("expires_at", "pk")[:ATTENTION_SHOWN]
+    return [as_view(request, key, now=now) for key in found]

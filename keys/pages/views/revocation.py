@@ -1,0 +1,54 @@
+"""Revoke a key: the facts first, then the reason, then the word."""
+
+from datetime import datetime, timedelta
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from keys.pages.forms.actions import RevocationForm
+from keys.pages.presenters import CredentialView, spread_words, use_words
+from keys.pages.usage_reports import callers_of_key, calls_of_key
+from keys.pages.views.access import back, get_view, to_change
+from keys.services.errors import Refused
+from keys.services.keys import revoke_key
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.permissions import Action
+
+IN_USE = timedelta(days=7)
+FACTS_OVER = timedelta(hours=24)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS)
+def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
+    """Ask, and refuse the key for good. A key in use has its name typed, so that no habit revokes it."""
+    now = timezone.now()
+    view = to_change(request, get_view(request, public_id, now=now))
+    key = view.key
+    form = ask_for_reason(request, view, now=now)
+    if request.method == "POST" and form.is_valid():
+        try:
+            changed = revoke_key(key, reason=form.wanted_reason(), by=actor_of(request))
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, f"{key.name} is revoked. {spread_words('Refused', changed.propagation)}")
+            return back(request, public_id)
+    used = use_words(calls_of_key(key, now=now), callers_of_key(key, since=now - FACTS_OVER).count())
+    return show_revocation(request, view, form, used=used)
+
+
+def ask_for_reason(request: MemberRequest, view: CredentialView, *, now: datetime) -> RevocationForm:
+    """The form as it was sent; what is in use has its name typed."""
+    last_used_at = view.subject.last_used_at
+    is_in_use = last_used_at is not None and now - last_used_at < IN_USE and view.can_revoke
+    return RevocationForm(request.POST or None, expected_name=view.subject.name if is_in_use else None)
+
+
+def show_revocation(request: MemberRequest, view: CredentialView, form: RevocationForm, *, used: str) -> HttpResponse:
+    """The facts, and the form; ``used`` tells how much it is in use."""
+    context = {"form": form, "view": view, "use_words": used}
+    status = 422 if form.is_bound else 200
+    return fragment_or_page(request, "keys/_revocation.html", "keys/revocation.html", context, status=status)

@@ -1,0 +1,90 @@
+"""Roll a key: a new secret now, an end for the old one."""
+
+from datetime import datetime, timedelta
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from keys.models import Secret
+from keys.pages.forms.actions import OVERLAPS, RollForm
+from keys.pages.forms.fields import DATE, refuse
+from keys.pages.presenters import CredentialView, use_words
+from keys.pages.usage_reports import callers_of_key, calls_of_key
+from keys.pages.views.access import get_view, to_change
+from keys.pages.views.issuance import show_already_done, show_secret
+from keys.rules.rolling import WorkingSecret, plan_roll
+from keys.services.errors import AlreadyDone, Refused
+from keys.services.secrets import roll_key
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.permissions import Action
+from portal.ui.times import exact_words
+
+
+@sensitive_variables()
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS, reveals=True)
+def roll(request: MemberRequest, public_id: str) -> HttpResponse:
+    """Ask when the old secret ends, add the new one, and show it in the answer to that very POST."""
+    now = timezone.now()
+    view = to_change(request, get_view(request, public_id, now=now))
+    form = RollForm(request.POST or None, now=now, initial={"seen": view.secrets[0].public_id})
+    if request.method == "POST" and form.is_valid():
+        try:
+            issued = roll_key(
+                view.key,
+                overlap=form.length(),
+                by=actor_of(request),
+                submission=form.cleaned_data["submission"],
+                seen_secret_id=form.cleaned_data["seen"],
+            )
+        except AlreadyDone as done:
+            return show_already_done(request, get_view(request, done.subject_id))
+        except Refused as refusal:
+            refuse(form, refusal)
+        else:
+            return show_secret(request, issued, rolled=True)
+    callers = callers_of_key(view.key, since=now - timedelta(hours=24)).count()
+    return show_roll(request, view, form, used=use_words(calls_of_key(view.key, now=now), callers), now=now)
+
+
+def show_roll(
+    request: MemberRequest, view: CredentialView, form: RollForm, *, used: str, now: datetime
+) -> HttpResponse:
+    """Ask when the old secret ends, saying of each choice what it would do; ``used`` tells how much it is in use."""
+    context = {
+        "form": form,
+        "view": view,
+        "meanings": {value: _meaning(view, int(value), now) for value in OVERLAPS if value != DATE},
+        "overlap_words": _overlap_words(view),
+        "use_words": used,
+    }
+    status = 422 if form.is_bound else 200
+    return fragment_or_page(request, "keys/_roll.html", "keys/roll.html", context, status=status)
+
+
+def _meaning(view: CredentialView, overlap_s: int, now: datetime) -> str:
+    """What the choice would leave of the secrets that work now, by the very rule that will be applied."""
+    working = [_working(secret) for secret in reversed(view.secrets)]
+    ends = plan_roll(working, overlap=timedelta(seconds=overlap_s), expires_at=view.ends_at, now=now)
+    for secret in view.secrets:
+        end = ends.get(secret.public_id, secret.ends_at)
+        if end is not None and end > now:
+            until = f"working until {exact_words(end)}."
+            return f"{secret.hint} keeps {until}" if view.retiring else f"Keeps {until}"
+    return "Refused as soon as the new one exists."
+
+
+def _overlap_words(view: CredentialView) -> str:
+    """Which secret a roll during an overlap ends now; empty where no overlap runs."""
+    if view.retiring is None:
+        return ""
+    newest = view.secrets[0]
+    if newest.last_used_at is None:
+        return f"Nobody has used {newest.hint}: rolling ends it now, and {view.retiring.hint} keeps the end it has."
+    return f"Rolling ends {view.retiring.hint} now, and {newest.hint} gets the time you choose."
+
+
+def _working(secret: Secret) -> WorkingSecret:
+    return WorkingSecret(secret.public_id, secret.ends_at, secret.last_used_at is not None)

@@ -1,0 +1,1 @@
+"""The pages about people and organizations, with what becomes of their credentials."""

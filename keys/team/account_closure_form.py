@@ -1,0 +1,75 @@
+"""What is asked of whoever closes their account."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+
+from keys.team.forms import fates
+from keys.team.members import count_words, possible_heirs_at
+from keys.team.services import account_closure
+from keys.team.services.departures import Heir, left_counts
+from portal.models import Organization, User
+from portal.names import is_same_name
+
+
+class ClosureForm(forms.Form):
+    """What becomes of each organization that nobody else owns, of credentials elsewhere, and one's address, typed."""
+
+    email = forms.CharField(max_length=254, widget=forms.TextInput({"autocomplete": "off"}))
+    CLOSE = "close"
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._user = user
+        self.fields["email"].label = f"Type your address {user.email} to confirm"
+        self._heirs: dict[str, Sequence[Heir]] = {}
+        self.lost: list[Organization] = []
+        places = list(account_closure.memberships_of(user))
+        unsettled = account_closure.memberships_to_settle(user)
+        left = {place: count_words(counts) for place, counts in left_counts(user).items()}
+        owners = account_closure.next_owners(unsettled)
+        heirs = possible_heirs_at([place.organization_id for place in places], instead_of=user)
+        for place in places:
+            organization, words = place.organization, left.get(place.organization_id, "")
+            if place in unsettled:
+                self._ask_who_owns(organization, words, owners.get(organization.pk, []))
+            elif words:
+                self._ask_who_inherits(organization, words, heirs.get(organization.pk, []))
+        self.order_fields([*self._heirs, "email"])  # as they stand on the page
+
+    def _ask_who_owns(self, organization: Organization, left: str, heirs: Sequence[Heir]) -> None:
+        if not heirs:
+            self.lost.append(organization)
+            return
+        besides = f", and your {left}" if left else ""
+        people = [(heir.public_id, f"{heir.display_name} owns it next{besides}") for heir in heirs]
+        close = (self.CLOSE, "Close it: every request with its keys is refused at once, for good")
+        label = f"What becomes of {organization.name}"
+        self._ask(organization, label, [("", "Choose…"), *people, close], heirs)
+
+    def _ask_who_inherits(self, organization: Organization, left: str, heirs: Sequence[Heir]) -> None:
+        self._ask(organization, f"What becomes of your {left} in {organization.name}", fates(heirs), heirs)
+
+    def _ask(
+        self, organization: Organization, label: str, choices: list[tuple[str, str]], heirs: Sequence[Heir]
+    ) -> None:
+        self.fields[organization.public_id] = forms.ChoiceField(label=label, choices=choices)
+        self._heirs[organization.public_id] = heirs
+
+    @property
+    def questions(self) -> list[forms.BoundField]:
+        """One for each organization where something is left."""
+        return [self[name] for name in self._heirs]
+
+    def heirs(self) -> dict[str, Heir]:
+        """Who goes on with what is left, by organization; none where it is closed, or all there revoked."""
+        chosen = self.cleaned_data
+        return {name: heir for name, heirs in self._heirs.items() for heir in heirs if heir.public_id == chosen[name]}
+
+    def clean_email(self) -> str:
+        """The address, in any case."""
+        email: str = self.cleaned_data["email"]
+        if not is_same_name(email.lower(), self._user.email.lower()):
+            raise forms.ValidationError("The address is another one.")
+        return email

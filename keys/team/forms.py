@@ -1,0 +1,175 @@
+"""What is asked about people and organizations."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, time
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from keys.pages.forms.fields import choose
+from keys.services.policies import widest_prefixes
+from keys.team.services.departures import Heir
+from portal.accounts.adapters import check_address
+from portal.models import ServiceAccount
+from portal.names import normal_name
+from portal.permissions import Role, may_grant
+from portal.policies import MAX_LIFETIME_DAYS, Policies
+from portal.services.invitations import MAX_AT_ONCE
+
+REVOKE = "revoke"
+MAX_EMAILS_CHARS = 6000
+MAX_SHOWN_CHARS = 80
+
+
+class MemberSearchForm(forms.Form):
+    """Whom to look for among many."""
+
+    q = forms.CharField(label="Search", required=False, max_length=100, widget=forms.SearchInput)
+
+    def text(self) -> str:
+        """What was asked for, if it makes sense."""
+        return normal_name(self.cleaned_data["q"]) if self.is_valid() else ""
+
+
+def roles_to_grant(granter: Role) -> list[tuple[str, str]]:
+    """The roles that a member may give, as choices."""
+    return [(role.value, role.value.title()) for role in Role if may_grant(granter, role)]
+
+
+class RoleForm(forms.Form):
+    """Another role; one that gives more is asked about twice."""
+
+    role = forms.ChoiceField(label="Role", widget=forms.RadioSelect)
+    confirmed = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, granter: Role, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose(self, "role", roles_to_grant(granter))
+
+    def wanted(self) -> Role:
+        """The role."""
+        return Role(self.cleaned_data["role"])
+
+    def is_confirmed(self) -> bool:
+        """Whether the person has seen what it widens."""
+        return bool(self.cleaned_data["confirmed"] == self.cleaned_data["role"])
+
+
+class InviteForm(forms.Form):
+    """Several addresses and one role."""
+
+    emails = forms.CharField(
+        label="E-mail addresses",
+        max_length=MAX_EMAILS_CHARS,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocapitalize": "off"}),
+        help_text=f"One a line, or with commas between; at most {MAX_AT_ONCE}.",
+    )
+    role = forms.ChoiceField(label="Role", widget=forms.RadioSelect, initial=Role.DEVELOPER)
+
+    def __init__(self, *args: Any, granter: Role, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose(self, "role", roles_to_grant(granter))
+
+    def clean_emails(self) -> list[str]:
+        """The addresses, each once, as accounts have them."""
+        found = re.split(r"[\s,;]+", self.cleaned_data["emails"].strip())
+        emails = list(dict.fromkeys(email.lower() for email in found))
+        if len(emails) > MAX_AT_ONCE:
+            raise ValidationError(f"Invite at most {MAX_AT_ONCE} people at once; these are {len(emails)}.")
+        return list(dict.fromkeys(map(_checked, emails)))
+
+    def wanted(self) -> Role:
+        """The role."""
+        return Role(self.cleaned_data["role"])
+
+
+class DepartureForm(forms.Form):
+    """What becomes of the credentials of whoever leaves; asked only where there are any."""
+
+    fate = forms.ChoiceField(label="What becomes of them")
+
+    def __init__(self, *args: Any, heirs: Sequence[Heir], leaves_any: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._heirs = {heir.public_id: heir for heir in heirs}
+        if leaves_any:
+            choose(self, "fate", fates(heirs))
+        else:
+            del self.fields["fate"]
+
+    def heir(self) -> Heir | None:
+        """Who takes the credentials over; None where they are to be revoked, or there are none."""
+        return self._heirs.get(self.cleaned_data.get("fate", REVOKE))
+
+
+def fates(heirs: Sequence[Heir]) -> list[tuple[str, str]]:
+    """What can become of credentials that lose their owner, as choices."""
+    named = [(heir.public_id, f"Hand them to {_name(heir)}") for heir in heirs]
+    return [("", "Choose…"), *named, (REVOKE, "Revoke them: requests are refused at once")]
+
+
+class PoliciesForm(forms.Form):
+    """What the organization asks of its people and their keys."""
+
+    max_key_lifetime_days = forms.IntegerField(
+        label="Longest key lifetime",
+        required=False,
+        min_value=1,
+        max_value=MAX_LIFETIME_DAYS,
+        help_text="In days, from the newest secret to the expiry. Empty: any.",
+    )
+    key_expiry_required = forms.BooleanField(
+        label="Every key has an expiry", required=False, help_text="Nobody can choose Never."
+    )
+    live_networks_required = forms.BooleanField(label="Live keys have allowed addresses", required=False)
+    live_keys_by = forms.ChoiceField(
+        label="Who may make live keys",
+        widget=forms.RadioSelect,
+        choices=[
+            (Role.DEVELOPER.value, "Developers"),
+            (Role.ADMIN.value, "Admins"),
+            (Role.OWNER.value, "Owners"),
+        ],
+    )
+    second_factor_from = forms.DateField(
+        label="A second factor is required from",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="From that day (UTC) on, nobody without one gets in. Empty: not required.",
+    )
+
+    live_keys_by_hints: ClassVar = {
+        Role.DEVELOPER.value: "And admins and owners.",
+        Role.ADMIN.value: "And owners.",
+        Role.OWNER.value: "Nobody else.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[
+            "live_networks_required"
+        ].help_text = f"A leaked key is worth little elsewhere. Together they hold no more than {widest_prefixes()}."
+
+    def wanted(self) -> Policies:
+        """The policies."""
+        data = self.cleaned_data
+        day = data["second_factor_from"]
+        return Policies(
+            data["max_key_lifetime_days"],
+            data["key_expiry_required"],
+            data["live_networks_required"],
+            Role(data["live_keys_by"]),
+            datetime.combine(day, time.min, tzinfo=UTC) if day else None,
+        )
+
+
+def _checked(email: str) -> str:
+    try:
+        return check_address(str(forms.EmailField().clean(email)))
+    except ValidationError as error:
+        raise ValidationError(f"{email[:MAX_SHOWN_CHARS]}: {error.messages[0]}") from None
+
+
+def _name(heir: Heir) -> str:
+    return f"the service account {heir.name}" if isinstance(heir, ServiceAccount) else heir.display_name

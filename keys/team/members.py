@@ -1,0 +1,139 @@
+"""Who belongs to an organization, and what pages know of them. Reading only; services change it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from allauth.mfa.models import Authenticator
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from keys.models import ApiKey, Credential
+from keys.team.services.departures import Heir, by_organization, left_by
+from portal.models import Invitation, Membership, Organization, ServiceAccount, User
+from portal.permissions import ROLES_FOR, Action, Role, may_grant
+
+PAGE_SIZE = 50
+LEFT_SHOWN = 10
+MAX_SEARCH_CHARS = 100
+
+
+@dataclass(frozen=True)
+class MemberRow:
+    """A member as one who may or may not change them sees them."""
+
+    membership: Membership
+    keys: int
+    has_second_factor: bool
+    may_change: bool
+    is_oneself: bool
+
+    @property
+    def may_remove(self) -> bool:
+        """Whether removing, or leaving, is offered."""
+        return self.may_change or self.is_oneself
+
+
+@dataclass(frozen=True)
+class MemberPage:
+    """At most 50 members, and the one after whom the next begin; empty where there are none."""
+
+    rows: Sequence[MemberRow]
+    total: int
+    next_after: str
+
+
+@dataclass(frozen=True)
+class LeftView:
+    """The credentials of whoever goes: how many of each kind in words, and those in use first, as far as shown."""
+
+    count: int
+    words: str
+    shown: Sequence[Credential]
+
+    @property
+    def more(self) -> int:
+        """How many are not shown."""
+        return self.count - len(self.shown)
+
+
+def visible_members(organization: Organization) -> QuerySet[Membership]:
+    """The members, with their people, and what a list tells of each."""
+    keys = ApiKey.objects.filter(organization=organization, owner=OuterRef("user"), revoked_at=None)
+    factors = Authenticator.objects.filter(user=OuterRef("user")).exclude(type=Authenticator.Type.RECOVERY_CODES)
+    counted = keys.order_by().values("owner").annotate(n=Count("pk")).values("n")
+    members = Membership.objects.filter(organization=organization).select_related("user", "organization")
+    return members.annotate(
+        keys_n=Coalesce(Subquery(counted, output_field=IntegerField()), 0), second_factor=Exists(factors)
+    )
+
+
+def member_page(organization: Organization, viewer: Membership, *, text: str = "", after: str = "") -> MemberPage:
+    """The page that begins after the person of that id, by address; an unknown one begins at the top."""
+    members = visible_members(organization)
+    if text:
+        members = members.filter(Q(user__email__icontains=text) | Q(user__name__icontains=text))
+    total = members.count()
+    last = User.objects.filter(public_id=after, memberships__organization=organization).first() if after else None
+    if last is not None:
+        members = members.filter(user__email__gt=last.email)
+    found = list(members.order_by("user__email")[: PAGE_SIZE + 1])
+    shown = found[:PAGE_SIZE]
+    next_after = shown[-1].user.public_id if len(found) > PAGE_SIZE else ""
+    return MemberPage([member_row(membership, viewer) for membership in shown], total, next_after)
+
+
+def member_row(membership: Membership, viewer: Membership) -> MemberRow:
+    """One of ``visible_members``, as the viewer sees it."""
+    return MemberRow(
+        membership,
+        keys=getattr(membership, "keys_n", 0),
+        has_second_factor=getattr(membership, "second_factor", False),
+        may_change=may_grant(Role(viewer.role), Role(membership.role)),
+        is_oneself=membership.user_id == viewer.user_id,
+    )
+
+
+def open_invitations(organization: Organization) -> QuerySet[Invitation]:
+    """Those that nobody has answered, the newest first, expired ones too: they can be sent again."""
+    waiting = Invitation.objects.filter(organization=organization, ended_at=None)
+    return waiting.select_related("invited_by").order_by("-sent_at", "-pk")
+
+
+def left_view(owner: Heir, organization: Organization) -> LeftView:
+    """The credentials that whoever goes leaves behind."""
+    kinds = left_by(owner, organization)
+    counts = {rows.model: rows.count() for rows in kinds}
+    in_use = F("last_used_at").desc(nulls_last=True)
+    latest = [row for rows in kinds for row in rows.order_by(in_use, "pk")[:LEFT_SHOWN]]
+    latest.sort(key=lambda row: row.last_used_at.timestamp() if row.last_used_at else 0, reverse=True)
+    return LeftView(sum(counts.values()), count_words(counts), latest[:LEFT_SHOWN])
+
+
+def count_words(counts: Mapping[type[Credential], int]) -> str:
+    """``2 API keys and 1 OAuth client``; empty for nothing."""
+    return " and ".join(
+        f"{n:,} {model._meta.verbose_name if n == 1 else model._meta.verbose_name_plural}"  # noqa: SLF001  # Django's public name
+        for model, n in counts.items()
+        if n
+    )
+
+
+def possible_heirs(organization: Organization, *, instead_of: Heir) -> list[Heir]:
+    """Who could take over credentials: service accounts first, since they outlive people."""
+    accounts = ServiceAccount.objects.filter(organization=organization, removed_at=None).order_by("name")
+    people = User.objects.filter(
+        memberships__organization=organization, memberships__role__in=ROLES_FOR[Action.MANAGE_KEYS], is_active=True
+    ).order_by("email")
+    heirs: list[Heir] = [*accounts, *people]
+    return [heir for heir in heirs if heir != instead_of]
+
+
+def possible_heirs_at(organizations: Collection[int], *, instead_of: User) -> dict[int, list[Heir]]:
+    """The same for many organizations, by their keys, in two queries."""
+    accounts = ServiceAccount.objects.filter(organization__in=organizations, removed_at=None).order_by("name")
+    makers = Membership.objects.filter(
+        organization__in=organizations, role__in=ROLES_FOR[Action.MANAGE_KEYS], user__is_active=True
+    )
+    people = makers.exclude(user=instead_of).select_related("user").order_by("user__email")
+    found: list[tuple[int, Heir]] = [(account.organization_id, account) for account in accounts]
+    return by_organization([*found, *((each.organization_id, each.user) for each in people)])

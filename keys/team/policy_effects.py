@@ -1,0 +1,60 @@
+"""What a policy would change before it does: the keys and the people that do not keep it. Reading only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from allauth.mfa.models import Authenticator
+from django.db.models import Max, Q, QuerySet
+
+from keys.models import ApiKey, Environment
+from keys.rules.policy_rules import KeyFacts, in_words, violations
+from keys.services.policies import widest_prefixes
+from portal import activity
+from portal.models import Membership, Organization
+from portal.permissions import ROLES_FOR, Action, Role
+from portal.policies import Policies
+
+
+@dataclass(frozen=True)
+class BreakingKey:
+    """A key that goes on working though it breaks rules, and those rules in words."""
+
+    key: ApiKey
+    rules: str
+
+
+def breaking_keys(organization: Organization, policies: Policies, *, now: datetime) -> list[BreakingKey]:
+    """The keys that are not over and would break these policies, as decided for new ones, those in use first."""
+    found, widest = [], widest_prefixes()
+    for key in _present(organization, now).annotate(secret_from=Max("secrets__created_at")):
+        secret_from: datetime = key.secret_from
+        is_live = key.environment == Environment.LIVE
+        broken = violations(policies, KeyFacts(is_live, key.networks, key.expires_at, secret_from), widest=widest)
+        if broken:
+            found.append(BreakingKey(key, in_words(broken)))
+    return sorted(found, key=lambda each: each.key.last_used_at or each.key.created_at, reverse=True)
+
+
+def without_second_factor(organization: Organization) -> QuerySet[Membership]:
+    """The members who would be asked to set one up."""
+    factors = Authenticator.objects.exclude(type=Authenticator.Type.RECOVERY_CODES)
+    return organization.memberships.filter(user__is_active=True).exclude(user__in=factors.values("user"))
+
+
+def without_live_keys(organization: Organization, policies: Policies) -> int:
+    """How many members who may make keys could make none for live traffic."""
+    roles = [role for role in Role if role in ROLES_FOR[Action.MANAGE_KEYS] and not policies.may_make_live_keys(role)]
+    return organization.memberships.filter(role__in=roles).count()
+
+
+def policy_words(policies: Policies) -> Sequence[activity.Change]:
+    """Each policy with its label and its value in words."""
+    shown = policies.shown()
+    return [activity.Change(activity.label_of(name), "", activity.value_words(name, shown[name])) for name in shown]
+
+
+def _present(organization: Organization, now: datetime) -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(organization=organization, revoked_at=None).filter(
+        Q(expires_at=None) | Q(expires_at__gt=now)
+    )

@@ -1,0 +1,40 @@
+"""Close one's account: what becomes of one's organizations and credentials, then the end."""
+
+from allauth.account.adapter import get_adapter
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from keys.pages.presenters import spread_words
+from keys.team.account_closure_form import ClosureForm
+from keys.team.services.account_closure import close_account
+from portal import reauthentication
+from portal.http import HttpRequest, actor_of
+from portal.outbox import together
+from portal.refusals import Refused
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def close(request: HttpRequest) -> HttpResponse:
+    """Each organization that is left is asked about on the one page."""
+    reauthentication.require_recent(request)
+    user = request.user
+    form = ClosureForm(request.POST if request.method == "POST" else None, user=user)
+    if request.method == "POST" and form.is_valid():
+        address, by = user.email, actor_of(request)
+        try:
+            with together() as ended:
+                close_account(user, form.heirs(), by=by)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            logout(request)
+            get_adapter().send_notification_mail("account/email/account_closed", user, email=address)
+            words = spread_words("What ended with it is refused", ended.spread)
+            messages.success(request, f"Your account is closed. {words} We told your address, and forgot the rest.")
+            return redirect("account_login")
+    return render(request, "team/account_closure.html", {"form": form}, status=422 if form.errors else 200)

@@ -1,0 +1,51 @@
+"""Somebody leaves: their credentials first, then the word."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from keys.pages.presenters import spread_words
+from keys.pages.views.access import go_to
+from keys.team.forms import DepartureForm
+from keys.team.members import count_words, left_view, possible_heirs
+from keys.team.services.departures import Departure, Heir, remove_member
+from keys.team.views.access import get_member
+from portal.http import MemberRequest, actor_of, forbidden, fragment_or_page, member_required
+from portal.permissions import Action
+from portal.refusals import Refused
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.VIEW)
+def remove(request: MemberRequest, user_id: str) -> HttpResponse:
+    """Remove a member, or leave: what becomes of the credentials is decided in the same step."""
+    row = get_member(request, user_id)
+    if not row.may_remove:
+        return forbidden(request, Action.MANAGE_ORGANIZATION)
+    user = row.membership.user
+    left = left_view(user, request.organization)
+    heirs = possible_heirs(request.organization, instead_of=user)
+    form = DepartureForm(request.POST or None, heirs=heirs, leaves_any=bool(left.count))
+    if request.method == "POST" and form.is_valid():
+        try:
+            departure = remove_member(row.membership, heir=form.heir(), by=actor_of(request))
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            who = "You have left" if row.is_oneself else f"{user.display_name} is no longer a member of"
+            messages.success(request, f"{who} {request.organization.name}. {told(departure, form.heir())}".strip())
+            return go_to(request, reverse("keys:overview") if row.is_oneself else reverse("team:members"))
+    context = {"form": form, "row": row, "left": left}
+    status = 422 if form.is_bound else 200
+    return fragment_or_page(request, "team/_removal.html", "team/removal.html", context, status=status)
+
+
+def told(departure: Departure, heir: Heir | None) -> str:
+    """What became of the credentials, in words; empty where there were none."""
+    words = count_words(departure.counts)
+    if not words:
+        return ""
+    if heir is None:
+        return f"{words} revoked. {spread_words('Refused', departure.propagation)}"
+    return f"{heir.display_name} now owns {words}; requests go on as before."

@@ -1,0 +1,73 @@
+"""Members that are no people: they own keys, and nobody signs in as one."""
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from keys.pages.forms.names import NameForm
+from keys.pages.views.access import go_to
+from keys.service_accounts import visible_service_accounts
+from keys.team.forms import DepartureForm
+from keys.team.members import left_view, possible_heirs
+from keys.team.services.departures import remove_service_account
+from keys.team.views.access import may_manage_team
+from keys.team.views.departures import told
+from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
+from portal.permissions import Action
+from portal.refusals import Invalid, Refused
+from portal.services.service_accounts import create_service_account
+
+
+@require_safe
+@member_required(Action.VIEW)
+def show_service_accounts(request: MemberRequest) -> HttpResponse:
+    """What runs by itself, and with how many keys."""
+    rows = visible_service_accounts(request.organization)
+    return render(request, "team/service_accounts.html", {"rows": rows, "may_manage": may_manage_team(request)})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_ORGANIZATION)
+def new_service_account(request: MemberRequest) -> HttpResponse:
+    """A name is all it takes."""
+    form = NameForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = create_service_account(request.organization, form.cleaned_data["name"], by=actor_of(request))
+        except Refused as refusal:
+            form.add_error(refusal.field if isinstance(refusal, Invalid) else None, str(refusal))
+        else:
+            messages.success(request, f"{made.name} can own keys and OAuth clients now: choose it as you create one.")
+            return go_to(request, reverse("team:service_accounts"))
+    status = 422 if form.is_bound else 200
+    context = {"form": form}
+    return fragment_or_page(
+        request, "team/_new_service_account.html", "team/new_service_account.html", context, status=status
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_ORGANIZATION)
+def remove(request: MemberRequest, account_id: str) -> HttpResponse:
+    """Remove one; what becomes of its credentials is decided in the same step."""
+    account = visible_service_accounts(request.organization).filter(public_id=account_id).first()
+    if account is None:
+        raise Http404
+    left = left_view(account, request.organization)
+    heirs = possible_heirs(request.organization, instead_of=account)
+    form = DepartureForm(request.POST or None, heirs=heirs, leaves_any=bool(left.count))
+    if request.method == "POST" and form.is_valid():
+        try:
+            departure = remove_service_account(account, heir=form.heir(), by=actor_of(request))
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, f"{account.name} is removed. {told(departure, form.heir())}".strip())
+            return go_to(request, reverse("team:service_accounts"))
+    context = {"form": form, "account": account, "left": left}
+    status = 422 if form.is_bound else 200
+    return fragment_or_page(
+        request, "team/_service_account_removal.html", "team/service_account_removal.html", context, status=status
+    )

@@ -1,0 +1,1 @@
+"""The protocol by which no copy lets a credential through that was refused."""

@@ -1,0 +1,178 @@
+"""Hold this process's lease: its row in the register, its subscription, and the proof that it hears in time.
+
+Every 0.2 s the process renews its row, *then* pings over its subscription. The pong comes back behind every
+invalidation published before the ping; once it is read, the lease runs 0.8 s from the moment before the renewal was
+sent. A writer waits for every process with a live row, and a row lives 1.2 s from its renewal: a process that stalls,
+or that Redis cannot reach, stops using its copies before a writer stops waiting for it.
+
+A process without a lease, at its start or after an outage, first catches up: it reads the outbox and runs the script
+for what a writer could not tell. Only a renewal sent after that counts, and the lease runs from before the outbox was
+read. So no copy comes back into use that a writer wanted deleted. Where the outbox cannot be read, there is no lease.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from keys.validation.cache.local import Local
+from keys.validation.store.clock import boottime
+from keys.validation.store.redis_link import (
+    CHANNEL,
+    REGISTER,
+    Link,
+    RedisDown,
+    acknowledgements_key,
+    new_connection,
+    script,
+)
+
+USE_S = 0.8
+ROW_MS = 1_200
+PING_EVERY_S = 0.2
+SILENT_AFTER_S = 1.0  # a subscription over which not even pongs come
+RENEW_WITHIN_S = 0.25
+HEARD_LIVES_MS = 5_000
+RETRY_AFTER_S = 0.2
+
+log = logging.getLogger(__name__)
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True):
+    """The names that changed, and the id to acknowledge.
+
+    Without an id it is a *hint*: Redis refused to delete the shared copies. It is not acknowledged.
+    """
+
+    id: str | None
+    names: list[str]
+
+
+_decoder = msgspec.msgpack.Decoder(Message)
+
+
+class Ping(NamedTuple):
+    """A ping on its way, under an epoch; the lease that its pong brings counts from ``began_at``."""
+
+    epoch: int | None
+    began_at: float
+    has_caught_up: bool
+
+
+class Moved(Exception):
+    """The address leads to another server, or another life of it, than the subscription does."""
+
+
+class Lease:
+    """Keeps ``Local`` usable while this process hears every invalidation in time; runs until it is cancelled."""
+
+    def __init__(self, local: Local, link: Link, *, catch_up: Callable[[], Awaitable[bool]]) -> None:
+        """``catch_up`` says whether the caches have been told of all that was committed before it was called."""
+        self.process_id = os.urandom(8).hex()
+        self._local = local
+        self._link = link
+        self._catch_up = catch_up
+        self._pings: dict[bytes, Ping] = {}
+        self._acknowledging: set[asyncio.Task[None]] = set()
+
+    async def hold(self) -> None:
+        """Subscribe, renew, listen; begin again whenever any of it breaks."""
+        is_down = False
+        while True:
+            try:
+                await self._hold_over_one_connection()
+            except Exception as exc:  # noqa: BLE001  # whatever it is: without this task, no copy is ever used again
+                if not is_down or self._local.lease_until:  # once an outage, not once an attempt
+                    log.warning("lease.lost", extra={"error": type(exc).__name__})
+                is_down = True
+            finally:
+                self._local.end_epoch()
+            await asyncio.sleep(RETRY_AFTER_S)
+
+    async def _hold_over_one_connection(self) -> None:
+        connection = new_connection()
+        self._pings.clear()
+        try:
+            async with asyncio.timeout(SILENT_AFTER_S):
+                await connection.connect()
+            await connection.send_command("SUBSCRIBE", CHANNEL)
+            renewing = asyncio.create_task(self._renew(connection))
+            try:
+                await self._listen(connection, renewing)
+            finally:
+                renewing.cancel()
+                await asyncio.wait([renewing])
+                with contextlib.suppress(asyncio.CancelledError):
+                    renewing.exception()  # told by whoever noticed first
+        finally:
+            await connection.disconnect(nowait=True)
+
+    async def _listen(self, connection: Any, renewing: "asyncio.Task[None]") -> None:
+        while not renewing.done():
+            async with asyncio.timeout(SILENT_AFTER_S):
+                kind, *rest = await connection.read_response(disable_decoding=True)
+            if kind == b"message":
+                self._hear(rest[1])
+            elif kind == b"pong":
+                self._hear_pong(rest[0])
+            elif kind == b"subscribe":
+                self._local.begin_epoch()
+        renewing.result()
+
+    async def _renew(self, connection: Any) -> None:
+        number = 0
+        while True:
+            began_at = boottime()
+            has_lease = self._local.has_lease(began_at)
+            may_count = has_lease or await self._catch_up()
+            try:
+                run, _ = await self._link.run_script(
+                    script("renew"), [REGISTER], self.process_id, ROW_MS, within_s=RENEW_WITHIN_S, with_run=True
+                )
+            except RedisDown:  # out of reach or refusing writes: the lease runs out by itself
+                may_count = False
+            else:
+                if run != connection.run:  # the row stands in one server, and this one hears another's invalidations
+                    await self._link.close()
+                    raise Moved
+            number += 1
+            payload = b"%d" % number
+            if may_count:
+                self._pings[payload] = Ping(self._local.epoch, began_at, has_caught_up=not has_lease)
+            await connection.send_command("PING", payload)
+            await asyncio.sleep(PING_EVERY_S)
+
+    def _hear_pong(self, payload: bytes) -> None:
+        ping = self._pings.pop(payload, None)
+        # A lease that lapsed meanwhile is not extended: what was missed in between stands in the outbox.
+        if ping is not None and (ping.has_caught_up or self._local.has_lease(boottime())):
+            self._local.extend_lease(ping.epoch, ping.began_at + USE_S)
+
+    def _hear(self, payload: bytes) -> None:
+        try:
+            message = _decoder.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError):  # of a release with another form: what it meant is not known
+            self._local.forget()
+            return
+        if message.id is None:
+            self._local.doubt(message.names, boottime())
+            return
+        self._local.invalidate(message.names)
+        task = asyncio.create_task(self._acknowledge(message.id))
+        self._acknowledging.add(task)
+        task.add_done_callback(self._acknowledging.discard)
+
+    async def _acknowledge(self, message_id: str) -> None:
+        # A writer that does not hear of it waits until this process's row is over.
+        with contextlib.suppress(RedisDown):
+            await self._link.run_script(
+                script("acknowledge"),
+                [acknowledgements_key(message_id)],
+                self.process_id,
+                HEARD_LIVES_MS,
+                within_s=RENEW_WITHIN_S,
+            )

@@ -1,0 +1,190 @@
+"""One process's own copies of snapshots (L1), and when it may use them. No Redis, no event loop, no clock.
+
+A copy answers only while the process holds a *lease*, while the *epoch* it was stored under lasts (one subscription
+connection), and until an invalidation of its name is read. All of this lives on one thread, the event loop's. ``now``
+and all instants are seconds of CLOCK_BOOTTIME, which goes on while the machine sleeps.
+
+A process never goes back: after it answered from the database, it uses no copy that may be older. Its own copy is
+replaced or dropped. A shared copy counts only if it was read later, or if Redis is known to have stored the answer.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from keys.validation.types import Snapshot
+
+MAX_UNKNOWN = 10_000
+UNKNOWN_FOR_S = 5.0
+MAX_READS = 10_000
+
+
+@dataclass(slots=True)
+class Copy:
+    """A snapshot, and until when on this process's clock it is fresh, and kept for an outage."""
+
+    snapshot: Snapshot
+    fresh_until: float
+    kept_until: float
+
+
+@dataclass(slots=True, eq=False)
+class Load:
+    """One read of a name on its way. What it brings is stored and shared only as ``Local`` allows."""
+
+    name: str
+    began_at: float
+    epoch: int | None
+    had_lease: bool
+    is_invalidated: bool = False
+
+
+class Local:
+    """The copies of one process, the least recently used first out."""
+
+    def __init__(
+        self, *, max_copies: int, fresh_s: float, on_invalidated: Callable[[Snapshot], None] | None = None
+    ) -> None:
+        self._copies: OrderedDict[str, Copy] = OrderedDict()
+        self._unknown: OrderedDict[str, float] = OrderedDict()
+        self._loads: dict[str, list[Load]] = {}
+        self._reads: OrderedDict[str, float] = OrderedDict()
+        self._reads_from = 0.0  # the latest read that is no longer remembered
+        self._max_copies = max_copies
+        self._fresh_s = fresh_s
+        self._on_invalidated = on_invalidated
+        self._epochs = 0
+        self.epoch: int | None = None
+        self.lease_until = 0.0
+
+    def __len__(self) -> int:
+        return len(self._copies)
+
+    # --- when copies may be used ---------------------------------------------------------------------------------
+
+    def begin_epoch(self) -> int:
+        """A subscription was confirmed just now, in the order of its queue; what came before it may have had gaps."""
+        self.end_epoch()
+        self._epochs += 1
+        self.epoch = self._epochs
+        return self.epoch
+
+    def end_epoch(self) -> None:
+        """The subscription is gone, and with it the lease and every copy."""
+        self.epoch = None
+        self.lease_until = 0.0
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop every copy, and mark every load: something unknown changed."""
+        self._copies.clear()
+        self._unknown.clear()
+        for loads in self._loads.values():
+            for load in loads:
+                load.is_invalidated = True
+
+    def extend_lease(self, epoch: int | None, until: float) -> None:
+        """A pong was read: all published before its ping has been heard. One of another epoch counts nothing."""
+        if epoch is not None and epoch == self.epoch:
+            self.lease_until = max(self.lease_until, until)
+
+    def has_lease(self, now: float) -> bool:
+        """Whether copies may be used at ``now``."""
+        return now < self.lease_until
+
+    def invalidate(self, names: Iterable[str]) -> None:
+        """Drop the copies of these names, then mark what is on its way; only after that may it be acknowledged."""
+        for name in names:
+            copy = self._copies.pop(name, None)
+            self._unknown.pop(name, None)
+            for load in self._loads.get(name, ()):
+                load.is_invalidated = True
+            if copy is not None and self._on_invalidated is not None:
+                self._on_invalidated(copy.snapshot)
+
+    def doubt(self, names: Iterable[str], now: float) -> None:
+        """Drop the copies of these names, and use no shared copy read before ``now``: Redis could not delete them."""
+        wanted = list(names)
+        self.invalidate(wanted)
+        for name in wanted:
+            self.note_read(name, now)
+
+    # --- which shared copies may be used -------------------------------------------------------------------------
+
+    def note_read(self, name: str, at: float) -> None:
+        """Remember that the database was read at ``at``, and that Redis may hold an older copy of the name."""
+        self._reads[name] = at
+        self._reads.move_to_end(name)
+        if len(self._reads) > MAX_READS:
+            self._reads_from = max(self._reads_from, self._reads.popitem(last=False)[1])
+
+    def note_shared(self, name: str) -> None:
+        """Redis stored what was read last: later copies there are no older."""
+        self._reads.pop(name, None)
+
+    def accepts(self, name: str, read_at: float) -> bool:
+        """Whether a shared copy read at ``read_at`` is no older than what this process answered from."""
+        return read_at >= self._reads.get(name, self._reads_from)
+
+    # --- copies --------------------------------------------------------------------------------------------------
+
+    def read(self, names: Sequence[str], now: float) -> tuple[dict[str, Snapshot], list[str]]:
+        """Of these names, what it has fresh copies of, and those to be asked for elsewhere; without a lease all."""
+        if now >= self.lease_until:
+            return {}, list(names)
+        found: dict[str, Snapshot] = {}
+        missing: list[str] = []
+        for name in names:
+            copy = self._copies.get(name)
+            if copy is not None and now < copy.fresh_until:
+                self._copies.move_to_end(name)
+                found[name] = copy.snapshot
+            elif not now < self._unknown.get(name, 0.0):  # looked for a moment ago in vain
+                missing.append(name)
+        return found, missing
+
+    def get_kept(self, name: str, now: float) -> Copy | None:
+        """The copy of this name for an outage of the database, fresh or not; None without a lease."""
+        copy = self._copies.get(name) if self.has_lease(now) else None
+        return copy if copy is not None and now < copy.kept_until else None
+
+    # --- loads ---------------------------------------------------------------------------------------------------
+
+    def begin_load(self, name: str, now: float) -> Load:
+        """A read of the name begins; ``finish`` or ``abandon`` ends it."""
+        load = Load(name, began_at=now, epoch=self.epoch, had_lease=self.has_lease(now))
+        self._loads.setdefault(name, []).append(load)
+        return load
+
+    def is_shared(self, load: Load, now: float) -> bool:
+        """Whether a caller who comes ``now`` may have what this load brings: just while it could use a copy as old."""
+        return (
+            self.has_lease(now)
+            and load.epoch == self.epoch
+            and not load.is_invalidated
+            and now - load.began_at < self._fresh_s
+        )
+
+    def finish(self, load: Load, copy: Copy | None) -> None:
+        """Store what the load brought, if nothing was missed since it began; None for a name that does not exist."""
+        self.abandon(load)
+        # Stored or not, it is answered now: the copy of an earlier load may be older.
+        self._copies.pop(load.name, None)
+        self._unknown.pop(load.name, None)
+        if load.is_invalidated or not load.had_lease or load.epoch != self.epoch:
+            return
+        if copy is not None:
+            self._copies[load.name] = copy
+            if len(self._copies) > self._max_copies:
+                self._copies.popitem(last=False)
+            return
+        self._unknown[load.name] = load.began_at + UNKNOWN_FOR_S
+        if len(self._unknown) > MAX_UNKNOWN:
+            self._unknown.popitem(last=False)
+
+    def abandon(self, load: Load) -> None:
+        """The load brought nothing."""
+        loads = self._loads[load.name]
+        loads.remove(load)
+        if not loads:
+            del self._loads[load.name]

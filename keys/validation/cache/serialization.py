@@ -1,0 +1,54 @@
+"""How a snapshot is spelled in Redis: eight bytes of ``read_at``, an HMAC, msgpack. Nothing is pickled.
+
+The HMAC covers the name, the server's run and replication id, ``read_at`` and the body: an entry that somebody wrote
+by hand, moved to another name or brought back from an old dump is no entry. Neither id stands in the entry itself; a
+reader checks with those of the connection that it reads over.
+"""
+
+import hmac
+from functools import lru_cache
+from hashlib import sha256
+
+import msgspec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+from django.conf import settings
+
+from keys.validation.types import Snapshot
+
+STAMP_BYTES = 8
+MAC_BYTES = 32
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Snapshot)
+
+
+def encode(name: str, snapshot: Snapshot, *, run: bytes, read_at_ms: int) -> bytes:
+    """The entry for this snapshot, read at the instant by the server's clock."""
+    stamp, body = read_at_ms.to_bytes(STAMP_BYTES, "big"), _encoder.encode(snapshot)
+    return stamp + _mac(name, run, stamp, body) + body
+
+
+def decode(name: str, entry: bytes, *, run: bytes) -> tuple[Snapshot, int] | None:
+    """The snapshot and its ``read_at`` in ms, or None for an entry that is not ours, or not of this run."""
+    stamp, mac, body = (
+        entry[:STAMP_BYTES],
+        entry[STAMP_BYTES : STAMP_BYTES + MAC_BYTES],
+        entry[STAMP_BYTES + MAC_BYTES :],
+    )
+    if not hmac.compare_digest(mac, _mac(name, run, stamp, body)):
+        return None
+    try:
+        return _decoder.decode(body), int.from_bytes(stamp, "big")
+    except msgspec.DecodeError:  # ours, from a release with other shapes
+        return None
+
+
+def _mac(name: str, run: bytes, stamp: bytes, body: bytes) -> bytes:
+    keyed = _keyed(settings.SECRET_KEY).copy()
+    keyed.update(b"\0".join((name.encode(), run, stamp, body)))
+    return keyed.finalize()
+
+
+@lru_cache(maxsize=2)
+def _keyed(secret_key: str) -> HMAC:
+    return HMAC(hmac.digest(secret_key.encode(), b"latchkey snapshots", sha256), SHA256())

@@ -1,0 +1,295 @@
+"""Where the engine reads snapshots, by name: this process's own copies, then the shared ones, then the database.
+
+The promise: *a validation that starts after a change has returned never sees the state before it, in any process.*
+And no verdict goes back: one process never shows a state that is older than one it has shown, and no other process does
+so once the change has been answered, pending or not, or a lease after the newer state was shown.
+The protocol, in the order of a change's life:
+
+1. **Write** (``invalidation``). A service commits, then runs one script in Redis: delete the copies and fill tokens
+   of the names, publish the names, and after that read the register of live processes. It answers once each of them
+   has acknowledged, or after 1.2 s, by when the others' leases have run out. A register that is empty, of another run
+   of Redis or younger than 1.2 s knows too little, and the whole 1.2 s are waited. Finding nothing to change does all
+   the same.
+2. **Fill** (here). Who misses takes a token in Redis *before* reading the database, and its copy is stored only if
+   the token still stands: a write in between has deleted it, so a stale read is never stored. Where another reader
+   holds the token, one reads for oneself and stores nothing there.
+3. **Own copies** (``local``). A process uses its own copies only under a lease (``lease``): 0.8 s from the moment
+   before it renewed its row in the register, once a ping sent after that has come back over its subscription, hence
+   behind all earlier invalidations. A new connection begins a new epoch and empties them. It acknowledges after it
+   has dropped the names and marked what is on its way. What a load brings is stored only if its epoch still holds,
+   the lease was good when it began and no invalidation of its name came since; a caller joins a running load only
+   under the same rules, and else waits for the next, which begins after it came.
+   Shared copies are read under a lease too, and without one the database answers. A process that has none, at its
+   start or after an outage, gets it only after the outbox was read and all in it announced. What it answered from the
+   database and could not store in Redis, it remembers: no shared copy that was read before counts.
+4. **Age.** A copy is fresh for ``SNAPSHOT_TTL`` from the token's time, and kept until ``SNAPSHOT_STALE_IF_ERROR`` for
+   the time when the database gives no answer.
+5. **Redis unreachable at the write, or refusing it.** The writer tries for 2.4 s, by when leases that Redis does not
+   renew are over. Then the names stay in the outbox for whoever reaches both stores, and the change answers with the
+   time by which no copy can be left. Where Redis answers and refuses writes (a replica after a failover), the writer
+   also publishes a hint: processes drop the names and use no shared copy of before, and acknowledge nothing.
+6. **Redis itself** (``serialization``). A shared copy is bound to one run of one server by an HMAC: what comes back
+   from an old dump, or was written by hand, is a miss.
+7. **Redis down:** the database answers, behind a breaker. **Database down:** kept copies answer; expiry still holds,
+   for the clock decides. **Both down:** Unavailable.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from keys.validation import metrics
+from keys.validation.cache import serialization
+from keys.validation.cache.local import Copy, Load, Local
+from keys.validation.store.circuit_breaker import Breaker
+from keys.validation.store.clock import boottime
+from keys.validation.store.database import DEADLINE_S, DatabaseSnapshots, Unavailable
+from keys.validation.store.redis_link import Link, RedisDown, copy_keys, script
+from keys.validation.store.turns import STRANGERS, Owner
+from keys.validation.types import Snapshot
+
+TAKE_WITHIN_S = 0.05
+TOKEN_MS = 2_000
+MAX_NAMES_A_LOAD = 64
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What Redis had when it was asked: the time there, the copies of this run with their ages, and our tokens."""
+
+    run: bytes
+    now_ms: int
+    nonce: str
+    copies: dict[str, tuple[Snapshot, float]] = field(default_factory=dict)
+    tokens: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Running:
+    """A load on its way, and what those who share it wait for: the copy, or None for what does not exist.
+
+    It takes a place in the database's queue from the share of its owner, for whom it began.
+    """
+
+    load: Load
+    result: "asyncio.Future[Copy | None]"
+    owner: Owner
+
+
+Found = Copy | Unavailable | None  # None for what does not exist
+
+
+class CachedSnapshots:
+    """Reads through both caches; one a process, on its event loop."""
+
+    def __init__(self, database: DatabaseSnapshots, local: Local, link: Link, *, fresh_s: float, kept_s: float) -> None:
+        self._database = database
+        self._local = local
+        self._link = link
+        self._fresh_s = fresh_s
+        self._kept_s = kept_s
+        self._breaker = Breaker()
+        self._running: dict[str, Running] = {}
+        self._next: dict[str, asyncio.Future[Copy | None]] = {}
+        self._gathered: dict[str, Running] = {}  # what departs in one load, once the loop comes round
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> dict[str, Snapshot]:
+        """Those of the named snapshots that exist, by ``deadline`` on the event loop's clock; raises Unavailable."""
+        now = boottime()
+        found, missing = self._local.read(names, now)
+        if missing:
+            started = time.perf_counter()
+            for name, copy in await self._wait_for(missing, now, deadline, owner):
+                found[name] = copy.snapshot
+            metrics.LOAD_SECONDS.observe(time.perf_counter() - started)
+        return found
+
+    async def _wait_for(
+        self, names: Sequence[str], now: float, deadline: float, owner: Owner
+    ) -> list[tuple[str, Copy]]:
+        results = {name: self._join(name, now) for name in names}
+        begins = [name for name, result in results.items() if result is None]
+        if begins:
+            results |= self._begin({name: asyncio.get_running_loop().create_future() for name in begins}, now, owner)
+        if self._database.is_out and (kept := self._all_kept(names)):  # what began may be the probe, and hang
+            return kept
+        try:
+            async with asyncio.timeout_at(deadline):
+                copies = [
+                    (name, await asyncio.shield(result)) for name, result in results.items() if result is not None
+                ]
+        except TimeoutError:
+            if kept := self._all_kept(names):
+                return kept
+            raise Unavailable("timeout") from None
+        return [(name, copy) for name, copy in copies if copy is not None]
+
+    def _all_kept(self, names: Sequence[str]) -> list[tuple[str, Copy]]:
+        """What this process has of the names, fresh or not; nothing where one is lacking."""
+        now = boottime()
+        kept = [(name, copy) for name in names if (copy := self._local.get_kept(name, now)) is not None]
+        return kept if len(kept) == len(names) else []
+
+    def _join(self, name: str, now: float) -> "asyncio.Future[Copy | None] | None":
+        """What to wait for: the running load where it may be shared, else the next; None where one is to begin now."""
+        running = self._running.get(name)
+        if running is None:
+            return None
+        if self._local.is_shared(running.load, now):
+            return running.result
+        if name not in self._next:
+            self._next[name] = asyncio.get_running_loop().create_future()
+        return self._next[name]
+
+    def _begin(
+        self, results: "dict[str, asyncio.Future[Copy | None]]", now: float, owner: Owner
+    ) -> "dict[str, asyncio.Future[Copy | None]]":
+        batch = {name: Running(self._local.begin_load(name, now), result, owner) for name, result in results.items()}
+        self._running |= batch
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._depart)
+        self._gathered |= batch
+        return results
+
+    def _depart(self) -> None:
+        """Load what the calls that came meanwhile lack: one question to Redis costs as much as several verdicts."""
+        gathered, self._gathered = self._gathered, {}
+        by_owner: dict[Owner, list[tuple[str, Running]]] = {}
+        for name, running in gathered.items():
+            by_owner.setdefault(running.owner, []).append((name, running))
+        for items in by_owner.values():
+            for begin in range(0, len(items), MAX_NAMES_A_LOAD):
+                task = asyncio.create_task(self._load(dict(items[begin : begin + MAX_NAMES_A_LOAD])))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _load(self, batch: dict[str, Running]) -> None:
+        """Load names of one owner."""
+        try:
+            before = boottime()
+            # Without a lease this process may have missed that a copy was to be deleted, and could not be.
+            leased = [name for name, running in batch.items() if running.load.had_lease]
+            taken = await self._take(leased) if leased else None
+            batch = self._end(self._fresh(taken, before) if taken is not None else {}, batch)
+            found = await self._fetch(batch, taken, before) if batch else {}
+        except Exception:  # whatever it is, nobody may be left waiting
+            log.exception("snapshots.load_failed")
+            if len(batch) > 1:  # what one name is to blame for must not cost the others their answers
+                await asyncio.gather(*(self._load({name: running}) for name, running in batch.items()))
+                return
+            found = dict.fromkeys(batch, Unavailable("error"))
+        self._end(found, batch)
+
+    def _fresh(self, taken: Taken, before: float) -> dict[str, Copy]:
+        """The shared copies that may be used, whatever becomes of the other names."""
+        return {
+            name: self._copy(snapshot, age_s, before)
+            for name, (snapshot, age_s) in taken.copies.items()
+            if age_s < self._fresh_s and self._local.accepts(name, before - age_s)
+        }
+
+    def _end(self, found: Mapping[str, Found], batch: dict[str, Running]) -> dict[str, Running]:
+        """End the loads of these names; the others are left."""
+        for name, copy in found.items():
+            running = batch[name]
+            if isinstance(copy, Unavailable):
+                self._local.abandon(running.load)
+                running.result.set_exception(copy)
+                running.result.exception()  # it may be that nobody waits any more
+            else:
+                self._local.finish(running.load, copy)
+                running.result.set_result(copy)
+            self._begin_next(name, running.owner)
+        return {name: running for name, running in batch.items() if name not in found}
+
+    def _begin_next(self, name: str, owner: Owner) -> None:
+        del self._running[name]
+        if name in self._next:
+            self._begin({name: self._next.pop(name)}, boottime(), owner)
+
+    async def _take(self, names: list[str]) -> Taken | None:
+        """Ask Redis for the copies, and for the tokens of those that are not fresh; None while it cannot be asked."""
+        if not self._breaker.admits(time.monotonic()):
+            return None
+        nonce = os.urandom(8).hex()
+        try:
+            taken = await self._take_with(nonce, names, fresh_s=self._fresh_s)
+            foreign = [name for name in names if name not in taken.copies and name not in taken.tokens]
+            if foreign:  # held by another reader, or an entry of another run or hand, which keeps no token from us
+                taken.tokens += (await self._take_with(nonce, foreign, fresh_s=0)).tokens
+        except RedisDown:
+            self._breaker.timed_out(time.monotonic())
+            return None
+        self._breaker.answered()
+        return taken
+
+    async def _take_with(self, nonce: str, names: list[str], *, fresh_s: float) -> Taken:
+        run, (now_ms, *answers) = await self._link.run_script(
+            script("take"), copy_keys(names), nonce, TOKEN_MS, int(fresh_s * 1000), within_s=TAKE_WITHIN_S
+        )
+        taken = Taken(run, now_ms, nonce)
+        for name, entry, is_ours in zip(names, answers[::2], answers[1::2], strict=True):
+            decoded = serialization.decode(name, entry, run=run) if entry else None
+            if decoded is not None and decoded[1] <= now_ms:  # the clock there may have been put back: age unknown
+                snapshot, read_at_ms = decoded
+                taken.copies[name] = (snapshot, (now_ms - read_at_ms) / 1000)
+            if is_ours:
+                taken.tokens.append(name)
+        return taken
+
+    async def _fetch(self, batch: Mapping[str, Running], taken: Taken | None, before: float) -> dict[str, Found]:
+        """What the database has; where it does not answer, the copies that are kept, or why there are none."""
+        names, owner = list(batch), next(iter(batch.values())).owner
+        try:
+            deadline = asyncio.get_running_loop().time() + DEADLINE_S
+            read = await self._database.read(names, deadline=deadline, owner=owner)
+        except Unavailable as exc:
+            return {name: self._kept(name, taken, before) or exc for name in names}
+        read_at = boottime()
+        stored = await self._fill(taken, read) if taken is not None and taken.tokens else frozenset[str]()
+        for name in read:
+            if name in stored:
+                self._local.note_shared(name)
+            else:
+                self._local.note_read(name, read_at)
+        return {name: self._copy(read[name], 0.0, before) if name in read else None for name in names}
+
+    def _kept(self, name: str, taken: Taken | None, before: float) -> Copy | None:
+        """A copy for the time when the database does not answer, fresh or not."""
+        now = boottime()
+        if (own := self._local.get_kept(name, now)) is not None:
+            return own
+        if taken is None or name not in taken.copies:
+            return None
+        snapshot, age_s = taken.copies[name]
+        shared = self._copy(snapshot, age_s, before)
+        return shared if now < shared.kept_until and self._local.accepts(name, before - age_s) else None
+
+    async def _fill(self, taken: Taken, read: Mapping[str, Snapshot]) -> frozenset[str]:
+        """Store copies where our tokens still stand; the names whose copies are known to be stored."""
+        entries = [
+            serialization.encode(name, read[name], run=taken.run, read_at_ms=taken.now_ms) if name in read else b""
+            for name in taken.tokens
+        ]
+        try:
+            _, stored = await self._link.run_script(
+                script("fill"),
+                copy_keys(taken.tokens),
+                taken.nonce,
+                int(self._kept_s * 1000),
+                *entries,
+                within_s=TAKE_WITHIN_S,
+            )
+        except RedisDown:
+            self._breaker.timed_out(time.monotonic())
+            return frozenset()
+        return frozenset(name for name, is_stored in zip(taken.tokens, stored, strict=True) if is_stored)
+
+    def _copy(self, snapshot: Snapshot, age_s: float, before: float) -> Copy:
+        return Copy(snapshot, before - age_s + self._fresh_s, before - age_s + self._kept_s)

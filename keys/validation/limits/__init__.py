@@ -1,0 +1,1 @@
+"""Rate limits and quotas, and who is admitted under them."""

@@ -1,0 +1,83 @@
+"""Whether a credential that is right may make one more call: its rate limits, then its quota.
+
+A refusal spends nothing: what the quota refuses is given back to the limits.
+"""
+
+from msgspec import Struct
+
+from keys.validation.limits.gcra import Standing
+from keys.validation.limits.quotas import Quotas, QuotaStanding
+from keys.validation.limits.rate_limiter import RateLimiter
+from keys.validation.store.database import Unavailable
+from keys.validation.store.turns import Owner
+from keys.validation.types import Call, Code, Limits, Principal, Verdict
+
+
+class Allowance(Struct, frozen=True, gc=False):
+    """What was decided, and where the credential stands; None where it has no limit, or that was not asked."""
+
+    code: Code
+    standing: Standing | None = None
+    quota: QuotaStanding | None = None
+
+
+_UNLIMITED = Allowance(Code.VALID)
+
+
+class Allowances:
+    """What may be spent, as this process knows it."""
+
+    def __init__(self, limiter: RateLimiter, quotas: Quotas) -> None:
+        self._limiter = limiter
+        self._quotas = quotas
+
+    def take_now(self, verdict: Verdict, call: Call) -> Allowance | None:
+        """Spend what the call costs if that can be told without I/O; None where ``take`` has to ask."""
+        principal = verdict.principal
+        if principal is None or verdict.code is not Code.VALID:
+            return Allowance(verdict.code)
+        if principal.quota is not None:
+            return None
+        if principal.limits is None:
+            return _UNLIMITED
+        standing = self._limiter.take_now(principal.limits, cost=call.cost)
+        return None if standing is None else _within(standing)
+
+    async def take(self, verdict: Verdict, call: Call, *, now: float, deadline: float) -> Allowance:
+        """Spend what the call costs; raises Unavailable where the quota cannot be asked."""
+        principal = verdict.principal
+        if principal is None or verdict.code is not Code.VALID:
+            return Allowance(verdict.code)
+        standing = None if principal.limits is None else await self._take_from_limits(principal.limits, call)
+        if standing is not None and not standing.is_admitted:
+            return _within(standing)
+        if principal.quota is None:
+            return Allowance(Code.VALID, standing)
+        try:
+            quota = await self._quotas.take(
+                principal.credential_id,
+                principal.quota,
+                cost=call.cost,
+                now=now,
+                deadline=deadline,
+                owner=Owner(principal.organization_id),
+            )
+        except Unavailable:
+            self._give_back(principal, standing, call)
+            raise
+        if quota.is_admitted:
+            return Allowance(Code.VALID, standing, quota)
+        self._give_back(principal, standing, call)
+        return Allowance(Code.QUOTA_EXCEEDED, quota=quota)
+
+    async def _take_from_limits(self, limits: Limits, call: Call) -> Standing | None:
+        standing = self._limiter.take_now(limits, cost=call.cost)
+        return standing or await self._limiter.take(limits, cost=call.cost)
+
+    def _give_back(self, principal: Principal, standing: Standing | None, call: Call) -> None:
+        if standing is not None and principal.limits is not None:
+            self._limiter.give_back(principal.limits, standing, cost=call.cost)
+
+
+def _within(standing: Standing) -> Allowance:
+    return Allowance(Code.VALID if standing.is_admitted else Code.RATE_LIMITED, standing)

@@ -1,0 +1,187 @@
+"""Keep a credential's limits over all processes: tokens come from Redis in allotments and are spent here without it.
+
+``take_now`` answers from what is in hand, or from a refusal that still holds; ``take`` asks Redis for more. Many calls
+of one credential share one request. What is not spent within 0.6 s, or is held when the credential changes, is given
+back. Without a Redis each process counts for itself; while Redis gives no answer, a setting says what happens.
+
+A token in hand counts as in use in Redis (``lua/spend.lua``), so no number of processes admits more than a burst and
+what comes back in the time. If Redis is lost, its buckets are lost with it: that is one more burst.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from keys.validation.limits.gcra import Buckets, Standing, token_ns
+from keys.validation.limits.token_batches import (
+    ALLOTMENT_LIVES_MS,
+    Allotment,
+    Refusal,
+    allotment,
+    allotment_size,
+    refusal,
+)
+from keys.validation.store.circuit_breaker import Breaker
+from keys.validation.store.clock import boottime
+from keys.validation.store.redis_link import Link, RedisDown, bucket_keys, script
+from keys.validation.types import ClientSnapshot, KeySnapshot, Limits, Snapshot
+
+ASK_WITHIN_S, ASK_AGAIN_WITHIN_S = 0.05, 0.25
+TEND_EVERY_S = 0.1
+GIVEN_BACK_AT_ONCE = 200  # what is beyond lapses by itself
+RETRY_CLOSED_S = 1.0
+
+# What a limit says while Redis does not answer: each process for itself, everything, nothing.
+WithoutRedis = Literal["local", "open", "closed"]
+
+
+@dataclass(slots=True)
+class Asking:
+    """A request to Redis on its way, and how many tokens those who wait for it need."""
+
+    is_over: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    needed: int = 0
+
+
+class RateLimiter:
+    """The limits as this process sees them; used from the event loop alone."""
+
+    def __init__(self, link: Link | None = None, *, without_redis: WithoutRedis = "local") -> None:
+        self._link = link
+        self._without_redis = without_redis
+        self._alone = Buckets()
+        self._breaker = Breaker()
+        self._held: dict[str, Allotment | Refusal] = {}  # the oldest first
+        self._asking: dict[str, Asking] = {}
+        self._left_over: deque[Allotment] = deque(maxlen=GIVEN_BACK_AT_ONCE)
+        self._process = os.urandom(6).hex()
+        self._numbers = itertools.count()
+
+    def take_now(self, limits: Limits, *, cost: int) -> Standing | None:
+        """Spend ``cost`` from every limit or from none, if that can be told at once; None where ``take`` has to ask.
+
+        The standing is that of the tightest limit, or of the one to wait for longest. A cost of 0 only looks.
+        """
+        if self._link is None:
+            return self._alone.take(limits.each, cost=cost, now_ns=time.monotonic_ns())
+        held = self._held.get(limits.holder)
+        if held is None or (held.limits is not limits and held.limits != limits):
+            return None
+        now = boottime()
+        return held.answer(cost, now) if now < held.ends_at else None
+
+    async def take(self, limits: Limits, *, cost: int) -> Standing | None:
+        """Spend ``cost`` as ``take_now`` does, with what Redis has; None where nothing limits the call."""
+        needed = 0
+        while (asking := self._asking.get(limits.holder)) is not None:
+            asking.needed += cost
+            await asyncio.shield(asking.is_over)
+            standing = self.take_now(limits, cost=cost)
+            if standing is not None:
+                return standing
+            needed = asking.needed  # by all who waited: whoever asks first asks for them, too
+        asking = self._asking[limits.holder] = Asking()
+        within_s = ASK_WITHIN_S
+        try:
+            while self._link is not None and self._breaker.admits(time.monotonic()):
+                with contextlib.suppress(RedisDown):  # once is no outage: the breaker says what is
+                    return await self._ask(self._link, limits, cost=cost, needed=needed, within_s=within_s)
+                self._breaker.timed_out(time.monotonic())
+                within_s = ASK_AGAIN_WITHIN_S  # it may be this machine that is slow; counting alone admits a burst more
+            return self._without(limits, cost)
+        finally:
+            del self._asking[limits.holder]
+            asking.is_over.set_result(None)
+
+    def give_back(self, limits: Limits, standing: Standing, *, cost: int) -> None:
+        """A call that the limits admitted was refused after all."""
+        held = self._held.get(limits.holder)
+        if not standing.allotment_id:
+            self._alone.give_back(limits.each, cost=cost)
+        elif isinstance(held, Allotment) and held.id == standing.allotment_id:  # else it is no longer ours to give
+            held.left += cost
+
+    def forget(self, snapshot: Snapshot) -> None:
+        """The snapshot is no longer what it was: what is held for its credential goes back."""
+        if isinstance(snapshot, KeySnapshot):
+            self._drop(snapshot.key_id)
+        elif isinstance(snapshot, ClientSnapshot):
+            for holder in (snapshot.client_id, *(snapshot.at(grant.api_id) for grant in snapshot.grants)):
+                self._drop(holder)
+
+    async def tend(self) -> None:
+        """Give back what nobody spends, for as long as the process serves, and the rest at the end."""
+        try:
+            while True:
+                await asyncio.sleep(TEND_EVERY_S)
+                self._drop_old(boottime())
+                await self._return_left_over()
+        finally:
+            for holder in list(self._held):
+                self._drop(holder)
+            await self._return_left_over()
+
+    async def _ask(self, link: Link, limits: Limits, *, cost: int, needed: int, within_s: float) -> Standing:
+        allotment_id, before = f"{self._process}{next(self._numbers)}", boottime()
+        wanted = max(allotment_size(limits), needed, cost) if cost else 0
+        mine = self._held.pop(limits.holder, None) if cost else None
+        granted, *used_ns = await _spend(
+            link, limits, mine, allotment_id, needed=cost, wanted=wanted, within_s=within_s
+        )
+        self._breaker.answered()
+        if granted < cost:
+            now = boottime()
+            refused = self._held[limits.holder] = refusal(limits, used_ns, cost=cost, now=now)
+            return refused.refuse(now)
+        taken = allotment(allotment_id, limits, used_ns, size=granted, now=before)
+        if cost:
+            self._held[limits.holder] = taken
+        return taken.spend(cost, before)
+
+    def _without(self, limits: Limits, cost: int) -> Standing | None:
+        if self._link is None or self._without_redis == "local":
+            return self._alone.take(limits.each, cost=cost, now_ns=time.monotonic_ns())
+        if self._without_redis == "open" or cost == 0:
+            return None
+        return Standing(
+            limits.each[0], is_admitted=False, remaining=0, reset_s=RETRY_CLOSED_S, retry_after_s=RETRY_CLOSED_S
+        )
+
+    def _drop_old(self, now: float) -> None:
+        old = list(itertools.takewhile(lambda holder: self._held[holder].ends_at <= now, self._held))
+        for holder in old:
+            self._drop(holder)
+
+    def _drop(self, holder: str) -> None:
+        held = self._held.pop(holder, None)
+        if isinstance(held, Allotment) and held.left:
+            self._left_over.append(held)
+
+    async def _return_left_over(self) -> None:
+        with contextlib.suppress(RedisDown):  # then they lapse
+            while self._link is not None and self._left_over and not self._breaker.is_open:
+                mine = self._left_over.popleft()
+                await _spend(self._link, mine.limits, mine, "", needed=0, wanted=0, within_s=ASK_WITHIN_S)
+
+
+async def _spend(
+    link: Link,
+    limits: Limits,
+    mine: Allotment | Refusal | None,
+    new: str,
+    *,
+    needed: int,
+    wanted: int,
+    within_s: float,
+) -> list[int]:
+    """How many tokens were taken, and what is in use of each limit, in ns."""
+    old, back = (mine.id, mine.left) if isinstance(mine, Allotment) else ("", 0)
+    shapes = [number for limit in limits.each for number in (token_ns(limit), limit.limit)]
+    arguments = (old, back, new, ALLOTMENT_LIVES_MS, needed, wanted, *shapes)
+    found: list[int] = (await link.run_script(script("spend"), bucket_keys(limits), *arguments, within_s=within_s))[1]
+    return found

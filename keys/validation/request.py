@@ -1,0 +1,164 @@
+"""The question that a backend asks: a credential and a call, from a JSON object; every fault is named. Pure.
+
+There are two ways to read it. The plain one takes what nearly every caller sends. It costs little whatever it is sent,
+so it may read for strangers. What it cannot be sure of goes the careful way, which also says what is wrong and is for
+known callers. Where both give a question it is the same.
+
+The backend chooses the scopes and the cost: out of bounds, they are faults of its request. Its own caller chooses the
+rest, which is never a fault unless it is no text: what cannot be read is kept as "", or as no address.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from keys.rules.field_rules import MAX_SCOPE_CHARS, is_scope
+from keys.validation.strict_json import parse_object
+from keys.validation.types import Call
+from portal.edge.proxies import canonical_address
+
+MAX_SCOPES = 100
+MAX_COST = 1_000_000
+MAX_METHOD_CHARS = 64
+MAX_PATH_CHARS = 8_192
+MAX_VALUES = 512  # of any kind, in one body; a question has about 110 at most
+_MAX_QUOTES = 2 * 2 * (MAX_SCOPES + 6 + 6)  # of all texts and names, and as many again
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 §5.6.2
+_SHOWABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}", re.ASCII)
+
+
+class Question(Struct, frozen=True, gc=False):
+    """A credential, and the call it is to be good for."""
+
+    credential: str
+    call: Call
+
+    def __repr__(self) -> str:
+        return f"Question(***, {self.call!r})"
+
+
+class InvalidFields(ValueError):
+    """Fields are unknown, missing, null, ill-typed or out of range; ``faults`` says of each what is wrong."""
+
+    def __init__(self, faults: dict[str, str]) -> None:
+        super().__init__(", ".join(faults))
+        self.faults = faults
+
+
+_Scope = Annotated[str, Meta(max_length=MAX_SCOPE_CHARS)]  # strangers' scopes are remembered, too: none may be huge
+
+
+class _Fields(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    credential: str
+    scopes: Annotated[tuple[_Scope, ...], Meta(max_length=MAX_SCOPES)] = ()
+    ip: str = ""
+    method: str = ""
+    path: str = ""
+    cost: Annotated[int, Meta(ge=0, le=MAX_COST)] = 0
+
+
+_decoder = msgspec.json.Decoder(_Fields)
+
+
+def read_plainly(body: bytes) -> Question | None:
+    """The question, where it is in ASCII without escapes, each member once and well within bounds; else None."""
+    quotes = body.count(b'"')
+    if quotes > _MAX_QUOTES or b"\\" in body or not body.isascii():
+        return None
+    try:
+        asked = _decoder.decode(body)
+    except msgspec.DecodeError:
+        return None
+    members = 1 + bool(asked.scopes) + bool(asked.ip) + bool(asked.method) + bool(asked.path) + bool(asked.cost)
+    texts = 1 + len(asked.scopes) + bool(asked.ip) + bool(asked.method) + bool(asked.path)
+    if quotes != 2 * (members + texts):  # one stands twice, or is there and empty
+        return None
+    scopes = _scope_set(asked.scopes)
+    if scopes is None:
+        return None
+    method, path = asked.method, asked.path
+    call = Call(
+        scopes,
+        canonical_address(asked.ip) if asked.ip else None,
+        _read_method(method) if method else None,
+        _read_path(path) if path else None,
+        asked.cost or 1,
+    )
+    return Question(asked.credential, call)
+
+
+@lru_cache(maxsize=1024)
+def _scope_set(scopes: tuple[str, ...]) -> frozenset[str] | None:
+    return frozenset(scopes) if all(map(is_scope, scopes)) else None
+
+
+def _read_method(text: str) -> str:
+    return text if len(text) <= MAX_METHOD_CHARS and _TOKEN.fullmatch(text) else ""
+
+
+def _read_path(text: str) -> str:
+    return text if text.startswith("/") and len(text) <= MAX_PATH_CHARS else ""
+
+
+def read_carefully(body: bytes) -> Question:
+    """The question that the bytes ask; raises NotAnObject or InvalidFields."""
+    members = parse_object(body, max_values=MAX_VALUES)
+    if faults := _faults(members):
+        raise InvalidFields(faults)
+    fields: Mapping[str, Any] = members  # of the types that were just checked
+    call = Call(
+        scopes=frozenset(fields.get("scopes", ())),
+        address=canonical_address(fields["ip"]) if "ip" in fields else None,
+        method=_read_method(fields["method"]) if "method" in fields else None,
+        path=_read_path(fields["path"]) if "path" in fields else None,
+        cost=fields.get("cost", 1),
+    )
+    return Question(fields["credential"], call)
+
+
+def _faults(body: Mapping[str, object]) -> dict[str, str]:
+    faults: dict[str, str] = {}
+    for name, value in body.items():
+        check = _FIELDS.get(name)
+        if check is None:
+            # A longer name may be a credential in the wrong place: it is not repeated.
+            faults[name if _SHOWABLE_NAME.fullmatch(name) else "?"] = "is unknown"
+        elif fault := check(value):
+            faults[name] = fault
+    if "credential" not in body:
+        faults["credential"] = "is missing"
+    return faults
+
+
+def _check_text(value: object) -> str | None:
+    return None if isinstance(value, str) else "must be a string"
+
+
+def _check_scopes(value: object) -> str | None:
+    if (
+        isinstance(value, list)
+        and len(value) <= MAX_SCOPES
+        and all(isinstance(item, str) and is_scope(item) for item in value)
+    ):
+        return None
+    return f"must be a list of at most {MAX_SCOPES} scopes, each 1 to 128 characters of the RFC 6749 grammar"
+
+
+def _check_cost(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_COST:
+        return None
+    return f"must be an integer from 1 to {MAX_COST}"
+
+
+_FIELDS: dict[str, Callable[[object], str | None]] = {
+    "credential": _check_text,
+    "scopes": _check_scopes,
+    "ip": _check_text,
+    "method": _check_text,
+    "path": _check_text,
+    "cost": _check_cost,
+}

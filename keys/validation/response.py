@@ -1,0 +1,76 @@
+"""What an asker is told, as JSON. A refusal tells who the credential is only where its secret was right."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Struct
+
+from keys.validation.engine import Outcome
+from keys.validation.limits.gcra import Standing
+from keys.validation.limits.quotas import QuotaStanding
+from keys.validation.types import Code
+
+
+class QuotaMember(Struct, frozen=True):
+    """Where it stands with its quota."""
+
+    limit: int
+    remaining: int
+    refill: str
+    resets_at: datetime | None
+
+
+_encoder = msgspec.json.Encoder()
+_UNLIMITED = b'"rate_limit":null,"quota":null'
+_HEADS = {
+    code: b'{"valid":%s,"code":"%s","request_id":"' % (b"true" if code is Code.VALID else b"false", code.encode())
+    for code in Code
+}
+
+
+def encode(outcome: Outcome, request_id: str) -> bytes:
+    """The outcome as the JSON object of ``POST /v1/validate``."""
+    head = _HEADS[outcome.code] + request_id.encode()  # an id is of characters that JSON has no need to escape
+    principal = outcome.principal
+    if principal is None:
+        return head + b'"}'
+    if outcome.code is not Code.VALID:
+        return b'%s",%s%s}' % (head, principal.shown, _refusal_members(outcome))
+    return b'%s",%s,%s,%s}' % (head, principal.shown, principal.shown_if_valid, _valid_members(outcome))
+
+
+def _valid_members(outcome: Outcome) -> bytes:
+    """What is said of this call alone, where it is let through."""
+    standing, quota = outcome.standing, outcome.quota
+    if standing is None and quota is None:
+        return _UNLIMITED
+    return b'"rate_limit":%s,"quota":%s' % (
+        b"null" if standing is None else _rate_limit(standing),
+        b"null" if quota is None else _quota(quota),
+    )
+
+
+def _refusal_members(outcome: Outcome) -> bytes:
+    """The same where it is refused: members that it has not are left out."""
+    members = b""
+    if outcome.standing is not None:
+        members += b',"rate_limit":' + _rate_limit(outcome.standing)
+    if outcome.quota is not None:
+        members += b',"quota":' + _quota(outcome.quota)
+    if outcome.missing_scopes:
+        members += b',"missing_scopes":' + _encoder.encode(outcome.missing_scopes)
+    if outcome.standing is not None:
+        members += b',"retry_after_s":%.3f' % outcome.standing.retry_after_s
+    return members
+
+
+def _rate_limit(standing: Standing) -> bytes:
+    """Where it stands with its tightest limit."""
+    limit = standing.limit
+    numbers = limit.limit, limit.window_s, standing.remaining, standing.reset_s
+    return b'{"limit":%d,"window_s":%d,"remaining":%d,"reset_s":%.3f}' % numbers
+
+
+def _quota(standing: QuotaStanding) -> bytes:
+    resets_at = None if standing.resets_at is None else datetime.fromtimestamp(standing.resets_at, UTC)
+    return _encoder.encode(QuotaMember(standing.limit, standing.remaining, standing.refill, resets_at))

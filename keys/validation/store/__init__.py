@@ -1,0 +1,1 @@
+"""The database and Redis, as the hot path asks them."""

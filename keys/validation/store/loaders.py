@@ -1,0 +1,148 @@
+"""How this app's snapshots are read from the database: one SELECT for all ids of a kind, without building models."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from keys.models import Api, ApiSecret, KeySecret, RevokeReason
+from keys.rules.field_rules import RateLimit
+from keys.validation.types import (
+    ApiSecretSnapshot,
+    ApiSnapshot,
+    KeySnapshot,
+    Limit,
+    OrganizationSnapshot,
+    Quota,
+    Snapshot,
+)
+from portal.models import Organization
+
+
+def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
+    """``secret:<digest>``."""
+    rows = KeySecret.objects.filter(digest__in=[bytes.fromhex(digest) for digest in digests]).values_list(
+        "digest",
+        "public_id",
+        "ends_at",
+        "key__public_id",
+        "key__name",
+        "key__environment",
+        "key__organization__public_id",
+        "key__api__public_id",
+        "key__scopes",
+        "key__networks",
+        "key__rate_limits",
+        "key__quota",
+        "key__metadata",
+        "key__operator_metadata",
+        "key__not_before",
+        "key__expires_at",
+        "key__disabled_at",
+        "key__revoked_at",
+        "key__revoke_reason",
+        named=True,
+    )
+    return {
+        bytes(row.digest).hex(): KeySnapshot(
+            digest=bytes(row.digest),
+            secret_id=row.public_id,
+            secret_ends_at=epoch(row.ends_at),
+            key_id=row.key__public_id,
+            name=row.key__name,
+            environment=row.key__environment,
+            organization_id=row.key__organization__public_id,
+            api_id=row.key__api__public_id,
+            scopes=tuple(row.key__scopes),
+            networks=tuple(row.key__networks),
+            rate_limits=limits_of(row.key__rate_limits),
+            quota=None if row.key__quota is None else Quota(row.key__quota["limit"], row.key__quota["refill"]),
+            metadata=as_json(row.key__metadata),
+            operator_metadata=as_json(row.key__operator_metadata),
+            not_before=epoch(row.key__not_before),
+            expires_at=epoch(row.key__expires_at),
+            is_disabled=row.key__disabled_at is not None,
+            is_revoked=row.key__revoked_at is not None,
+            is_compromised=row.key__revoke_reason == RevokeReason.LEAKED,
+        )
+        for row in rows
+    }
+
+
+def load_api_secrets(digests: Sequence[str]) -> Mapping[str, Snapshot]:
+    """``apisecret:<digest>``."""
+    rows = ApiSecret.objects.filter(digest__in=[bytes.fromhex(digest) for digest in digests]).values_list(
+        "digest", "public_id", "api__public_id", "environment", "ends_at", "disabled_at", "revoked_at", named=True
+    )
+    return {
+        bytes(row.digest).hex(): ApiSecretSnapshot(
+            digest=bytes(row.digest),
+            secret_id=row.public_id,
+            api_id=row.api__public_id,
+            environment=row.environment,
+            ends_at=epoch(row.ends_at),
+            is_disabled=row.disabled_at is not None,
+            is_revoked=row.revoked_at is not None,
+        )
+        for row in rows
+    }
+
+
+def load_apis(ids: Sequence[str]) -> Mapping[str, Snapshot]:
+    """``api:<id>``: the join gives a row for each scope, one for an API without any."""
+    rows = Api.objects.filter(public_id__in=ids).values_list(
+        "public_id",
+        "identifier",
+        "default_rate_limits",
+        "max_rate_limits",
+        "signing_algorithm",
+        "token_lifetime_s",
+        "disabled_at",
+        "scopes__name",
+        named=True,
+    )
+    apis = {row.public_id: row for row in rows}
+    return {
+        public_id: ApiSnapshot(
+            api_id=public_id,
+            identifier=api.identifier,
+            scopes=frozenset(row.scopes__name for row in rows if row.public_id == public_id and row.scopes__name),
+            rate_limits=limits_of(api.default_rate_limits),
+            max_rate_limits=limits_of(api.max_rate_limits),
+            signing_algorithm=api.signing_algorithm,
+            token_lifetime_s=api.token_lifetime_s,
+            is_disabled=api.disabled_at is not None,
+        )
+        for public_id, api in apis.items()
+    }
+
+
+def load_organizations(ids: Sequence[str]) -> Mapping[str, Snapshot]:
+    """``org:<id>``. To a call, a closed organization is a suspended one."""
+    rows = Organization.objects.filter(public_id__in=ids).values_list(
+        "public_id", "name", "external_id", "operator_metadata", "suspended_at", "closed_at", named=True
+    )
+    return {
+        row.public_id: OrganizationSnapshot(
+            organization_id=row.public_id,
+            name=row.name,
+            external_id=row.external_id,
+            metadata=as_json(row.operator_metadata),
+            is_suspended=bool(row.suspended_at or row.closed_at),
+        )
+        for row in rows
+    }
+
+
+def as_json(value: object) -> bytes:
+    """JSON as snapshots hold it and answers show it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def epoch(instant: datetime | None) -> float | None:
+    """Seconds since the epoch, as snapshots hold instants."""
+    return None if instant is None else instant.timestamp()
+
+
+def limits_of(limits: Sequence[RateLimit]) -> tuple[Limit, ...]:
+    """The limits as snapshots hold them."""
+    return tuple(Limit(limit["name"], limit["limit"], limit["window_s"]) for limit in limits)

@@ -1,0 +1,1 @@
+"""How uses are counted and come to be in tables."""

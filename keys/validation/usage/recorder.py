@@ -1,0 +1,214 @@
+"""Count what right secrets were answered, and when, from where and by what they were last used, in memory.
+
+A count is one look-up and two assignments on the event loop, which alone counts: no lock, no I/O. About once a second
+what was counted is closed and handed on by a thread; what could not be handed on is kept and tried again under the same
+id, so that nothing counts twice. ``kill -9`` loses that second and nothing else.
+"""
+
+import asyncio
+import logging
+import os
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import connection
+
+from keys.rules.field_rules import MAX_AGENT_CHARS
+from keys.validation import metrics
+from keys.validation.store.threads import have_own_connection
+from keys.validation.types import Code
+from keys.validation.usage.batches import Batch, Count, Use
+from keys.validation.usage.queue import hand_on
+from portal.operations.outages import is_outage
+from portal.redaction import redact
+
+FLUSH_EVERY_S = 1.0
+FINISHES_WITHIN_S = 3.0
+MAX_TALLIES = 100_000
+MINUTE_S, HOUR_S = 60, 3600
+# A refusal for what the call asked still shows that somebody holds the secret and works with it.
+IS_USE = frozenset({Code.VALID, Code.INSUFFICIENT_SCOPE, Code.RULE_DENIED, Code.RATE_LIMITED, Code.QUOTA_EXCEEDED})
+_NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e]+")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Calls that were alike: how many, and the last of them."""
+
+    count: int = 0
+    last_at: float = 0.0
+    agent: bytes | None = None
+
+
+@dataclass(slots=True)
+class Tallies:
+    """What was counted since the last flush, within one hour."""
+
+    hour: int = 0
+    answers: dict[tuple[str, str, Code, str | None], Tally] = field(default_factory=dict)
+    others: dict[tuple[str, str], tuple[float, str | None, bytes | None]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.answers) + len(self.others)
+
+
+class UsageRecorder:
+    """Counts for one process. All of it is called on one thread, the event loop's."""
+
+    def __init__(self, hand_on: Callable[[Batch], None]) -> None:
+        self._hand_on = hand_on
+        self._open = Tallies()
+        self._hour_ends = 0.0
+        self._closed: deque[Tallies] = deque()  # filled here, emptied by the thread
+        self._batch: Batch | None = None  # the first of them, once the thread has begun with it
+        self._noted: set[tuple[str, str | None, str]] = set()  # the uses of this minute; the thread's own
+        self._noted_minute = 0
+        self._thread: threading.Thread | None = None
+
+    def count(
+        self,
+        credential_id: str,
+        secret_id: str,
+        code: Code,
+        *,
+        address: str | None,
+        agent: bytes | None = None,
+        now: float,
+    ) -> None:
+        """One answer to a right secret."""
+        if now >= self._hour_ends:
+            self._begin_hour(now)
+        try:
+            tally = self._open.answers[credential_id, secret_id, code, address]
+        except KeyError:
+            tally = self._begin(credential_id, secret_id, code, address)
+        tally.count += 1
+        tally.last_at = now
+        if agent is not None:
+            tally.agent = agent
+
+    def note(
+        self, credential_id: str, secret_id: str, *, address: str | None, agent: bytes | None = None, now: float
+    ) -> None:
+        """One use of a right secret that counts as no answer; an API secret has no ``credential_id``: it is empty."""
+        self._open.others[credential_id, secret_id] = (now, address, agent)
+
+    async def flush_each_second(self) -> None:
+        """For as long as the process serves."""
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            try:
+                self.flush()
+            except RuntimeError:  # no thread can be started: the next second may have one
+                log.exception("usage.not_flushed")
+
+    def flush(self) -> None:
+        """Close what was counted so far, unless something is left from before, and have it handed on."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        if not self._closed:
+            self._close()
+        if self._closed:
+            self._thread = threading.Thread(target=self._hand_on_all, name="usage", daemon=True)
+            self._thread.start()
+
+    def finish(self) -> None:
+        """Hand on what was counted so far, and wait for it, but not for long: the process is to stop."""
+        give_up_at = time.monotonic() + FINISHES_WITHIN_S
+        self._close()
+        self._wait(give_up_at)  # for what is under way
+        self.flush()
+        self._wait(give_up_at)
+
+    # --- on the event loop ---------------------------------------------------------------------------------------
+
+    def _wait(self, until: float) -> None:
+        if self._thread is not None:
+            self._thread.join(max(until - time.monotonic(), 0))
+
+    def _begin_hour(self, now: float) -> None:
+        self._close()
+        self._open.hour = int(now) // HOUR_S * HOUR_S
+        self._hour_ends = self._open.hour + HOUR_S
+
+    def _begin(self, credential_id: str, secret_id: str, code: Code, address: str | None) -> Tally:
+        """A new tally; where there is no room for one more address, that of calls without any."""
+        answers = self._open.answers
+        size = len(self._open) + sum(map(len, tuple(self._closed)))
+        if size < MAX_TALLIES:
+            return answers.setdefault((credential_id, secret_id, code, address), Tally())
+        if size < 2 * MAX_TALLIES or (credential_id, secret_id, code, None) in answers:
+            return answers.setdefault((credential_id, secret_id, code, None), Tally())
+        metrics.USAGE_LOST.inc()
+        return Tally()
+
+    def _close(self) -> None:
+        if self._open:
+            self._closed.append(self._open)
+            self._open = Tallies(self._open.hour)
+
+    # --- on the thread -------------------------------------------------------------------------------------------
+
+    def _hand_on_all(self) -> None:
+        have_own_connection()
+        try:
+            while self._closed and self._has_handed_on():
+                self._closed.popleft()
+                self._batch = None
+        finally:
+            connection.close()  # the thread ends
+
+    def _has_handed_on(self) -> bool:
+        batch = self._batch = self._batch or self._batch_of(self._closed[0])
+        metrics.USAGE_LAG_SECONDS.set(max(time.time() - batch.closed_at, 0))
+        try:
+            self._hand_on(batch)
+        except Exception as exc:  # whatever it holds, what comes behind it must be counted
+            if is_outage(exc):  # written or not: next time, the id tells
+                log.warning("usage.not_written", extra={"batch": batch.id, "error": type(exc).__name__})
+                return False
+            metrics.USAGE_LOST.inc(batch.answers)
+            log.exception("usage.batch_dropped", extra={"batch": batch.id})
+        metrics.USAGE_LAG_SECONDS.set(0)
+        return True
+
+    def _batch_of(self, tallies: Tallies) -> Batch:
+        counts: dict[tuple[str, str, Code], int] = {}
+        uses: list[Use] = []
+        for (credential_id, secret_id, code, address), tally in tallies.answers.items():
+            answered = credential_id, secret_id, code
+            counts[answered] = counts.get(answered, 0) + tally.count
+            if code in IS_USE:
+                uses.append(Use(credential_id, secret_id, tally.last_at, address, _readable(tally.agent)))
+        for (credential_id, secret_id), (at, address, agent) in tallies.others.items():
+            uses.append(Use(credential_id, secret_id, at, address, _readable(agent)))
+        return Batch(
+            os.urandom(16).hex(),
+            time.time(),
+            [Count(*answered[:2], tallies.hour, answered[2].value, count) for answered, count in counts.items()],
+            [use for use in uses if self._is_news(use)],
+        )
+
+    def _is_news(self, use: Use) -> bool:
+        """Whether this minute has not heard of it yet: more would be rows written for nothing."""
+        minute = int(use.at) // MINUTE_S
+        if minute != self._noted_minute or len(self._noted) > MAX_TALLIES:
+            self._noted.clear()
+            self._noted_minute = minute
+        known = len(self._noted)
+        self._noted.add((use.secret_id, use.address, use.agent))
+        return len(self._noted) > known
+
+
+def _readable(agent: bytes | None) -> str:
+    """What a program calls itself: printable, short, and without what looks like a secret."""
+    return redact(_NOT_PRINTABLE.sub(b" ", agent or b"").decode("ascii"))[:MAX_AGENT_CHARS].strip()
+
+
+USAGE = UsageRecorder(hand_on)

@@ -1,0 +1,162 @@
+"""Add batches of usage to the tables, each batch once: its id is written in the same transaction."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+from django.db.models import Count
+from django.utils import timezone
+
+from keys.models import ApiKey, Caller
+from keys.validation import metrics
+from keys.validation.usage.batches import Batch, Use
+
+FOLDED_WITHIN = timedelta(hours=3)
+# Ids are kept for longer than a batch may come, so that none comes a second time after its id is gone.
+IDS_KEPT = 2 * FOLDED_WITHIN
+LOCK_WITHIN = "2s"
+MAX_CALLERS_A_KEY = 1_000
+
+log = logging.getLogger(__name__)
+
+
+class Tables(NamedTuple):
+    """Where the last uses of a kind of credential, and of its secrets, are noted."""
+
+    secrets: str
+    credentials: str | None
+
+
+# By the prefix of the credential's id; an API secret has no credential.
+_tables = {"key": Tables("keys_keysecret", "keys_apikey"), "": Tables("keys_apisecret", None)}
+
+
+def register_tables(prefix: str, tables: Tables) -> None:
+    """Add a kind of credential whose uses are noted."""
+    _tables[prefix] = tables
+
+
+def fold(batches: Sequence[Batch]) -> None:
+    """Add those that were not added yet, all or none, in one short transaction; raises django.db.Error.
+
+    After an error that leaves open whether it was committed, the same call is safe.
+    """
+    now = timezone.now()
+    wanted = [batch for batch in batches if not _is_late(batch, now)]
+    if not wanted:
+        return
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WITHIN}'")
+        news = _register({batch.id for batch in wanted}, cursor, now)
+        fresh = {batch.id: batch for batch in wanted if batch.id in news}.values()
+        if fresh:
+            _add_counts(fresh, cursor)
+            _note_uses(sorted((use for batch in fresh for use in batch.uses), key=lambda use: use.at), cursor)
+
+
+def _is_late(batch: Batch, now: datetime) -> bool:
+    if batch.closed_at >= (now - FOLDED_WITHIN).timestamp():
+        return False
+    metrics.USAGE_LOST.inc(batch.answers)
+    log.warning("usage.batch_too_late", extra={"batch": batch.id})
+    return True
+
+
+def _register(ids: Iterable[str], cursor: Any, now: datetime) -> set[str]:
+    """Write the ids down; those that are new. Who adds the same batch at the same time waits here for our commit."""
+    rows = [(each, _instant(now.timestamp())) for each in sorted(ids)]
+    cursor.execute(
+        f"INSERT INTO keys_usagebatch (id, folded_at) VALUES {', '.join(['(%s, %s)'] * len(rows))}"  # noqa: S608  # no value
+        " ON CONFLICT DO NOTHING RETURNING id",
+        [value for row in rows for value in row],
+    )
+    return {each for (each,) in cursor.fetchall()}
+
+
+# Rows are taken in one order, so that two folds never wait for each other in a circle.
+
+
+def _add_counts(batches: Iterable[Batch], cursor: Any) -> None:
+    counts: dict[tuple[str, int, str], int] = {}
+    credentials: dict[str, str] = {}
+    for counted in (counted for batch in batches for counted in batch.counts):
+        row = counted.secret_id, counted.hour, counted.code
+        counts[row] = counts.get(row, 0) + counted.count
+        credentials[counted.secret_id] = counted.credential_id
+    keys = _keys(credentials.values())
+    cursor.executemany(
+        "INSERT INTO keys_usage AS usage (secret_id, key_id, hour, code, count)"
+        " VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT (secret_id, hour, code) DO UPDATE SET count = usage.count + excluded.count",
+        [
+            (secret_id, keys.get(credentials[secret_id]), _instant(hour), code, count)
+            for (secret_id, hour, code), count in sorted(counts.items())
+        ],
+    )
+
+
+def _note_uses(uses: Sequence[Use], cursor: Any) -> None:
+    """``uses`` in the order of time: of each key, secret and address the last one counts."""
+    keys = _keys(use.credential_id for use in uses)
+    of_keys = [(keys[use.credential_id], use) for use in uses if use.credential_id in keys]
+    _note_callers({(key, use.address): use.at for key, use in of_keys if use.address is not None}, cursor)
+    agents = {use.secret_id: use.agent for use in uses if use.agent}
+    for prefix, tables in _tables.items():
+        mine = [use for use in uses if use.credential_id.partition("_")[0] == prefix]
+        if tables.credentials is not None:
+            _lock(tables.credentials, {use.credential_id for use in mine}, cursor)
+            last_at = {use.credential_id: _instant(use.at) for use in mine}
+            cursor.executemany(
+                f"UPDATE {tables.credentials} SET last_used_at = %s"  # noqa: S608  # one of ours
+                " WHERE public_id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
+                [(at, credential_id, at) for credential_id, at in sorted(last_at.items())],
+            )
+        last = {use.secret_id: use for use in mine}
+        cursor.executemany(
+            f"UPDATE {tables.secrets} SET last_used_at = %s, last_used_from = %s,"  # noqa: S608  # one of ours
+            " last_used_agent = COALESCE(%s, last_used_agent)"
+            " WHERE public_id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
+            [
+                (_instant(use.at), use.address, agents.get(secret_id), secret_id, _instant(use.at))
+                for secret_id, use in sorted(last.items())
+            ],
+        )
+
+
+def _lock(table: str, credential_ids: Iterable[str], cursor: Any) -> None:
+    """A credential's row before those of its secrets, as services do: else a roll and a fold wait for each other."""
+    if connection.features.has_select_for_update:
+        cursor.execute(
+            f"SELECT FROM {table} WHERE public_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",  # one of ours
+            [sorted(credential_ids)],
+        )
+
+
+def _note_callers(callers: Mapping[tuple[int, str], float], cursor: Any) -> None:
+    """Whoever has a network of IPv6 to call from would else have a row for each address in it."""
+    known = Caller.objects.filter(key__in={key for key, _ in callers}).values_list("key").annotate(Count("pk"))
+    full = {key for key, addresses in known.order_by() if addresses >= MAX_CALLERS_A_KEY}
+    rows = [(_instant(at), key, address) for (key, address), at in sorted(callers.items())]
+    cursor.executemany(
+        "INSERT INTO keys_caller AS caller (last_seen_at, key_id, address) VALUES (%s, %s, %s)"
+        " ON CONFLICT (key_id, address) DO UPDATE SET last_seen_at = excluded.last_seen_at"
+        " WHERE caller.last_seen_at < excluded.last_seen_at",
+        [row for row in rows if row[1] not in full],
+    )
+    cursor.executemany(
+        "UPDATE keys_caller SET last_seen_at = %s WHERE key_id = %s AND address = %s AND last_seen_at < %s",
+        [(*row, row[0]) for row in rows if row[1] in full],
+    )
+
+
+def _keys(credential_ids: Iterable[str]) -> dict[str, int]:
+    """The keys' rows, by public id."""
+    return dict(ApiKey.objects.filter(public_id__in=set(credential_ids)).values_list("public_id", "pk"))
+
+
+def _instant(epoch: float) -> Any:
+    """The instant as the database takes it."""
+    return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(epoch, UTC))
