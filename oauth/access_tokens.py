@@ -26,10 +26,10 @@ from keys.validation.types import (
     Verdict,
 )
 from keys.validation.verdict import MALFORMED, NOT_FOUND, Lasting, lasting
-from oauth.ids import is_client_id
 from oauth.keyring import keyring
-from oauth.tokens import Claims, Flaw, Genuine, Presented, check, read
-from oauth.verdict import decide, grant_of, principal_of
+from oauth.protocol.access_token import Claims, Flaw, Genuine, Presented, check, read
+from oauth.protocol.ids import is_client_id
+from oauth.protocol.token_verdict import decide, grant_of, principal_of
 
 SIGNATURE_INVALID = Verdict(Code.SIGNATURE_INVALID)
 _REFUSALS = {

@@ -8,8 +8,8 @@ from django.utils import timezone
 from keys.admin.forms import ReasonForm
 from keys.admin.keys import CredentialAdmin, SecretInline, operator_metadata_action
 from oauth.models import Client, ClientSecret, Grant, SigningKey
-from oauth.presenters import client_view
-from oauth.rotation import Span, state
+from oauth.pages.presenters import client_view
+from oauth.protocol.key_rotation import Span, state
 from oauth.services.clients import disable_client, enable_client, note_client, revoke_client
 from oauth.services.common import ChangedClient
 from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys, rotate_signing_keys

@@ -20,7 +20,8 @@ class OAuthConfig(AppConfig):
         from keys.validation import credential_types
         from keys.validation.store import database
         from keys.validation.usage import tables
-        from oauth import access_tokens, loaders, replays, revocation, signature_checks, status_leases, status_serving
+        from oauth import access_tokens, loaders, replays, signature_checks, status_leases, status_serving
+        from oauth.endpoints import revocation
         from oauth.models import Client, ClientSecret
         from oauth.services import common
         from portal import activity

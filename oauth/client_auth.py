@@ -26,15 +26,15 @@ from keys.validation.store.turns import Owner, stranger_at
 from keys.validation.types import ClientSnapshot, Code, OrganizationSnapshot, Snapshot
 from keys.validation.usage.recorder import USAGE, UsageRecorder
 from keys.validation.wiring import snapshots
-from oauth import assertions
-from oauth.assertions import Assertion
-from oauth.errors import FailedTooOften, InvalidClient, UnauthorizedClient
-from oauth.failures import Failures, Who
-from oauth.ids import is_client_id
-from oauth.presented import Presented, PresentedAssertion, PresentedDigests
+from oauth.protocol import assertions
+from oauth.protocol.assertions import Assertion
+from oauth.protocol.client_auth_methods import Presented, PresentedAssertion, PresentedDigests
+from oauth.protocol.client_verdict import standing
+from oauth.protocol.errors import FailedTooOften, InvalidClient, UnauthorizedClient
+from oauth.protocol.ids import is_client_id
+from oauth.protocol.throttle import Failures, Who
 from oauth.replays import Replays, replays
 from oauth.signature_checks import SIGNATURE_CHECKS
-from oauth.standing import standing
 from portal.edge.endpoint import Exchange
 from portal.edge.proxies import network_of
 from portal.ids import ID_CHARS, base62

@@ -6,9 +6,9 @@ from functools import lru_cache
 from math import inf
 
 from keys.validation.types import SigningKeyFacts, SigningKeysSnapshot
-from oauth import jwk
-from oauth.sealing import unseal
-from oauth.tokens import Signer, Verifier, header_of
+from oauth.private_keys import unseal
+from oauth.protocol import jwk
+from oauth.protocol.access_token import Signer, Verifier, header_of
 
 
 class NoSigningKey(Exception):

@@ -20,8 +20,8 @@ from keys.validation.types import (
     SigningKeysSnapshot,
     Snapshot,
 )
-from oauth.jti import Place
 from oauth.models import CLOCKS_DIFFER, Client, ClientSecret, Grant, RevokedToken, SigningKey
+from oauth.protocol.jti import Place
 
 
 class JsonList(Subquery):

@@ -12,9 +12,9 @@ from django.db.models import F, Q
 
 from keys.models import REVOKED_WITH_A_REASON, Api, Credential, Environment, Secret, SigningAlgorithm
 from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
-from oauth.ids import client_id
-from oauth.jti import MAX_JTI_CHARS
-from oauth.status import LIST_SIZE, new_seed
+from oauth.protocol.ids import client_id
+from oauth.protocol.jti import MAX_JTI_CHARS
+from oauth.protocol.status_list import LIST_SIZE, new_seed
 from portal.ids import MAX_PUBLIC_ID_CHARS
 from portal.models import Organization, ServiceAccount, User
 
@@ -91,8 +91,8 @@ class Grant(models.Model):
 class StatusList(models.Model):
     """A Token Status List; ``pk`` is the number in its address and is never used again.
 
-    Slots are handed out in order and published under indexes that ``oauth.status`` scatters by the seed. From
-    ``struck_at`` on, every place is refused: after a restore nobody knows which were given.
+    Slots are handed out in order and published under indexes that ``oauth.protocol.status_list`` scatters by the seed.
+    From ``struck_at`` on, every place is refused: after a restore nobody knows which were given.
     """
 
     seed = models.BinaryField(max_length=32, default=new_seed, editable=False)
@@ -170,7 +170,8 @@ class RevokedToken(models.Model):
 class SigningKey(models.Model):
     """A key pair that signs access tokens. Published from its creation, it signs from one instant to another.
 
-    What it is at an instant (next, active, retiring, retired) follows from these alone: ``oauth.rotation.state``.
+    What it is at an instant (next, active, retiring, retired) follows from these alone:
+    ``oauth.protocol.key_rotation.state``.
     """
 
     kid = models.CharField(max_length=MAX_KID_CHARS, unique=True, editable=False)

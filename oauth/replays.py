@@ -15,7 +15,7 @@ from typing import Protocol
 from keys.validation.store.database import Unavailable
 from keys.validation.store.redis_link import PREFIX, Link, RedisDown, script
 from keys.validation.wiring import link
-from oauth.assertions import AHEAD_S, Assertion
+from oauth.protocol.assertions import AHEAD_S, Assertion
 
 USED = f"{PREFIX}assertions"
 ANSWERS_WITHIN_S = 0.25

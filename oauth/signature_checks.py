@@ -12,7 +12,7 @@ from typing import TypeVar
 from keys.validation.store.database import Unavailable
 from keys.validation.store.threads import Busy, SharedThreads
 from keys.validation.store.turns import Owner
-from oauth.errors import TooManyAtOnce
+from oauth.protocol.errors import TooManyAtOnce
 
 THREADS = 1  # a check holds the interpreter's lock: a second thread would check no more
 EACH = 64

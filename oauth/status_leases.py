@@ -19,7 +19,7 @@ from keys.validation.store.clock import boottime
 from keys.validation.store.database import Unavailable
 from keys.validation.store.threads import Busy, SharedThreads
 from keys.validation.store.turns import Owner
-from oauth.jti import Holder, Place
+from oauth.protocol.jti import Holder, Place
 from oauth.services.status import LEASED_FOR, lease_block
 
 FIRST_COUNT = 16

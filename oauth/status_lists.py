@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S
 from oauth.models import CLOCKS_DIFFER, Grant, RevokedToken, StatusBlock, StatusList
-from oauth.status import AGGREGATION_PATH, BITS, LIST_SIZE, Span, Status, packed
-from oauth.tokens import Signer, mint
+from oauth.protocol.access_token import Signer, mint
+from oauth.protocol.status_list import AGGREGATION_PATH, BITS, LIST_SIZE, Span, Status, packed
 
 TYPE = "statuslist+jwt"
 TTL_S = 60  # for how long a verifier may keep it, if it asks no sooner

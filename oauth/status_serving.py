@@ -19,8 +19,8 @@ from keys.validation.store.database import Snapshots, Unavailable
 from keys.validation.types import SigningKeysSnapshot
 from keys.validation.wiring import snapshots
 from oauth.keyring import NoSigningKey, keyring
+from oauth.protocol.access_token import Signer
 from oauth.status_lists import TYPE, Content, Served, build, read_facts, read_numbers, signed
-from oauth.tokens import Signer
 
 ALGORITHM = "ES256"
 FRESH_S = 2.0

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from oauth.views import client_detail, client_list, client_state, creation, edit, revocation, roll
+from oauth.pages.views import client_detail, client_list, client_state, creation, edit, revocation, roll
 from portal import converters  # noqa: F401  # registering <id:…> is the effect
 
 app_name = "clients"

@@ -110,16 +110,16 @@ WSGI_APPLICATION = "portal.wsgi.application"
 HOT_PATHS = {
     "/v1/validate": "keys.validation.http.validate",
     "/v1/whoami": "keys.validation.http.whoami",
-    "/oauth/token": "oauth.http.token",
-    "/oauth/introspect": "oauth.http.introspect",
-    "/oauth/revoke": "oauth.http.revoke",
-    "/.well-known/jwks.json": "oauth.discovery.jwks",
-    "/.well-known/oauth-authorization-server": "oauth.discovery.metadata",
-    "/.well-known/openid-configuration": "oauth.discovery.metadata",
-    "/oauth/status": "oauth.status_http.aggregation",
+    "/oauth/token": "oauth.endpoints.http.token",
+    "/oauth/introspect": "oauth.endpoints.http.introspect",
+    "/oauth/revoke": "oauth.endpoints.http.revoke",
+    "/.well-known/jwks.json": "oauth.endpoints.discovery.jwks",
+    "/.well-known/oauth-authorization-server": "oauth.endpoints.discovery.metadata",
+    "/.well-known/openid-configuration": "oauth.endpoints.discovery.metadata",
+    "/oauth/status": "oauth.endpoints.status_lists.aggregation",
 }
 HOT_PREFIXES = {
-    "/oauth/status/": "oauth.status_http.status_list",
+    "/oauth/status/": "oauth.endpoints.status_lists.status_list",
 }
 # Pages whose forms may be larger than those of strangers, 64 KiB; by prefix.
 LARGE_FORMS = {"/app/keys/": 256 * 1024, "/app/clients/": 256 * 1024, "/admin/": 1024 * 1024}

@@ -25,11 +25,11 @@ from keys.validation.limits.quotas import Quotas
 from keys.validation.limits.rate_limiter import RateLimiter
 from keys.validation.store.database import DatabaseSnapshots, DatabaseThreads
 from oauth.client_auth import CLIENTS
-from oauth.discovery import PUBLISHED
-from oauth.issuing import ISSUER
+from oauth.endpoints.discovery import PUBLISHED
+from oauth.endpoints.revocation import REVOKER
+from oauth.endpoints.token import ISSUER
 from oauth.models import Client as OAuthClient
 from oauth.replays import OwnReplays
-from oauth.revocation import REVOKER
 from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
 from portal import outbox

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import httpx
 
 from keys.rules.secret import Kind, generate
-from oauth.presented import ASSERTION_TYPE
+from oauth.protocol.client_auth_methods import ASSERTION_TYPE
 from tests.strangers import Wave, request, validation
 
 FORM = "application/x-www-form-urlencoded"

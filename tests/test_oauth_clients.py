@@ -21,9 +21,9 @@ from oauthlib.oauth2 import BackendApplicationClient
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
-from oauth import jwk
-from oauth.jwk import ALGORITHMS, KeyPair
-from oauth.metadata import document
+from oauth.protocol import jwk
+from oauth.protocol.jwk import ALGORITHMS, KeyPair
+from oauth.protocol.metadata import document
 from oauth.replays import USED
 from tests import live
 from tests.canary import Canary

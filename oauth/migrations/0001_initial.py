@@ -3,8 +3,8 @@
 import django.db.models.deletion
 import django.db.models.expressions
 import keys.rules.ids
-import oauth.ids
-import oauth.status
+import oauth.protocol.ids
+import oauth.protocol.status_list
 from django.conf import settings
 from django.db import migrations, models
 
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "public_id",
-                    models.CharField(default=oauth.ids.client_id, editable=False, max_length=32, unique=True),
+                    models.CharField(default=oauth.protocol.ids.client_id, editable=False, max_length=32, unique=True),
                 ),
                 ("environment", models.CharField(choices=[("live", "Live"), ("test", "Test")], max_length=8)),
                 ("name", models.CharField(max_length=100)),
@@ -190,7 +190,7 @@ class Migration(migrations.Migration):
             name="StatusList",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("seed", models.BinaryField(default=oauth.status.new_seed, max_length=32)),
+                ("seed", models.BinaryField(default=oauth.protocol.status_list.new_seed, max_length=32)),
                 ("next_slot", models.PositiveIntegerField(default=0)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],

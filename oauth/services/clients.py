@@ -16,8 +16,8 @@ from keys.rules.secret import Kind
 from keys.services.common import mint, only_once, refuse_strange_owner, revoke_locked, set_metadata_locked, valid
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_client, hold_policies_on_roll
-from oauth.jwk import clean_jwks
 from oauth.models import Client, ClientSecret, Grant
+from oauth.protocol.jwk import clean_jwks
 from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, refuse_if_revoked
 from portal.audit import Actor, ActorKind, record_of, require, require_operator
 from portal.audit_actions import AuditAction

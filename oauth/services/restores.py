@@ -10,8 +10,8 @@ from django.db.models.functions import Greatest
 
 from keys.validation.snapshot_names import client_name
 from oauth.models import Client, RevokedToken, StatusList
+from oauth.protocol.status_list import LIST_SIZE
 from oauth.services.signing_keys import drop_signing_keys
-from oauth.status import LIST_SIZE
 from portal.audit import Actor, record, require_operator
 from portal.audit_actions import AuditAction
 from portal.models import Session

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from keys.models import SigningAlgorithm
 from keys.validation.snapshot_names import SIGNING_KEYS
-from oauth import jwk
 from oauth.models import SigningKey, StatusBlock
-from oauth.rotation import Span, dropped, ended, successor_signs_from
-from oauth.sealing import seal
+from oauth.private_keys import seal
+from oauth.protocol import jwk
+from oauth.protocol.key_rotation import Span, dropped, ended, successor_signs_from
 from portal.audit import Actor, record, require_operator
 from portal.audit_actions import AuditAction
 from portal.outbox import Propagation, change

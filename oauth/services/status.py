@@ -8,7 +8,7 @@ from django.db import transaction
 from keys.models import Api
 from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S
 from oauth.models import Client, SigningKey, StatusBlock, StatusList
-from oauth.status import LIST_SIZE, indexes_of
+from oauth.protocol.status_list import LIST_SIZE, indexes_of
 
 LEASED_FOR = timedelta(hours=1)
 _TOKENS_LIVE_ON = timedelta(seconds=MAX_TOKEN_LIFETIME_S) + timedelta(hours=1)  # clocks differ

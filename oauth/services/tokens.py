@@ -5,10 +5,10 @@ from datetime import datetime
 from django.utils import timezone
 
 from keys.services.errors import Invalid
-from oauth.jti import Place, place_of
 from oauth.models import CLOCKS_DIFFER, Client, RevokedToken, RevokedTokenQuerySet, StatusBlock, StatusList
+from oauth.protocol.jti import Place, place_of
+from oauth.protocol.status_list import LIST_SIZE, slot_of
 from oauth.services.common import ChangedClient, lock_client, name_of, refuse_if_revoked
-from oauth.status import LIST_SIZE, slot_of
 from portal.audit import Actor, record_of
 from portal.audit_actions import AuditAction
 from portal.outbox import change

@@ -16,7 +16,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
 
-    from oauth.status import LIST_SIZE, Span, Status, new_seed
+    from oauth.protocol.status_list import LIST_SIZE, Span, Status, new_seed
     from oauth.status_lists import Facts, build
 
     spans = tuple(Span(first, BLOCK, Status.INVALID) for first in range(0, LIST_SIZE - BLOCK, 20 * BLOCK))

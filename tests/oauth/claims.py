@@ -1,6 +1,6 @@
 """What an access token of the tests says."""
 
-from oauth.tokens import Claims, StatusClaim, StatusListClaim
+from oauth.protocol.access_token import Claims, StatusClaim, StatusListClaim
 
 ISSUER = "https://keys.example.com"
 

@@ -7,9 +7,9 @@ import pytest
 from keys.models import Api, Environment
 from keys.validation.usage.recorder import UsageRecorder
 from oauth.client_auth import CLIENTS
-from oauth.failures import Failures
-from oauth.issuing import ISSUER
+from oauth.endpoints.token import ISSUER
 from oauth.models import Client
+from oauth.protocol.throttle import Failures
 from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
 from portal.audit import Actor

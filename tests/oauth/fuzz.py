@@ -16,7 +16,7 @@ from keys.models import Environment
 from keys.services.api_secrets import issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from keys.services.keys import KeySettings, issue_key
-from oauth.presented import ASSERTION_TYPE
+from oauth.protocol.client_auth_methods import ASSERTION_TYPE
 from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
 from portal.asgi import application

@@ -26,12 +26,12 @@ from keys.validation.types import (
     SigningKeysSnapshot,
     Snapshot,
 )
-from oauth import jwk
-from oauth.http import token
-from oauth.ids import client_id
-from oauth.jti import Holder, Place
-from oauth.jwk import ALGORITHMS
-from oauth.sealing import seal
+from oauth.endpoints.http import token
+from oauth.private_keys import seal
+from oauth.protocol import jwk
+from oauth.protocol.ids import client_id
+from oauth.protocol.jti import Holder, Place
+from oauth.protocol.jwk import ALGORITHMS
 from tests.asgi import Reply, ask
 
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §5.2

@@ -8,12 +8,12 @@ from django.utils import timezone
 from keys.models import Api
 from keys.validation.snapshot_names import SIGNING_KEYS
 from keys.validation.types import SigningKeysSnapshot
-from oauth.jti import Place, new_jti
 from oauth.keyring import Keyring, keyring
 from oauth.loaders import load_signing_keys
 from oauth.models import Client
+from oauth.protocol.access_token import Claims, StatusClaim, StatusListClaim, mint
+from oauth.protocol.jti import Place, new_jti
 from oauth.services.status import lease_block
-from oauth.tokens import Claims, StatusClaim, StatusListClaim, mint
 
 
 def ring() -> Keyring:

@@ -10,9 +10,9 @@ from keys.validation.store import database
 from keys.validation.store.turns import STRANGERS, Owner
 from keys.validation.types import Snapshot
 from oauth.client_auth import CLIENTS
-from oauth.discovery import PUBLISHED
-from oauth.issuing import ISSUER
-from oauth.revocation import REVOKER
+from oauth.endpoints.discovery import PUBLISHED
+from oauth.endpoints.revocation import REVOKER
+from oauth.endpoints.token import ISSUER
 from oauth.status_serving import LISTS
 
 

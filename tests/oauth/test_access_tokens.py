@@ -18,8 +18,10 @@ from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_a
 from keys.team.services.departures import remove_member
 from keys.validation.digest_cache import Memo, mark_of
 from keys.validation.http import validate, whoami
-from oauth import access_tokens, jwk
+from oauth import access_tokens
 from oauth.models import Client
+from oauth.protocol import jwk
+from oauth.protocol.access_token import Claims
 from oauth.services.clients import (
     ClientSettings,
     disable_client,
@@ -29,7 +31,6 @@ from oauth.services.clients import (
 )
 from oauth.services.signing_keys import drop_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
-from oauth.tokens import Claims
 from portal.audit import COMMAND, Actor
 from portal.models import Membership, User
 from portal.services.organizations import note_organization, suspend_organization

@@ -11,8 +11,8 @@ from keys.validation.snapshot_names import client_name, organization_name
 from keys.validation.types import ClientSecretFacts, Code
 from keys.validation.usage.recorder import UsageRecorder
 from oauth.client_auth import CLIENTS
-from oauth.failures import BURST, EACH_S, Failures
-from oauth.ids import client_id
+from oauth.protocol.ids import client_id
+from oauth.protocol.throttle import BURST, EACH_S, Failures
 from tests.oauth.memory import ADDRESS, Memory, basic, post, refused
 
 

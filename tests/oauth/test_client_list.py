@@ -10,9 +10,9 @@ from keys.pages import listing
 from keys.pages.listing import Sort, Wanted
 from keys.rules.states import Status
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
-from oauth.client_list import CLIENTS, visible_clients
 from oauth.models import Client, ClientSecret
-from oauth.presenters import client_view
+from oauth.pages.listing import CLIENTS, visible_clients
+from oauth.pages.presenters import client_view
 from oauth.services.clients import ClientSettings, Grants, create_client
 from oauth.services.common import IssuedClient
 from portal.audit import COMMAND

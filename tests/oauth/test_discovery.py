@@ -11,10 +11,10 @@ from pytest_django import Settings
 from keys.validation.snapshot_names import SIGNING_KEYS
 from keys.validation.store.database import Unavailable
 from keys.validation.types import SigningKeyFacts, SigningKeysSnapshot
-from oauth import discovery
-from oauth.discovery import jwks, metadata
-from oauth.jwk import ALGORITHMS
-from oauth.rotation import JWKS_MAX_AGE_S, KEPT_AFTER, PUBLISHED_AHEAD
+from oauth.endpoints import discovery
+from oauth.endpoints.discovery import jwks, metadata
+from oauth.protocol.jwk import ALGORITHMS
+from oauth.protocol.key_rotation import JWKS_MAX_AGE_S, KEPT_AFTER, PUBLISHED_AHEAD
 from portal.edge.request_body import AsgiApp
 from tests.asgi import Reply, ask
 from tests.oauth.memory import Memory, signing_key

@@ -17,8 +17,10 @@ from keys.services.errors import Invalid
 from keys.services.keys import IssuedKey, KeySettings, issue_key
 from keys.services.secrets import roll_key
 from keys.validation.engine import Engine
-from oauth.http import introspect
+from oauth.endpoints.http import introspect
 from oauth.models import Client, RevokedToken
+from oauth.protocol.access_token import Claims
+from oauth.protocol.status_list import Status
 from oauth.services.clients import (
     ClientSettings,
     disable_client,
@@ -27,9 +29,7 @@ from oauth.services.clients import (
 from oauth.services.common import IssuedClient
 from oauth.services.signing_keys import drop_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
-from oauth.status import Status
 from oauth.status_lists import build, read_facts
-from oauth.tokens import Claims
 from portal.audit import COMMAND, Actor
 from portal.models import Organization
 from portal.services.organizations import suspend_organization
@@ -116,7 +116,7 @@ def test_a_stranger_is_turned_away_before_the_token_is_looked_at(
 ) -> None:
     """IN1."""
     asked: list[object] = []
-    monkeypatch.setattr("oauth.introspection.recognise", asked.append)
+    monkeypatch.setattr("oauth.endpoints.introspection.recognise", asked.append)
     authorization, error, scheme = STRANGERS[stranger]
     for form in ({"token": sign(claims)}, {}):
         reply = post(authorization, form)

@@ -12,8 +12,8 @@ from keys.models import Usage
 from keys.services.apis import disable_api
 from keys.validation.usage import tables
 from keys.validation.usage.recorder import UsageRecorder
-from oauth.client_usage import tokens_of_client
 from oauth.models import ClientSecret, RevokedToken, SigningKey, StatusBlock
+from oauth.pages.usage import tokens_of_client
 from oauth.services.clients import disable_client
 from oauth.services.common import IssuedClient
 from oauth.services.secrets import roll_client

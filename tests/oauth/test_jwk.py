@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from oauth import jwk
+from oauth.protocol import jwk
 
 EC_KEY, RSA_KEY, OKP_KEY = (jwk.generate(algorithm).public for algorithm in ("ES256", "RS256", "EdDSA"))
 PRIVATE = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)

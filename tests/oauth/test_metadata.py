@@ -14,9 +14,9 @@ from django.utils.module_loading import import_string
 
 from keys.models import Api, Environment
 from keys.services.api_secrets import IssuedApiSecret
-from oauth import jwk
-from oauth.metadata import document
-from oauth.presented import ASSERTION_TYPE
+from oauth.protocol import jwk
+from oauth.protocol.client_auth_methods import ASSERTION_TYPE
+from oauth.protocol.metadata import document
 from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
 from portal.audit import COMMAND

@@ -20,13 +20,14 @@ from keys.validation.store.database import Unavailable
 from keys.validation.store.redis_link import Link
 from keys.validation.types import Code
 from keys.validation.usage.recorder import UsageRecorder
-from oauth import assertions, jwk, replays
-from oauth.assertions import AHEAD_S, MAX_LIFETIME_S, Assertion, claimed_subject
+from oauth import replays
 from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller
-from oauth.errors import FailedTooOften, InvalidClient, OAuthError, TooManyAtOnce
-from oauth.failures import BURST
-from oauth.jwk import KeyPair
-from oauth.presented import ASSERTION_TYPE, PresentedAssertion
+from oauth.protocol import assertions, jwk
+from oauth.protocol.assertions import AHEAD_S, MAX_LIFETIME_S, Assertion, claimed_subject
+from oauth.protocol.client_auth_methods import ASSERTION_TYPE, PresentedAssertion
+from oauth.protocol.errors import FailedTooOften, InvalidClient, OAuthError, TooManyAtOnce
+from oauth.protocol.jwk import KeyPair
+from oauth.protocol.throttle import BURST
 from oauth.replays import USED, OwnReplays, SharedReplays
 from oauth.signature_checks import EACH
 from portal.edge import lifespan

@@ -11,10 +11,10 @@ from django.core.management import CommandError, call_command
 from keys.models import Api
 from keys.validation.store.redis_link import REGISTER, copy_keys
 from oauth.models import Client, SigningKey, StatusBlock, StatusList
+from oauth.protocol.status_list import LIST_SIZE, Span, Status
 from oauth.services.restores import settle_restore
 from oauth.services.status import Block, lease_block
 from oauth.services.tokens import revoke_all_tokens
-from oauth.status import LIST_SIZE, Span, Status
 from oauth.status_lists import read_facts, read_numbers
 from portal.audit import COMMAND, Actor, NotAllowed
 from portal.models import AuditEvent, Session, User

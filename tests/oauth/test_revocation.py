@@ -13,17 +13,17 @@ from django.db import OperationalError
 from keys.models import Api
 from keys.services.api_secrets import IssuedApiSecret
 from keys.validation.store.database import Unavailable
-from oauth import revocation
 from oauth.client_auth import Caller
-from oauth.errors import OAuthError
-from oauth.http import revoke
+from oauth.endpoints import revocation
+from oauth.endpoints.http import revoke
+from oauth.endpoints.revocation import MAX_WAITING
 from oauth.models import Client, RevokedToken, StatusBlock
-from oauth.presented import PresentedSecret
-from oauth.revocation import MAX_WAITING
+from oauth.protocol.access_token import Claims
+from oauth.protocol.client_auth_methods import PresentedSecret
+from oauth.protocol.errors import OAuthError
 from oauth.services.clients import disable_client
 from oauth.services.common import ChangedClient, IssuedClient
 from oauth.services.tokens import revoke_token
-from oauth.tokens import Claims
 from portal.audit import COMMAND
 from portal.models import AuditEvent
 from portal.outbox import Propagation

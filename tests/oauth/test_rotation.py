@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauth.rotation import (
+from oauth.protocol.key_rotation import (
     JWKS_MAX_AGE_S,
     KEPT_AFTER,
     PUBLISHED_AHEAD,

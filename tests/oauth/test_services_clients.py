@@ -18,10 +18,10 @@ from keys.services.apis import disable_api
 from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
 from keys.validation.peppers import Outdated
 from keys.validation.types import ClientSnapshot
-from oauth.jti import Place, new_jti, place_of, place_text
-from oauth.jwk import generate
 from oauth.loaders import load_clients
 from oauth.models import Client, ClientSecret, RevokedToken, StatusBlock
+from oauth.protocol.jti import Place, new_jti, place_of, place_text
+from oauth.protocol.jwk import generate
 from oauth.services import tokens
 from oauth.services.clients import (
     ClientSettings,

@@ -9,8 +9,8 @@ import pytest
 from django.db import OperationalError, connection
 
 from keys.models import Api
-from oauth.jti import Place, new_jti
 from oauth.models import Client, RevokedToken, StatusBlock
+from oauth.protocol.jti import Place, new_jti
 from oauth.services.clients import disable_client
 from oauth.services.common import IssuedClient
 from oauth.services.status import lease_block

@@ -8,14 +8,14 @@ from django.core.management import call_command
 from pytest_django import Settings
 
 from keys.validation.types import SigningKeysSnapshot
-from oauth import jwk
 from oauth.keyring import Keyring, NoSigningKey, keyring
 from oauth.loaders import load_signing_keys
 from oauth.models import SigningKey
-from oauth.sealing import seal, unseal
+from oauth.private_keys import seal, unseal
+from oauth.protocol import jwk
+from oauth.protocol.access_token import Flaw, Genuine, mint, verify
 from oauth.services.signing_keys import drop_signing_keys, forget_private_halves, rotate_signing_keys
 from oauth.sweeps import rotate_keys
-from oauth.tokens import Flaw, Genuine, mint, verify
 from portal.audit import COMMAND, SYSTEM, Actor, NotAllowed
 from portal.encryption import CannotDecrypt
 from portal.env import VersionedKey

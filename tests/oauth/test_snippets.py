@@ -16,9 +16,10 @@ from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from keys.models import Api, Environment
 from keys.services.apis import ApiSettings, create_api
-from oauth import jwk, snippets
 from oauth.client_auth import CLIENTS
 from oauth.models import Client
+from oauth.pages import snippets
+from oauth.protocol import jwk
 from oauth.replays import OwnReplays
 from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient

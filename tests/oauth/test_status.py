@@ -12,11 +12,11 @@ from django.db import OperationalError
 from keys.models import Api
 from keys.validation.store.database import Unavailable
 from oauth import status_leases
-from oauth.jti import Holder
 from oauth.models import StatusBlock
+from oauth.protocol.jti import Holder
+from oauth.protocol.status_list import LIST_SIZE, indexes_of, new_seed, slot_of
 from oauth.services.common import IssuedClient
 from oauth.services.status import Block
-from oauth.status import LIST_SIZE, indexes_of, new_seed, slot_of
 from oauth.status_leases import FIRST_COUNT, Leases
 
 SEED = b"s" * 32

@@ -17,16 +17,17 @@ from django.utils import timezone
 from keys.models import Api, RevokeReason
 from keys.services.apis import disable_api
 from keys.validation.store.database import DatabaseSnapshots
-from oauth import status_http, status_serving
+from oauth import status_serving
+from oauth.endpoints import status_lists
+from oauth.endpoints.status_lists import aggregation, status_list
 from oauth.models import Client, StatusBlock
+from oauth.protocol.access_token import Claims
+from oauth.protocol.status_list import LIST_SIZE, Span, Status, indexes_of, new_seed, packed, slot_of
 from oauth.services.clients import disable_client, enable_client, revoke_client
 from oauth.services.signing_keys import drop_signing_keys, rotate_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
-from oauth.status import LIST_SIZE, Span, Status, indexes_of, new_seed, packed, slot_of
-from oauth.status_http import aggregation, status_list
 from oauth.status_lists import Content, Facts, Served, build, read_facts, signed
 from oauth.status_serving import Lists, Rebuilt
-from oauth.tokens import Claims
 from portal.audit import COMMAND
 from portal.models import Organization
 from portal.services.organizations import resume_organization, suspend_organization
@@ -58,7 +59,7 @@ def number_of(claims: Claims) -> int:
 def lists(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lists]:
     """Lists that no other test has seen."""
     made = Lists(DatabaseSnapshots())
-    monkeypatch.setattr(status_http, "LISTS", made)
+    monkeypatch.setattr(status_lists, "LISTS", made)
     yield made
     made.stop()
 
@@ -156,7 +157,7 @@ def test_made_up_numbers_of_lists_have_the_database_asked_once(
     monkeypatch.setattr(status_serving, "ASKED_AGAIN_AFTER_S", 60)
     monkeypatch.setattr(status_serving, "read_numbers", read)
     made = Lists(DatabaseSnapshots())
-    monkeypatch.setattr(status_http, "LISTS", made)
+    monkeypatch.setattr(status_lists, "LISTS", made)
     assert [get(number).status for number in range(1, 20)] == [404] * 19
     assert read.call_count == 1
     made.stop()

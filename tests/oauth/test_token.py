@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from keys.validation.snapshot_names import api_name
 from keys.validation.store.database import Unavailable
 from keys.validation.types import GrantFacts
-from oauth import forms, token_requests
-from oauth.errors import InvalidRequest
-from oauth.forms import read_form
-from oauth.issuing import Issued
-from oauth.token_requests import read_token_request
-from oauth.tokens import Presented, read
+from oauth.endpoints import token_requests
+from oauth.endpoints.token import Issued
+from oauth.endpoints.token_requests import read_token_request
+from oauth.protocol import form_body
+from oauth.protocol.access_token import Presented, read
+from oauth.protocol.errors import InvalidRequest
+from oauth.protocol.form_body import read_form
 from tests.oauth.memory import BILLING, ORDERS, Memory, post, refused
 
 FORM = "application/x-www-form-urlencoded"
@@ -332,7 +333,7 @@ def test_a_token_hides_itself_in_repr() -> None:
 def test_a_form_with_too_much_in_it_is_refused_before_anything_is_decoded(
     read: Callable[[bytes], object], body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (forms, token_requests):
+    for module in (form_body, token_requests):
         monkeypatch.setattr(module, "decode", lambda _: pytest.fail("it was decoded"))
     with pytest.raises(InvalidRequest):
         read(body)

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauth import jwk
-from oauth.jti import Place, new_jti, place_of, place_text
-from oauth.tokens import (
+from oauth.protocol import jwk
+from oauth.protocol.access_token import (
     Claims,
     Draft,
     Flaw,
@@ -27,6 +26,7 @@ from oauth.tokens import (
     mint,
     verify,
 )
+from oauth.protocol.jti import Place, new_jti, place_of, place_text
 from tests.oauth.claims import ISSUER, claims
 
 NOW = 1_800_000_000

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from keys.validation.cache import serialization
 from keys.validation.types import ApiSnapshot, Call, ClientSnapshot, Code, GrantFacts, OrganizationSnapshot
 from oauth.access_tokens import KnownAccessToken
-from oauth.jti import place_text
-from oauth.verdict import decide, principal_of
+from oauth.protocol.jti import place_text
+from oauth.protocol.token_verdict import decide, principal_of
 from tests.oauth.claims import claims
 
 NOW = 1_800_000_000

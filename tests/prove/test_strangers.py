@@ -13,9 +13,9 @@ from jwt.algorithms import RSAAlgorithm
 from keys.rules.secret import Kind, generate
 from keys.validation.http import validate
 from keys.validation.request import read_plainly
-from oauth.errors import InvalidRequest
-from oauth.forms import MAX_ESCAPES, read_form
-from oauth.http import token
+from oauth.endpoints.http import token
+from oauth.protocol.errors import InvalidRequest
+from oauth.protocol.form_body import MAX_ESCAPES, read_form
 from portal.edge.bounds import MAX_FORM_BYTES
 from tests import environment, floods
 from tests.floods import FORM, b64

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from keys import command_actions as of_keys
 from keys.models import RevokeReason
 from keys.services.errors import Refused
-from oauth import operations as of_clients
+from oauth import command_actions as of_clients
 
 FIND = {**of_keys.FIND, **of_clients.FIND}
 ACTIONS = {**of_keys.ACTIONS, **of_clients.ACTIONS}

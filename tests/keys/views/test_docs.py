@@ -13,8 +13,8 @@ from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
 from keys.rules.secret import Kind, generate, parse
 from keys.services.keys import IssuedKey
 from keys.validation.types import Code
-from oauth.assertions import MAX_JTI_CHARS, MAX_LIFETIME_S, TYPES
-from oauth.metadata import document
+from oauth.protocol.assertions import MAX_JTI_CHARS, MAX_LIFETIME_S, TYPES
+from oauth.protocol.metadata import document
 from tests.keys.views.page import the
 
 pytestmark = pytest.mark.django_db

@@ -16,8 +16,8 @@ from keys.models import Api
 from keys.rules.field_rules import parse_rate_limit
 from keys.rules.secret import parse
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, edit_api
-from oauth.jti import Place, new_jti
 from oauth.models import Client, RevokedToken
+from oauth.protocol.jti import Place, new_jti
 from oauth.services import tokens
 from oauth.services.clients import note_client
 from oauth.services.common import IssuedClient

@@ -6,12 +6,12 @@ import msgspec
 
 from keys.validation.store.database import DEADLINE_S
 from oauth.client_auth import CLIENTS, caller_of
-from oauth.exchange import PRAGMA, oauth_endpoint, read_form_body, read_post
-from oauth.introspection import INTROSPECTOR, check_bearer, token_of
-from oauth.issuing import ISSUER
-from oauth.presented import read_presented
-from oauth.revocation import REVOKER
-from oauth.token_requests import read_token_request
+from oauth.endpoints.introspection import INTROSPECTOR, check_bearer, token_of
+from oauth.endpoints.oauth_endpoint import PRAGMA, oauth_endpoint, read_form_body, read_post
+from oauth.endpoints.revocation import REVOKER
+from oauth.endpoints.token import ISSUER
+from oauth.endpoints.token_requests import read_token_request
+from oauth.protocol.client_auth_methods import read_presented
 from portal.edge.bounds import MAX_FORM_BYTES, Bounds, Sender
 from portal.edge.endpoint import Answer, Exchange
 

@@ -10,13 +10,13 @@ from keys.pages.presenters import spread_words
 from keys.pages.views.access import refusals_told, to_change
 from keys.pages.views.revocation import ask_for_reason, show_revocation
 from keys.services.errors import Invalid, Refused
-from oauth.client_forms import TokenForm
-from oauth.client_usage import tokens_of_client
-from oauth.presenters import issue_words
+from oauth.pages.forms import TokenForm
+from oauth.pages.presenters import issue_words
+from oauth.pages.usage import tokens_of_client
+from oauth.pages.views.access import back, get_view
+from oauth.pages.views.client_detail import show_overview
 from oauth.services.clients import revoke_client
 from oauth.services.tokens import MAX_REVOKED_TOKENS, revoke_all_tokens, revoke_token
-from oauth.views.access import back, get_view
-from oauth.views.client_detail import show_overview
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
 

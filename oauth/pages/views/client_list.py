@@ -9,10 +9,10 @@ from django.views.decorators.http import require_http_methods
 
 from keys.pages.views import listing
 from keys.pages.views.listing import ListPage
-from oauth.client_list import CLIENTS, visible_clients
 from oauth.models import Client
-from oauth.presenters import ClientView
-from oauth.views.access import as_view
+from oauth.pages.listing import CLIENTS, visible_clients
+from oauth.pages.presenters import ClientView
+from oauth.pages.views.access import as_view
 from portal.http import MemberRequest, member_required
 from portal.permissions import Action
 

@@ -11,7 +11,7 @@ from keys.command_actions import Operation, Report, check_given, chosen, operato
 from keys.models import RevokeReason
 from keys.rules.states import state
 from oauth.models import Client
-from oauth.presenters import facts_of_client
+from oauth.pages.presenters import facts_of_client
 from oauth.services import clients
 from oauth.services.clients import ClientSettings
 from oauth.services.secrets import roll_client

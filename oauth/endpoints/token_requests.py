@@ -12,10 +12,10 @@ from keys.validation.digest_cache import Memo, mark_of
 from keys.validation.snapshot_names import SIGNING_KEYS, client_name, organization_name
 from keys.validation.types import ClientSnapshot
 from oauth.client_auth import digests_of
-from oauth.errors import InvalidRequest
-from oauth.forms import Form, check_size, decode, read_form
-from oauth.grants import Terms, Wanted, read_request
-from oauth.presented import Presented, PresentedAssertion, PresentedDigests, read_presented
+from oauth.protocol.client_auth_methods import Presented, PresentedAssertion, PresentedDigests, read_presented
+from oauth.protocol.errors import InvalidRequest
+from oauth.protocol.form_body import Form, check_size, decode, read_form
+from oauth.protocol.grants import Terms, Wanted, read_request
 
 
 class TokenRequest(Struct, frozen=True):

@@ -20,8 +20,8 @@ from keys.validation.types import (
     Verdict,
 )
 from keys.validation.verdict import last_refusal
-from oauth.jti import place_text
-from oauth.tokens import Claims
+from oauth.protocol.access_token import Claims
+from oauth.protocol.jti import place_text
 
 
 def grant_of(token: Claims, client: ClientSnapshot, audience: Audience | None) -> GrantFacts | None:

@@ -12,11 +12,11 @@ from keys.pages.presenters import spread_words
 from keys.pages.views.issuance import show_already_done
 from keys.service_accounts import visible_service_accounts
 from keys.services.errors import AlreadyDone, Refused
-from oauth import snippets
-from oauth.client_forms import NewClientForm
+from oauth.pages import snippets
+from oauth.pages.forms import NewClientForm
+from oauth.pages.views.access import back, get_view
 from oauth.services.clients import create_client
 from oauth.services.common import IssuedClient
-from oauth.views.access import back, get_view
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required, shown_once
 from portal.permissions import Action
 

@@ -17,10 +17,10 @@ from keys.pages.views.access import go_to, to_change
 from keys.pages.views.edit import Difference, difference, show_review
 from keys.rules import widening
 from keys.services.errors import Conflict, Refused
-from oauth.client_forms import EditClientForm
 from oauth.models import Client
+from oauth.pages.forms import EditClientForm
+from oauth.pages.views.access import get_view
 from oauth.services.clients import EDITABLE, edit_client
-from oauth.views.access import get_view
 from portal import reauthentication
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action

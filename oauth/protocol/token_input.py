@@ -3,7 +3,7 @@
 import base64
 import json
 
-from oauth.jti import place_of
+from oauth.protocol.jti import place_of
 
 MAX_PASTED_CHARS = 16_384
 

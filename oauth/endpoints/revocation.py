@@ -27,12 +27,12 @@ from keys.validation.store.turns import Owner
 from keys.validation.types import SigningKeysSnapshot
 from keys.validation.wiring import snapshots
 from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
-from oauth.errors import TooManyAtOnce
 from oauth.keyring import keyring
 from oauth.models import Client
-from oauth.presented import Presented
+from oauth.protocol.access_token import Claims, Flaw, verify
+from oauth.protocol.client_auth_methods import Presented
+from oauth.protocol.errors import TooManyAtOnce
 from oauth.services.tokens import revoke_token
-from oauth.tokens import Claims, Flaw, verify
 from portal.audit import Actor, ActorKind
 
 THREADS = 4

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from oauth.grants import GRANT_TYPE
-from oauth.jwk import ALGORITHMS
+from oauth.protocol.grants import GRANT_TYPE
+from oauth.protocol.jwk import ALGORITHMS
 
 CLIENT_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from oauth.assertions import claimed_subject
-from oauth.errors import InvalidClient, InvalidRequest
-from oauth.forms import Form, decode
+from oauth.protocol.assertions import claimed_subject
+from oauth.protocol.errors import InvalidClient, InvalidRequest
+from oauth.protocol.form_body import Form, decode
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _BASIC = re.compile(r"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE | re.ASCII)

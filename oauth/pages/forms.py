@@ -13,9 +13,9 @@ from keys.models import Api
 from keys.pages.forms.credential import CredentialForm, NewCredentialForm, initial_of, lines_of, texts_of
 from keys.pages.forms.fields import valid
 from keys.rules import field_rules, scope_choice
-from oauth.jwk import clean_jwks
 from oauth.models import Client
-from oauth.pasted import MAX_PASTED_CHARS, jti_in
+from oauth.protocol.jwk import clean_jwks
+from oauth.protocol.token_input import MAX_PASTED_CHARS, jti_in
 from oauth.services.clients import ClientSettings
 from portal.metadata import parse_json
 

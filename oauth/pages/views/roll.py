@@ -11,11 +11,11 @@ from keys.pages.views.access import to_change
 from keys.pages.views.issuance import show_already_done
 from keys.pages.views.roll import show_roll
 from keys.services.errors import AlreadyDone, Refused
-from oauth.client_usage import tokens_of_client
-from oauth.presenters import issue_words
+from oauth.pages.presenters import issue_words
+from oauth.pages.usage import tokens_of_client
+from oauth.pages.views.access import get_view
+from oauth.pages.views.creation import show_secret
 from oauth.services.secrets import roll_client
-from oauth.views.access import get_view
-from oauth.views.creation import show_secret
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
 

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote_to_bytes
 
-from oauth.errors import InvalidRequest
+from oauth.protocol.errors import InvalidRequest
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_PARAMETERS = 100

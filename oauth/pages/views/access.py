@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys.pages.views.access import go_to, may_change
-from oauth.client_list import CLIENTS, visible_clients
 from oauth.models import Client
-from oauth.presenters import ClientView, client_view
+from oauth.pages.listing import CLIENTS, visible_clients
+from oauth.pages.presenters import ClientView, client_view
 from portal.http import MemberRequest
 
 

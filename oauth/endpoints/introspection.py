@@ -18,9 +18,9 @@ from keys.validation.http import ENGINE
 from keys.validation.types import Call, Code
 from oauth.access_tokens import AccessToken, UncheckedToken
 from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
-from oauth.errors import InvalidClient, InvalidRequest, InvalidToken
-from oauth.forms import Form
-from oauth.presented import Presented, PresentedSecret, read_presented
+from oauth.protocol.client_auth_methods import Presented, PresentedSecret, read_presented
+from oauth.protocol.errors import InvalidClient, InvalidRequest, InvalidToken
+from oauth.protocol.form_body import Form
 
 INACTIVE = b'{"active":false}'
 _BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)

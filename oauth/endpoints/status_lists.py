@@ -7,9 +7,9 @@ import time
 import msgspec
 
 from keys.validation.store.database import DEADLINE_S
-from oauth.exchange import oauth_endpoint
+from oauth.endpoints.oauth_endpoint import oauth_endpoint
 from oauth.keyring import NoSigningKey
-from oauth.status import AGGREGATION_PATH
+from oauth.protocol.status_list import AGGREGATION_PATH
 from oauth.status_lists import TYPE, address_of
 from oauth.status_serving import LISTS
 from portal.edge.bounds import PUBLIC_DOCUMENT

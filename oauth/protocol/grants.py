@@ -7,10 +7,10 @@ from weakref import ref
 from keys.rules.field_rules import MAX_SCOPES, is_scope
 from keys.validation.snapshot_names import api_name
 from keys.validation.types import ApiSnapshot, ClientSnapshot, GrantFacts, Snapshot
-from oauth.errors import InvalidRequest, InvalidScope, InvalidTarget, UnsupportedGrantType
-from oauth.forms import Form
-from oauth.jti import Holder
-from oauth.tokens import MAX_TOKEN_CHARS, Draft, SharedClaims
+from oauth.protocol.access_token import MAX_TOKEN_CHARS, Draft, SharedClaims
+from oauth.protocol.errors import InvalidRequest, InvalidScope, InvalidTarget, UnsupportedGrantType
+from oauth.protocol.form_body import Form
+from oauth.protocol.jti import Holder
 
 GRANT_TYPE = "client_credentials"
 

@@ -10,9 +10,9 @@ from keys.pages.presenters import spread_words
 from keys.pages.views.access import refusals_told
 from keys.pages.views.key_state import asked_end
 from oauth.models import ClientSecret
+from oauth.pages.views.access import back, get_client
 from oauth.services.clients import disable_client, enable_client
 from oauth.services.secrets import end_client_secret, extend_client_overlap
-from oauth.views.access import back, get_client
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
 from portal.ui.times import exact_words

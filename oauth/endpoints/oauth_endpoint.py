@@ -1,8 +1,8 @@
 """What the OAuth endpoints share: a form is read strictly, and every refusal is answered as RFC 6749 §5.2 says."""
 
 from keys.validation.store.database import Unavailable
-from oauth.errors import InvalidRequest, OAuthError
-from oauth.forms import MEDIA_TYPE, Form, read_form
+from oauth.protocol.errors import InvalidRequest, OAuthError
+from oauth.protocol.form_body import MEDIA_TYPE, Form, read_form
 from portal.edge.bounds import Bounds
 from portal.edge.endpoint import Answer, Endpoint, Exchange, Handler, endpoint, unavailable
 from portal.edge.problems import Problem, ProblemType, oauth_error

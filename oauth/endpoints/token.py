@@ -12,13 +12,13 @@ from keys.validation.store.turns import Owner
 from keys.validation.types import ApiSnapshot, Code, SigningKeysSnapshot, Snapshot
 from keys.validation.wiring import snapshots
 from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller, ClientAuthenticator
-from oauth.errors import InvalidScope, InvalidTarget
-from oauth.grants import Terms, Wanted, choose_grant, settle
-from oauth.jti import Holder, Place, new_jti
+from oauth.endpoints.token_requests import TokenRequest, remember
 from oauth.keyring import NoSigningKey, keyring
+from oauth.protocol.access_token import sign
+from oauth.protocol.errors import InvalidScope, InvalidTarget
+from oauth.protocol.grants import Terms, Wanted, choose_grant, settle
+from oauth.protocol.jti import Holder, Place, new_jti
 from oauth.status_leases import LEASES
-from oauth.token_requests import TokenRequest, remember
-from oauth.tokens import sign
 
 
 class Issued(Struct, frozen=True):

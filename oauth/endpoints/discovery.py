@@ -11,8 +11,8 @@ from keys.validation.store.database import DEADLINE_S, Snapshots, Unavailable
 from keys.validation.types import SigningKeysSnapshot
 from keys.validation.wiring import snapshots
 from oauth.keyring import keyring
-from oauth.metadata import document
-from oauth.rotation import JWKS_MAX_AGE_S
+from oauth.protocol.key_rotation import JWKS_MAX_AGE_S
+from oauth.protocol.metadata import document
 from portal.edge.bounds import PUBLIC_DOCUMENT
 from portal.edge.endpoint import Answer, Exchange, endpoint, require_get, unavailable
 from portal.edge.negotiation import is_known

@@ -16,8 +16,8 @@ from jwt.algorithms import Algorithm
 from msgspec import Struct
 
 from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S
-from oauth.jti import Place
-from oauth.status import AGGREGATION_PATH
+from oauth.protocol.jti import Place
+from oauth.protocol.status_list import AGGREGATION_PATH
 
 TYPE = "at+jwt"
 MAX_TOKEN_CHARS = 16_384

@@ -10,12 +10,12 @@ from django.views.decorators.http import require_safe
 from keys.pages.forms.actions import ExtensionForm
 from keys.pages.presenters import secret_rows
 from keys.pages.views.key_detail import CHART_DAYS, SECRETS_SHOWN, Tab, show_activity, show_overlap_use, tabs_of
-from oauth import client_usage
-from oauth.client_forms import TokenForm
-from oauth.presenters import ClientView
+from oauth.pages import usage
+from oauth.pages.forms import TokenForm
+from oauth.pages.presenters import ClientView
+from oauth.pages.snippets import with_variable
+from oauth.pages.views.access import get_view
 from oauth.services.tokens import MAX_REVOKED_TOKENS
-from oauth.snippets import with_variable
-from oauth.views.access import get_view
 from portal import activity
 from portal.http import MemberRequest, member_required
 from portal.metadata import spell_metadata
@@ -37,14 +37,14 @@ def show_overview(request: MemberRequest, view: ClientView, form: TokenForm, *, 
     """The page, also where what was pasted to revoke a token was none."""
     client = view.client
     secrets = list(client.secrets.select_related("created_by").order_by("-pk")[:SECRETS_SHOWN])
-    days = client_usage.days_of_tokens(client, days=CHART_DAYS, now=now)
+    days = usage.days_of_tokens(client, days=CHART_DAYS, now=now)
     context = {
         "view": view,
         "tabs": _tabs(view, "clients:detail"),
         "now": now,
         "light": view.light(now),
-        "tokens": client_usage.tokens_of_client(client, now=now),
-        "calls": client_usage.calls_of_client(client, now=now),
+        "tokens": usage.tokens_of_client(client, now=now),
+        "calls": usage.calls_of_client(client, now=now),
         "bars": [Bar(f"{day.date.day} {day.date:%b}", day.allowed, day.denied) for day in days],
         "secrets": secret_rows(view, secrets, now=now),
         "extension": ExtensionForm(),

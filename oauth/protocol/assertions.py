@@ -15,7 +15,7 @@ import jwt
 import msgspec
 from msgspec import Struct
 
-from oauth.jwk import ALGORITHM_OF, load_foreign
+from oauth.protocol.jwk import ALGORITHM_OF, load_foreign
 
 MAX_ASSERTION_CHARS = 16_384
 MAX_JTI_CHARS = 256

@@ -1,0 +1,1 @@
+"""The endpoints of OAuth, one module each."""

@@ -1,0 +1,1 @@
+"""The pages about OAuth clients: what they read, ask and show."""

@@ -1,0 +1,1 @@
+"""The protocol, pure: it knows no framework and no store."""
