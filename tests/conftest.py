@@ -36,9 +36,9 @@ from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Membership, Organization, User
 from portal.permissions import Role
-from tests.browsers import signed_in_by
-from tests.canary import Canary, watch
-from tests.environment import ON_SQLITE, WITHOUT_SERVERS
+from tests.support.browsers import signed_in_by
+from tests.support.canary import Canary, watch
+from tests.support.environment import ON_SQLITE, WITHOUT_SERVERS
 
 # The shell first: it draws pages and is nothing else, and begins sooner.
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")

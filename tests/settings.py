@@ -4,7 +4,7 @@ It changes no behaviour but where mail, logs, tasks and static files go.
 """
 
 # ruff: noqa: E402, F403, F405  # the environment comes first, and all of the product's settings are taken over
-from tests import environment
+from tests.support import environment
 
 environment.prepare()
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests import environment
-from tests.canary import Canary
-from tests.saturation import at_once, saturate
+from tests.support import environment
+from tests.support.canary import Canary
+from tests.support.saturation import at_once, saturate
 from tests.test_recorder import Fleet, fleet_in
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="embedded mode has one process")

@@ -26,9 +26,9 @@ from portal.permissions import Role
 from portal.policies import Policies
 from portal.reauthentication import HELD
 from portal.services.policies import change_policies
-from tests.browsers import signed_in_by
-from tests.portal.visitors import PASSWORD
-from tests.staff import make_superuser
+from tests.support.browsers import signed_in_by
+from tests.support.staff import make_superuser
+from tests.support.visitors import PASSWORD
 
 pytestmark = pytest.mark.django_db
 HOUR_AGO_S = 3600

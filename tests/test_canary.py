@@ -12,8 +12,8 @@ from pytest_django.fixtures import Settings
 from keys.services.keys import IssuedKey
 from portal.accounts.sessions import SessionStore
 from portal.models import Organization
-from tests.canary import Canary
-from tests.environment import ON_SQLITE
+from tests.support.canary import Canary
+from tests.support.environment import ON_SQLITE
 
 
 def test_it_finds_part_of_a_secret_in_a_table(canary: Canary, issued: IssuedKey, acme: Organization) -> None:

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS, Production
 from portal.operations.processes import GRANIAN
-from tests import environment, image
+from tests.support import environment, image
 
 CONNECTIONS_A_WORKER = 35  # as the README counts them
 INTERNAL = {"LATCHKEY_SERVED"}  # set by `manage.py serve` for its children

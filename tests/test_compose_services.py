@@ -20,8 +20,8 @@ from redis.retry import Retry
 
 from portal.env import BASE_DIR
 from portal.operations import processes
-from tests import environment, live
-from tests.devservices import START_WITHIN_S, free_port, start_valkey, valkey_server
+from tests.support import environment, live
+from tests.support.devservices import START_WITHIN_S, free_port, start_valkey, valkey_server
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL and Redis")
 CADDY = shutil.which("caddy")

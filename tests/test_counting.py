@@ -18,9 +18,9 @@ from keys.validation.usage.queue import AT_WORK, QUEUE
 from keys.validation.usage.recorder import FLUSH_EVERY_S
 from portal.env import BASE_DIR
 from portal.operations import processes
-from tests import environment, live
-from tests.canary import Canary
-from tests.devservices import Service, start_valkey
+from tests.support import environment, live
+from tests.support.canary import Canary
+from tests.support.devservices import Service, start_valkey
 from tests.test_faults import children_of
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="there is no worker to do without")

@@ -16,8 +16,8 @@ import redis
 from keys.validation.usage.queue import AT_WORK
 from portal.env import BASE_DIR
 from portal.operations import processes
-from tests import environment, live
-from tests.devservices import start_valkey
+from tests.support import environment, live
+from tests.support.devservices import start_valkey
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the broker is Redis")
 WITHIN_S = 60

@@ -19,13 +19,13 @@ import psycopg
 import pytest
 import redis
 
-from tests import environment, live
-from tests.canary import Canary
-from tests.devservices import Service, start_postgres, start_valkey
-from tests.keys.validation.recorder import Place, Recorder, Recording, Writer, writers
-from tests.refusing import refusing
+from tests.support import environment, live
+from tests.support.canary import Canary
+from tests.support.devservices import Service, start_postgres, start_valkey
+from tests.support.refusing import refusing
+from tests.support.validation.recorder import Place, Recorder, Recording, Writer, writers
+from tests.support.writer import DYING
 from tests.test_recorder import place
-from tests.writer import DYING
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
 ANSWERS_WITHIN_S = 2.0  # the promise of the contract, not a measurement

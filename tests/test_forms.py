@@ -12,8 +12,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from keys.models import ApiKey
 from keys.services.api_secrets import IssuedApiSecret
 from oauth.models import Client as OAuthClient
-from tests.addresses import addresses
-from tests.staff import in_admin, make_superuser
+from tests.support.addresses import addresses
+from tests.support.staff import in_admin, make_superuser
 
 pytestmark = pytest.mark.django_db
 EVIL = {

@@ -22,11 +22,11 @@ from selectolax.lexbor import LexborHTMLParser
 
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
 from portal.operations import processes
-from tests import devservices, floods, strangers
-from tests.canary import Canary
-from tests.devservices import Service, free_port, start_postgres, start_valkey
-from tests.environment import production
-from tests.live import manage
+from tests.support import devservices, floods, strangers
+from tests.support.canary import Canary
+from tests.support.devservices import Service, free_port, start_postgres, start_valkey
+from tests.support.environment import production
+from tests.support.live import manage
 
 STALLED = 50
 ANSWERS_WITHIN_S = 2.0  # the promise of the contract, not a measurement

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
-from tests import environment, live
+from tests.support import environment, live
 
 PATIENCE_S = 200
 AT_ONCE = 3

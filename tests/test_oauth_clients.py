@@ -25,9 +25,9 @@ from oauth.protocol import jwk
 from oauth.protocol.jwk import ALGORITHMS, KeyPair
 from oauth.protocol.metadata import document
 from oauth.replays import USED
-from tests import live
-from tests.canary import Canary
 from tests.conftest import NODE, NODE_FOLDER
+from tests.support import live
+from tests.support.canary import Canary
 
 SCOPE = "orders:read"
 MAKE_KEYED_CLIENT = """

@@ -13,9 +13,9 @@ import httpx
 import psycopg
 import pytest
 
-from tests import environment
-from tests.keys.validation.histories import Answer, Change, Subject
-from tests.refusing import REFUSALS
+from tests.support import environment
+from tests.support.refusing import REFUSALS
+from tests.support.validation.histories import Answer, Change, Subject
 from tests.test_faults import Faulty, faulty_in, hung, refuses_writes
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")

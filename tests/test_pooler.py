@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import environment, live
-from tests.devservices import ServiceUnavailable, start_pgbouncer
+from tests.support import environment, live
+from tests.support.devservices import ServiceUnavailable, start_pgbouncer
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL")
 SERVER_CONNECTIONS = 3  # fewer than there are callers, so that they change hands

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
-from tests import environment, live
-from tests.canary import Canary
+from tests.support import environment, live
+from tests.support.canary import Canary
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL")
 

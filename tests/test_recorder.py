@@ -13,13 +13,13 @@ import httpx
 import pytest
 import redis
 
-from tests import environment, live
-from tests.canary import Canary
-from tests.devservices import start_valkey
-from tests.keys.validation.histories import Answer, Change, Subject
-from tests.keys.validation.recorder import Place, Recorder, Recording, Writer, writers
-from tests.oauth.fleet import LISTED_WITHIN_S, OAuthFleet
-from tests.oauth.recorder import TokenRecorder
+from tests.support import environment, live
+from tests.support.canary import Canary
+from tests.support.devservices import start_valkey
+from tests.support.oauth.fleet import LISTED_WITHIN_S, OAuthFleet
+from tests.support.oauth.recorder import TokenRecorder
+from tests.support.validation.histories import Answer, Change, Subject
+from tests.support.validation.recorder import Place, Recorder, Recording, Writer, writers
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
 WORKERS = 4

@@ -13,9 +13,9 @@ import jwt
 import pytest
 
 from portal.env import BASE_DIR
-from tests import environment, live
-from tests.devservices import postgres_program, start_valkey
-from tests.oauth.offline import status_at
+from tests.support import environment, live
+from tests.support.devservices import postgres_program, start_valkey
+from tests.support.oauth.offline import status_at
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL")
 PATIENCE_S = 30

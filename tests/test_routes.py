@@ -14,8 +14,8 @@ from keys.services.api_secrets import IssuedApiSecret
 from oauth.models import Client as OAuthClient
 from portal.models import Membership, Organization, Session, User
 from portal.permissions import Role
-from tests.addresses import Address, addresses
-from tests.staff import in_admin, make_superuser
+from tests.support.addresses import Address, addresses
+from tests.support.staff import in_admin, make_superuser
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}

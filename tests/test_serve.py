@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
-from tests.canary import Canary
-from tests.devservices import free_port
+from tests.support.canary import Canary
+from tests.support.devservices import free_port
 
 PATIENCE_S = 60
 

@@ -21,18 +21,18 @@ from typing import Any
 
 import httpx
 
-from tests import environment
+from tests.support import environment
 
 environment.prepare()
 
 from portal.env import BASE_DIR  # noqa: E402
 from portal.operations import processes  # noqa: E402  # after the environment
-from tests import live  # noqa: E402
 from tests.bench import load  # noqa: E402
 from tests.bench.measure import SERVER_CORE, Figures, Target, cpu_seconds, measure, pin, report, say  # noqa: E402
 from tests.bench.oauth import Costs, ask_about, ask_for_a_token, costs_of_tokens, some_tokens  # noqa: E402
 from tests.bench.writer import Writer  # noqa: E402
-from tests.devservices import free_port, start_valkey  # noqa: E402
+from tests.support import live  # noqa: E402
+from tests.support.devservices import free_port, start_valkey  # noqa: E402
 
 ROUNDS = 5
 CALLS = {1: 1500, 16: 4000}

@@ -1,4 +1,4 @@
-"""Drive ``tests.writer``: a process that changes credentials on command."""
+"""Drive ``tests.support.writer``: a process that changes credentials on command."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ class Writer:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._process = processes.start(
-            [sys.executable, "-m", "tests.writer"],
+            [sys.executable, "-m", "tests.support.writer"],
             environ=environ,
             cwd=BASE_DIR,
             stdin=subprocess.PIPE,

@@ -11,11 +11,11 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
-from tests import live
-from tests.canary import Canary
 from tests.conftest import CHROMIUM
-from tests.journeys.backend import Backend
-from tests.live import Live
+from tests.support import live
+from tests.support.backend import Backend
+from tests.support.canary import Canary
+from tests.support.live import Live
 
 WIDTHS: dict[str, ViewportSize] = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 780}}
 FAULTS = {"preload": False, "resultTypes": ["violations"]}  # to preload is to fetch what our policy forbids

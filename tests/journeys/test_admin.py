@@ -4,12 +4,12 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests import live
-from tests.canary import Canary
-from tests.journeys.backend import Backend
 from tests.journeys.conftest import Inspector
-from tests.live import Live
-from tests.totp import code_of
+from tests.support import live
+from tests.support.backend import Backend
+from tests.support.canary import Canary
+from tests.support.live import Live
+from tests.support.totp import code_of
 
 ADDRESS = "root@example.com"
 PASSWORD = "the operator has a long memory"

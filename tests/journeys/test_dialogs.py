@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.canary import Canary
-from tests.journeys.backend import Backend
 from tests.journeys.conftest import Inspector
-from tests.live import Live
+from tests.support.backend import Backend
+from tests.support.canary import Canary
+from tests.support.live import Live
 
 
 @pytest.fixture

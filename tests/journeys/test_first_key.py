@@ -6,10 +6,10 @@ import re
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
-from tests.canary import Canary
-from tests.journeys.backend import Backend
 from tests.journeys.conftest import Inspector
-from tests.live import Live
+from tests.support.backend import Backend
+from tests.support.canary import Canary
+from tests.support.live import Live
 
 PASSWORD = "a few words to remember"
 ADDRESS = "ines@example.com"

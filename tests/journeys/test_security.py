@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
 from tests.journeys.conftest import Inspector
-from tests.journeys.people import make_person
-from tests.live import Live
-from tests.totp import code_of
+from tests.support.live import Live
+from tests.support.people import make_person
+from tests.support.totp import code_of
 
 PASSWORD = "one of the first words"
 

@@ -6,10 +6,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.backend import Backend
 from tests.journeys.conftest import Inspector
-from tests.journeys.people import make_person
-from tests.live import Live
+from tests.support.backend import Backend
+from tests.support.live import Live
+from tests.support.people import make_person
 
 PASSWORD = "nine battered kettles of tea"
 ADA, BEN = "ada.team@example.com", "ben.team@example.com"

@@ -19,8 +19,8 @@ from portal.audit import COMMAND, Actor
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization
 from portal.outbox import Pending
-from tests.canary import Canary
-from tests.staff import in_admin, make_staff, make_superuser
+from tests.support.canary import Canary
+from tests.support.staff import in_admin, make_staff, make_superuser
 
 pytestmark = pytest.mark.django_db
 

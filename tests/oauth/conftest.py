@@ -14,8 +14,8 @@ from oauth.services.clients import ClientSettings, create_client
 from oauth.services.common import IssuedClient
 from portal.audit import Actor
 from portal.models import Organization
-from tests.oauth.memory import Memory, world
-from tests.oauth.reading import reading_here
+from tests.support.oauth.memory import Memory, world
+from tests.support.oauth.reading import reading_here
 
 
 @pytest.fixture

@@ -34,8 +34,8 @@ from oauth.services.tokens import revoke_all_tokens, revoke_token
 from portal.audit import COMMAND, Actor
 from portal.models import Membership, User
 from portal.services.organizations import note_organization, suspend_organization
-from tests.asgi import Reply, ask
-from tests.oauth.minting import claims_for, ring, sign
+from tests.support.asgi import Reply, ask
+from tests.support.oauth.minting import claims_for, ring, sign
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases, pytest.mark.usefixtures("reads_here")]
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from keys.models import RevokeReason, SigningAlgorithm
 from oauth.models import Client, SigningKey
 from portal.models import AuditEvent
-from tests.staff import in_admin, make_superuser
+from tests.support.staff import in_admin, make_superuser
 
 pytestmark = pytest.mark.django_db
 CONFIRMED = {"confirmed": "yes"}

@@ -13,7 +13,7 @@ from keys.validation.usage.recorder import UsageRecorder
 from oauth.client_auth import CLIENTS
 from oauth.protocol.ids import client_id
 from oauth.protocol.throttle import BURST, EACH_S, Failures
-from tests.oauth.memory import ADDRESS, Memory, basic, post, refused
+from tests.support.oauth.memory import ADDRESS, Memory, basic, post, refused
 
 
 def percent_all(text: str) -> str:

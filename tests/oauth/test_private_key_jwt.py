@@ -31,10 +31,10 @@ from oauth.protocol.throttle import BURST
 from oauth.replays import USED, OwnReplays, SharedReplays
 from oauth.signature_checks import EACH
 from portal.edge import lifespan
-from tests.asgi import Reply
-from tests.environment import ON_SQLITE
-from tests.oauth.memory import ADDRESS, Memory, post, refused
-from tests.oauth.test_jwk import costly
+from tests.oauth.protocol.test_jwk import costly
+from tests.support.asgi import Reply
+from tests.support.environment import ON_SQLITE
+from tests.support.oauth.memory import ADDRESS, Memory, post, refused
 
 TOKEN_URL = f"{django_settings.PUBLIC_URL}/oauth/token"
 PAIRS = {algorithm: jwk.generate(algorithm) for algorithm in jwk.ALGORITHMS}

@@ -7,7 +7,7 @@ from django.core.cache import cache
 
 from portal.accounts.passwords import BoundedArgon2Hasher
 from portal.models import User
-from tests.portal.visitors import person
+from tests.support.visitors import person
 
 
 @pytest.fixture(autouse=True)

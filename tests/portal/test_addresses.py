@@ -10,7 +10,7 @@ from portal.addresses import BadAddress, normal, spellings
 from portal.models import Invitation, Organization, User
 from portal.permissions import Role
 from portal.services import invitations, people
-from tests.portal.visitors import CODE, OTHER_PASSWORD, code_in, is_signed_in, person, reset, sign_in, sign_up
+from tests.support.visitors import CODE, OTHER_PASSWORD, code_in, is_signed_in, person, reset, sign_in, sign_up
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from oauth.models import ClientSecret, SigningKey
 from oauth.services.common import IssuedClient
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization, User
-from tests.staff import in_admin, make_staff, make_superuser
-from tests.totp import code_of
+from tests.support.staff import in_admin, make_staff, make_superuser
+from tests.support.totp import code_of
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,8 @@ import pytest
 
 from portal.edge import lifespan
 from portal.edge.request_body import Message
-from tests.asgi import ask
-from tests.environment import ON_SQLITE
+from tests.support.asgi import ask
+from tests.support.environment import ON_SQLITE
 
 if not ON_SQLITE:  # embedded, it may be imported by what `serve` starts alone
     from portal.asgi import application

@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 
 from portal import celery
 from portal.jobs import enqueue_after_commit
-from tests import environment
+from tests.support import environment
 
 
 def test_messages_are_json_and_nothing_else() -> None:

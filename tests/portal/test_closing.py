@@ -10,7 +10,7 @@ from keys.validation.store.loaders import load_organizations
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Organization, User
 from portal.services.organizations import close_organization, resume_organization
-from tests.staff import in_admin, make_superuser
+from tests.support.staff import in_admin, make_superuser
 
 pytestmark = pytest.mark.django_db
 

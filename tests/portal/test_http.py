@@ -8,7 +8,7 @@ from portal.audit import ActorKind
 from portal.http import is_local_path
 from portal.models import User
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.portal.routes")]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.support.routes")]
 HTMX = {"HX-Request": "true"}
 
 

@@ -12,7 +12,7 @@ from keys.rules.secret import Kind, generate
 from portal.models import Membership, Organization, User
 from portal.permissions import Role
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.portal.routes")]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.support.routes")]
 PROXY = "10.0.0.1"
 
 

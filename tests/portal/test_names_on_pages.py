@@ -15,7 +15,7 @@ from portal.models import Organization, ServiceAccount, User
 from portal.refusals import Invalid
 from portal.services.organizations import create_organization, rename_organization
 from portal.services.service_accounts import create_service_account
-from tests.staff import in_admin, make_superuser
+from tests.support.staff import in_admin, make_superuser
 
 pytestmark = pytest.mark.django_db
 STORED = "Caf\u00e9  \u200ebilling\u2028worker"  # as rows from before may hold it

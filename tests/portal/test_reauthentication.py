@@ -12,9 +12,9 @@ from django.test import Client
 
 from portal.models import User
 from portal.reauthentication import HELD, is_recent
-from tests.portal.test_second_factor import ACTIVATE, DEACTIVATE, set_up
-from tests.portal.visitors import PASSWORD, sign_in, sign_up
-from tests.totp import code_of
+from tests.portal.accounts.test_second_factor import ACTIVATE, DEACTIVATE, set_up
+from tests.support.totp import code_of
+from tests.support.visitors import PASSWORD, sign_in, sign_up
 
 pytestmark = pytest.mark.django_db
 EMAIL, AGAIN, CODE_AGAIN = "/accounts/email/", "/accounts/reauthenticate/", "/accounts/2fa/reauthenticate/"

@@ -4,8 +4,8 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from tests import environment
-from tests.refusing import read_only
+from tests.support import environment
+from tests.support.refusing import read_only
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}

@@ -12,7 +12,7 @@ from django.db.backends.postgresql import base
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresCreation
 from django.db.backends.postgresql.operations import DatabaseOperations as PostgresOperations
 
-from tests import live
+from tests.support import live
 
 KEPT = "migrated"  # a schema that nothing looks into by itself
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import live
-from tests.canary import Canary
-from tests.strangers import Besieged
+from tests.support import live
+from tests.support.canary import Canary
+from tests.support.strangers import Besieged
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import environment
-from tests.canary import Canary
-from tests.saturation import at_once, saturate
+from tests.support import environment
+from tests.support.canary import Canary
+from tests.support.saturation import at_once, saturate
 from tests.test_allowances import LIMIT, WINDOW_S, restricted, warm_up
 from tests.test_recorder import fleet_in
 

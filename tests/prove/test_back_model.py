@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.keys.validation.back_model import OUTAGES, RULES, Scenario, explore
-from tests.keys.validation.test_back_model import SEEN_SOON
+from tests.keys.validation.cache.test_back_model import SEEN_SOON
+from tests.support.validation.back_model import OUTAGES, RULES, Scenario, explore
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(1800)]
 

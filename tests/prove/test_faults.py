@@ -8,12 +8,12 @@ from random import Random
 
 import pytest
 
-from tests import environment
 from tests.prove.test_recorder import while_again_and_again
-from tests.refusing import REFUSALS
+from tests.support import environment
+from tests.support.refusing import REFUSALS
+from tests.support.writer import DYING
 from tests.test_faults import Faulty, faulty_in, full, hung, locked_out, refuses_writes, restart_empty, tree
 from tests.test_faults import survives_a_death as survives
-from tests.writer import DYING
 
 pytestmark = [
     pytest.mark.prove,

@@ -8,7 +8,7 @@ from pytest_django.fixtures import Settings
 
 from keys.models import ApiKey
 from oauth.models import Client as OAuthClient
-from tests.staff import in_admin, make_superuser
+from tests.support.staff import in_admin, make_superuser
 from tests.test_forms import all_forms, send_evil
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600), pytest.mark.django_db]

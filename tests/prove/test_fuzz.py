@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests import environment
+from tests.support import environment
 
 if not environment.ON_SQLITE:
-    from tests.oauth.fuzz import fuzz
+    from tests.support.oauth.fuzz import fuzz
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(900), pytest.mark.django_db(transaction=True)]
 

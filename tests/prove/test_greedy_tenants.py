@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests import environment, floods
-from tests.strangers import Besieged, Manner, Wave, request
+from tests.support import environment, floods
+from tests.support.strangers import Besieged, Manner, Wave, request
 
 pytestmark = [
     pytest.mark.prove,
@@ -50,7 +50,7 @@ from django.conf import settings
 from django.utils import timezone
 from portal.models import AuditEvent, Membership, Organization, User
 from portal.permissions import Role
-from tests.browsers import signed_in_by
+from tests.support.browsers import signed_in_by
 acme, now = Organization.objects.get(name="Acme"), timezone.now()
 AuditEvent.objects.bulk_create(
     (

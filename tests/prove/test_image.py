@@ -19,8 +19,8 @@ import pytest
 
 from portal.env import BASE_DIR
 from portal.operations import processes
-from tests import environment, image, live
-from tests.devservices import free_port
+from tests.support import environment, image, live
+from tests.support.devservices import free_port
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(900)]
 READY_WITHIN_S = 120

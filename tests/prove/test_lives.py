@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests import environment
 from tests.keys.validation.test_lives import live
+from tests.support import environment
 
 pytestmark = [
     pytest.mark.prove,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.canary import Canary
+from tests.support.canary import Canary
 from tests.test_production import validate_demo_keys
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]

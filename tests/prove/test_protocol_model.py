@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.keys.validation.protocol_model import FAULTS, Scenario, explore
+from tests.support.validation.protocol_model import FAULTS, Scenario, explore
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(1800)]
 

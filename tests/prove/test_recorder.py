@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from keys.validation.types import Code
-from tests import environment
-from tests.canary import Canary
-from tests.keys.validation.recorder import Recording, ValidationRecorder
-from tests.oauth.recorder import TokenRecorder
+from tests.support import environment
+from tests.support.canary import Canary
+from tests.support.oauth.recorder import TokenRecorder
+from tests.support.validation.recorder import Recording, ValidationRecorder
 from tests.test_recorder import Fleet, fleet_in
 
 pytestmark = [

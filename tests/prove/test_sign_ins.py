@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from portal.accounts.passwords import CORES
-from tests import live
+from tests.support import live
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]
 SIGN_INS = 200

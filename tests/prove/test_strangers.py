@@ -17,9 +17,9 @@ from oauth.endpoints.http import token
 from oauth.protocol.errors import InvalidRequest
 from oauth.protocol.form_body import MAX_ESCAPES, read_form
 from portal.edge.bounds import MAX_FORM_BYTES
-from tests import environment, floods
-from tests.floods import FORM, b64
-from tests.strangers import Besieged, Manner, Wave, half_open, idle, request, validation
+from tests.support import environment, floods
+from tests.support.floods import FORM, b64
+from tests.support.strangers import Besieged, Manner, Wave, half_open, idle, request, validation
 
 pytestmark = [
     pytest.mark.prove,

@@ -37,7 +37,7 @@ from portal.accounts.passwords import BoundedArgon2Hasher
 from portal.audit import COMMAND, Actor
 from portal.models import Membership, Organization, User
 from portal.services.organizations import close_organization, note_organization, suspend_organization
-from tests.asgi import Reply, ask
+from tests.support.asgi import Reply, ask
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests import environment
-from tests.keys.validation.lives import Lives, World, world
+from tests.support import environment
+from tests.support.validation.lives import Lives, World, world
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -14,7 +14,7 @@ from keys.services.redigest import redigest
 from keys.validation.http import ENGINE, validate
 from keys.validation.peppers import Mover
 from portal.env import VersionedKey
-from tests.asgi import ask
+from tests.support.asgi import ask
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 NEW = VersionedKey("2", b"n" * 32)

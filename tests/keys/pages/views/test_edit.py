@@ -1,0 +1,197 @@
+"""Editing: the form, what would change, the change."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+from selectolax.lexbor import LexborHTMLParser
+
+from keys.models import ApiKey, QuotaUse, RevokeReason
+from keys.rules.field_rules import parse_rate_limit
+from keys.services.apis import ApiSettings, ScopeSettings, edit_api
+from keys.services.keys import KeySettings, edit_key, note_key, revoke_key
+from portal.audit import COMMAND, Actor
+from portal.models import AuditEvent, User
+from tests.support.page import the
+
+pytestmark = pytest.mark.django_db
+
+
+def where(key: ApiKey) -> str:
+    return f"/app/keys/{key.public_id}/edit/"
+
+
+def filled_in(html: str) -> dict[str, str]:
+    """The form as a browser would send it."""
+    tree = LexborHTMLParser(html)
+    form = tree.css("main form[method=post]")[-1]
+    sent = {}
+    for control in form.css("input[name], textarea[name]"):
+        name, kind = control.attributes["name"] or "", control.attributes.get("type")
+        if kind not in {"radio", "checkbox"} or "checked" in control.attributes:
+            sent[name] = control.text() if control.tag == "textarea" else control.attributes.get("value") or ""
+    return sent
+
+
+def review(client: Client, key: ApiKey, **changes: str) -> str:
+    sent = filled_in(client.get(where(key)).text) | changes | {"step": "review"}
+    return client.post(where(key), sent).text
+
+
+def test_the_apis_ceiling_stands_in_the_forms_and_on_the_keys_page(
+    key: ApiKey, ada_client: Client, cyn_client: Client
+) -> None:
+    scopes = {name: ScopeSettings() for name in key.scopes}
+    limits = [parse_rate_limit("1000/60"), parse_rate_limit("daily=10000/86400")]
+    edit_api(key.api, ApiSettings("Orders", scopes, max_rate_limits=limits), by=COMMAND)
+    words = "at most 1,000 requests in 60 s and 10,000 requests in 86,400 s"
+    for page in (where(key), "/app/keys/new/"):
+        assert f"Orders allows each key {words}" in ada_client.get(page).text
+    assert words in cyn_client.get(f"/app/keys/{key.public_id}/settings/").text.lower()
+
+
+def test_members_read_the_operators_metadata_and_no_form_sets_it(
+    key: ApiKey, ada_client: Client, cyn_client: Client
+) -> None:
+    note_key(key, {"plan": "basic"}, by=COMMAND)
+    saved = filled_in(review(ada_client, key, operator_metadata='{"plan": "gold"}', name="renamed"))
+    ada_client.post(where(key), saved | {"step": "save", "operator_metadata": '{"plan": "gold"}'})
+    key.refresh_from_db()
+    assert (key.name, key.operator_metadata) == ("renamed", {"plan": "basic"})
+    assert "&quot;plan&quot;: &quot;basic&quot;" in cyn_client.get(f"/app/keys/{key.public_id}/settings/").text
+
+
+def test_the_form_as_it_stands_changes_nothing(key: ApiKey, ada_client: Client) -> None:
+    page = review(ada_client, key)
+    assert "Nothing would change" in page
+    assert "Save changes" not in page
+
+
+def test_changes_are_reviewed_before_they_are_made(key: ApiKey, ada_client: Client) -> None:
+    page = review(ada_client, key, name="renamed", networks="203.0.113.0/24")
+    differences = the("dl.diff", page).text()
+    assert "billing worker" in differences
+    assert "renamed" in differences
+    assert "any address" in differences
+    assert ApiKey.objects.get().name == "billing worker"
+    answer = ada_client.post(where(key), filled_in(page) | {"step": "save"}, follow=True)
+    assert "renamed is changed. In force everywhere" in answer.text
+    changed = ApiKey.objects.get()
+    assert (changed.name, changed.networks, changed.version) == ("renamed", ["203.0.113.0/24"], 2)
+    assert changed.scopes == key.scopes
+
+
+@pytest.mark.parametrize(
+    ("changes", "widens"),
+    [
+        ({"access:refunds": "write"}, True),
+        ({"access:orders": "read"}, False),
+        ({"name": "renamed"}, False),
+        ({"rate_limits": "10/60"}, False),
+    ],
+)
+def test_what_widens_access_is_marked(key: ApiKey, ada_client: Client, changes: dict[str, str], widens: bool) -> None:
+    assert ("Widens access" in review(ada_client, key, **changes)) is widens
+
+
+def test_an_expiry_is_kept_unless_another_is_chosen(key: ApiKey, ada_client: Client) -> None:
+    ends = key.created_at + timedelta(days=40, seconds=7, microseconds=5)
+    ApiKey.objects.filter(pk=key.pk).update(expires_at=ends)
+    page = review(ada_client, key, name="renamed")
+    ada_client.post(where(key), filled_in(page) | {"step": "save"})
+    assert ApiKey.objects.get().expires_at == ends
+    page = review(ada_client, key, lifetime="never")
+    assert "Widens access" in page
+    ada_client.post(where(key), filled_in(page) | {"step": "save"})
+    assert ApiKey.objects.get().expires_at is None
+
+
+def test_a_change_made_meanwhile_is_shown_beside_ones_own(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
+    mine = filled_in(review(ada_client, key, name="mine"))
+    edit_key(key, KeySettings("theirs", scopes=key.scopes), by=as_ada)
+    answer = ada_client.post(where(key), mine | {"step": "save"})
+    assert answer.status_code == 409
+    assert "Somebody else changed this key in the meantime" in answer.text
+    assert "theirs" in the("dl.diff", answer.text).text()
+    assert ApiKey.objects.get().name == "theirs"
+    ada_client.post(where(key), filled_in(answer.text) | {"step": "save"})
+    assert ApiKey.objects.get().name == "mine"
+
+
+def test_a_change_that_came_too_late_and_makes_no_sense_is_told_as_such(
+    key: ApiKey, ada_client: Client, as_ada: Actor
+) -> None:
+    mine = filled_in(review(ada_client, key, name="mine"))
+    edit_key(key, KeySettings("theirs", scopes=key.scopes), by=as_ada)
+    answer = ada_client.post(where(key), mine | {"scope": "no:such", "step": "save"})
+    assert answer.status_code == 422
+    assert "This API has no scope" in answer.text
+
+
+def test_one_can_go_back_to_the_form_with_what_was_typed(key: ApiKey, ada_client: Client) -> None:
+    page = review(ada_client, key, name="typed")
+    form = ada_client.post(where(key), filled_in(page) | {"step": "form"})
+    assert form.status_code == 200
+    assert filled_in(form.text)["name"] == "typed"
+
+
+def test_errors_are_told_and_nothing_is_changed(key: ApiKey, ada_client: Client) -> None:
+    sent = filled_in(ada_client.get(where(key)).text) | {"name": "", "step": "save"}
+    answer = ada_client.post(where(key), sent)
+    assert answer.status_code == 422
+    assert "summary" in answer.text
+    assert not AuditEvent.objects.filter(action="key.edited").exists()
+
+
+def test_a_revoked_key_is_not_edited(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
+    sent = filled_in(ada_client.get(where(key)).text) | {"name": "renamed", "step": "save"}
+    revoke_key(key, reason=RevokeReason.OTHER, by=as_ada)
+    answer = ada_client.post(where(key), sent)
+    assert answer.status_code == 422
+    assert "This key is revoked" in answer.text
+
+
+@pytest.mark.parametrize("field", ["owner", "digest", "organization", "environment", "public_id", "revoked_at"])
+def test_what_the_form_does_not_ask_for_is_not_taken(key: ApiKey, ada_client: Client, field: str) -> None:
+    before = ApiKey.objects.values().get()
+    ada_client.post(where(key), filled_in(ada_client.get(where(key)).text) | {field: "1", "step": "save"})
+    assert ApiKey.objects.values().get() == before
+
+
+def test_nobody_edits_what_is_over(key: ApiKey, ada_client: Client) -> None:
+    ApiKey.objects.filter(pk=key.pk).update(expires_at=key.created_at)
+    assert where(key) not in ada_client.get(f"/app/keys/{key.public_id}/").text
+
+
+@pytest.mark.parametrize(("changes", "asks"), [({"networks": ""}, True), ({"name": "renamed"}, False)])
+def test_what_widens_access_takes_who_one_is_shown_lately_and_goes_on_from_there(
+    key: ApiKey, ada: User, as_ada: Actor, changes: dict[str, str], asks: bool
+) -> None:
+    ada.set_password("correct horse battery staple")
+    ada.save()
+    client = Client()
+    client.force_login(ada)
+    key = edit_key(key, KeySettings(key.name, scopes=key.scopes, networks=["203.0.113.0/24"]), by=as_ada).key
+    with time_machine.travel(timezone.now() + timedelta(minutes=16)):
+        saved = filled_in(review(client, key, **changes)) | {"step": "save"}
+        answer = client.post(where(key), saved)
+        assert answer["Location"].startswith("/accounts/reauthenticate/") is asks
+        if asks:
+            key.refresh_from_db()
+            assert key.networks == ["203.0.113.0/24"]
+            answer = client.post(answer["Location"], {"password": "correct horse battery staple"})
+    assert answer["Location"] == f"/app/keys/{key.public_id}/settings/"
+    key.refresh_from_db()
+    assert (key.networks == []) is asks
+
+
+def test_the_pages_of_a_key_tell_what_is_left_of_its_quota(used_key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
+    edit_key(used_key, KeySettings("k", quota={"limit": 1000, "refill": "month"}), by=as_ada)
+    QuotaUse.objects.create(key=used_key, period=timezone.now().date().replace(day=1), used=3)
+    page = ada_client.get(f"/app/keys/{used_key.public_id}/").text
+    assert "Uses left" in page
+    assert "997" in page
+    settings = ada_client.get(f"/app/keys/{used_key.public_id}/settings/").text
+    assert "1,000 uses a month, 997 left. Full again on" in settings

@@ -1,0 +1,1 @@
+"""What tests work with: servers, people, models to compare with, and ways to read answers."""

@@ -1,0 +1,186 @@
+"""A portal that really runs: granian in production mode, on a PostgreSQL database of its own and the run's Valkey."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from portal.env import BASE_DIR
+from portal.operations import processes
+from tests.support import environment
+from tests.support.devservices import free_port
+
+READY_WITHIN_S = 60
+TEMPLATE = "migrated"
+NAMED = "tests.support.named_process:application"  # each answer names its process
+
+
+@dataclass
+class Live:
+    """A running portal."""
+
+    url: str
+    environ: Mapping[str, str] = field(repr=False)
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def log(self) -> str:
+        """What it has said so far, mails included: its mail goes to the console."""
+        return (self.folder / "web.log").read_text(errors="replace")
+
+    def tables(self) -> str:
+        """All that its database holds."""
+        with psycopg.connect(self.environ["DATABASE_URL"]) as connection:
+            names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            return repr([connection.execute(SQL("TABLE {}").format(Identifier(name))).fetchall() for (name,) in names])
+
+    def workers(self) -> list[int]:
+        """The processes that serve it."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children] or [pid]
+
+    def resident_mib(self, *, resets_peak: bool = False) -> dict[int, float]:
+        """The memory of each worker; from now on the peak is what it takes from now on, where that is asked for."""
+        if resets_peak:
+            for pid in self.workers():
+                Path(f"/proc/{pid}/clear_refs").write_text("5")
+        return {pid: _mib(pid, "VmRSS") for pid in self.workers()}
+
+    def peak_mib(self) -> dict[int, float]:
+        """The most memory that each worker took."""
+        return {pid: _mib(pid, "VmHWM") for pid in self.workers()}
+
+    def manage(self, *arguments: str, within_s: float = 120) -> str:
+        """What a management command prints."""
+        return manage(self.environ, *arguments, within_s=within_s)
+
+    def mailed_code(self, address: str) -> str:
+        """The newest code that was mailed to the address."""
+        return self.mailed(address, r"^    (\d{6})$")
+
+    def mailed_link(self, address: str) -> str:
+        """The first link of the newest mail to the address."""
+        return self.mailed(address, r"^(https?://\S+)$")
+
+    def mailed(self, address: str, pattern: str) -> str:
+        """What the newest mail to the address holds there; waits for it, as a person would."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            _, is_mailed, newest = self.log.rpartition(f"To: {address}\n")
+            if is_mailed and (found := re.search(pattern, newest, re.MULTILINE)):
+                return found[1]
+            time.sleep(0.05)
+        raise AssertionError(f"nothing of this kind was mailed to {address}")
+
+
+def _mib(pid: int, what: str) -> float:
+    found = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) / 1024
+
+
+def manage(environ: Mapping[str, str], *arguments: str, within_s: float = 120) -> str:
+    """What a management command prints; fails the test with its complaint where it fails."""
+    command = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
+    done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False, timeout=within_s)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@contextmanager
+def database(*, is_empty: bool = False) -> Iterator[str]:
+    """The URL of a migrated database of its own in the run's PostgreSQL, or of one without any table."""
+    name = f"live_{uuid.uuid4().hex}"
+    template = "template0" if is_empty else migrated()
+    with psycopg.connect(_in_cluster("postgres"), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        try:
+            yield _in_cluster(name)
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def migrated() -> str:
+    """The database that all others of the run are copied from; whichever process asks first makes it."""
+    with psycopg.connect(_in_cluster("postgres"), autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(1)")  # until this connection ends
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [TEMPLATE]).rowcount == 0:
+            connection.execute("CREATE DATABASE half_made")
+            migrate(_in_cluster("half_made"))
+            connection.execute(SQL("ALTER DATABASE half_made RENAME TO {}").format(Identifier(TEMPLATE)))
+    return TEMPLATE
+
+
+def _in_cluster(name: str) -> str:
+    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
+
+
+def migrate(database_url: str) -> None:
+    """Make the tables of an empty database."""
+    manage(_environ(database_url), "migrate", "--verbosity=0")
+
+
+@cache
+def _static_files() -> Path:
+    """Those of every portal of this process, collected once."""
+    folder = environment.FOLDER / "collected"
+    manage(_environ("postgresql://127.0.0.1:1/none") | {"VAR_DIR": str(folder)}, "collectstatic", "--noinput", "-v0")
+    return folder / "static"
+
+
+def _environ(database_url: str) -> dict[str, str]:
+    return dict(os.environ) | {"DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": "portal.settings"}
+
+
+@contextmanager
+def portal(
+    folder: Path,
+    *,
+    database_url: str,
+    workers: int = 1,
+    application: str = "portal.asgi:application",
+    **settings: str,
+) -> Iterator[Live]:
+    """A portal on a migrated database, with only the settings that production mode needs, and those given."""
+    port = free_port()
+    environ = _environ(database_url) | {"PUBLIC_URL": f"http://localhost:{port}", "VAR_DIR": str(folder)} | settings
+    shutil.copytree(_static_files(), folder / "static")
+    command = processes.web(workers=workers, host="127.0.0.1", port=port, app=application)
+    with (folder / "web.log").open("wb") as log:
+        process = processes.start(
+            [sys.executable, "-um", *command], environ=environ, cwd=BASE_DIR, stdout=log, stderr=log
+        )
+    live = Live(f"http://localhost:{port}", environ, folder, process)
+    try:
+        _wait_until_ready(live)
+        yield live
+    finally:
+        processes.stop(process, farewell=signal.SIGTERM)
+
+
+def _wait_until_ready(live: Live) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline and live.process.poll() is None:
+        try:
+            if httpx.get(f"{live.url}/readyz", timeout=5).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"the portal did not start: {live.log[-2000:]}")

@@ -1,0 +1,65 @@
+"""Stores that answer reads and refuse writes, in each way that real ones do."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import redis
+from django.db import connection
+
+from tests.support.devservices import Service
+
+
+def _as_replica(client: "redis.Redis", _service: Service) -> None:
+    """As after a failover: READONLY. Its primary cannot be reached, so that it keeps its data."""
+    client.replicaof("127.0.0.1", "1")
+
+
+def _without_replicas(client: "redis.Redis", _service: Service) -> None:
+    """NOREPLICAS."""
+    client.config_set("min-replicas-to-write", "1")
+
+
+def _unable_to_save(client: "redis.Redis", service: Service) -> None:
+    """MISCONF: its folder is gone."""
+    shutil.rmtree(service._folder, ignore_errors=True)
+    client.config_set("save", "3600 1")
+    client.bgsave(schedule=False)
+    while client.info("persistence")["rdb_last_bgsave_status"] != "err":
+        pass
+
+
+def _writable(client: "redis.Redis") -> None:
+    client.replicaof("NO", "ONE")
+    client.config_set("min-replicas-to-write", "0")
+    client.config_set("save", "")
+
+
+REFUSALS: dict[str, Callable[["redis.Redis", Service], None]] = {
+    "a replica": _as_replica,
+    "without replicas": _without_replicas,
+    "unable to save": _unable_to_save,
+}
+
+
+@contextmanager
+def refusing(service: Service, how: str) -> Iterator[None]:
+    """Refuse writes, one of ``REFUSALS``."""
+    with redis.Redis.from_url(service.url) as client:
+        REFUSALS[how](client, service)
+        try:
+            yield
+        finally:
+            _writable(client)
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """Have the test's own connection to PostgreSQL take no writes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = off")

@@ -1,0 +1,327 @@
+"""The protocol of ``keys.validation.cache.snapshots``, small enough to try every order of its steps.
+
+One writer makes one change to one name. Process A is modelled in full: its row in the register, its pings, the queue of
+its subscription, its own copy, a load. Process B is what of another process can reach A: a row, an acknowledgement, a
+load that fills the shared copy. Only copies from *before* the change are kept in a state, since others harm nobody. No
+step is ever forced: each process may stall anywhere, for ever. One tick is 0.4 s; all times are relative, so the states
+end by themselves, and every one of them is looked at.
+
+A validation that starts after the writer has returned needs no steps of its own: ``wrong`` says what it would get.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tests.support.validation.exploring import Explored, search
+
+RULES = frozenset({
+    "token before read", "write deletes token", "fill only if token stands", "run of token in entry",
+    "run of entry checked", "register read after publish", "register age", "register of this run",
+    "row outlives connection", "row before ping", "lease from before renewal", "wait longer than lease", "epoch",
+    "ack after drop", "invalidated while loading", "sharing bound to lease", "wait on repeat",
+})  # fmt: skip
+FAULTS = frozenset(
+    {"second loader", "cut off", "copy evicted", "register evicted", "flushed", "restarted empty", "dumped"}
+)
+UNKNOWN = "?"  # the register knows too little: the writer waits it out
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What may go wrong, which rules are left out, and how long things last, in ticks."""
+
+    faults: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
+    use: int = 2  # lease.USE_S
+    row: int = 3  # lease.ROW_MS, invalidation.WAIT_S
+
+    def __post_init__(self) -> None:
+        assert self.faults <= FAULTS
+        assert self.without <= RULES
+
+    def keeps(self, rule: str) -> bool:
+        """Whether the protocol has this rule."""
+        assert rule in RULES
+        return rule not in self.without
+
+    @property
+    def wait(self) -> int:
+        """How long the writer waits for acknowledgements."""
+        return self.row if self.keeps("wait longer than lease") else self.use
+
+
+class Load(NamedTuple):
+    """A's load: ``began``, then ``missed`` in Redis, then ``read`` the database, then it ``has`` the old value."""
+
+    step: str
+    had_lease: bool
+    has_token: bool = False
+    is_of_epoch: bool = True
+    is_invalidated: bool = False
+
+
+class State(NamedTuple):
+    """Everything that may differ. Ages count up, what is left counts down; None and -1: not there."""
+
+    writer: str = "idle"  # committed, looked (only without a rule), waiting, returned
+    waited: int = 0
+    live: str = ""  # who has yet to acknowledge
+    run: int = 0  # of the server
+    copy: int | None = None  # in Redis: the run that it is stamped with
+    token: tuple[str, int] | None = None  # in Redis: whose, and the run it was taken in
+    row_a: int = 0
+    row_b: bool = False
+    born: int = 3  # age of the register, as far as it matters
+    dump: tuple[int | None, tuple[str, int] | None] | None = None
+    own: bool = False  # A's own copy
+    lease: int = -1  # ticks left
+    ping: tuple[str, int] | None = None  # A "renewed" its row or "sent" a ping: age of what the lease counts from
+    queue: str | None = None  # of A's subscription: Confirmation, Pong, Invalidation, in order
+    load: Load | None = None
+    other: str = ""  # B's load: "token" taken, old value "read"
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the database has the new state."""
+        return self.writer != "idle"
+
+
+Moves = Iterator[tuple[str, State]]
+
+
+def wrong(state: State, scenario: Scenario) -> str | None:
+    """What a validation that starts now would be served from before the change; None before the writer returned."""
+    if state.writer != "returned":
+        return None
+    if _is_hit(state, scenario):
+        return "the shared copy is old"
+    if state.own and state.lease >= 0:
+        return "A's own copy is old"
+    load = state.load
+    if load is not None and load.step in {"read", "has"} and not load.is_invalidated:
+        may_join = not scenario.keeps("sharing bound to lease") or (load.is_of_epoch and state.lease >= 0)
+        return "the load that may be joined is old" if may_join else None
+    return None
+
+
+def moves(state: State, scenario: Scenario) -> Moves:
+    """Each step that any process, the clock or a fault may take now, and what it leads to."""
+    yield "tick", _tick(state, scenario)
+    yield from _write(state, scenario)
+    yield from _hold_lease(state, scenario)
+    yield from _load(state, scenario)
+    yield from _other_process(state, scenario)
+    yield from _fail(state, scenario)
+
+
+def _tick(state: State, scenario: Scenario) -> State:
+    ping, queue = state.ping, state.queue
+    if ping is not None and (ping[0] == "sent" or scenario.keeps("lease from before renewal")):
+        if ping[1] < scenario.use:
+            ping = (ping[0], ping[1] + 1)
+        else:  # its pong would bring nothing any more
+            ping, queue = None, queue and queue.replace("P", "")
+    return state._replace(
+        row_a=max(state.row_a - 1, 0),
+        born=min(state.born + 1, scenario.row) if state.born >= 0 else -1,
+        lease=max(state.lease - 1, -1),
+        ping=ping,
+        queue=queue,
+        waited=min(state.waited + 1, scenario.wait) if state.writer == "waiting" else state.waited,
+    )
+
+
+# --- invalidation.py, invalidate.lua ------------------------------------------------------------------------------
+
+
+def _write(state: State, scenario: Scenario) -> Moves:
+    if state.writer == "idle":
+        yield "W commits", state._replace(writer="committed")
+    elif state.writer == "committed" and not scenario.keeps("register read after publish"):
+        yield "W reads the register", state._replace(writer="looked", live=_live(state, scenario))
+    elif state.writer in {"committed", "looked"}:
+        yield (
+            "W deletes, publishes, reads the register",
+            state._replace(
+                writer="waiting",
+                live=_live(state, scenario) if state.writer == "committed" else state.live,
+                copy=None,
+                token=None if scenario.keeps("write deletes token") else state.token,
+                queue=_queued(state.queue, "I"),
+            ),
+        )
+    elif state.writer == "waiting" and (not state.live or state.waited >= scenario.wait):
+        yield "W returns", state._replace(writer="returned")
+    if state.writer in {"committed", "waiting"} and not scenario.keeps("wait on repeat"):
+        yield "W2 finds it done and returns", state._replace(writer="returned")
+
+
+def _live(state: State, scenario: Scenario) -> str:
+    is_young = state.born < (scenario.row if scenario.keeps("register age") else 0)
+    rows = "A" * bool(state.row_a) + "B" * state.row_b
+    return UNKNOWN if is_young or not rows else rows
+
+
+def _queued(queue: str | None, message: str) -> str | None:
+    return None if queue is None else queue + message
+
+
+# --- lease.py, renew.lua ------------------------------------------------------------------------------------------
+
+
+def _hold_lease(state: State, scenario: Scenario) -> Moves:
+    renewed = state._replace(row_a=scenario.row, born=max(state.born, 0))
+    if not scenario.keeps("row before ping"):
+        if state.row_a < scenario.row:
+            yield "A renews its row", renewed
+        if state.ping is None and state.queue is not None:
+            yield "A pings", state._replace(ping=("sent", 0), queue=state.queue + "P")
+    elif state.ping is None:
+        yield "A renews its row", renewed._replace(ping=("renewed", 0))
+    elif state.ping[0] == "renewed" and state.queue is not None:
+        yield "A pings", state._replace(ping=("sent", state.ping[1]), queue=state.queue + "P")
+    if state.queue is None:
+        yield "A subscribes", state._replace(queue="C")
+    elif state.queue:
+        yield _hear(state._replace(queue=state.queue[1:]), state.queue[0], scenario)
+
+
+def _hear(state: State, message: str, scenario: Scenario) -> tuple[str, State]:
+    load = state.load
+    if message == "P":
+        age = state.ping[1] if state.ping is not None else scenario.use
+        return "A reads the pong", state._replace(lease=max(state.lease, scenario.use - age), ping=None)
+    if message == "C":
+        if not scenario.keeps("epoch"):
+            return "A reads the confirmation", state
+        return "A begins an epoch", state._replace(own=False, load=load and load._replace(is_of_epoch=False))
+    acknowledged = state if message == "D" else state._replace(live=state.live.replace("A", ""))
+    if message == "I" and not scenario.keeps("ack after drop"):
+        return "A acknowledges", acknowledged._replace(queue="D" + (state.queue or ""))
+    dropped = acknowledged._replace(own=False, load=load and load._replace(is_invalidated=True))
+    return "A drops its copy", dropped
+
+
+# --- snapshots.py, local.py, take.lua, fill.lua -------------------------------------------------------------------
+
+
+def _load(state: State, scenario: Scenario) -> Moves:
+    load = state.load
+    if load is None:
+        yield "A begins a load", state._replace(load=Load("began", had_lease=state.lease >= 0))
+    elif load.step == "began" and _is_hit(state, scenario):
+        yield "A finds the shared copy", state._replace(load=load._replace(step="has"))
+    elif load.step == "began":
+        yield (
+            "A misses",
+            _take(state, load._replace(step="missed"))
+            if scenario.keeps("token before read")
+            else (state._replace(load=load._replace(step="missed"))),
+        )
+    elif load.step == "missed":
+        yield "A reads the database", state._replace(load=None if state.is_committed else load._replace(step="read"))
+    elif load.step == "read" and not load.has_token and not scenario.keeps("token before read"):
+        yield "A takes a token only now", _take(state, load)
+        yield "A does not fill", state._replace(load=load._replace(step="has"))
+    elif load.step == "read":
+        filled = _filled(state, "A", scenario) if load.has_token else state
+        yield "A fills, if it may", filled._replace(load=load._replace(step="has"))
+    else:
+        may_store = (load.is_of_epoch and load.had_lease) or not scenario.keeps("epoch")
+        may_store = may_store and not (load.is_invalidated and scenario.keeps("invalidated while loading"))
+        yield "A stores its own copy, if it may", state._replace(load=None, own=state.own or may_store)
+
+
+def _take(state: State, load: Load) -> State:
+    if state.token is not None:
+        return state._replace(load=load)
+    return state._replace(load=load._replace(has_token=True), token=("A", state.run))
+
+
+def _is_hit(state: State, scenario: Scenario) -> bool:
+    return state.copy is not None and (state.copy == state.run or not scenario.keeps("run of entry checked"))
+
+
+def _filled(state: State, owner: str, scenario: Scenario) -> State:
+    stands = state.token is not None and state.token[0] == owner
+    if not stands and scenario.keeps("fill only if token stands"):
+        return state
+    run = state.token[1] if state.token is not None and scenario.keeps("run of token in entry") else state.run
+    return state._replace(copy=run, token=None if stands else state.token)
+
+
+def _other_process(state: State, scenario: Scenario) -> Moves:
+    if not state.row_b:
+        yield "B renews its row", state._replace(row_b=True, born=max(state.born, 0))
+    if state.writer == "waiting" and "B" in state.live:
+        yield "B acknowledges", state._replace(live=state.live.replace("B", ""))
+    if "second loader" not in scenario.faults:
+        return
+    if not state.other and state.copy is None and state.token is None:
+        yield "B takes a token", state._replace(other="token", token=("B", state.run))
+    elif state.other == "token":
+        yield "B reads the database", state._replace(other="" if state.is_committed else "read")
+    elif state.other == "read":
+        yield "B fills, if it may", _filled(state, "B", scenario)._replace(other="")
+
+
+# --- what goes wrong ----------------------------------------------------------------------------------------------
+
+
+def _fail(state: State, scenario: Scenario) -> Moves:
+    faults = scenario.faults
+    gone = state._replace(queue=None, ping=None if state.ping and state.ping[0] == "sent" else state.ping)
+    if state.token is not None:
+        yield "the token expires", state._replace(token=None)
+    if "cut off" in faults and state.queue is not None:
+        yield "A is cut off", gone if scenario.keeps("row outlives connection") else gone._replace(row_a=0)
+    if "copy evicted" in faults and state.copy is not None:
+        yield "the copy is evicted", state._replace(copy=None)
+    if "register evicted" in faults and state.born >= 0:
+        yield "the register is evicted", state._replace(row_a=0, row_b=False, born=-1)
+    if "flushed" in faults:
+        yield "FLUSHALL", state._replace(copy=None, token=None, row_a=0, row_b=False, born=-1)
+    empty = gone._replace(run=1, copy=None, token=None, row_a=0, row_b=False, born=-1)
+    if "restarted empty" in faults and state.run == 0:
+        yield "Redis restarts, empty", empty
+    if "dumped" in faults and state.run == 0:
+        if state.dump is None:
+            yield "Redis saves a dump", state._replace(dump=(state.copy, state.token))
+        else:
+            copy, token = state.dump
+            restarted = empty._replace(copy=copy, token=token, dump=None)
+            if not scenario.keeps("register of this run"):
+                restarted = restarted._replace(row_b=True, born=scenario.row)
+            yield "Redis restarts from the dump", restarted
+
+
+# --- all of it ----------------------------------------------------------------------------------------------------
+
+
+def explore(scenario: Scenario, *, at_most: int = 3_000_000) -> Explored:
+    """Look at every state that can be reached; raises OverflowError past ``at_most``."""
+    return search(
+        State(born=scenario.row),
+        moves=lambda state: moves(state, scenario),
+        wrong=lambda state: wrong(state, scenario),
+        reduce=_reduce,
+        at_most=at_most,
+    )
+
+
+def _reduce(state: State) -> State | None:
+    """The state without what can no longer matter; None where no old value is left, since nobody reads one again."""
+    if not state.is_committed:
+        return state
+    load, dump = state.load, state.dump
+    has_old_copy = state.copy is not None or (dump is not None and dump[0] is not None)
+    if load is not None and (load.step == "missed" or (load.step == "began" and not has_old_copy)):
+        load = None
+    other = "" if state.other == "token" else state.other
+    if not (has_old_copy or state.own or load or other):
+        return None
+    state = state._replace(load=load, other=other)
+    if state.writer == "returned":
+        state = state._replace(row_a=0, row_b=False, born=-1, live="", waited=0)
+    return state
