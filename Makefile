@@ -1,4 +1,5 @@
-# Two commands matter: `make run` and `make test`. All paths are relative, so that the checkout may lie under any path.
+# Two commands matter: `make run` and `make test`. `make help` lists all of them.
+# All paths are relative, so that the checkout may lie under any path.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 # One worker more than the two cores of the smallest machine: many tests wait for a server or a browser.
@@ -6,7 +7,7 @@ PYTEST = .venv/bin/python -m pytest --quiet
 SPREAD = -n 3 --dist loadfile --no-loadscope-reorder
 INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
 
-.PHONY: run env test check prove bench lint lock
+.PHONY: run env test check prove bench lint lock help
 
 run: .venv/run.stamp  ## the whole portal on http://localhost:8000; PORT=8001 moves it
 	@PORT='$(PORT)' exec .venv/bin/python manage.py serve
@@ -33,16 +34,19 @@ prove: .venv/dev.stamp  ## the long forms of the promises, one line of figures e
 bench: .venv/dev.stamp  ## what a validation costs, in ratios measured side by side
 	.venv/bin/python -m tests.bench
 
-lint: .venv/dev.stamp
+lint: .venv/dev.stamp  ## style, types, import contracts and the format of templates
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check --quiet
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports
 	find templates -type f | xargs .venv/bin/djade --check
 
-lock: .venv/dev.stamp  ## after editing pyproject.toml
+lock: .venv/dev.stamp  ## pin all packages anew, after pyproject.toml was edited
 	$(call compile,requirements.lock,)
 	$(call compile,requirements-dev.lock,--group dev)
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 compile = .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
 	$(2) --output-file $(1) pyproject.toml
