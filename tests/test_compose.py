@@ -19,7 +19,7 @@ from portal.env import BASE_DIR, PRODUCTION_SETTINGS, Production
 from portal.operations.processes import GRANIAN
 from tests.support import environment, image
 
-CONNECTIONS_A_WORKER = 35  # as the README counts them
+CONNECTIONS_A_WORKER = 35  # as docs/operations.md counts them
 INTERNAL = {"LATCHKEY_SERVED"}  # set by `manage.py serve` for its children
 OF_COMPOSE = {"DATABASE_PASSWORD", "POSTGRES_PASSWORD", "VALKEY_PASSWORD"}
 OF_THE_IMAGE = {"WEB_WORKERS"}
@@ -150,7 +150,7 @@ def test_the_database_is_not_taken_for_ready_while_its_first_start_prepares_it(c
     assert "--host" in test  # the server of the preparation listens on a socket alone
 
 
-@pytest.mark.parametrize("file", ["README.md", "Dockerfile"])
+@pytest.mark.parametrize("file", ["docs/operations.md", "Dockerfile"])
 def test_the_web_server_is_started_everywhere_as_it_is_tested(file: str) -> None:
     text = (BASE_DIR / file).read_text().replace("\\\n", " ")
     (command,) = re.findall(r"granian (--interface .*) portal\.asgi:application", text)

@@ -1,4 +1,4 @@
-"""The README's backup and restore, on a portal that serves before and after."""
+"""The backup and restore of docs/operations.md, on a portal that serves before and after."""
 
 import subprocess
 import time
@@ -122,7 +122,7 @@ def _until_it_may(environ: dict[str, str]) -> None:
             return
 
 
-def test_the_readme_restores_in_the_order_that_is_tested() -> None:
-    section = (BASE_DIR / "README.md").read_text().partition("### Backup, restore")[2].partition("\n### ")[0]
+def test_the_documents_restore_in_the_order_that_is_tested() -> None:
+    section = (BASE_DIR / "docs/operations.md").read_text().partition("## Backup, restore")[2].partition("\n## ")[0]
     steps = [section.index(step) for step in ("pg_dump", "stop web pages worker beat", "pg_restore", "after_restore")]
     assert steps == sorted(steps)

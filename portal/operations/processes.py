@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# How the web server is started, by us and in the README and the image. Its "backpressure" counts connections, idle ones
-# too, so it is far above their number: work is bounded inside the app. A connection that sends no whole request head
-# within 6 s of its last answer is closed; a head holds at most 32 KiB. HTTP/1 alone: else silent connections stay.
+# How the web server is started, by us, in docs/operations.md and in the image. Its "backpressure" counts connections,
+# idle ones too, so it is far above their number: work is bounded inside the app. A connection that sends no whole
+# request head within 6 s of its last answer is closed; a head holds at most 32 KiB. HTTP/1 alone: else silent
+# connections stay.
 GRANIAN = (
     "granian --interface asgi --http 1 --runtime-mode st --respawn-failed-workers --no-ws --backpressure 20000"
     " --http1-header-read-timeout 6000 --http1-buffer-size 32768"

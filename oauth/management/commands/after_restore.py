@@ -26,7 +26,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"All tokens of {settled.clients} clients are refused, {settled.sessions} sessions have ended, and new"
             " signing keys sign.\nNot known here: what was revoked, paused or rolled since the backup. Do it again: see"
-            ' "Backup, restore" in the README.'
+            ' "Backup, restore" in docs/operations.md.'
         )
 
     def _refuse_while_served(self) -> None:
