@@ -48,6 +48,8 @@ STATEMENTS = {
     "JK1", "JK2", "JK3", "JK4", "JK5",
     "MD1", "MD2", "MD3", "MD4", "MD5",
 }  # fmt: skip
+DOCUMENTS = [BASE_DIR / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+DOCUMENTS += sorted((BASE_DIR / "docs").glob("*.md"))
 
 
 def _sources(*, under: tuple[str, ...] = APPS) -> list[Path]:
@@ -164,3 +166,51 @@ def _test_docstrings(path: Path) -> Iterator[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
                 yield ast.get_docstring(node) or ""
+
+
+def _prose(document: Path) -> str:
+    """The document without its blocks of code."""
+    return re.sub(r"^ *```.*?^ *```$", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def _quoted(document: Path) -> list[str]:
+    """The texts in backticks."""
+    return re.findall(r"`([^`]+)`", _prose(document))
+
+
+def _anchors(document: Path) -> set[str]:
+    """The anchors of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", _prose(document), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_named)
+def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", _prose(document))
+    found = [((document.parent / path).resolve() if path else document, anchor) for path, anchor in links]
+    assert [_named(path) for path, _ in found if not path.is_file()] == []
+    assert [anchor for path, anchor in found if anchor and anchor not in _anchors(path)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_named)
+def test_every_file_and_target_that_a_document_names_exists(document: Path) -> None:
+    paths = [
+        text for text in _quoted(document) if re.fullmatch(r"[\w.-]+/[\w./-]*|[\w.-]+\.(?:py|md|yml|toml|lua)", text)
+    ]
+    assert [path for path in paths if not (BASE_DIR / path).exists() and path != "var/"] == []
+    targets = set(re.findall(r"^([a-z]+):", (BASE_DIR / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        text.partition("make ")[2].split()[0]
+        for text in _quoted(document)
+        if re.search(r"^(\w+=\S+ )*make [a-z]", text)
+    }
+    assert named - targets == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_named)
+def test_every_name_that_a_document_takes_from_the_code_is_there(document: Path) -> None:
+    files = [*_sources(under=(*APPS, "tests")), *(BASE_DIR / "keys").rglob("*.lua"), *_templates()]
+    others = [BASE_DIR / name for name in ("Makefile", ".env.example", "docker-compose.yml", "Dockerfile", "Caddyfile")]
+    words = set(re.findall(r"\w+", " ".join(path.read_text() for path in [*files, *others])))
+    names = [text for text in _quoted(document) if re.fullmatch(r"\w+(?:\.[A-Za-z_]\w*)*", text, re.ASCII)]
+    assert [name for name in names if not set(name.split(".")) <= words and not (BASE_DIR / name).exists()] == []
