@@ -45,7 +45,6 @@ lock: .venv/dev.stamp  ## pin all packages anew, after pyproject.toml was edited
 	$(call compile,requirements.lock,)
 	$(call compile,requirements-dev.lock,--group dev)
 
-.PHONY: help
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
