@@ -1,7 +1,5 @@
 """The pages' cache (throttles of sign-in): Redis without pickle, and the process's own memory where Redis is gone."""
 
-# ruff: noqa: D102  # each method of FallbackCache is Django's, with a way out
-
 import json
 import logging
 import time
