@@ -1,1 +1,1 @@
-"""Accounts: signing up and in, passwords, second factors, sessions, and what guards them."""
+"""User accounts: sign-up, sign-in, passwords, second factors and sessions, and the limits that protect them."""

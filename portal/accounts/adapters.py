@@ -1,4 +1,4 @@
-"""How people get in and prove who they are: our answers to what allauth asks."""
+"""Adapters that allauth calls: they set the rules for sign-up, sign-in, passwords and second factors."""
 
 import logging
 from dataclasses import replace
@@ -42,7 +42,10 @@ ASK_FOR = {
 
 
 def check_address(email: str) -> str:
-    """The address as accounts have it, if one may; raises ValidationError, whether or not one has it already."""
+    """Return the address in its stored spelling; raise ValidationError if no account may have it.
+
+    Does not check whether an account has the address already.
+    """
     if not email.isprintable():
         raise ValidationError("Enter a valid email address.", code="invalid")
     try:
@@ -59,13 +62,16 @@ def check_address(email: str) -> str:
 
 
 def public_url(url: str) -> str:
-    """The same path at ``PUBLIC_URL``: what we mail never repeats a host that a request named."""
+    """Return the URL with the host of ``PUBLIC_URL``.
+
+    A mail must never repeat the host of a request: an attacker chooses that host.
+    """
     parts = urlsplit(url)
     return settings.PUBLIC_URL + parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """E-mail and password, with our sign-up modes, our addresses, our words and our audit."""
+    """allauth's sign-in by e-mail and password, with Latchkey's sign-up modes, address rules, error texts and audit."""
 
     error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
         "duplicate_email": "This is an address of yours already.",
@@ -79,23 +85,30 @@ class AccountAdapter(DefaultAccountAdapter):
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Nobody signs up uninvited where ``SIGNUP`` is ``invite``."""
+        """Return False if ``SIGNUP`` is ``invite`` and this browser has opened no invitation."""
         return settings.SIGNUP != "invite" or opened_invitation.waiting(request) is not None
 
     def is_safe_url(self, url: str | None) -> bool:
-        """Only a path of ours is followed after sign-in, whatever hosts we answer to."""
+        """Return True only for a local path, so that no redirect after sign-in leaves this site."""
         return bool(url) and http.is_local_path(str(url))
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """The address that ``ForwardedMiddleware`` found."""
+        """Return ``REMOTE_ADDR``, which ``ForwardedMiddleware`` has set to the client's address."""
         return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104  # "unknown"; no socket is bound to it
 
     def clean_email(self, email: str) -> str:
-        """The spelling that an account has of this mailbox, so that no second one is made for it."""
+        """Return the spelling that an existing account uses for this mailbox.
+
+        Otherwise a second account could be created for the same mailbox.
+        """
         return people.known_spelling(email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send it with addresses of ``PUBLIC_URL`` only, unless a mailbox was sent enough by strangers."""
+        """Send a mail in which every URL has the host of ``PUBLIC_URL``.
+
+        Drop the mail if the address is unknown, carries a tag (``name+tag@…``), and its mailbox was sent too many
+        already.
+        """
         is_known = EmailAddress.objects.filter(email=email, verified=True).exists()
         if not is_known and not login_throttle.may_mail_tagged(self.request, email):
             log.warning("mail.too_many_tags")
@@ -105,31 +118,35 @@ class AccountAdapter(DefaultAccountAdapter):
         super().send_mail(template_prefix, email, ours | {"current_site": site, "public_url": settings.PUBLIC_URL})
 
     def is_reauthentication_required(self, *, app: str) -> bool:  # noqa: ARG002  # allauth's signature
-        """Not right after signing in, which showed the same."""
+        """Return False right after sign-in: the person has just proved who they are."""
         return reauthentication.is_needed(self.request)
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
-        """Where there is a second factor, it is what is asked for: whoever has learnt the password cannot remove it."""
+        """Return the ways to confirm an identity. With a second factor, the password is not among them.
+
+        Otherwise an attacker who knows the password could remove the second factor.
+        """
         ways: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         ways = [way for way in ways if way["id"] in ASK_FOR]
         strong = [way for way in ways if way["id"] != "reauthenticate"]
         if is_mfa_enabled(user, reauthentication.SECOND_FACTORS):
             ways = strong
         if not is_mfa_enabled(user, [Authenticator.Type.TOTP]):
-            ways.sort(key=lambda way: way["id"] != PASSKEY)  # first, where codes are for emergencies alone
+            ways.sort(key=lambda way: way["id"] != PASSKEY)  # without an app, codes are for emergencies
         return [way | {"description": ASK_FOR[way["id"]]} for way in ways]
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
-        """Begin a sign-in, which ends here or after further steps."""
+        """Start a sign-in. Later steps, such as a second factor, may follow."""
         refused: HttpResponse | None = super().pre_login(request, user, **kwargs)
         if refused is None:
             sessions.begin_sign_in(request, user)
         return refused
 
     def login(self, request: HttpRequest, user: User) -> None:
-        """Sign in; who has just signed up has shown the code from the mail, and nothing else can be asked yet.
+        """Complete the sign-in; a person who has just signed up is recorded as proved by the mailed code.
 
-        A sign-in that began with another password, or before the account was deactivated, has to begin again.
+        The mailed code is the only proof at that time: no other factor exists yet. If the password changed or the
+        account was deactivated since the sign-in started, the session is flushed and the person has to start again.
         """
         if not sessions.finish_sign_in(request, user):
             request.session.flush()
@@ -141,13 +158,13 @@ class AccountAdapter(DefaultAccountAdapter):
         request.has_just_signed_in = True  # type: ignore[attr-defined]  # for NotBeforeMiddleware
 
     def clean_password(self, password: str, user: User | None = None) -> str:
-        """The password, if it may be set; one too long is refused before anything reads it."""
+        """Return the password if it may be set; refuse one that is too long before anything processes it."""
         if is_too_long(password):
             raise ValidationError("This password is too long.", code="password_too_long")
         return str(super().clean_password(password, user=user))
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
-        """The person whose password this is; one too long counts as wrong, and nothing hashes it."""
+        """Return the user whose password this is; a password that is too long counts as wrong and is never hashed."""
         if is_too_long(credentials.get("password") or ""):
             self.pre_authenticate(request, **credentials)
             return None
@@ -155,14 +172,14 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Count the guess; raises ValidationError where there were too many."""
+        """Count one password attempt; raise ValidationError if there were too many."""
         login = str(credentials.get("email", ""))
         self._take_guess_back = login_throttle.guess(request, login, "password", address=self.get_client_ip(request))
         if self._take_guess_back is None:
             raise self.validation_error("too_many_login_attempts")
 
     def is_login_by_code_required(self, login: Login) -> bool:
-        """Whether to ask for a mailed code: many wrong passwords were tried, and the person has no second factor."""
+        """Return True if a mailed code is required: too many passwords were tried, and there is no second factor."""
         has_factor = login.user is not None and is_mfa_enabled(login.user, reauthentication.SECOND_FACTORS)
         return getattr(self.request, login_throttle.PASSWORD_ALONE_OPENS_NOTHING, False) and not has_factor
 
@@ -174,7 +191,7 @@ class AccountAdapter(DefaultAccountAdapter):
         login_throttle.forgive(request, str(credentials.get("email", "")), address=self.get_client_ip(request))
 
     def post_login(self, request: HttpRequest, user: User, *, signup: bool, **kwargs: Any) -> HttpResponse:
-        """Tell the owner of a sign-in from a browser that we had not seen; know it from now on."""
+        """Mail the account's owner about a sign-in from an unknown browser, then remember the browser."""
         response: HttpResponse = super().post_login(request, user, signup=signup, **kwargs)
         if not signup and login_throttle.knows(request, user.email) is None:
             browser = browser_words(self.get_http_user_agent(request))
@@ -183,7 +200,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return response
 
     def set_password(self, user: User, password: str) -> None:
-        """Change or reset it, once: of two answers to one reset link, the second is told."""
+        """Change or reset the password; of two concurrent uses of one reset link, the second gets a 409 page."""
         by = http.actor_of(self.request)
         action = AuditAction.USER_PASSWORD_CHANGED if by.user else AuditAction.USER_PASSWORD_RESET
         here = row_key(self.request.session.session_key)
@@ -198,7 +215,10 @@ class AccountAdapter(DefaultAccountAdapter):
             )
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """Verify the address, together with the audit of the change; False where another account was first."""
+        """Mark the address as verified and audit the change, in one transaction.
+
+        Return False if another account verified the same address first.
+        """
         try:
             with transaction.atomic():
                 return bool(super().confirm_email(request, email_address))
@@ -207,23 +227,22 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 class MFAAdapter(DefaultMFAAdapter):
-    """Second factors whose seeds only this installation can read, and passkeys of our public address."""
+    """allauth's second factors with encrypted TOTP seeds, and with passkeys bound to the host of ``PUBLIC_URL``."""
 
     error_messages: ClassVar = DefaultMFAAdapter.error_messages | {"incorrect_code": WRONG_CODE}
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        """Whom passkeys are made for: the host of ``PUBLIC_URL``, whatever the request says."""
+        """Return the WebAuthn relying party: the host of ``PUBLIC_URL``, never the host of the request."""
         return {"id": urlsplit(settings.PUBLIC_URL).hostname or "", "name": "Latchkey"}
 
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:  # noqa: A002  # allauth's signature
-        """What a passkey is called until it gets a better name."""
+        """Return a default name for a new passkey."""
         count = Authenticator.objects.filter(user=user, type=type).count()
         return f"Passkey {count + 1}" if count else "Passkey"
 
     def encrypt(self, text: str) -> str:
-        """Encrypted under the newest of ``ENCRYPTION_KEYS``."""
+        """Return the text, encrypted under the newest of ``ENCRYPTION_KEYS``."""
         return encryption.encrypt(text.encode())
 
     def decrypt(self, encrypted_text: str) -> str:
-        """The text again."""
         return encryption.decrypt(encrypted_text).decode()

@@ -1,4 +1,4 @@
-"""Forms of second factors: what a browser sends of a passkey is checked here, whatever it holds."""
+"""Forms for second factors. Every value that a browser sends about a passkey is validated here."""
 
 import time
 from typing import Any, ClassVar, cast
@@ -28,17 +28,16 @@ REFUSED = "This passkey was not accepted. Try again, or another way."
 
 
 class _CredentialField(forms.JSONField):
-    """What the browser made of our challenge: one JSON object, of bounded size."""
+    """The browser's response to a WebAuthn challenge: one JSON object of bounded size."""
 
     widget = forms.HiddenInput
 
     def to_python(self, value: Any) -> Any:
-        """The object."""
         if isinstance(value, str) and len(value) > MAX_CREDENTIAL_CHARS:
             raise ValidationError(REFUSED, code="too_long")
         try:
             found = super().to_python(value)
-        except RecursionError:  # "[[[[…": our bound allows thousands
+        except RecursionError:  # "[[[[…": the size bound allows thousands of levels
             raise ValidationError(REFUSED, code="invalid") from None
         if found is not None and not isinstance(found, dict):
             raise ValidationError(REFUSED, code="invalid")
@@ -48,7 +47,10 @@ class _CredentialField(forms.JSONField):
 
 
 def _is_from_our_pages(credential: Any) -> bool:
-    """Whether the browser says that a page at ``PUBLIC_URL`` asked; the library takes pages of any subdomain, too."""
+    """Return True if the browser says that a page at ``PUBLIC_URL`` made the request.
+
+    The WebAuthn library accepts pages at any subdomain, so it is not enough on its own.
+    """
     try:
         asked_by = CollectedClientData(websafe_decode(credential["response"]["clientDataJSON"])).origin
         return _origin(asked_by) == _origin(settings.PUBLIC_URL)
@@ -62,13 +64,13 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 class AddPasskeyForm(webauthn_forms.SignupWebAuthnForm):
-    """A passkey, and what to call it."""
+    """A new passkey and its name."""
 
     name = forms.CharField(max_length=MAX_PASSKEY_NAME_CHARS, required=False)
     credential = _CredentialField()
 
     def clean(self) -> dict[str, Any]:
-        """Check it against the challenge."""
+        """Verify the credential against the challenge."""
         try:
             cleaned: dict[str, Any] = super().clean()
         except ValidationError:
@@ -79,7 +81,7 @@ class AddPasskeyForm(webauthn_forms.SignupWebAuthnForm):
 
 
 class NamePasskeyForm(webauthn_forms.EditWebAuthnForm):
-    """What to call a passkey."""
+    """A new name for a passkey."""
 
     name = forms.CharField(max_length=MAX_PASSKEY_NAME_CHARS)
 
@@ -88,7 +90,10 @@ class _UsesPasskey(webauthn_forms.AuthenticateWebAuthnForm):
     credential = _CredentialField()
 
     def clean_credential(self) -> Authenticator:
-        """The passkey, if it signed our challenge. None can be guessed, so that tries need no limit by account."""
+        """Return the passkey that signed the challenge.
+
+        A signature cannot be guessed, so attempts are not limited for each account.
+        """
         credential = self.cleaned_data["credential"]
         try:
             webauthn_auth.parse_authentication_response(credential)
@@ -107,14 +112,14 @@ class PasskeySignInForm(_UsesPasskey, webauthn_forms.LoginWebAuthnForm):
 
 
 class PasskeyAgainForm(_UsesPasskey, webauthn_forms.ReauthenticateWebAuthnForm):
-    """A passkey, shown again."""
+    """A passkey, used again to confirm the person's identity."""
 
 
 class _Code(Labelled, base_forms.BaseAuthenticateForm):
     authenticator: Authenticator
 
     def clean_code(self) -> str:
-        """The code, if it is one of the person's and not too many were tried."""
+        """Return the code if it is valid for the person; raise ValidationError if not, or after too many attempts."""
         code: str = self.cleaned_data["code"]
         adapter = get_account_adapter()
         address = adapter.get_client_ip(context.request)
@@ -130,13 +135,13 @@ class _Code(Labelled, base_forms.BaseAuthenticateForm):
 
 
 class ActivateTotpForm(Labelled, totp_forms.ActivateTOTPForm):
-    """The first code of an authenticator app."""
+    """The first code from a new authenticator app."""
 
     labels: ClassVar = {"code": "6\u2011digit code"}
     step: int
 
     def clean_code(self) -> str:
-        """The code, if it is of the present step or the one before; allauth takes the next one, too."""
+        """Return the code if it is of the current time step or the one before; allauth accepts the next one, too."""
         code: str = super().clean_code()
         step = step_of(self.secret, code, now=time.time())
         if step is None:
@@ -146,12 +151,12 @@ class ActivateTotpForm(Labelled, totp_forms.ActivateTOTPForm):
 
 
 class SecondStepForm(_Code, base_forms.AuthenticateForm):
-    """A code after the password."""
+    """A code as the second step of a sign-in, after the password."""
 
     labels: ClassVar = {"code": "Code or recovery code"}
 
 
 class CodeAgainForm(_Code, base_forms.ReauthenticateForm):
-    """A code, once more."""
+    """A code, used again to confirm the person's identity."""
 
     labels: ClassVar = {"code": "Code from your authenticator, or a recovery code"}

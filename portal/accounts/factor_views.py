@@ -1,7 +1,7 @@
-"""Second factors and passkeys: allauth's pages, where ours differ.
+"""Pages for second factors and passkeys, where they differ from allauth's.
 
-Recovery codes are rendered in the answer to the POST that made them and never again; passkeys are always discoverable
-and always ask for a fingerprint, a face or a PIN.
+Recovery codes are shown once, in the response to the POST that created them. Every passkey is discoverable and requires
+user verification: a fingerprint, a face or a PIN.
 """
 
 import json
@@ -38,7 +38,7 @@ SECURITY = reverse_lazy("mfa_index")
 
 @sensitive_variables()
 def show_codes(request: HttpRequest, authenticator: Authenticator, *, title: str) -> HttpResponse:
-    """The only sight of recovery codes."""
+    """Render the page that shows new recovery codes, the only time that they can be read."""
     codes = authenticator.wrap()
     codes.mark_as_viewed()
     shown = codes.get_unused_codes()
@@ -52,10 +52,9 @@ def show_codes(request: HttpRequest, authenticator: Authenticator, *, title: str
 
 
 class ActivateTotpView(totp_views.ActivateTOTPView):
-    """An authenticator app, and the recovery codes that come with the first factor."""
+    """Turn on an authenticator app; show recovery codes if it is the person's first factor."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Turn it on."""
         added, codes = totp_flows.activate_totp(self.request, form)
         note_first_code(added, form.step)
         if codes is None:
@@ -64,27 +63,26 @@ class ActivateTotpView(totp_views.ActivateTOTPView):
 
 
 class GenerateCodesView(code_views.GenerateRecoveryCodesView):
-    """New recovery codes in place of all earlier ones."""
+    """Replace all recovery codes with new ones."""
 
     def form_valid(self, form: Any) -> HttpResponse:  # noqa: ARG002  # Django's signature
-        """Make and show them."""
         return show_codes(self.request, code_flows.generate_recovery_codes(self.request), title="New recovery codes")
 
 
 class AddPasskeyView(webauthn_views.AddWebAuthnView):
-    """One more passkey."""
+    """Add a passkey to an account."""
 
     def get_form_class(self) -> type[AddPasskeyForm]:
-        """Ours, which leaves nothing about the kind of passkey to the browser."""
+        """Return this app's form, which fixes the properties of a passkey instead of leaving them to the browser."""
         return AddPasskeyForm
 
     def get_context_data(self, **kwargs: Any) -> Context:
-        """With what the browser needs to make it."""
+        """Add the options that the browser needs to create the passkey."""
         context: Context = super(webauthn_views.AddWebAuthnView, self).get_context_data(**kwargs)
         return context | _creation(self.request.user)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Keep it."""
+        """Save the passkey."""
         added, codes = webauthn_flows.add_authenticator(self.request, **_named(form))
         record_authentication(self.request, self.request.user, "mfa", id=added.pk, type=added.type)
         if codes is None:
@@ -93,27 +91,26 @@ class AddPasskeyView(webauthn_views.AddWebAuthnView):
 
 
 class RenamePasskeyView(webauthn_views.EditWebAuthnView):
-    """Another name for a passkey."""
+    """Rename a passkey."""
 
     success_url = SECURITY
 
     def get_form_class(self) -> type[NamePasskeyForm]:
-        """Ours, with a bound."""
+        """Return this app's form, which limits the name's length."""
         return NamePasskeyForm
 
 
 class RemovePasskeyView(webauthn_views.RemoveWebAuthnView):
-    """A passkey that opens nothing any more; the last way in stays."""
+    """Remove a passkey, unless it is the only way to sign in."""
 
     success_url = SECURITY
 
     def get_context_data(self, **kwargs: Any) -> Context:
-        """Whether the account could still be opened without it."""
+        """Add whether this passkey is the only way to sign in."""
         context: Context = super().get_context_data(**kwargs)
         return context | {"is_last_way_in": self._is_last_way_in()}
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Remove it."""
         if self._is_last_way_in():
             return cast("HttpResponse", self.render_to_response(self.get_context_data(form=form)))
         return cast("HttpResponse", super().form_valid(form))
@@ -123,19 +120,18 @@ class RemovePasskeyView(webauthn_views.RemoveWebAuthnView):
 
 
 class SignUpPasskeyView(webauthn_views.SignupWebAuthnView):
-    """The passkey of somebody who signs up with one."""
+    """Create the first passkey of a person who signs up without a password."""
 
     def get_form_class(self) -> type[AddPasskeyForm]:
-        """Ours."""
         return AddPasskeyForm
 
     def get_context_data(self, **kwargs: Any) -> Context:
-        """With what the browser needs to make it."""
+        """Add the options that the browser needs to create the passkey."""
         context: Context = super(webauthn_views.SignupWebAuthnView, self).get_context_data(**kwargs)
         return context | _creation(self._login_stage.login.user)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Keep it, sign them in by it, and give them codes for the day it is lost."""
+        """Save the passkey, sign the person in with it, and show recovery codes in case it is lost."""
         stage = self._login_stage
         user = stage.login.user
         added = webauthn_flows.signup_authenticator(self.request, user=user, **_named(form))
@@ -146,10 +142,10 @@ class SignUpPasskeyView(webauthn_views.SignupWebAuthnView):
 
 
 class PasskeySignInView(webauthn_views.LoginWebAuthnView):
-    """In by a passkey alone: it is something one has, and it asked for what one knows or is."""
+    """Sign in with a passkey alone. It counts as two factors: the device, and its PIN or biometric check."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Sign them in, and go where they wanted to."""
+        """Sign the person in and redirect to the page that they asked for."""
         passkey = form.cleaned_data["credential"]
         login = Login(user=passkey.user, redirect_url=get_next_redirect_url(self.request))
         answer: HttpResponse = webauthn_flows.perform_passwordless_login(self.request, passkey, login)
@@ -157,17 +153,17 @@ class PasskeySignInView(webauthn_views.LoginWebAuthnView):
 
 
 class SecondStepView(base_views.AuthenticateView):
-    """After the password: a code, or a passkey."""
+    """Second step of a sign-in, after the password: a code or a passkey."""
 
     def get_context_data(self, **kwargs: Any) -> Context:
-        """With those of the ways that this person has."""
+        """Add the factors that this person has."""
         context: Context = super().get_context_data(**kwargs)
         options = context.get("js_data", {}).get("request_options", {}).get("publicKey", {})
         return context | {"passkey_options": _as_json(options), "has_passkey": bool(options.get("allowCredentials"))}
 
 
 class _Resumes:
-    """Stands before allauth's view: what was shown is noted there, then what was held is done."""
+    """A mixin for allauth's views: after a new proof of identity, it runs the request that waited for it."""
 
     request: HttpRequest
 
@@ -177,24 +173,24 @@ class _Resumes:
 
 
 class PasswordAgainView(_Resumes, ReauthenticateView):
-    """The password, once more."""
+    """Ask for the password again."""
 
 
 class CodeAgainView(_Resumes, base_views.ReauthenticateView):
-    """A code, once more."""
+    """Ask for a code again."""
 
 
 class PasskeyAgainView(_Resumes, webauthn_views.ReauthenticateWebAuthnView):
-    """A passkey, once more."""
+    """Ask for a passkey again."""
 
     def get_context_data(self, **kwargs: Any) -> Context:
-        """With our challenge."""
+        """Add a new WebAuthn challenge."""
         context: Context = super(webauthn_views.ReauthenticateWebAuthnView, self).get_context_data(**kwargs)
         options = webauthn_auth.begin_authentication(self.request.user)["publicKey"]
         return context | {"passkey_options": _as_json(options)}
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        """Say so, and ask again."""
+        """Render the page again with the error and a new challenge."""
         return cast("HttpResponse", self.render_to_response(self.get_context_data(form=form)))
 
 
@@ -204,7 +200,7 @@ def _creation(user: Any) -> Context:
 
 
 def _as_json(options: Mapping[str, Any]) -> str:
-    """What the browser's ``parse…OptionsFromJSON`` reads (WebAuthn level 3 §5.1.8)."""
+    """Return JSON for the browser's ``parse…OptionsFromJSON`` (WebAuthn level 3 §5.1.8)."""
     return json.dumps(options, default=dict)
 
 

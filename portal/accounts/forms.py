@@ -1,4 +1,4 @@
-"""allauth's forms in our words: a field is called the same in its label, in an error and by a screen reader."""
+"""allauth's forms with this app's labels: a field has the same name in its label, its errors and screen readers."""
 
 from typing import Any, ClassVar
 
@@ -31,7 +31,7 @@ LABELS = {
 
 
 class Labelled(forms.Form):
-    """Calls fields what our pages call them."""
+    """A form whose fields get this app's labels."""
 
     labels: ClassVar[dict[str, str]] = {}
 
@@ -42,45 +42,45 @@ class Labelled(forms.Form):
 
 
 class LoginForm(Labelled, account_forms.LoginForm):
-    """The address and the password."""
+    """Sign in with an address and a password."""
 
     def clean_login(self) -> str:
-        """The address as the account has it."""
+        """Return the address in the spelling that the account uses."""
         return people.known_spelling(str(super().clean_login()))
 
 
 class ReauthenticateForm(Labelled, account_forms.ReauthenticateForm):
-    """The password, once more."""
+    """Ask for the password again."""
 
 
 class ChangePasswordForm(Labelled, account_forms.ChangePasswordForm):
-    """The password of now, and the one to come."""
+    """Replace the current password with a new one."""
 
 
 class SetPasswordForm(Labelled, account_forms.SetPasswordForm):
-    """A first password."""
+    """Set a first password on an account that has none."""
 
 
 class ResetPasswordForm(Labelled, account_forms.ResetPasswordForm):
-    """Where the link is to go."""
+    """Ask for a password reset link by mail."""
 
     def clean_email(self) -> str:
-        """The address as the account has it, which is where the mail goes."""
+        """Return the address in the spelling that the account uses; the link is mailed to that spelling."""
         self.cleaned_data["email"] = people.known_spelling(self.cleaned_data["email"])
         return str(super().clean_email())
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
-        """Mail the link, unless enough were mailed; the page is the same."""
+        """Mail the link, unless too many were mailed; the resulting page is the same in both cases."""
         email: str = self.cleaned_data["email"]
         return str(super().save(request, **kwargs)) if login_throttle.may_mail_reset(request, email) else email
 
 
 class ResetPasswordKeyForm(Labelled, account_forms.ResetPasswordKeyForm):
-    """The password to come, behind the link."""
+    """Set a new password, reached by a reset link."""
 
 
 class SignupForm(Labelled, account_forms.SignupForm):
-    """An address and a password."""
+    """Create an account with an address and a password."""
 
     labels: ClassVar = {"password1": "Password"}
     account_already_exists: bool
@@ -93,7 +93,7 @@ class SignupForm(Labelled, account_forms.SignupForm):
             self.fields["email"].initial = invitation.email
 
     def clean_email(self) -> str:
-        """The address, if ``SIGNUP`` lets it in; where it is ``invite``, only the invited one."""
+        """Return the address if ``SIGNUP`` allows it. With ``invite``, only the invited address is allowed."""
         email = str(super().clean_email())
         check_address(email)
         invitation = opened_invitation.waiting(context.request)
@@ -102,9 +102,12 @@ class SignupForm(Labelled, account_forms.SignupForm):
         return email
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
-        """The new person, or the answer for an address that has an account: a stranger sees no difference."""
+        """Return the new person, or the response for an address that already has an account.
+
+        Both cases look the same, so that a stranger cannot find out which addresses have accounts.
+        """
         if self.account_already_exists:
-            if not self.by_passkey:  # answering sooner would tell that the address is known
+            if not self.by_passkey:  # a faster response would reveal that the address is known
                 make_password(self.cleaned_data["password1"])
             return _known(super().try_save(request))
         user = get_adapter().save_user(request, User(), self, commit=False)
@@ -124,24 +127,27 @@ def _origin(request: HttpRequest) -> tuple[str | None, str]:
 
 
 class AddEmailForm(Labelled, account_forms.AddEmailForm):
-    """The address to change to."""
+    """Change the account's address."""
 
     labels: ClassVar = {"email": "New address"}
 
     def clean_email(self) -> str:
-        """The address, if ``SIGNUP`` lets it in: else one could sign up at work and move away."""
+        """Return the new address if ``SIGNUP`` allows it.
+
+        Without this check, a person could sign up with a work address and then move the account to a private one.
+        """
         email = str(super().clean_email())
         check_address(email)
         return email
 
 
 class MailsForm(forms.Form):
-    """Which mails a person wants, of those they may go without."""
+    """Choose which of the optional mails a person receives."""
 
     wanted = forms.MultipleChoiceField(
         label="Mail me when", required=False, widget=forms.CheckboxSelectMultiple, choices=MailKind.choices
     )
 
     def kinds(self) -> list[MailKind]:
-        """Those that are wanted."""
+        """Return the chosen kinds of mail."""
         return [MailKind(name) for name in self.cleaned_data["wanted"]]

@@ -1,8 +1,9 @@
-"""How often a password or a code may be guessed, and by whom: strangers' failures never lock the owner out.
+"""Limit how often passwords and codes may be guessed, without letting a stranger's failures lock the owner out.
 
-A browser in which somebody has signed in keeps a signed cookie, and its guesses are counted by themselves (OWASP's
-"device cookies"). All others are counted by account and client address, then by account. Past the account's count, a
-right password opens nothing by itself in an unknown browser: it takes the second factor, or a code from a mail.
+A browser in which a person has signed in holds a signed cookie, and its attempts have a counter of their own (OWASP's
+"device cookies"). Attempts from other browsers are counted by account and client address, and also by account. Once the
+account's counter is exceeded, the right password is not enough in an unknown browser: a second factor or a mailed code
+is required, too.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
 COOKIE: Final = f"{'__Host-' if settings.HTTPS else ''}latchkey_known"
-COOKIE_AGE_S: Final = 400 * 24 * 3600  # as long as browsers keep one
+COOKIE_AGE_S: Final = 400 * 24 * 3600  # the longest lifetime that browsers allow
 MAX_ACCOUNTS: Final = 8
 SALT: Final = "portal.throttle"
 APP: Final = "allauth.account"
@@ -28,12 +29,12 @@ PASSWORD_ALONE_OPENS_NOTHING: Final = "password_alone_opens_nothing"  # noqa: S1
 
 
 def knows(request: HttpRequest, login: str) -> str | None:
-    """What tells this browser from others that have signed in to the account; None where it never has."""
+    """Return the mark that this browser got when it signed in to the account before; None if it never did."""
     return _accounts(request).get(_name(login))
 
 
 def remember(request: HttpRequest, response: HttpResponse, login: str) -> None:
-    """Have the browser known from now on, as one in which this account was opened."""
+    """Set the cookie by which this browser is known as one that has signed in to the account."""
     accounts = _accounts(request)
     mark = accounts.pop(_name(login), None) or secrets.token_hex(16)
     kept = dict([*accounts.items(), (_name(login), mark)][-MAX_ACCOUNTS:])
@@ -48,10 +49,11 @@ def remember(request: HttpRequest, response: HttpResponse, login: str) -> None:
 
 
 def guess(request: HttpRequest, login: str, what: str, *, address: str) -> Callable[[], None] | None:
-    """Count one guess at ``what`` (``password``, ``code``); None where there were too many.
+    """Count one attempt at ``what`` (``password`` or ``code``); return None if there were too many.
 
-    What comes back takes the guess back: for one that was right. A password is checked past the account's count, too,
-    and the request is marked: else strangers who guess from many addresses would keep the owner out.
+    The returned function takes the attempt back; call it after a right password or code. Past the account's limit, a
+    password is still checked, and the request is marked: otherwise strangers who try from many addresses would lock the
+    owner out.
     """
     login = login.lower()
     if mark := knows(request, login):
@@ -72,14 +74,14 @@ def guess(request: HttpRequest, login: str, what: str, *, address: str) -> Calla
 
 
 def may_mail_reset(request: HttpRequest, login: str) -> bool:
-    """Count one mail with a reset link. Past the count none is sent, and one that was sent still works for a while."""
+    """Count one mail with a reset link; return False past the limit. Links that were mailed before still work."""
     mark = knows(request, login)
     action, key = ("reset_mail_known", mark) if mark else ("reset_mail", login.lower())
     return ratelimit.consume(request, app=APP, action=action, key=key) is not None
 
 
 def may_mail_tagged(request: HttpRequest, email: str) -> bool:
-    """Count one mail to an address such as ``name+tag@…``; all tags of one mailbox count together."""
+    """Count one mail to an address such as ``name+tag@…``; all tags of one mailbox share a counter."""
     local, _, domain = email.lower().rpartition("@")
     name, plus, _ = local.partition("+")
     if not plus:
@@ -88,13 +90,13 @@ def may_mail_tagged(request: HttpRequest, email: str) -> bool:
 
 
 def wait_for_code(request: HttpRequest, email: str) -> str:
-    """Why no other code may be mailed to the address now, in words; empty where one may."""
+    """Return the text that asks to wait before another code is mailed; empty if one may be mailed now."""
     may_be = ratelimit.consume(request, app=APP, action="confirm_email", key=email.lower(), dry_run=True)
     return "" if may_be else CODE_WAIT
 
 
 def forgive(request: HttpRequest, login: str, *, address: str) -> None:
-    """Begin anew with the password of an account: it was reset by mail. Codes go on being counted."""
+    """Reset the password counters of an account after a reset by mail. Code counters are kept."""
     login = login.lower()
     counts = [("login_failed", f"password:{address}:{login}"), ("login_failed_account", f"password:{login}")]
     if mark := knows(request, login):

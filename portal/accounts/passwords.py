@@ -1,7 +1,7 @@
-"""People's passwords: how they are hashed, and what is asked of a new one.
+"""Hash passwords, and validate new ones.
 
-A password is brought to Unicode NFC where it is hashed, in one place for setting, changing and checking, so that "é"
-typed on any keyboard is the same password; nothing else about it is touched: no trimming, no case, no cut.
+A password is normalized to Unicode NFC right before it is hashed, in one place for setting, changing and checking, so
+that "é" typed on any keyboard is the same password. Nothing else is changed: no trimming, no case folding, no cut.
 """
 
 import os
@@ -26,22 +26,22 @@ SERVICE_NAMES: Final = ("latchkey",)
 
 
 class PasswordsBusy(Exception):
-    """Too many passwords are being checked at once; the edge answers 503 with Retry-After."""
+    """Too many passwords are being hashed at once; the edge responds 503 with Retry-After."""
 
 
 class PasswordTooLong(ValueError):
-    """The password has more bytes than are ever hashed."""
+    """The password has more bytes than this app hashes."""
 
 
 def is_too_long(password: str) -> bool:
-    """Whether the password is refused before any hashing."""
+    """Return True if the password is refused without hashing."""
     return len(password) > MAX_PASSWORD_BYTES or len(password.encode(errors="surrogatepass")) > MAX_PASSWORD_BYTES
 
 
 class BoundedArgon2Hasher(Argon2PasswordHasher):
-    """Argon2id with OWASP's 19 MiB, 2 passes, 1 lane; at most one hash for each core at a time.
+    """Argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane), and at most one hash per core at a time.
 
-    Without the bound a burst of sign-ins takes 19 MiB each and starves the process.
+    Without the limit, a burst of sign-ins would use 19 MiB each and starve the process.
     """
 
     memory_cost = 19_456
@@ -50,7 +50,7 @@ class BoundedArgon2Hasher(Argon2PasswordHasher):
     _slots = threading.BoundedSemaphore(CORES)
 
     def encode(self, password: str, salt: str) -> str:
-        """Hash a new password; raises PasswordTooLong, PasswordsBusy."""
+        """Hash a new password; raise PasswordTooLong or PasswordsBusy."""
         if is_too_long(password):
             raise PasswordTooLong
         with _Slot(self._slots):
@@ -58,7 +58,7 @@ class BoundedArgon2Hasher(Argon2PasswordHasher):
             return hashed
 
     def verify(self, password: str, encoded: str) -> bool:
-        """Whether the password is the one that was hashed; one too long is not. Raises PasswordsBusy."""
+        """Return True if this password was hashed; a password that is too long never matches. Raises PasswordsBusy."""
         if is_too_long(password):
             return False
         with _Slot(self._slots):
@@ -67,9 +67,9 @@ class BoundedArgon2Hasher(Argon2PasswordHasher):
 
 @cache
 def _threads(_pid: int) -> ThreadPoolExecutor:
-    """Those of one process that hash, one for each core.
+    """Return the process's hashing threads, one per core.
 
-    On a request's own thread, the C library would keep those 19 MiB for that thread's next hash: for all of them.
+    If requests hashed on their own threads, the C library would keep 19 MiB for each of those threads.
     """
     return ThreadPoolExecutor(CORES, thread_name_prefix="argon2")
 
@@ -91,18 +91,21 @@ class _Slot:
 
 
 class ResetTokens(PasswordResetTokenGenerator):
-    """Reset links: each ends with the password and the address it was made for, and opens no deactivated account."""
+    """Tokens of reset links. A token expires with the password and the address it was made for.
+
+    A deactivated account accepts no token.
+    """
 
     def check_token(self, user: User | None, token: str | None) -> bool:
-        """Whether the link may still set a password."""
+        """Return True if the link may still set a password."""
         return user is not None and user.is_active and super().check_token(user, token)
 
 
 class LengthValidator:
-    """Asks for 15 characters, and for no more than is ever hashed."""
+    """Require at least 15 characters, and at most as many bytes as are ever hashed."""
 
     def validate(self, password: str, user: User | None = None) -> None:  # noqa: ARG002  # Django's signature
-        """Raise ValidationError unless the length is right."""
+        """Raise ValidationError if the password is too short or too long."""
         chars = len(unicodedata.normalize("NFC", password[: MAX_PASSWORD_BYTES + 1]))
         if chars < MIN_PASSWORD_CHARS:
             message = f"Use at least {MIN_PASSWORD_CHARS} characters; this has {chars}."
@@ -111,15 +114,14 @@ class LengthValidator:
             raise ValidationError(f"Use at most {MAX_PASSWORD_BYTES:,} bytes.", code="password_too_long")
 
     def get_help_text(self) -> str:
-        """What the form says before anyone errs."""
         return f"At least {MIN_PASSWORD_CHARS} characters. A few words you can remember are best; spaces are fine."
 
 
 class ServiceNameValidator:
-    """Refuses a password that is little more than this service's name, the first thing anyone would guess."""
+    """Refuse a password that is little more than this service's name: attackers try that name first."""
 
     def validate(self, password: str, user: User | None = None) -> None:  # noqa: ARG002  # Django's signature
-        """Raise ValidationError where nothing of 8 characters is left without the service's names."""
+        """Raise ValidationError if the password holds a service name and fewer than 7 other letters and digits."""
         rest = "".join(char for char in password[: MAX_PASSWORD_BYTES + 1].casefold() if char.isalnum())
         names = [*SERVICE_NAMES, settings.KEY_BRAND]
         if not any(name in rest for name in names):
@@ -131,5 +133,4 @@ class ServiceNameValidator:
             raise ValidationError(message, code="password_is_service_name")
 
     def get_help_text(self) -> str:
-        """What the form says before anyone errs."""
         return "Not the name of this service."

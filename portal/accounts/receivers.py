@@ -1,4 +1,4 @@
-"""Write down what happens to accounts, in the transaction in which it happens."""
+"""Signal receivers that audit account events, in the transaction that makes the change."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,7 +27,7 @@ Values = Mapping[str, object] | None
 
 @receiver(post_save, sender=User)
 def set_up_superuser(instance: User, *, created: bool, raw: bool = False, **_: Any) -> None:
-    """Complete a superuser that a shell has made, in the transaction that saves the person."""
+    """Complete a superuser that a shell command created, in the transaction that saves the user."""
     if created and not raw and instance.is_superuser:
         people.set_up_superuser(instance, by=COMMAND)
 
@@ -36,7 +36,7 @@ def set_up_superuser(instance: User, *, created: bool, raw: bool = False, **_: A
 def record_email_change(
     request: HttpRequest, user: User, from_email_address: EmailAddress | None, to_email_address: EmailAddress, **_: Any
 ) -> None:
-    """An address that takes another's place; the first one at sign-up takes nobody's."""
+    """Audit a change of address and mail the new address; the first address of a new account is no change."""
     if from_email_address is not None:
         _record(
             AuditAction.USER_EMAIL_CHANGED,
@@ -46,29 +46,29 @@ def record_email_change(
             after={"email": to_email_address.email},
         )
         changed = {"from_email": from_email_address.email, "to_email": to_email_address.email}
-        get_adapter().send_notification_mail(  # allauth tells the old address alone
+        get_adapter().send_notification_mail(  # allauth mails only the old address
             "account/email/email_changed", user, changed, email=to_email_address.email
         )
 
 
 @receiver(post_save, sender=Authenticator)
 def record_factor_added(instance: Authenticator, *, created: bool, **_: Any) -> None:
-    """A second factor, or the recovery codes that come with the first."""
+    """Audit a new second factor, or the recovery codes that come with the first one."""
     if created:
         _record(AuditAction.USER_SECOND_FACTOR_ADDED, instance.user, _actor(), after={"type": str(instance.type)})
 
 
 @receiver(post_delete, sender=Authenticator)
 def record_factor_removed(instance: Authenticator, **_: Any) -> None:
-    """A second factor that counts no more."""
+    """Audit the removal of a second factor."""
     _record(AuditAction.USER_SECOND_FACTOR_REMOVED, instance.user, _actor(), before={"type": str(instance.type)})
 
 
 @receiver(authenticator_used)
 def tell_recovery_code(request: HttpRequest, user: User, authenticator: Authenticator, **_: Any) -> None:
-    """A recovery code that was used: by its owner, or by who found the paper."""
+    """Audit the use of a recovery code and mail the owner, since somebody else may have found the code."""
     if authenticator.type == Authenticator.Type.RECOVERY_CODES:
-        codes = Authenticator.objects.get(pk=authenticator.pk)  # as the use has left them
+        codes = Authenticator.objects.get(pk=authenticator.pk)  # read again: the use has changed the row
         left = len(codes.wrap().get_unused_codes())
         _record(AuditAction.USER_RECOVERY_CODE_USED, user, _by(request, user), after={"left": left})
         get_adapter().send_notification_mail("mfa/email/recovery_code_used", user, {"left": left})
@@ -76,13 +76,13 @@ def tell_recovery_code(request: HttpRequest, user: User, authenticator: Authenti
 
 @receiver(user_logged_in)
 def record_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
-    """Somebody is in, and by what."""
+    """Audit a sign-in and the methods that were used."""
     ways = [record.get("type") or record["method"] for record in get_authentication_records(request, user)]
     _record(AuditAction.USER_SIGNED_IN, user, _by(request, user), after={"by": ways})
 
 
 def _by(request: HttpRequest, user: User) -> Actor:
-    """The person, who may not be signed in yet."""
+    """Return the person as the actor, even before they are signed in."""
     return replace(actor_of(request), user=user)
 
 
@@ -91,5 +91,5 @@ def _actor() -> Actor:
 
 
 def _record(action: AuditAction, user: User, by: Actor, *, before: Values = None, after: Values = None) -> None:
-    with transaction.atomic():  # what allauth does has none around it
+    with transaction.atomic():  # allauth opens none around its change
         record_of_person(action, user, by, before=before, after=after)

@@ -1,8 +1,8 @@
 """Sessions: which browser is signed in, and until when.
 
-The cookie holds a random key; the row is named by its digest and its content is encrypted, so that who reads the
-database can neither take a session over nor read what is in the making there: a code that was mailed, the seed of an
-authenticator that is being set up.
+The cookie holds a random key. The row's primary key is a digest of it, and the row's content is encrypted. So a person
+who can read the database can neither take over a session nor read its unfinished work, such as a mailed code or the
+TOTP seed of an authenticator app that is being set up.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ from portal import encryption
 from portal.models import MAX_USER_AGENT_CHARS, Session, User
 
 log = logging.getLogger(__name__)
-LIFETIME: Final = timedelta(days=7)  # from the sign-in, whatever happens
-IDLE: Final = timedelta(hours=24)  # from the last request; WCAG 2.2.1 asks no warning of limits beyond 20 hours
-VISIT: Final = timedelta(hours=1)  # of who has not signed in (yet)
+LIFETIME: Final = timedelta(days=7)  # from the sign-in, however active the session is
+IDLE: Final = timedelta(hours=24)  # from the last request; WCAG 2.2.1 requires no warning for limits above 20 hours
+VISIT: Final = timedelta(hours=1)  # for a visitor who is not signed in
 SEEN_EVERY: Final = timedelta(minutes=1)
 KEY_CHARS: Final = 40
 BEGUN: Final = "sign_in_begun"
@@ -32,55 +32,54 @@ BEGUN: Final = "sign_in_begun"
 
 @dataclass(frozen=True)
 class Browser:
-    """Where a request comes from, as far as it says so."""
+    """The client address and user agent of a request."""
 
     address: str | None = None
     user_agent: str = ""
 
 
 def row_key(session_key: str | None) -> str:
-    """The name of the row that belongs to the cookie's value: 160 bits of its SHA-256."""
+    """Return the primary key for the cookie's value: 160 bits of its SHA-256, in hex."""
     return hashlib.sha256((session_key or "").encode()).hexdigest()[:KEY_CHARS]
 
 
 def ends_at(began: datetime, seen: datetime, *, is_signed_in: bool) -> datetime:
-    """When a session is over that began and was last seen then."""
+    """Return the instant at which a session ends that began at ``began`` and was last used at ``seen``."""
     return min(began + LIFETIME, seen + (IDLE if is_signed_in else VISIT))
 
 
 def begin_sign_in(request: HttpRequest, user: User) -> None:
-    """Note whose sign-in waits for its second step, and which password it began with."""
+    """Remember which user's sign-in waits for a second step, and with which password it began."""
     request.session[BEGUN] = {"user": user.pk, "hash": user.get_session_auth_hash()}
 
 
 def finish_sign_in(request: HttpRequest, user: User) -> bool:
-    """Whether the sign-in that was begun may end now: the account is active, and the password is the same."""
+    """End the pending sign-in; return True if the account is still active and its password is unchanged."""
     begun = request.session.pop(BEGUN, None) or {"user": None, "hash": ""}
     is_same = constant_time_compare(begun["hash"], user.get_session_auth_hash())
     return user.is_active and begun["user"] == user.pk and is_same
 
 
 class SessionStore(db.SessionStore):
-    """Django's sessions in the database, under our names and our lock."""
+    """Django's database sessions, with digested keys, encrypted content and a column for the user."""
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self.browser = Browser()
-        self.counts_as_seen = True  # a page that asks by itself says otherwise
+        self.counts_as_seen = True  # background polling by a page sets this to False
         self._began: datetime | None = None
         self._seen: datetime | None = None
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
-        """Our own row, which knows whose it is."""
+        """Return this app's session model, which stores the user."""
         return Session
 
     def encode(self, session_dict: dict[str, Any]) -> str:
-        """The content, encrypted."""
         return encryption.encrypt(self.serializer().dumps(session_dict))
 
     def decode(self, session_data: bytes | str) -> dict[str, Any]:
-        """The content again; what cannot be read holds nothing, and so nobody is signed in by it."""
+        """Return the decrypted content; unreadable content gives an empty session, in which nobody is signed in."""
         try:
             content: dict[str, Any] = self.serializer().loads(encryption.decrypt(str(session_data)))
         except encryption.CannotDecrypt:
@@ -89,22 +88,21 @@ class SessionStore(db.SessionStore):
         return content
 
     def exists(self, session_key: str | None) -> bool:
-        """Whether there is such a session."""
         return super().exists(row_key(session_key))
 
     def delete(self, session_key: str | None = None) -> None:
-        """End that session, or this one."""
+        """Delete the session with this key, or the current one."""
         key = session_key or self.session_key
         if key is not None:
             Session.objects.filter(pk=row_key(key)).delete()
 
     def create(self) -> None:
-        """A session that begins now: at the first visit, and anew at each sign-in."""
+        """Start a new session, at the first visit and at each sign-in."""
         self._began = None
         super().create()
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        """The row as it is to be written."""
+        """Return the row to write, with its expiry computed from the start and the current time."""
         now = timezone.now()
         self._began, self._seen = self._began or now, now
         user_id = data.get("_auth_user_id")
@@ -121,7 +119,7 @@ class SessionStore(db.SessionStore):
         )
 
     def note_seen(self, now: datetime) -> None:
-        """Put off the end of an idle session that a signed-in person has just used; at most once a minute."""
+        """Extend an idle session of a signed-in person after a request, at most once a minute."""
         if not self.counts_as_seen or self._began is None or self._seen is None or now - self._seen < SEEN_EVERY:
             return
         Session.objects.filter(pk=row_key(self.session_key), user__isnull=False).update(
@@ -141,21 +139,21 @@ class SessionStore(db.SessionStore):
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
-    """Django's, which also notes where and when a session was last seen."""
+    """Django's session middleware, which also records when and from where a session was last used."""
 
     def process_request(self, request: HttpRequest) -> None:
-        """Find the session by its cookie."""
+        """Load the session named by the cookie, and attach the client's address and user agent."""
         super().process_request(request)
         address = request.META.get("REMOTE_ADDR") or None
         request.session.browser = Browser(address, request.META.get("HTTP_USER_AGENT", ""))  # type: ignore[attr-defined]  # ours
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Save what changed, or note that the session is in use."""
+        """Save a changed session, or record that an unchanged one is in use."""
         answer = super().process_response(request, response)
         session = request.session
         if isinstance(session, SessionStore) and session.accessed and not session.modified:
             try:
                 session.note_seen(timezone.now())
-            except DatabaseError as exc:  # the page is made; only the session ends sooner
+            except DatabaseError as exc:  # the page is ready; only the session's expiry is not extended
                 log.warning("session.not_noted", extra={"error": type(exc).__name__})
         return answer

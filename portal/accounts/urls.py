@@ -1,4 +1,4 @@
-"""Every address under ``/accounts/``: allauth's names and paths, with our views where ours differ."""
+"""All URLs under ``/accounts/``: allauth's names and paths, with this app's views where they differ."""
 
 from allauth.account.urls import urlpatterns as account_patterns
 from allauth.mfa.totp import views as totp_views

@@ -1,8 +1,11 @@
-"""What a browser calls itself, in two words. Pure; a guess for people to recognise, never a ground for a decision."""
+"""Name the browser and system of a User-Agent header, for display. Pure.
+
+The result is a guess: no decision may depend on it.
+"""
 
 from typing import Final
 
-# The first that is found counts: Edge says it is Chrome, Chrome says it is Safari, a phone says it is Linux.
+# The first match wins. Edge also claims to be Chrome, Chrome claims to be Safari, and an Android phone names Linux.
 BROWSERS: Final = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -25,7 +28,7 @@ SYSTEMS: Final = (
 
 
 def browser_words(user_agent: str) -> str:
-    """``Firefox on Linux``; "An unknown browser" where nothing is recognised."""
+    """Return, for example, ``Firefox on Linux``; "An unknown browser" if nothing matches."""
     browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
     return f"{browser or 'A browser'} on {system}" if system else browser or "An unknown browser"

@@ -1,4 +1,4 @@
-"""The pages of one's own account that allauth does not have: where one is signed in, and the overview of security."""
+"""Account pages that allauth does not have: the security overview with its sessions, and the choice of mails."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ from portal.services import people
 
 @dataclass(frozen=True)
 class SessionView:
-    """A session as the page lists it."""
+    """One session as the security page lists it."""
 
     session: Session
     browser: str
@@ -33,20 +33,20 @@ class SessionView:
 
 
 class SecurityView(base_views.IndexView):
-    """How one gets in, what one could get in by besides, and where one is in."""
+    """Show how the person signs in, which other ways they could add, and where they are signed in."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """With the sessions, this one first."""
+        """Add the person's sessions, the current one first."""
         sessions = sessions_of(self.request)
         context: dict[str, Any] = super().get_context_data(**kwargs)
         return context | {"sessions": sessions, "has_others": len(sessions) > 1}
 
 
 class EnterCodeView(ConfirmEmailVerificationCodeView):
-    """The code from the mail, or the wish for another."""
+    """Enter the mailed verification code, or ask for another one."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Stay here where it is too soon for another code: the one that was mailed goes on working."""
+        """Refuse to mail another code too soon; the code that was mailed before still works."""
         if request.POST.get("action") == "resend":
             wait = login_throttle.wait_for_code(request, self.get_context_data()["email"])
             if wait:
@@ -58,10 +58,13 @@ class EnterCodeView(ConfirmEmailVerificationCodeView):
 
 @method_decorator(login_required, name="dispatch")
 class SetPasswordView(PasswordSetView):
-    """A first password: one more way in, so who it is is asked again."""
+    """Set a first password. It adds a way to sign in, so the person has to confirm their identity first."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Ask, unless there is a password already: then that has a page of its own, and asks for it."""
+        """Require a recent proof of identity if the account has no password.
+
+        With a password, allauth redirects to the page that changes it, which asks for the current one.
+        """
         if not request.user.has_usable_password():
             reauthentication.require_recent(request)
         answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)
@@ -69,7 +72,7 @@ class SetPasswordView(PasswordSetView):
 
 
 def sessions_of(request: HttpRequest) -> list[SessionView]:
-    """The person's sessions that go on, this one first, then by last use."""
+    """Return the person's active sessions: the current one first, the others by last use."""
     here = row_key(request.session.session_key)
     rows = Session.objects.filter(user=request.user, expire_date__gt=timezone.now()).order_by("-seen_at")
     views = [SessionView(row, browser_words(row.user_agent), is_current=row.pk == here) for row in rows]
@@ -79,7 +82,7 @@ def sessions_of(request: HttpRequest) -> list[SessionView]:
 @require_POST
 @login_required
 def end_other_sessions(request: HttpRequest) -> HttpResponse:
-    """Sign out everywhere else."""
+    """End all of the person's other sessions."""
     ended = people.end_other_sessions(request.user, keep=row_key(request.session.session_key), by=actor_of(request))
     where = "one other browser" if ended == 1 else f"{ended} other browsers"
     messages.success(request, f"You are signed out of {where}." if ended else "You were signed in nowhere else.")
@@ -89,7 +92,7 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def choose_mails(request: HttpRequest) -> HttpResponse:
-    """Which mails one wants, of those one may go without."""
+    """Show and save which optional mails the person receives."""
     user = request.user
     initial = {"wanted": [kind.value for kind in MailKind if kind not in user.unwanted_mails]}
     form = MailsForm(request.POST if request.method == "POST" else None, initial=initial)
