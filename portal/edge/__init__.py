@@ -1,1 +1,1 @@
-"""HTTP as machines speak it: what stands before every endpoint, and what all endpoints share."""
+"""HTTP for machine clients: the shared base of all machine endpoints, and the guard in front of the pages."""

@@ -1,7 +1,8 @@
-"""Bounds on the cost of one request. Each endpoint declares its own; the edge and the tests enforce them.
+"""Limits on the cost of one request. Each endpoint declares its own; the edge and the tests enforce them.
 
-The edge enforces ``max_bytes``, ``plain_http`` and the number of requests at work. The endpoint itself does the checks
-in ``checked_first`` before it reads the body. ``max_cpu_ms`` bounds the worst request of a stranger, on one core.
+The edge enforces ``max_bytes``, ``plain_http`` and the number of concurrent requests. The endpoint itself does the
+checks in ``checked_first`` before it reads the body. ``max_cpu_ms`` limits the CPU time, on one core, of the most
+expensive request that a stranger can send.
 """
 
 from enum import Enum
@@ -12,7 +13,7 @@ MAX_FORM_BYTES = 64 * 1024
 
 
 class Sender(Enum):
-    """The senders whose requests an endpoint answers. It refuses all others."""
+    """The senders whose requests an endpoint accepts; it refuses all others."""
 
     ANYBODY = "anybody"
     API = "an API, by an API secret"
@@ -23,7 +24,7 @@ class Sender(Enum):
 
 
 class PlainHttp(Enum):
-    """Where a request without https is answered, in production."""
+    """Where a request without https is accepted in production."""
 
     NOWHERE = "nowhere"
     INSIDE = "on a direct connection from a network that the settings name"
@@ -31,10 +32,10 @@ class PlainHttp(Enum):
 
 
 class Bounds(Struct, frozen=True):
-    """The bounds of one endpoint."""
+    """The limits of one endpoint."""
 
     sender: Sender
-    max_bytes: int  # of the body; 0 where none is read
+    max_bytes: int  # of the body; 0 if the endpoint reads none
     checked_first: str
     max_cpu_ms: float
     plain_http: PlainHttp = PlainHttp.NOWHERE

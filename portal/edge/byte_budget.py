@@ -1,19 +1,19 @@
-"""Count the bytes that a process holds for clients: bodies that still arrive, and answers that are not read yet."""
+"""Count the bytes that a process buffers for clients: incomplete request bodies and unread responses."""
 
 from collections import Counter
 
 from portal.edge.proxies import network_of
 
 TOTAL_BYTES = 64 * 2**20
-SHARE_BYTES = TOTAL_BYTES // 4  # of one client: an IPv4 address, or an IPv6 network of 64 bits
+SHARE_BYTES = TOTAL_BYTES // 4  # per client: an IPv4 address, or an IPv6 /64 network
 
 
 class OverBudget(Exception):
-    """The process, or this client, holds as many bytes as it may."""
+    """The process, or this client, has reached its limit of buffered bytes."""
 
 
 class ByteBudget:
-    """The bytes held now, in all and by client. For one event loop."""
+    """The bytes buffered now, in total and per client. For use on one event loop."""
 
     def __init__(self, total_bytes: int = TOTAL_BYTES, share_bytes: int = SHARE_BYTES) -> None:
         self._total_bytes = total_bytes
@@ -23,11 +23,10 @@ class ByteBudget:
 
     @property
     def held(self) -> int:
-        """The bytes that are held."""
         return self._held
 
     def take(self, address: str | None, size: int) -> None:
-        """Count ``size`` bytes more for this client; raises OverBudget and counts nothing."""
+        """Reserve ``size`` more bytes for this client; raise OverBudget, and reserve nothing, past a limit."""
         client = network_of(address)
         if self._held + size > self._total_bytes or self._held_by[client] + size > self._share_bytes:
             raise OverBudget
@@ -35,7 +34,7 @@ class ByteBudget:
         self._held_by[client] += size
 
     def give_back(self, address: str | None, size: int) -> None:
-        """The bytes are no longer held."""
+        """Release bytes that were reserved before."""
         client = network_of(address)
         self._held -= size
         self._held_by[client] -= size

@@ -1,7 +1,7 @@
-"""One request and its answer on a machine endpoint: headers, client, https, problems. ASGI, no Django views.
+"""One request and its response on a machine endpoint: headers, client address, https, errors. ASGI, no Django views.
 
-``endpoint`` makes an ASGI app of a handler and the bounds that it declares. Whatever the handler cannot answer becomes
-a problem there, and whatever breaks becomes a 503: a failure never reads as a yes.
+``endpoint`` makes an ASGI app from a handler and its declared bounds. A Problem that the handler raises becomes an
+error response, and any other exception becomes a 503: a failure is never taken for a success.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from portal.edge.sending import PIECE_BYTES, ReaderTooSlow, send_large
 from portal.edge.settings import edge_settings
 
 MAX_AT_WORK = 1_000
-TOLD_TO_WAIT_S = 0.25  # how long the answer is held that tells a caller to wait
+TOLD_TO_WAIT_S = 0.25  # how long a 429 response is delayed
 MAX_AGENT_BYTES = 512
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Answer(Struct, frozen=True):
-    """What is sent back."""
+    """A response to send."""
 
     body: bytes
     status: int = 200
@@ -50,14 +50,14 @@ class Exchange:
         self._bounds = bounds
         self._receive = receive
         self._address: str | None = None
-        self._by_name: dict[bytes, bytes] = dict(scope["headers"])  # of a name that stands twice, one line
+        self._by_name: dict[bytes, bytes] = dict(scope["headers"])  # of a repeated header, the last line
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.request_id = request_id(self.header(b"x-request-id") if b"x-request-id" in self._by_name else None)
 
     def headers(self, name: bytes) -> list[str]:
-        """The header's lines, in order; ``name`` in lower case."""
+        """Return the header's lines, in order; ``name`` is lower case."""
         value = self._by_name.get(name)
         if value is None:
             return []
@@ -66,13 +66,13 @@ class Exchange:
         return [value.decode("latin-1") for each, value in self._scope["headers"] if each == name]
 
     def header(self, name: bytes) -> str | None:
-        """The header's value where it stands exactly once; ``name`` in lower case."""
+        """Return the header's value if the header occurs exactly once, else None; ``name`` is lower case."""
         lines = self.headers(name)
         return lines[0] if len(lines) == 1 else None
 
     @property
     def client_address(self) -> str | None:
-        """The address that the request comes from, as far as the trusted proxies tell."""
+        """Return the client's address, as far as trusted proxies report it."""
         if self._address is None:
             trusted = edge_settings().trusted_proxies
             self._address = client_address(self._peer, self.headers(b"x-forwarded-for") if trusted else (), trusted)
@@ -80,27 +80,30 @@ class Exchange:
 
     @property
     def agent(self) -> bytes | None:
-        """What the client calls itself, in its own words, the first of them."""
+        """Return the first 512 bytes of the User-Agent header."""
         agent = self._by_name.get(b"user-agent")
         return agent and agent[:MAX_AGENT_BYTES]
 
     @property
     def is_https(self) -> bool:
-        """Whether the client spoke https."""
+        """Return True if the client used https."""
         proto = self.headers(b"x-forwarded-proto")
         trusted = edge_settings().trusted_proxies
         return is_https(self._scope["scheme"], self._peer, ",".join(proto) if proto else None, trusted)
 
     @property
     def is_from_inside(self) -> bool:
-        """Whether the peer itself asks, from a network that the settings name, and not for somebody else."""
+        """Return True if the peer itself sent the request and its address is in a network named by the settings.
+
+        A request with a forwarding header was sent on behalf of another client, so it does not count.
+        """
         is_forwarded = b"x-forwarded-proto" in self._by_name or b"x-forwarded-for" in self._by_name
         return not is_forwarded and is_within(self._peer, edge_settings().inside)
 
     def is_of(self, media_type: str) -> bool:
-        """Whether the body is said to be of this type and not compressed.
+        """Return True if the body is declared with this media type and without compression.
 
-        A charset decides nothing: the bytes are read as UTF-8 or not at all.
+        The charset is ignored: the bytes are decoded as UTF-8 or refused.
         """
         by_name = self._by_name
         is_single = len(by_name) == len(self._scope["headers"])
@@ -111,9 +114,9 @@ class Exchange:
         return content_type == media_type and is_plain
 
     async def body(self) -> bytes:
-        """The whole body; raises Problem where it is too large, too slow or in too many pieces, or breaks off."""
+        """Return the whole body; raise Problem if it is too large, too slow, in too many pieces or incomplete."""
         declared, max_bytes = self._by_name.get(b"content-length"), self._bounds.max_bytes
-        AT_WORK.number -= 1  # a body that does not come is no work
+        AT_WORK.number -= 1  # a request that waits for its body is not at work
         try:
             body = await read_body(self._receive, declared=declared, max_bytes=max_bytes, address=self.client_address)
         except TooLarge:
@@ -144,7 +147,7 @@ Handler = Callable[[Exchange], Awaitable[Answer]]
 class _AtWork:
     """The number of requests that this process works on.
 
-    Requests whose body still arrives do not count, nor answers that clients still read.
+    It excludes requests whose body is still arriving, and responses that clients are still reading.
     """
 
     __slots__ = ("number",)
@@ -157,7 +160,7 @@ AT_WORK = _AtWork()
 
 
 class Endpoint:
-    """A handler as an ASGI app: it answers every problem, and 503 for whatever else goes wrong."""
+    """A handler as an ASGI app: a Problem becomes its error response, any other exception a 503."""
 
     __slots__ = ("_handler", "bounds")
 
@@ -166,7 +169,6 @@ class Endpoint:
         self.bounds = bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         exchange = Exchange(scope, receive, self.bounds)
         AT_WORK.number += 1
         try:
@@ -176,13 +178,13 @@ class Endpoint:
             answer = await self._handler(exchange)
         except Problem as problem:
             answer = answer_problem(problem, exchange)
-        except Exception:  # no failure may let a call through, whatever it is
+        except Exception:  # no failure may let a request through, whatever its cause
             log.exception("request.failed", extra={"request_id": exchange.request_id, "path": exchange.path})
             answer = answer_problem(unavailable(), exchange)
         finally:
             AT_WORK.number -= 1
         if answer.status == 429:
-            await asyncio.sleep(TOLD_TO_WAIT_S)  # whoever asks again at once would take the event loop's time
+            await asyncio.sleep(TOLD_TO_WAIT_S)  # a client that repeats at once would use up the event loop's time
         try:
             await send_answer(answer, exchange, send)
         except OverBudget:
@@ -192,12 +194,12 @@ class Endpoint:
 
 
 def endpoint(handler: Handler, bounds: Bounds) -> Endpoint:
-    """The handler as an ASGI app, within these bounds."""
+    """Return the handler as an ASGI app with these bounds."""
     return Endpoint(handler, bounds)
 
 
 def _require_room(bounds: Bounds) -> None:
-    """Raise the 503 of a process that works on too many requests; probes are answered all the same."""
+    """Raise the 503 of an overloaded process; health probes are still answered."""
     if bounds.plain_http is not PlainHttp.ANYWHERE:
         raise unavailable()
 
@@ -210,18 +212,18 @@ def _require_https(exchange: Exchange, plain_http: PlainHttp) -> None:
 
 
 def require_get(exchange: Exchange) -> None:
-    """Raise the 405 of an endpoint that only reads, for any other method."""
+    """Raise a 405 Problem unless the method is GET or HEAD."""
     if exchange.method not in {"GET", "HEAD"}:
         raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use GET or HEAD.", headers=(("allow", "GET, HEAD"),))
 
 
 def unavailable() -> Problem:
-    """The 503 that asks to come back in a second."""
+    """Return the 503 Problem that asks the client to retry after a second."""
     return Problem(ProblemType.UNAVAILABLE, "Try again in a second.", headers=(("retry-after", "1"),))
 
 
 def answer_problem(problem: Problem, exchange: Exchange) -> Answer:
-    """The problem as an answer, in the words of whoever asks there."""
+    """Return the problem as a response: OAuth's error format under ``/oauth/``, problem details elsewhere."""
     if exchange.path.startswith(problems.OAUTH_PREFIX):
         return Answer(problem.oauth_body(), problem.kind.status, JSON, problem.headers)
     return Answer(problem.body(exchange.request_id), problem.kind.status, problems.CONTENT_TYPE, problem.headers)
@@ -229,12 +231,12 @@ def answer_problem(problem: Problem, exchange: Exchange) -> Answer:
 
 @lru_cache(maxsize=32)
 def _usual_lines(content_type: str, cache_control: str) -> tuple[tuple[bytes, bytes], ...]:
-    """The headers that nearly all answers share, as they are sent."""
+    """Return the headers that nearly all responses share, encoded."""
     return (b"content-type", content_type.encode()), (b"cache-control", cache_control.encode()), _NOSNIFF
 
 
 async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
-    """Send it, with the headers that every machine answer has; a HEAD, and a 304, get the headers alone."""
+    """Send the response with the headers that every machine response has; a HEAD or a 304 gets no body."""
     headers = [
         (b"content-length", b"%d" % len(answer.body)),
         (b"x-request-id", exchange.request_id.encode()),

@@ -1,16 +1,17 @@
-"""Stand between the server and Django's WSGI handler, so that no client can hold one of its threads.
+"""A guard between the server and Django's WSGI handler: no client can occupy one of its threads for long.
 
-A thread gets a request that has arrived whole. An ordinary answer is kept, and sent after the thread is free again: a
-stalled upload or a reader that never reads costs a coroutine. No client takes more than a share of the threads.
+A thread gets a request only after the whole body has arrived. An ordinary response is buffered and sent after the
+thread is free again. So a stalled upload, or a client that never reads, costs a coroutine and no thread. No client gets
+more than its share of the threads.
 
-A ``StreamingHttpResponse`` without ``Content-Length`` is sent piece by piece. A thread makes about 64 KiB of it; the
-next 64 KiB are made after the client has taken these, perhaps by another thread. So its iterator opens and closes each
-query between two ``yield``s (no cursor, no transaction stays open), and does its clean-up in ``finally`` or ``close``.
-A client that takes less than 64 KiB in 10 s, reads for longer than 120 s, or closes the connection is given up: the
-iterator is closed.
+A ``StreamingHttpResponse`` without ``Content-Length`` is sent piece by piece. A thread produces about 64 KiB; the next
+64 KiB are produced after the client has taken these, perhaps by another thread. So the iterator must open and close
+each query between two ``yield``s (no cursor and no transaction stays open), and clean up in ``finally`` or ``close``.
+If a client takes less than 64 KiB in 10 s, reads for longer than 120 s, or closes the connection, the iterator is
+closed.
 
-Without the guard, a2wsgi waits for bodies in its threads, and answers 500 over granian, whose ``receive`` is no
-coroutine function.
+Without the guard, a2wsgi would wait for bodies in its threads. It would also respond 500 over granian, whose
+``receive`` is not a coroutine function.
 """
 
 import asyncio
@@ -55,12 +56,12 @@ _ALL_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 WsgiApp = Callable[[Any, Any], Iterable[bytes]]
-STREAM_THREADS = 1  # two streams take turns: two threads that compute leave the event loop too little
-_STREAM = "latchkey.stream"  # where, in the scope, a streaming answer is left for the guard
+STREAM_THREADS = 1  # two streams take turns: two busy threads would leave the event loop too little time
+_STREAM = "latchkey.stream"  # the key in the scope under which a streaming response is left for the guard
 
 
 def leave_streams(app: WsgiApp) -> WsgiApp:
-    """The WSGI app, but for a streaming answer: it is left in the scope, and the thread is free."""
+    """Wrap the WSGI app: a streaming response is put into the scope, so that the thread is free at once."""
 
     def wrapped(environ: Any, start_response: Any) -> Iterable[bytes]:
         response = app(environ, start_response)
@@ -70,14 +71,14 @@ def leave_streams(app: WsgiApp) -> WsgiApp:
             response.close()
         else:
             environ["asgi.scope"][_STREAM] = response
-            close_old_connections()  # the response's own close comes in another thread
+            close_old_connections()  # the response's own close runs in another thread
         return ()
 
     return wrapped
 
 
 def guard(app: AsgiApp, *, max_bytes: Callable[[str], int]) -> AsgiApp:
-    """The WSGI app behind ``app``; ``max_bytes`` says of a path how large a body is read there."""
+    """Wrap the WSGI app ``app``; ``max_bytes`` returns, for a path, the largest body to accept."""
     threads = PageThreads()
     streams = ThreadPoolExecutor(STREAM_THREADS, thread_name_prefix="streams")
 
@@ -101,7 +102,7 @@ def guard(app: AsgiApp, *, max_bytes: Callable[[str], int]) -> AsgiApp:
             await _refuse(scope, send, 408, f"The request did not arrive within {READ_WITHIN_S:.0f} seconds.")
         except (OverBudget, PagesBusy):
             await _refuse_for_now(scope, send)
-        except Exception:  # Django answers what its views raise; this is the handler itself
+        except Exception:  # Django handles its views' exceptions; this one comes from the handler itself
             log.exception("page.failed", extra={"path": redact(scope["path"])})
             await _refuse(scope, send, 500, "Something went wrong on our side.")
         else:
@@ -111,15 +112,15 @@ def guard(app: AsgiApp, *, max_bytes: Callable[[str], int]) -> AsgiApp:
 
 
 def _is_in_utf8(scope: Scope) -> bool:
-    # Django would look up whatever codec a charset names, "undefined" too, before any middleware could catch it.
+    # Django looks up any codec that a charset names, even "undefined", before a middleware could catch the error.
     types = b";".join(value for name, value in scope["headers"] if name == b"content-type").lower()
     rest = _UTF_8.sub(b"", types)
     return b"charset" not in rest and b"*" not in rest
 
 
 def _cleaned(scope: Scope, body: bytes) -> Scope:
-    """The scope as WSGI can hold it."""
-    # X_Forwarded_For and X-Forwarded-For are one name in a WSGI environ: the first is never sent in good faith.
+    """Return the scope in a form that WSGI can represent."""
+    # In a WSGI environ, X_Forwarded_For and X-Forwarded-For are the same name, and no honest client sends the first.
     headers = [(name, value) for name, value in scope["headers"] if b"_" not in name and name not in _OWN_HEADERS]
     cookies = [value for name, value in scope["headers"] if name == b"cookie"]
     if cookies:
@@ -130,7 +131,7 @@ def _cleaned(scope: Scope, body: bytes) -> Scope:
 
 
 async def _ask(app: AsgiApp, scope: Scope, body: bytes) -> tuple[Message, bytes | HttpResponseBase]:
-    """The answer's start, and its body: whole, or as the streaming response that it is."""
+    """Return the response's start, and its body: the whole bytes or the streaming response."""
     sent: list[Message] = []
 
     async def receive_all() -> Message:
@@ -167,10 +168,10 @@ async def _answer(
         await _refuse_for_now(scope, send)
     except (ReaderGone, ReaderTooSlow):
         log.info("page.given_up", extra={"path": redact(scope["path"])})
-    except Exception:  # the answer has begun: without its end, the client sees that it is not whole
+    except Exception:  # the response has started: its missing end tells the client that it is incomplete
         log.exception("page.broke_off", extra={"path": redact(scope["path"])})
     finally:
-        if not isinstance(content, bytes):  # here, since a stream may end before its first piece is asked for
+        if not isinstance(content, bytes):  # here, because a stream may end before its first piece is requested
             await asyncio.get_running_loop().run_in_executor(streams, content.close)
 
 
@@ -183,7 +184,7 @@ async def _send_whole(start: Message, body: bytes, send: Send, *, address: str |
 
 
 async def _pieces(stream: HttpResponseBase, threads: Executor) -> AsyncGenerator[bytes, None]:
-    """The stream's pieces, each made when it is asked for."""
+    """Yield the stream's pieces, each produced when it is requested."""
     run = partial(asyncio.get_running_loop().run_in_executor, threads)
     chunks = iter(stream)
     while piece := await run(_next_piece, chunks):
@@ -191,7 +192,7 @@ async def _pieces(stream: HttpResponseBase, threads: Executor) -> AsyncGenerator
 
 
 def _next_piece(chunks: Iterator[bytes]) -> bytes:
-    """The next chunks together, at least 64 KiB unless it is the end; empty after it."""
+    """Return the next chunks, joined: at least 64 KiB except at the end, and empty after the end."""
     piece = bytearray()
     try:
         for chunk in chunks:

@@ -1,4 +1,4 @@
-"""What goes on while a server process serves, and what is finished when it stops; apps register, the door calls."""
+"""Background work while a server process serves, and final work when it stops. Apps register; the ASGI app runs it."""
 
 import asyncio
 import contextlib
@@ -15,24 +15,24 @@ _running: list["asyncio.Future[None]"] = []
 
 
 def at_stop(finish: Callable[[], None]) -> None:
-    """Have this called once when the process is asked to stop, after its last answer."""
+    """Register a function to call once when the process stops, after its last response."""
     _at_stop.append(finish)
 
 
 def while_serving(run: Callable[[], Awaitable[None]]) -> None:
-    """Have this run on the event loop from the first to the last answer."""
+    """Register a coroutine function to run on the event loop while the process serves."""
     _while_serving.append(run)
 
 
 async def repeat(work: Callable[[], object], *, every_s: float, failure: str) -> None:
-    """Call it in a thread, again and again. A failure is logged once a spell; the next call comes all the same."""
+    """Call ``work`` in a thread every ``every_s`` seconds. Log only the first of several failures in a row."""
     is_failing = False
     while True:
         await asyncio.sleep(every_s)
         try:
             await asyncio.to_thread(_with_fresh_connections, work)
             is_failing = False
-        except Exception as exc:  # noqa: BLE001  # whatever it is, the next call may go through
+        except Exception as exc:  # noqa: BLE001  # whatever the error is, the next call may succeed
             if not is_failing:
                 log.warning(failure, extra={"error": type(exc).__name__})
             is_failing = True
@@ -47,12 +47,12 @@ def _with_fresh_connections(work: Callable[[], object]) -> None:
 
 
 def start() -> None:
-    """Begin what was registered, on the running loop."""
+    """Start all registered background work on the running loop."""
     _running.extend(asyncio.ensure_future(run()) for run in _while_serving)
 
 
 async def stop() -> None:
-    """End what runs, then finish what was registered, the last first."""
+    """Cancel the background work, then call the registered functions, the last one first."""
     while _running:
         task = _running.pop()
         task.cancel()

@@ -1,6 +1,6 @@
-"""Answer certain forms at a fixed time after the request began, so that no time tells whether an address is known.
+"""Delay the responses to certain forms to a fixed time, so that no timing reveals whether an address is known.
 
-The instant goes in a header of Django's answer. The guard takes the header off and waits on the event loop, so that no
+Django's response names the instant in a header. The guard removes the header and waits on the event loop, so that no
 thread sleeps meanwhile.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 HEADER: Final = "X-Latchkey-Not-Before"
-AFTER_S: Final = 0.5  # longer than the slowest of these pages takes on two busy cores
+AFTER_S: Final = 0.5  # longer than the slowest of these pages takes when two cores are busy
 MAX_WAIT_S: Final = 1.0
-# Pages that do other work for an address that has an account.
+# Pages that do different work for an address that has an account.
 PAGES: Final = frozenset(
     {
         "account_email",
@@ -27,12 +27,12 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def instant(began: float) -> str:
-    """The header's value for a request that began then, by the monotonic clock."""
+    """Return the header's value for a request that began at ``began`` on the monotonic clock."""
     return f"{began + AFTER_S:.6f}"
 
 
 async def reached(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The headers without ours, once its instant has come."""
+    """Wait until the header's instant, then return the headers without it."""
     others, wait_s = _without_ours([(name, value) for name, value in headers])
     if wait_s > 0:
         await asyncio.sleep(wait_s)
@@ -40,7 +40,7 @@ async def reached(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 
 def wsgi(app: Callable[..., Any]) -> Callable[..., Any]:
-    """The app for servers without an event loop: there, the request's own thread waits."""
+    """Wrap the app for servers without an event loop: the request's own thread waits."""
 
     def waiting(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         def start(status: str, headers: list[tuple[str, str]], *args: Any) -> Any:

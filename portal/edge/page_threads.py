@@ -1,6 +1,6 @@
-"""Share the threads behind the pages fairly: no client takes more than a fifth of them, and few requests wait.
+"""Share the page threads fairly: no client takes more than a fifth of them, and a limited number of requests waits.
 
-Threads that compute compete with the event loop for the interpreter, so two of one client are fast enough.
+Busy threads compete with the event loop for the interpreter, so two threads for one client are enough.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ MAX_WAITING_SHARE = MAX_WAITING // 4
 
 
 class PagesBusy(Exception):
-    """Too many requests wait for a thread already, in all or from this client."""
+    """Too many requests already wait for a thread, in total or from this client."""
 
 
 class PageThreads:
-    """Grants threads to clients, and keeps a bounded number of requests waiting. For one event loop."""
+    """Assign threads to clients, and limit the number of waiting requests. For use on one event loop."""
 
     def __init__(self, threads: int = THREADS) -> None:
         self._free = threads
@@ -30,7 +30,7 @@ class PageThreads:
 
     @asynccontextmanager
     async def one_for(self, address: str | None) -> AsyncIterator[None]:
-        """Hold a thread for this client while the block lasts; raises PagesBusy."""
+        """Hold a thread for this client during the block; raise PagesBusy if too many requests wait."""
         client = network_of(address)
         if not self._may_run(client):
             await self._wait(client)
@@ -65,13 +65,13 @@ class PageThreads:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._end(client)  # the turn had come already
+                self._end(client)  # the thread was already assigned
             else:
                 self._waiting = deque(each for each in self._waiting if each[1] is not turn)
             raise
 
     def _wake_the_next(self) -> None:
-        """Give the free thread to the first that waits and whose client has not its share yet."""
+        """Give the free thread to the first waiting request whose client is below its share."""
         for index, (client, turn) in enumerate(self._waiting):
             if not turn.done() and self._may_run(client):
                 del self._waiting[index]

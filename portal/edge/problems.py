@@ -1,4 +1,4 @@
-"""Errors of the machine endpoints, the same from an ASGI app and from a Django view: RFC 9457, for OAuth RFC 6749."""
+"""Errors of the machine endpoints, in ASGI apps and Django views: RFC 9457 problems, or RFC 6749 errors for OAuth."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -11,7 +11,7 @@ OAUTH_PREFIX = "/oauth/"  # below it, errors are those of RFC 6749 §5.2
 
 
 class ProblemType(Enum):
-    """What can be wrong: HTTP status, stable code, and a title that never varies."""
+    """The kinds of error: HTTP status, stable code, and a title that never varies."""
 
     MALFORMED_REQUEST = (400, "malformed_request", "The request is malformed")
     QUERY_NOT_READ = (400, "query_not_read", "This endpoint reads no query string")
@@ -31,24 +31,23 @@ class ProblemType(Enum):
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
         return self.value[0]
 
     @property
     def code(self) -> str:
-        """What programs tell it by."""
+        """Return the code by which programs recognize the error."""
         return self.value[1]
 
     @property
     def title(self) -> str:
-        """What people are told, whatever the occurrence."""
+        """Return the title for people, the same for every occurrence."""
         return self.value[2]
 
 
 class Problem(Exception):
-    """A request that gets an error; raised within an edge, answered at its rim.
+    """An error response. Code of an endpoint raises it; the edge turns it into the response.
 
-    ``code`` overrides the type's own where a verdict names it; ``members`` are added to the body.
+    ``code`` replaces the type's own code, for example with a verdict's. ``members`` are added to the body.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class Problem(Exception):
         self.members = members or {}
 
     def body(self, request_id: str) -> bytes:
-        """The problem details object (RFC 9457 §3); ``detail`` is ours alone and never repeats input."""
+        """Return the problem details object (RFC 9457 §3); ``detail`` is our own text and never repeats input."""
         return msgspec.json.encode(
             {
                 "type": f"urn:latchkey:problem:{self.code}",
@@ -82,7 +81,7 @@ class Problem(Exception):
         )
 
     def oauth_body(self) -> bytes:
-        """The same as OAuth clients read it (RFC 6749 §5.2)."""
+        """Return the error in OAuth's format (RFC 6749 §5.2)."""
         return oauth_error(_OAUTH_ERRORS.get(self.kind, "invalid_request"), self.detail)
 
 
@@ -93,5 +92,5 @@ _OAUTH_ERRORS = {
 
 
 def oauth_error(error: str, description: str) -> bytes:
-    """An error as OAuth clients read it; the description is ASCII without quotes and backslashes (RFC 6749 §5.2)."""
+    """Return an error in OAuth's format; the description is ASCII without quotes and backslashes (RFC 6749 §5.2)."""
     return msgspec.json.encode({"error": error, "error_description": description})

@@ -1,7 +1,7 @@
-"""Who a request comes from, and over what, behind proxies. Pure.
+"""Find a request's client address and scheme behind proxies. Pure.
 
-``X-Forwarded-For`` and ``X-Forwarded-Proto`` are words of whoever sent them: they count only as far as the trusted
-networks reach, and with none set they mean nothing. ``Forwarded`` is never read.
+Any sender can write ``X-Forwarded-For`` and ``X-Forwarded-Proto``, so they count only as far as the trusted networks
+reach. Without trusted networks they are ignored. ``Forwarded`` is never read.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ _DECORATED = re.compile(rf"\[{_V6}(?:%[^\]]+)?\](?::[0-9]{{1,5}})?|([0-9.]+):[0-
 
 @lru_cache(maxsize=4096)
 def parse_address(text: str) -> Address | None:
-    """The address that the text spells, an IPv4-mapped one as IPv4; None for all else, also for a zone (``%eth0``)."""
+    """Return the IP address, an IPv4-mapped one as IPv4; None for any other text and for a zone (``%eth0``)."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -31,9 +31,9 @@ def parse_address(text: str) -> Address | None:
 
 
 def forwarded_address(text: str) -> Address | None:
-    """The address that a proxy or a backend wrote down: in brackets, with a port or with a zone too.
+    """Return the IP address that a proxy or a backend wrote, also in brackets, with a port or with a zone.
 
-    None for all else. Long texts are not remembered: a caller chooses them.
+    Return None for any other text. Texts longer than 80 characters are refused before the cache: a caller chooses them.
     """
     return _read_forwarded(text) if len(text) <= MAX_ADDRESS_CHARS else None
 
@@ -45,7 +45,7 @@ def _read_forwarded(text: str) -> Address | None:
 
 
 def canonical_address(text: str) -> str | None:
-    """The same address, in the one form that it is stored and compared in; None for what is no address."""
+    """Return the address in the one spelling used for storing and comparing; None if the text is no address."""
     return _canonical(text) if len(text) <= MAX_ADDRESS_CHARS else None
 
 
@@ -57,7 +57,10 @@ def _canonical(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def network_of(address: str | None) -> str:
-    """What one client is counted by: its IPv4 address, or the 64-bit network of its IPv6 address; "" for none."""
+    """Return the key by which a client is counted: its IPv4 address, or the /64 network of its IPv6 address.
+
+    Return an empty text without an address.
+    """
     parsed = parse_address(address or "")
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
@@ -65,22 +68,22 @@ def network_of(address: str | None) -> str:
 
 
 def parse_network(text: str) -> Network:
-    """The network that the text spells, an IPv4-mapped one as IPv4, which is how addresses come; raises ValueError."""
+    """Return the network, an IPv4-mapped one as IPv4, because addresses are parsed that way; raise ValueError."""
     network = ipaddress.ip_network(text)
     if isinstance(network, ipaddress.IPv4Network):
         return network
     if network.network_address.scope_id:
         raise ValueError("a network has no zone")
     mapped = network.network_address.ipv4_mapped
-    # The mapped range is a /96: what begins in it and is wider has host bits set, and was refused above.
+    # The mapped range is a /96. A wider network that begins in it has host bits set, so ip_network refused it above.
     return network if mapped is None else ipaddress.IPv4Network((mapped, network.prefixlen - 96))
 
 
 def client_address(peer: str | None, forwarded_for: Iterable[str], trusted: Sequence[Network]) -> str | None:
-    """The address the request comes from: walk from the peer through ``X-Forwarded-For``, right to left, while trusted.
+    """Return the client's address: walk ``X-Forwarded-For`` from right to left while each hop is trusted.
 
-    ``forwarded_for`` holds the header's lines in order. Where a trusted proxy wrote something that is no address, the
-    proxy itself counts as the client.
+    ``forwarded_for`` holds the header's lines in order. If a trusted proxy wrote a text that is no address, the proxy
+    itself counts as the client.
     """
     if not trusted:
         return canonical_address(peer or "")
@@ -100,9 +103,9 @@ def client_address(peer: str | None, forwarded_for: Iterable[str], trusted: Sequ
 
 
 def is_https(scheme: str, peer: str | None, forwarded_proto: str | None, trusted: Sequence[Network]) -> bool:
-    """Whether the client spoke https: a trusted peer's ``X-Forwarded-Proto`` decides, else the connection's own scheme.
+    """Return True if the client used https: by a trusted peer's ``X-Forwarded-Proto``, else by the connection's scheme.
 
-    Of several values every one must be https, since the outer ones may be the client's own words.
+    If the header has several values, all must be https, because the client may have written the first ones.
     """
     address = parse_address(peer or "")
     if forwarded_proto is None or address is None or not _is_trusted(address, trusted):
@@ -111,7 +114,7 @@ def is_https(scheme: str, peer: str | None, forwarded_proto: str | None, trusted
 
 
 def is_within(peer: str | None, networks: Sequence[Network]) -> bool:
-    """Whether the peer's own address is in one of the networks."""
+    """Return True if the peer's own address is in one of the networks."""
     address = parse_address(peer or "")
     return address is not None and _is_trusted(address, networks)
 

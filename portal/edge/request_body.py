@@ -1,4 +1,4 @@
-"""Read a request's body over ASGI within a size and a time. Nothing of it is kept where it breaks either."""
+"""Read a request's body over ASGI within limits of size and time. A body that exceeds a limit is dropped."""
 
 import asyncio
 import time
@@ -14,14 +14,14 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 READ_WITHIN_S = 10.0
-UNCOUNTED_BYTES = 8 * 1024  # the number of connections bounds them
-# Taking a piece from the server costs about 0.1 ms, however small it is: a body of 64 KiB comes in 160 pieces at most.
+UNCOUNTED_BYTES = 8 * 1024  # the limit on connections already bounds these bytes
+# Receiving a piece costs about 0.1 ms, however small it is. A body of 64 KiB may come in at most 160 pieces.
 FREE_PIECES = 32
-BYTES_A_PIECE = 512  # one more piece for as many bytes
+BYTES_A_PIECE = 512  # one more piece is allowed for this many bytes
 
 
 class TooLarge(Exception):
-    """The body is, or says it is, larger than is read here."""
+    """The body is, or is declared to be, larger than the endpoint accepts."""
 
 
 class TooSlow(Exception):
@@ -29,18 +29,18 @@ class TooSlow(Exception):
 
 
 class TooManyPieces(Exception):
-    """The body arrives in so many small pieces that taking them costs too much."""
+    """The body arrives in so many small pieces that receiving them costs too much."""
 
 
 class ClientGone(Exception):
-    """The body broke off or is not well chunked; the client may still read."""
+    """The body is incomplete or badly chunked; the client may still read the response."""
 
 
 async def read_body(receive: Receive, *, declared: bytes | None, max_bytes: int, address: str | None) -> bytes:
-    """The whole body, chunked or not; raises TooLarge, TooSlow, TooManyPieces, OverBudget or ClientGone.
+    """Return the whole body, chunked or not; raise TooLarge, TooSlow, TooManyPieces, OverBudget or ClientGone.
 
-    ``declared`` is the ``Content-Length``, where there is one: what says that it is too large is not read at all. From
-    8 KiB on, the bytes of a body that still arrives are counted for the client at ``address``.
+    ``declared`` is the ``Content-Length``, if there is one; a body that is declared too large is not read at all.
+    Beyond 8 KiB, the bytes of an incomplete body are counted for the client at ``address``.
     """
     if declared is not None and declared.isdigit() and int(declared[:20]) > max_bytes:
         raise TooLarge
@@ -76,15 +76,18 @@ async def read_body(receive: Receive, *, declared: bytes | None, max_bytes: int,
 
 
 class _Watch:
-    """Ends the readings that take too long, with one timer for all: a timer each costs more than most readings do."""
+    """Cancel body reads that exceed the deadline.
+
+    One timer serves all reads: a timer per read would cost more than most reads do.
+    """
 
     def __init__(self) -> None:
         self._until: dict[asyncio.Task[Any], float] = {}
         self._ended: set[asyncio.Task[Any]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None  # where a look is due
+        self._loop: asyncio.AbstractEventLoop | None = None  # the loop on which the next check is scheduled
 
     def begin(self) -> "asyncio.Task[Any]":
-        """Watch the running task until it is forgotten."""
+        """Start the deadline of the current task and return the task."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a body is read in a task")
@@ -95,11 +98,11 @@ class _Watch:
         return task
 
     def has_ended(self, task: "asyncio.Task[Any]") -> bool:
-        """Whether it was this watch that cancelled the task."""
+        """Return True if this object cancelled the task."""
         return task in self._ended
 
     def forget(self, task: "asyncio.Task[Any]") -> None:
-        """The task reads no more."""
+        """Stop watching the task."""
         del self._until[task]
         self._ended.discard(task)
 

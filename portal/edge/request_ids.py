@@ -1,4 +1,4 @@
-"""Name a request, so that its answer, its log lines and its audit events can be joined. Pure."""
+"""Give a request an id that joins its response, its log lines and its audit events. Pure."""
 
 import re
 
@@ -8,7 +8,7 @@ _TAKEN_OVER = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 def request_id(candidate: str | None) -> str:
-    """The caller's own id where it is 1 to 64 of ``[A-Za-z0-9._-]``, else a new ``req_…``."""
+    """Return the caller's id if it is 1 to 64 of ``[A-Za-z0-9._-]``, else a new ``req_…``."""
     if candidate is not None and _TAKEN_OVER.fullmatch(candidate):
         return candidate
     return random_id("req")

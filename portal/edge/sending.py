@@ -1,4 +1,4 @@
-"""Send an answer within a deadline, so that a client that does not read it holds nothing for long."""
+"""Send a response within a deadline, so that a client that does not read it cannot hold resources for long."""
 
 import asyncio
 import time
@@ -8,12 +8,12 @@ from portal.edge.byte_budget import BUDGET
 from portal.edge.request_body import Message, Receive, Send
 
 PIECE_BYTES = 64 * 1024
-PIECE_WITHIN_S = 10.0  # a client that does not take 64 KiB in this time is given up
+PIECE_WITHIN_S = 10.0  # a client that takes longer for 64 KiB is disconnected
 STREAM_WITHIN_S = 120.0
 
 
 class ReaderTooSlow(Exception):
-    """The client reads its answer too slowly. The rest is not sent, and the server closes the connection."""
+    """The client reads too slowly. The rest of the response is dropped, and the server closes the connection."""
 
 
 class ReaderGone(Exception):
@@ -21,10 +21,10 @@ class ReaderGone(Exception):
 
 
 async def send_large(start: Message, body: bytes, send: Send, *, address: str | None) -> None:
-    """Send an answer larger than one piece; raises OverBudget before anything is sent, or ReaderTooSlow.
+    """Send a response larger than one piece; raise OverBudget before the first byte, or ReaderTooSlow.
 
-    A small body goes at once, into the buffers of the kernel. The server would keep a large one in memory until it is
-    read, so that one goes piece by piece and is counted meanwhile.
+    A small body fits into the kernel's buffers. The server would keep a large one in memory until it is read, so a
+    large body is sent piece by piece and counts against the byte budget meanwhile.
     """
     BUDGET.take(address, len(body))
     try:
@@ -37,12 +37,12 @@ async def send_large(start: Message, body: bytes, send: Send, *, address: str | 
 
 
 async def send_stream(start: Message, pieces: AsyncIterator[bytes], send: Send, *, receive: Receive) -> None:
-    """Send pieces as they are made, each made after the one before was taken; raises ReaderTooSlow or ReaderGone.
+    """Send pieces as they are made; the next is made only after the client took the last one.
 
-    Call it once the request's body has been read.
+    Raises ReaderTooSlow or ReaderGone. Call it after the request's body has been read.
     """
     until = time.monotonic() + STREAM_WITHIN_S
-    # The server takes pieces for a closed connection, as fast as they are made, and drops them.
+    # After the client closed the connection, the server accepts and drops pieces as fast as they are made.
     gone = asyncio.ensure_future(receive())
     try:
         await send(start)

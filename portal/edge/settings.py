@@ -1,4 +1,4 @@
-"""The settings that the edge asks on each request, kept as plain values: Django's look-up costs more than a verdict."""
+"""The edge's settings as plain values, because a look-up in Django's settings costs more than a verdict."""
 
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ from portal.edge.request_body import Scope
 
 
 class EdgeSettings(Struct, frozen=True):
-    """The proxies that are trusted, and where plain http is answered."""
+    """Trusted proxies, and the networks in which plain http is accepted."""
 
     is_https: bool
     trusted_proxies: tuple[Network, ...]
@@ -21,7 +21,7 @@ class EdgeSettings(Struct, frozen=True):
 
 @lru_cache(maxsize=1)
 def edge_settings() -> EdgeSettings:
-    """The settings as they are now."""
+    """Return the current settings, cached until a setting changes."""
     trusted = tuple(settings.TRUSTED_PROXIES)
     return EdgeSettings(settings.HTTPS, trusted, (*trusted, *settings.PLAIN_HTTP_NETWORKS))
 
@@ -32,7 +32,7 @@ def _forget(**_: object) -> None:
 
 
 def address_of(scope: Scope) -> str | None:
-    """The address that the request comes from, as far as the trusted proxies tell."""
+    """Return the client's address, as far as trusted proxies report it."""
     trusted = edge_settings().trusted_proxies
     client = scope.get("client")
     lines: list[str] = []
