@@ -1,1 +1,1 @@
-"""Mails: their texts, how they are sent, and how they look."""
+"""Mails: their texts, their delivery, and previews of them."""

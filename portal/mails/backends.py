@@ -1,4 +1,4 @@
-"""How mail leaves: in a box on the terminal, or on threads of its own so that no request waits for a mail server."""
+"""Mail backends: print mails in the terminal, or send them on other threads so that no request waits for a server."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ BOX_CHARS = 78
 
 
 class BoxBackend(BaseEmailBackend):
-    """Prints each mail in a box on standard output: the embedded default has no mail server."""
+    """Print each mail in a box on standard output; for embedded mode, which has no mail server."""
 
     _lock = threading.Lock()
 
@@ -29,7 +29,7 @@ class BoxBackend(BaseEmailBackend):
         self.stream = stream
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Print them; returns how many."""
+        """Print the mails; return how many."""
         stream = self.stream or sys.stdout
         for message in email_messages:
             text = box(message)
@@ -40,7 +40,7 @@ class BoxBackend(BaseEmailBackend):
 
 
 def box(message: EmailMessage) -> str:
-    """The mail's recipient, subject and plain text in a frame; control characters cannot reach the terminal."""
+    """Return the mail's recipient, subject and plain text in a frame, without control characters."""
     lines = [f"To:      {', '.join(message.to)}", f"Subject: {message.subject}", "", *str(message.body).splitlines()]
     shown = ("".join(char if char.isprintable() else "?" for char in line) for line in lines)
     rule = "-" * (BOX_CHARS - 8)
@@ -48,13 +48,13 @@ def box(message: EmailMessage) -> str:
 
 
 class BackgroundBackend(BaseEmailBackend):
-    """Hands mail to ``MAIL_BACKEND`` outside the request: how long that takes, or that it fails, changes no answer.
+    """Send mails through ``MAIL_BACKEND`` on background threads: neither delay nor failure changes the response.
 
-    On the way out of the process, mail still waiting is sent.
+    Mails still waiting when the process exits are sent first.
     """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Queue them; returns how many were taken."""
+        """Queue the mails; return how many were accepted."""
         messages = list(email_messages)
         if not _waiting.acquire(blocking=False):
             log.error("mail.dropped", extra={"mails": len(messages), "reason": "too many are waiting"})
@@ -68,14 +68,14 @@ _waiting = threading.BoundedSemaphore(MAX_WAITING)
 
 @cache
 def _pool(_pid: int) -> ThreadPoolExecutor:
-    """The threads of one process: a fork inherits none."""
+    """Return the threads of this process; a forked process gets its own."""
     return ThreadPoolExecutor(THREADS, thread_name_prefix="mail")
 
 
 def _deliver(messages: list[EmailMessage]) -> None:
     try:
         get_connection(settings.MAIL_BACKEND).send_messages(messages)
-    except Exception as exc:  # noqa: BLE001  # whatever a mail server or a network can do
+    except Exception as exc:  # noqa: BLE001  # a mail server or network can fail in any way
         log.error(  # noqa: TRY400  # the exception's text may name the recipient
             "mail.failed", extra={"mails": len(messages), "error": type(exc).__name__}
         )

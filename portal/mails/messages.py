@@ -1,6 +1,6 @@
-"""Mails about people and organizations: the fact first, at most a button, addresses of ``PUBLIC_URL`` only, no secret.
+"""Mails about people and organizations: the fact first, at most one button, only URLs of ``PUBLIC_URL``, no secrets.
 
-The one exception is an invitation's link, whose one-time part is what the mail is for.
+The one exception is the link of an invitation, whose one-time token is the purpose of the mail.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from portal.ui.times import day_words, exact_words
 
 @dataclass(frozen=True)
 class Letter:
-    """One mail before it is addressed; ``path`` is where its button leads, where it has one."""
+    """One mail without its recipient; ``path`` is the target of its button, if there is one."""
 
     subject: str
     lines: Sequence[str]
@@ -26,7 +26,7 @@ class Letter:
     path: str = field(default="", repr=False)
 
     def rendered(self, kind: str) -> str:
-        """As ``html`` or ``txt``."""
+        """Return the mail as ``html`` or ``txt``."""
         context = {
             "subject": self.subject,
             "lines": self.lines,
@@ -38,9 +38,10 @@ class Letter:
 
 
 def send(letter: Letter, recipients: Iterable[str], *, kind: MailKind | None = None) -> None:
-    """Mail it to each of them alone; nobody sees who else got it. A mail server never holds the caller up.
+    """Send the mail to each recipient separately, so that nobody sees the others.
 
-    Whoever does not want mails of the ``kind`` gets none; what has no kind is for everybody.
+    A slow mail server does not delay the caller. With a ``kind``, people who opted out of that kind get no mail;
+    without one, everybody gets it.
     """
     addresses = list(recipients)
     people = User.objects.filter(email__in=addresses) if kind else []
@@ -54,7 +55,7 @@ def send(letter: Letter, recipients: Iterable[str], *, kind: MailKind | None = N
 
 
 def invitation(invited: Invitation, token: str) -> Letter:
-    """To whom it is for, whether or not they have an account."""
+    """Write to the invited address, whether or not it has an account."""
     inviter = invited.invited_by.display_name if invited.invited_by else "Somebody"
     role = Role(invited.role)
     return Letter(
@@ -70,7 +71,10 @@ def invitation(invited: Invitation, token: str) -> Letter:
 
 
 def reminder(invited: Invitation) -> Letter:
-    """To whom an invitation is for that is about to end; the link stays in the mail that has it."""
+    """Remind the invited address before its invitation expires.
+
+    The mail has no link: only the digest of the link's token is stored.
+    """
     inviter = invited.invited_by.display_name if invited.invited_by else "Somebody"
     return Letter(
         f"Your invitation to {invited.organization.name} ends on {day_words(invited.expires_at)}",
@@ -83,7 +87,7 @@ def reminder(invited: Invitation) -> Letter:
 
 
 def invitation_accepted(organization: Organization, user: User, role: Role) -> Letter:
-    """To the inviter."""
+    """Tell the inviter that the invitation was accepted."""
     return Letter(
         f"{user.email} joined {organization.name}",
         [f"{user.email} accepted your invitation and is now a member of {organization.name}, as {role}."],
@@ -93,7 +97,7 @@ def invitation_accepted(organization: Organization, user: User, role: Role) -> L
 
 
 def role_changed(organization: Organization, role: Role) -> Letter:
-    """To the member."""
+    """Tell the member about the new role."""
     return Letter(
         f"Your role in {organization.name} is now {role}",
         [f"Your role in {organization.name} was changed to {role}. {MEANINGS[role]}"],
@@ -103,7 +107,7 @@ def role_changed(organization: Organization, role: Role) -> Letter:
 
 
 def member_removed(organization: Organization) -> Letter:
-    """To whoever was removed."""
+    """Tell the person who was removed."""
     return Letter(
         f"You are no longer a member of {organization.name}",
         [
@@ -117,7 +121,7 @@ def member_removed(organization: Organization) -> Letter:
 
 
 def policies_changed(organization: Organization, by: str) -> Letter:
-    """To those who may change them."""
+    """Tell the people who may change the policies."""
     return Letter(
         f"{by} changed the policies of {organization.name}",
         [
@@ -130,7 +134,7 @@ def policies_changed(organization: Organization, by: str) -> Letter:
 
 
 def organization_closed(organization: Organization) -> Letter:
-    """To everybody who was in it."""
+    """Tell everybody who was a member."""
     return Letter(
         f"{organization.name} is closed",
         [f"{organization.name} was closed by an owner. Requests with any of its credentials are refused, for good."],

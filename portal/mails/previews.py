@@ -1,4 +1,4 @@
-"""Every mail as it would arrive, with sample values, while developing (``DEBUG``). A new template is here by itself."""
+"""Previews of every mail with sample values, while developing (``DEBUG``). New templates appear by themselves."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,14 +22,14 @@ _KEY = SimpleNamespace(
 
 
 def names() -> list[str]:
-    """The mails there are, by their templates: ``account/email/password_changed``, ``emails/key_expired``."""
+    """Return the names of all mails, such as ``account/email/password_changed`` and ``emails/key_expired``."""
     found = [path for folder in FOLDERS for path in sorted((TEMPLATES / folder).glob("[!_]*.html"))]
     spelled = [str(path.relative_to(TEMPLATES)).removesuffix(".html").removesuffix("_message") for path in found]
     return [name for name in spelled if name not in BASES]
 
 
 def rendered(name: str) -> tuple[str, str, str]:
-    """Its subject, text and HTML."""
+    """Return the mail's subject, text and HTML."""
     context = sample()
     if name.startswith("emails/"):
         context |= {"button_url": f"{settings.PUBLIC_URL}/app/keys/", "button_label": "Look at it"}
@@ -39,7 +39,7 @@ def rendered(name: str) -> tuple[str, str, str]:
 
 
 def sample() -> dict[str, Any]:
-    """What all mails together ask for."""
+    """Return sample values for the variables of all mails."""
     url = settings.PUBLIC_URL
     return {
         "public_url": url,
@@ -68,13 +68,13 @@ def sample() -> dict[str, Any]:
 
 
 def mails(request: HttpRequest) -> HttpResponse:
-    """The list of them, each with its subject and text."""
+    """List all mails with their subjects and texts."""
     shown = [(name, *rendered(name)[:2]) for name in names()]
     return render(request, "portal/mails.html", {"mails": shown})
 
 
 def mail(_request: HttpRequest, name: str) -> HttpResponse:
-    """One of them, as HTML."""
+    """Show one mail as HTML."""
     if name not in names():
         raise Http404
     return HttpResponse(rendered(name)[2])

@@ -1,8 +1,9 @@
-"""Keep mails until a mail server has taken them, and try again as SMTP asks: a code of 4xx is for now, 5xx for good.
+"""Store mails until a mail server accepts them. Retry as SMTP asks: a 4xx code is temporary, a 5xx code is final.
 
-A mail is a row, written in the transaction of the change that it reports. The worker sends it at once, and a schedule
-finds what is left; a web process sends what has waited for a minute, since the worker may be dead. Only the row's
-number is handed on, and its content is encrypted. A crash just after the server took a mail sends it twice.
+A mail is a row, written in the transaction of the change that it reports. The worker sends it at once, and a scheduled
+task sends the rest. Web processes send mails that have waited for a minute, because the worker may be down. A task
+carries only the row's number, and the row's content is encrypted. If a process dies right after the server accepted a
+mail, the mail is sent twice.
 """
 
 import json
@@ -24,9 +25,9 @@ from portal.jobs import enqueue_after_commit
 from portal.models import QueuedMail
 
 BATCH = 100
-RUN_FOR = timedelta(seconds=30)  # well below SENT_WITHIN, and below the time in which the worker ends a task
-SENT_WITHIN = timedelta(minutes=2)  # by then, who has claimed a mail has sent it or is dead
-RETRY_AFTER = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)]  # and every hour from then on
+RUN_FOR = timedelta(seconds=30)  # well below SENT_WITHIN and the worker's time limit for a task
+SENT_WITHIN = timedelta(minutes=2)  # by then, the process that claimed a mail has sent it or has died
+RETRY_AFTER = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)]  # then every hour
 TRY_FOR = timedelta(days=3)
 LATE_AFTER = timedelta(minutes=1)
 LOOK_EVERY_S = 10.0
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class Attempt(StrEnum):
-    """What came of trying to send a mail."""
+    """The result of one attempt to send a mail."""
 
     SENT = "sent"
     REFUSED = "refused"
@@ -45,10 +46,10 @@ class Attempt(StrEnum):
 
 
 class QueueBackend(BaseEmailBackend):
-    """Django's way to send mail: writes a row for each recipient, and has the worker send them after the commit."""
+    """Django's mail backend that writes a row for each recipient; the worker sends it after the commit."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Queue them; returns how many."""
+        """Queue the mails; return how many."""
         now = timezone.now()
         for message in email_messages:
             for recipient in message.recipients():
@@ -59,15 +60,15 @@ class QueueBackend(BaseEmailBackend):
 
 
 def send_mail(mail_id: int, *, now: datetime) -> int:
-    """Try this mail, unless it is sent, claimed or to be tried later; returns how many were tried, one or none."""
+    """Try to send this mail, unless it is sent, claimed or not due; return how many were tried, 0 or 1."""
     return int(_attempt(mail_id, now) is not None)
 
 
 def send_due(*, now: datetime, late_by: timedelta = timedelta(0)) -> int:
-    """Try up to a batch of mails, those that have waited longest first; returns how many.
+    """Try to send up to a batch of due mails, the longest due first; return how many were tried.
 
-    It stops where no mail server answers, and after half a minute: a slow server must not hold the worker. A recipient
-    whom the server puts off is not tried again in this run.
+    Stop if no mail server responds, and after 30 seconds: a slow server must not block the worker. If the server defers
+    a recipient, that recipient is not tried again in this run.
     """
     began, tried = time.monotonic(), 0
     due = QueuedMail.objects.filter(due_at__lte=now - late_by).order_by("due_at", "pk")
@@ -75,7 +76,7 @@ def send_due(*, now: datetime, late_by: timedelta = timedelta(0)) -> int:
         passed = timedelta(seconds=time.monotonic() - began)
         if passed > RUN_FOR:
             break
-        attempt = _attempt(mail_id, now + passed)  # a claim counts from its own time, not from the begin of the run
+        attempt = _attempt(mail_id, now + passed)  # a claim counts from its own start, not from the start of the run
         tried += attempt is not None
         if attempt is Attempt.UNREACHABLE:
             break
@@ -83,7 +84,7 @@ def send_due(*, now: datetime, late_by: timedelta = timedelta(0)) -> int:
 
 
 async def send_late_mails() -> None:
-    """Send what nobody has sent for a minute, for as long as this process serves."""
+    """While this process serves, send the mails that nobody has sent for a minute."""
     await repeat(
         lambda: send_due(now=timezone.now(), late_by=LATE_AFTER), every_s=LOOK_EVERY_S, failure="mail.queue_not_read"
     )
@@ -100,7 +101,7 @@ def _owner(recipient: str) -> str:
 
 
 def _attempt(mail_id: int, now: datetime) -> Attempt | None:
-    """Try the mail and write down what came of it; None where it is not ours to try."""
+    """Try the mail and save the result; return None if it is not due or another process has claimed it."""
     mail = _claim(mail_id, now)
     if mail is None:
         return None
@@ -110,7 +111,7 @@ def _attempt(mail_id: int, now: datetime) -> Attempt | None:
 
 
 def _claim(mail_id: int, now: datetime) -> QueuedMail | None:
-    """The mail, if it is due and nobody else is sending it."""
+    """Claim and return the mail if it is due and unclaimed, else None."""
     mine = QueuedMail.objects.filter(pk=mail_id, due_at__lte=now).update(due_at=now + SENT_WITHIN)
     return QueuedMail.objects.filter(pk=mail_id).first() if mine else None
 
@@ -123,13 +124,13 @@ def _try(mail: QueuedMail) -> Attempt:
         message.send()
     except OSError as exc:  # smtplib's errors, too
         attempt, code = _meaning(exc)
-        # No text of the server's: it may name the recipient.
+        # Do not log the server's text: it may name the recipient.
         extra = {"mail": mail.pk, "attempt": mail.attempts + 1, "error": type(exc).__name__, "code": code}
         log.warning("mail.not_taken", extra=extra | {"outcome": attempt.value})
         return attempt
-    except ValueError as exc:  # no server takes such an address
+    except ValueError as exc:  # no server accepts such an address
         return _unsendable(mail, exc, Attempt.REFUSED)
-    except Exception as exc:  # noqa: BLE001  # this process may lack a new key, or know another form of the content
+    except Exception as exc:  # noqa: BLE001  # the process may lack a new key, or not know the content's format
         return _unsendable(mail, exc, Attempt.BROKEN)
     return Attempt.SENT
 
@@ -141,7 +142,7 @@ def _unsendable(mail: QueuedMail, exc: Exception, attempt: Attempt) -> Attempt:
 
 
 def _meaning(exc: OSError) -> tuple[Attempt, int]:
-    """What the failure says of this mail, and its code; 0 where it says nothing of it but of the server."""
+    """Return the result of a failed attempt and the SMTP code; 0 if the failure is about the server, not this mail."""
     if isinstance(exc, SMTPNotSupportedError):
         return Attempt.REFUSED, 0
     code = 0
@@ -155,7 +156,10 @@ def _meaning(exc: OSError) -> tuple[Attempt, int]:
 
 
 def _settle(mail: QueuedMail, attempt: Attempt, now: datetime) -> None:
-    """Forget a mail that is sent, refused or too old; put off the others, a deferred one with all to its recipient."""
+    """Delete a mail that is sent, refused or too old; reschedule any other.
+
+    A deferral also reschedules all other mails to the same recipient.
+    """
     is_too_old = now - mail.created_at >= TRY_FOR
     if attempt in {Attempt.SENT, Attempt.REFUSED} or is_too_old:
         QueuedMail.objects.filter(pk=mail.pk).delete()

@@ -1,1 +1,1 @@
-"""What operators look after: health, metrics, logs, retention, and embedded mode."""
+"""Operations: health, metrics, logs, retention, child processes and embedded mode."""

@@ -1,4 +1,4 @@
-"""The embedded default's own secrets: made once, kept in ``var/`` for its owner alone, never on import."""
+"""The secrets of embedded mode: created once, stored in ``VAR_DIR`` for its owner only, and never created on import."""
 
 import base64
 import json
@@ -13,31 +13,31 @@ from portal.env import BASE_DIR
 
 MAKES_SECRETS = frozenset({"serve", "migrate", "demo"})
 WRITES_FILES = MAKES_SECRETS | {"fonts"}
-OTHERS = 0o077  # what a file's group and everybody else may do
+OTHERS = 0o077  # the permission bits of a file's group and of everybody else
 
 
 def keep_private() -> None:
-    """Give nobody else a way to the data: not to files of this process and its children, nor to those that exist."""
+    """Deny other users all access to the data: existing files, and new files of this process and its children."""
     os.umask(OTHERS)
     folder = secrets_path().parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_mode & S_ISVTX:  # shared with others, as /tmp is: only what lies in it is ours
+    if folder.stat().st_mode & S_ISVTX:  # a shared folder such as /tmp: only these files are ours
         found = list(folder.glob("*.json")) + list(folder.glob("db.sqlite3*"))
     else:
         found = [folder, *folder.rglob("*")]
     for path in found:
-        with suppress(FileNotFoundError, PermissionError):  # gone by now, or somebody else's
+        with suppress(FileNotFoundError, PermissionError):  # deleted meanwhile, or owned by another user
             if not path.is_symlink() and path.stat().st_mode & OTHERS:
                 path.chmod(path.stat().st_mode & ~OTHERS)
 
 
 def secrets_path() -> Path:
-    """Where the embedded secrets lie: ``embedded.json`` in ``VAR_DIR``, readable by its owner alone."""
+    """Return the path of the embedded secrets: ``embedded.json`` in ``VAR_DIR``."""
     return Path(os.environ.get("VAR_DIR") or BASE_DIR / "var") / "embedded.json"
 
 
 def read_secrets() -> dict[str, str]:
-    """The secrets that exist, else an empty dict: commands that need none work without them."""
+    """Return the secrets, or an empty dict if there are none yet: some commands need no secrets."""
     try:
         found: dict[str, str] = json.loads(secrets_path().read_text())
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def read_secrets() -> dict[str, str]:
 
 
 def ensure_secrets() -> None:
-    """Make the embedded secrets unless they exist; two starts at once agree on one set."""
+    """Create the embedded secrets unless they exist; concurrent starts end up with the same ones."""
     path = secrets_path()
     if path.exists():
         return
@@ -59,7 +59,7 @@ def ensure_secrets() -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as draft:  # created 0600
         json.dump(made, draft)
     try:
-        os.link(draft.name, path)  # fails where another start was first: theirs counts
+        os.link(draft.name, path)  # fails if another start was first: that start's secrets count
     except FileExistsError:
         pass
     finally:

@@ -1,7 +1,8 @@
-"""``/healthz``: the process answers. ``/readyz``: what it needs answers too, a JSON line for each.
+"""``/healthz``: the process responds. ``/readyz``: its dependencies respond, too; one JSON line for each check.
 
-``sweeps`` only informs: pages and verdicts do not wait for the worker, so a dead one takes no web process away.
-Checks run in threads of their own and are given up after a deadline; one that hangs is not started a second time.
+A failed ``sweeps`` check does not make ``/readyz`` fail: pages and verdicts work without the worker, so its death must
+not take web processes out of service. Checks run in their own threads, each with a deadline. A check that hangs is not
+started a second time.
 """
 
 import asyncio
@@ -24,9 +25,9 @@ from portal.edge.endpoint import Answer, Exchange, endpoint, require_get
 from portal.operations.sweep_runs import last_sweep
 
 DEADLINE_S = 1.5
-TOLD_FOR_S = 0.5  # a round of checks costs 14 ms of CPU, and anybody may ask for it
+TOLD_FOR_S = 0.5  # a round of checks costs 14 ms of CPU, and anybody may request it
 MAX_CLOCK_SKEW_S = 5.0
-MAX_SWEEP_AGE_S = 600.0  # it runs each minute
+MAX_SWEEP_AGE_S = 600.0  # sweeps run each minute
 INFORMING = frozenset({"sweeps"})
 LINES = "application/x-ndjson"
 
@@ -34,11 +35,11 @@ log = logging.getLogger(__name__)
 
 
 class Unhealthy(Exception):
-    """What is not as it must be, in words for the operator."""
+    """A check failed; the text tells the operator why."""
 
 
 class Line(Struct, frozen=True):
-    """One check."""
+    """The result of one check."""
 
     check: str
     ok: bool
@@ -47,7 +48,7 @@ class Line(Struct, frozen=True):
 
 
 def check_database() -> None:
-    """The database answers a query and takes writes."""
+    """Check that the database responds and accepts writes."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('transaction_read_only')" if connection.vendor == "postgresql" else "SELECT 'off'"
@@ -57,17 +58,17 @@ def check_database() -> None:
 
 
 def check_migrations() -> None:
-    """Every migration that the code has is applied."""
+    """Check that every migration of the code is applied."""
     missing = _known_migrations().difference(MigrationRecorder(connection).applied_migrations())
     if missing:
         raise Unhealthy(f"{len(missing)} migrations are not applied")
 
 
 def check_clock() -> None:
-    """Our clock and the database's agree within 5 s: expiry is decided by ours."""
+    """Check that this machine's clock and the database's differ by at most 5 s: expiry is decided by this machine's."""
     before = time.time()
     with connection.cursor() as cursor:
-        # Milliseconds since the epoch on both; SQLite's clock is ours.
+        # Seconds since the epoch on both; SQLite's clock is this machine's.
         cursor.execute(
             "SELECT extract(epoch FROM clock_timestamp())"
             if connection.vendor == "postgresql"
@@ -80,7 +81,7 @@ def check_clock() -> None:
 
 
 def check_redis() -> None:
-    """Redis takes a write."""
+    """Check that Redis accepts a write."""
     client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
     try:
         client.set("latchkey:ready", 1, px=1_000)
@@ -93,7 +94,7 @@ def check_redis() -> None:
 
 
 def check_sweeps() -> None:
-    """A sweep has gone through lately: somebody does what is scheduled."""
+    """Check that some sweep completed recently: the worker and the scheduler run."""
     last = last_sweep()
     if last is None:
         raise Unhealthy("none has gone through yet")
@@ -110,7 +111,7 @@ def _known_migrations() -> frozenset[tuple[str, str]]:
 
 
 class Checks:
-    """Runs checks side by side, each at most once at a time, and a round of them at most every half second."""
+    """Run checks concurrently: each check at most once at a time, and a round at most every half second."""
 
     def __init__(self, checks: dict[str, Callable[[], None]]) -> None:
         self._checks = checks
@@ -119,7 +120,7 @@ class Checks:
         self._told: tuple[float, list[Line]] | None = None
 
     async def run(self) -> list[Line]:
-        """A line for each check, half a second old at most; one that has not ended by the deadline is not ok."""
+        """Return a line for each check, at most half a second old; a check that misses the deadline is not ok."""
         if self._told is None or time.monotonic() - self._told[0] >= TOLD_FOR_S:
             began_at = time.monotonic()
             self._told = began_at, await self._run_all()
@@ -182,7 +183,7 @@ async def _readyz(exchange: Exchange) -> Answer:
     return Answer(body, 200 if all(line.ok or line.check in INFORMING for line in lines) else 503, LINES)
 
 
-# Probes come from inside, over plain http.
+# Probes come from inside the network, over plain http.
 _PROBE = Bounds(Sender.ANYBODY, 0, "method", 10, PlainHttp.ANYWHERE)
 healthz = endpoint(_healthz, _PROBE)
 readyz = endpoint(_readyz, _PROBE)

@@ -1,4 +1,4 @@
-"""Structured logs: one shape for every logger in the process, redacted at every level."""
+"""Structured logs: one format for every logger in the process, redacted at every level."""
 
 import logging
 import sys
@@ -19,34 +19,33 @@ LOGGERS_OF_OTHERS = (
     "_granian",
     "granian.access",
 )
-# What Celery says of each task before it has run: six lines a second of a portal that has nothing to do.
+# Celery's messages about a task before it runs: six lines a second while there is no work.
 BEFORE_A_TASK = ("celery.beat", "celery.worker.strategy", "celery.worker.request")
 OF_A_TASK = "celery.app.trace"
 NOTHING = frozenset({"None", "0"})
-WHOLE_REQUESTS = ("request", "socket")  # what Django adds to its records: the repr shows the query string
+WHOLE_REQUESTS = ("request", "socket")  # Django adds these to its records; their repr shows the query string
 
 
 class QuietFailureHandler(logging.StreamHandler[Any]):
-    """Writes lines; of a record that cannot be formatted only the place, where logging itself would print its args."""
+    """Write log lines; of a record that cannot be formatted, write only the place: ``logging`` would print its args."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
-        """Say where the unusable record came from, and nothing of what it held."""
+        """Write where the record came from, without its content."""
         kind = sys.exc_info()[0]
         sys.stderr.write(f"log record lost ({kind.__name__ if kind else 'error'}): {record.pathname}:{record.lineno}\n")
 
 
 class WorkDone(logging.Filter):
-    """Of tasks that went through, lets those be told that did something: they return how much."""
+    """Drop the lines of tasks that succeeded without work; a task returns how much it did."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is worth a line."""
         if record.name != OF_A_TASK or record.levelno != logging.INFO or not isinstance(record.args, dict):
             return True
         return record.args.get("return_value") not in NOTHING
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> MutableMapping[str, Any]:
-    """Mask every value of the event; the last step before it becomes text."""
+    """Mask every value of the event; the last step before the event becomes text."""
     return {
         redact(str(name)): MASK if is_sensitive(name) else redact_value(value)
         for name, value in event.items()
@@ -55,7 +54,7 @@ def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Muta
 
 
 def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
-    """Django's ``LOGGING``: everything to standard error, as JSON lines or for a person's eyes."""
+    """Return Django's ``LOGGING``: everything goes to standard error, as JSON lines or formatted for people."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -102,11 +101,11 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
             }
         },
         "root": {"handlers": ["stderr"], "level": level},
-        # Each hands its records to the root's handler and keeps none of its own.
+        # These loggers hand their records to the root's handler and have no handlers of their own.
         "loggers": {name: {"handlers": [], "propagate": True} for name in LOGGERS_OF_OTHERS}
         | {name: {"level": "WARNING" if is_quiet else level} for name in BEFORE_A_TASK}
         | {
-            "django.db.backends": {"level": "INFO"},  # at DEBUG it writes statements with their parameters
-            "django.request": {"level": "ERROR"},  # each request has its line already; a bug still has its traceback
+            "django.db.backends": {"level": "INFO"},  # at DEBUG it logs statements with their parameters
+            "django.request": {"level": "ERROR"},  # each request has its line already; an error still logs a traceback
         },
     }

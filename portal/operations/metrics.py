@@ -1,6 +1,6 @@
-"""``/metrics`` for Prometheus, behind ``METRICS_TOKEN``; open in embedded mode, which only this machine reaches.
+"""``/metrics`` for Prometheus, protected by ``METRICS_TOKEN``; open in embedded mode, which only this machine reaches.
 
-With several processes, ``PROMETHEUS_MULTIPROC_DIR`` names a folder they share, and any of them answers for all.
+With several processes, ``PROMETHEUS_MULTIPROC_DIR`` names a folder that they share; any of them then reports for all.
 """
 
 import hmac
@@ -49,7 +49,7 @@ def _registry() -> CollectorRegistry:
 
 
 def _forget_the_dead(folder: Path) -> None:
-    """Drop the gauges of processes that ended, which would else stand for ever."""
+    """Delete the gauges of processes that ended; otherwise they would be reported for ever."""
     for gauge in folder.glob("gauge_live*_*.db"):
         try:
             os.kill(int(gauge.stem.rpartition("_")[2]), 0)

@@ -1,14 +1,14 @@
-"""Tell an outage of the database from a programming error. After an outage, the same request may succeed."""
+"""Tell a database outage from a programming error: after an outage, the same request may succeed."""
 
 from django.db import InterfaceError, OperationalError
 from psycopg.errors import ReadOnlySqlTransaction
 
 
 def is_read_only(exception: BaseException | None) -> bool:
-    """Whether the database answers and takes no writes, as a standby does."""
+    """Return True if the database responds but refuses writes, as a standby does."""
     return exception is not None and isinstance(exception.__cause__, ReadOnlySqlTransaction)
 
 
 def is_outage(exception: BaseException | None) -> bool:
-    """Whether the database did not answer, or took no writes."""
+    """Return True if the database did not respond, or refused a write."""
     return isinstance(exception, OperationalError | InterfaceError) or is_read_only(exception)

@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# How the web server is started, by us, in docs/operations.md and in the image. Its "backpressure" counts connections,
-# idle ones too, so it is far above their number: work is bounded inside the app. A connection that sends no whole
-# request head within 6 s of its last answer is closed; a head holds at most 32 KiB. HTTP/1 alone: else silent
-# connections stay.
+# How this app, docs/operations.md and the image start the web server. Its "backpressure" also counts idle connections,
+# so it is far above the number of requests: the app itself limits the work. A connection is closed if it sends no
+# complete request head within 6 s of its last response; a head is at most 32 KiB. Only HTTP/1: with HTTP/2, silent
+# connections would stay open.
 GRANIAN = (
     "granian --interface asgi --http 1 --runtime-mode st --respawn-failed-workers --no-ws --backpressure 20000"
     " --http1-header-read-timeout 6000 --http1-buffer-size 32768"
@@ -23,12 +23,12 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def web(*, workers: int, host: str, port: int, app: str = "portal.asgi:application") -> list[str]:
-    """The arguments of ``python -m`` that serve the app."""
+    """Return the arguments of ``python -m`` that serve the app."""
     return [*GRANIAN.split(), "--workers", str(workers), "--host", host, "--port", str(port), app]
 
 
 def raise_file_limit() -> None:
-    """Let this process have as many connections open as the system lets it."""
+    """Raise this process's limit on open files, and so on connections, to the system's maximum."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -40,7 +40,7 @@ def start(
     environ: Mapping[str, str] | None = None,
     **popen: Any,
 ) -> "subprocess.Popen[bytes]":
-    """Start the command in a process group of its own; on Linux ``farewell`` reaches it even if this process is killed.
+    """Start the command in its own process group. On Linux it gets ``farewell`` even if this process is killed.
 
     Call it from the main thread: the kernel watches the thread that starts the child.
     """
@@ -56,7 +56,7 @@ def start(
 def stop(
     *running: "subprocess.Popen[bytes]", farewell: signal.Signals = signal.SIGTERM, patience_s: float = 10
 ) -> None:
-    """Ask the processes to go, all at once, then insist: what is left of their groups is killed."""
+    """Ask all processes to stop, wait, then kill the rest of their process groups."""
     for process in running:
         if process.poll() is None:
             process.send_signal(farewell)
@@ -77,9 +77,9 @@ def _tether(farewell: signal.Signals) -> Callable[[], None] | None:
     parent = os.getpid()
 
     def ask_for_farewell() -> None:
-        # After any change of user, which would clear it: CPython calls this last, right before exec.
+        # After any change of user, which would clear the setting: CPython calls this last, right before exec.
         libc.prctl(PR_SET_PDEATHSIG, int(farewell))
-        if os.getppid() != parent:  # it died in between
+        if os.getppid() != parent:  # the parent died in between
             os._exit(1)
 
     return ask_for_farewell

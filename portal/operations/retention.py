@@ -1,7 +1,7 @@
-"""Delete audit events past their retention: the one way past the triggers, and it writes itself down.
+"""Delete audit events past their retention: the only way around the triggers, and itself audited.
 
-A chain is pruned from its beginning, as far as all events are old enough. Its last pruned seal stays, without its
-event: the rest of the chain is checked from there.
+A chain is pruned from its beginning, as long as all events are old enough. The last pruned seal stays without its
+event, because the rest of the chain is verified from its digest.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,15 +20,15 @@ GUARDS = ("audit_no_delete", "audit_seal_no_delete")  # SQLite's triggers on DEL
 
 
 def prune_audit(*, before: datetime, now: datetime, by: Actor) -> int:
-    """Delete sealed events older than ``before``; returns how many. In batches, each with its own audit event.
+    """Delete sealed events older than ``before``; return how many. Each batch writes its own audit event.
 
-    PostgreSQL refuses to delete what is younger than 30 days.
+    PostgreSQL refuses to delete events younger than 30 days.
     """
     return sum(_prune(ends, before=before, now=now, by=by) for ends in _batches(before))
 
 
 def _batches(before: datetime) -> Iterator[Mapping[str, int]]:
-    """Up to which seal each organization's chain is to go, for at most ``BATCH`` events at a time."""
+    """Yield, for each organization, the seal up to which its chain is pruned; at most ``BATCH`` events at a time."""
     ends: dict[str, int] = {}
     room = BATCH
     organizations = AuditEvent.objects.filter(at__lt=before).values_list("organization_id", flat=True)
@@ -45,7 +45,7 @@ def _batches(before: datetime) -> Iterator[Mapping[str, int]]:
 
 
 def _old_seals(organization_id: str, *, before: datetime, after: int, limit: int) -> list[int]:
-    """The numbers of the next seals, up to the first whose event is not old enough."""
+    """Return the numbers of the next seals, up to the first one whose event is not old enough."""
     seals = AuditSeal.objects.filter(organization_id=organization_id, seq__gt=after, event__isnull=False)
     page = seals.order_by("seq").values_list("seq", "event__at")[:limit]
     return [seq for seq, _ in takewhile(lambda seal: seal[1] < before, page)]
@@ -60,14 +60,14 @@ def _prune(ends: Mapping[str, int], *, before: datetime, now: datetime, by: Acto
 
 
 def _prune_chain(organization_id: str, *, up_to: int) -> int:
-    """Delete the beginning of a chain, and leave its last seal without the event; returns how many events went."""
-    if connection.vendor == "postgresql":  # the owner's function: the role that asks need not be able to delete
+    """Delete the beginning of a chain, keep its last seal without the event; return how many events were deleted."""
+    if connection.vendor == "postgresql":  # a function of the tables' owner: the calling role cannot delete
         with connection.cursor() as cursor:
             cursor.execute("SELECT prune_audit_chain(%s, %s)", [organization_id, up_to])
             return int(cursor.fetchone()[0])
     chain = AuditSeal.objects.filter(organization_id=organization_id, seq__lte=up_to)
     last = chain.filter(seq=up_to, event__isnull=False).first()
-    if last is None:  # another pruning was first
+    if last is None:  # another process pruned first
         return 0
     with _guards_aside():
         events = list(chain.filter(event__isnull=False).values_list("event_id", flat=True))
@@ -81,7 +81,7 @@ def _prune_chain(organization_id: str, *, up_to: int) -> int:
 
 @contextmanager
 def _guards_aside() -> Iterator[None]:
-    """Put SQLite's triggers aside inside the open transaction: nobody else ever sees the tables without them."""
+    """Drop SQLite's triggers for the block, inside the open transaction: no other connection sees them missing."""
     with connection.cursor() as cursor:
         statements = {}
         for name in GUARDS:

@@ -1,4 +1,4 @@
-"""``manage.py serve`` is the one way into embedded mode, and one of it at a time serves a data folder."""
+"""Embedded mode starts only with ``manage.py serve``, and only one ``serve`` at a time uses a data folder."""
 
 import fcntl
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ LOCK = "serve.lock"
 
 
 class FolderTaken(Exception):
-    """Another ``serve`` has the data folder; the text is its address."""
+    """Another ``serve`` uses the data folder; the text is its address."""
 
 
 def require_served() -> None:
-    """Raise ImproperlyConfigured in a process of embedded mode that ``manage.py serve`` did not start."""
+    """Raise ImproperlyConfigured in embedded mode unless ``manage.py serve`` started this process."""
     if settings.EMBEDDED and not settings.SERVED:
         raise ImproperlyConfigured(
             "DATABASE_URL is not set. Start the embedded portal with `python manage.py serve` (or `make run`);"
@@ -25,9 +25,9 @@ def require_served() -> None:
 
 @contextmanager
 def folder_held(address: str) -> Iterator[None]:
-    """Hold the data folder for whoever serves it at the address; raises FolderTaken.
+    """Lock the data folder for the process that serves it at ``address``; raise FolderTaken.
 
-    The kernel lets go when the process ends, however it ends: nothing stale is left to be cleaned up.
+    The kernel releases the lock when the process ends in any way, so no stale lock remains.
     """
     settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
     with (settings.VAR_DIR / LOCK).open("a+") as lock:
@@ -43,7 +43,7 @@ def folder_held(address: str) -> Iterator[None]:
 
 
 def served_at() -> str:
-    """The address at which the data folder is being served; empty where it is not."""
+    """Return the address at which the data folder is being served; empty if it is not."""
     try:
         with (settings.VAR_DIR / LOCK).open() as lock:
             try:
