@@ -1,4 +1,4 @@
-"""Organizations and what happened, for staff; ``portal.staff.people`` adds people."""
+"""Admin pages for organizations and audit events; ``portal.staff.people`` adds the pages for people."""
 
 from typing import Any
 
@@ -28,48 +28,46 @@ MAX_REASON_CHARS = 200
 
 
 class MembershipInline(ShownInline):
-    """Who belongs to an organization; its owner decides."""
+    """The members of an organization; read-only, since its owners manage them."""
 
     model = Membership
     verbose_name_plural = "members"
     fields = readonly_fields = ("user", "role", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
-        """With the people, in one query."""
+        """Select the people in the same query."""
         return super().get_queryset(request).select_related("user", "organization")
 
 
 class ServiceAccountInline(ShownInline):
-    """The members that are no people."""
+    """The service accounts of an organization."""
 
     model = ServiceAccount
     fields = readonly_fields = ("name", "public_id", "created_at", "removed_at")
 
 
 class InvitationInline(ShownInline):
-    """Who was invited, and how that ended; never the link."""
+    """The invitations to an organization and how each ended. The links are never shown."""
 
     model = Invitation
     fields = readonly_fields = ("email", "role", "sent_at", "expires_at", "outcome", "ended_at")
 
 
 class SuspendedFilter(admin.SimpleListFilter):
-    """Suspended or not."""
+    """Filter organizations by whether they are suspended."""
 
     title = "state"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Both."""
         return [("active", "Active"), ("suspended", "Suspended")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Organization]) -> QuerySet[Organization]:
-        """Those of one state."""
         return queryset.filter(suspended_at__isnull=self.value() == "active") if self.value() else queryset
 
 
 class ClosingForm(TypedNameForm):
-    """Why an organization is closed, and its name, typed."""
+    """Ask for the reason of a closure, and for the organization's name, typed."""
 
     field_order = ("reason", "name")
     reason = forms.CharField(
@@ -77,7 +75,7 @@ class ClosingForm(TypedNameForm):
     )
 
     def clean_reason(self) -> str:
-        """In the form of names."""
+        """Return the reason, normalized and checked like a name."""
         try:
             return clean_name(self.cleaned_data["reason"], max_chars=MAX_REASON_CHARS)
         except ValueError as exc:
@@ -96,7 +94,7 @@ def _note(
 
 @admin.register(Organization)
 class OrganizationAdmin(OperatedAdmin[Organization]):
-    """Who owns credentials."""
+    """Admin of organizations, which own all credentials."""
 
     list_display = ("name", "public_id", "is_personal", "key_count", "member_count", "suspended_at", "created_at")
     list_filter = (SuspendedFilter, "is_personal", "created_at")
@@ -161,7 +159,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
-        """Organizations, with how many keys and members each has."""
+        """Count each organization's keys and members in the same query."""
         live = Q(api_keys__revoked_at=None)
         counts = {
             "keys_n": Count("api_keys", filter=live, distinct=True),
@@ -171,7 +169,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
         return organizations
 
     def facts(self, obj: Organization) -> dict[str, object]:
-        """What to know before stopping or resuming its traffic."""
+        """Return the facts that staff should know before they stop or resume the organization's traffic."""
         return {
             "Id": obj.public_id,
             "Keys": self.key_count(obj),
@@ -182,23 +180,22 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
 
     @admin.display(description="operator metadata")
     def metadata(self, organization: Organization) -> SafeString | str:
-        """What backends are told."""
+        """Return the metadata that backends receive in responses."""
         return pretty(organization.operator_metadata)
 
     @admin.display(description="keys", ordering="keys_n")
     def key_count(self, organization: Organization) -> int:
-        """Keys that were not revoked."""
+        """Return the number of keys that are not revoked."""
         return int(getattr(organization, "keys_n", 0))
 
     @admin.display(description="members", ordering="members_n")
     def member_count(self, organization: Organization) -> int:
-        """People who belong to it."""
         return int(getattr(organization, "members_n", 0))
 
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(OperatedAdmin[AuditEvent]):
-    """What happened: to be read, never to be touched."""
+    """The audit trail, read-only."""
 
     list_display = ("when", "action", "actor", "subject_label", "subject_id", "address")
     list_filter = ("action", "actor_kind", "at")
@@ -214,20 +211,20 @@ class AuditEventAdmin(OperatedAdmin[AuditEvent]):
 
     @admin.display(description="at", ordering="at")
     def when(self, event: AuditEvent) -> str:
-        """To the second: order matters here."""
+        """Return the time with seconds: the order of events matters here."""
         return f"{event.at:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="actor")
     def actor(self, event: AuditEvent) -> str:
-        """Who, and in what part."""
+        """Return the actor's label and kind."""
         return f"{event.actor_label} ({event.actor_kind})" if event.actor_id else event.actor_label
 
     @admin.display(description="before")
     def was(self, event: AuditEvent) -> SafeString | str:
-        """The values it replaced."""
+        """Return the values before the change."""
         return pretty(event.before)
 
     @admin.display(description="after")
     def became(self, event: AuditEvent) -> SafeString | str:
-        """The values it set."""
+        """Return the values after the change."""
         return pretty(event.after)

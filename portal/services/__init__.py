@@ -1,1 +1,1 @@
-"""The operations on people and organizations: each one function, one durable transaction, one audit event."""
+"""Operations on people and organizations: each is one function, one durable transaction and one audit event."""

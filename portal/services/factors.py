@@ -1,4 +1,4 @@
-"""Check the codes of second factors. Each code works once, also where two requests send it at the same time."""
+"""Verify codes of second factors. Each code works once, even if two requests send it at the same time."""
 
 import base64
 import hmac
@@ -14,14 +14,14 @@ from portal.models import User
 
 STEP_S: Final = 30
 DIGITS: Final = 6
-STEPS: Final = (0, -1)  # RFC 6238 §5.2: one step back, for a code that was typed while its step ended
+STEPS: Final = (0, -1)  # RFC 6238 §5.2: one step back, for a code typed while its step ended
 USED: Final = "used_step"
 
 
 def use_code(user: User, code: str, *, now: float) -> Authenticator | None:
-    """The person's authenticator whose code this is; None where it is wrong, or was used.
+    """Return the person's authenticator that accepts the code; None if the code is wrong or was used.
 
-    Of two requests with the same code, the row's lock lets one be first; the other sees that it was used.
+    Two requests with the same code are serialized by the row lock, so the second one finds the code used.
     """
     with transaction.atomic():
         rows = Authenticator.objects.select_for_update().filter(user=user).order_by("pk")
@@ -32,7 +32,7 @@ def use_code(user: User, code: str, *, now: float) -> Authenticator | None:
 
 
 def step_of(seed: str, code: str, *, now: float) -> int | None:
-    """The time step that the code is for, if it is the present one or the one before."""
+    """Return the time step of the code, if it is the current one or the one before; else None."""
     typed = "".join(code.split()).encode()
     totp = TOTP(base64.b32decode(seed), DIGITS, SHA1(), STEP_S)  # noqa: S303  # what authenticator apps use
     present = int(now) // STEP_S
@@ -41,7 +41,7 @@ def step_of(seed: str, code: str, *, now: float) -> int | None:
 
 
 def note_first_code(authenticator: Authenticator, step: int) -> None:
-    """Note that the code that set the authenticator up was used."""
+    """Record the time step of the code as used."""
     authenticator.data[USED] = step
     authenticator.save(update_fields=["data"])
 

@@ -1,4 +1,4 @@
-"""Operations on invitations: hold a place for whoever reads mail at an address, and let them take it, once."""
+"""Operations on invitations: offer membership to the reader of a mailbox, who can accept it once."""
 
 import hashlib
 import secrets
@@ -30,10 +30,10 @@ SENT = (AuditAction.INVITATION_SENT, AuditAction.INVITATION_RESENT)
 
 
 def invite(organization: Organization, emails: Sequence[str], role: Role, *, by: Actor) -> list[Invitation]:
-    """Mail each address a link; one that has an open invitation gets a new link in place of the old.
+    """Mail a link to each address; an open invitation gets a new link, and its old link stops working.
 
-    ``emails`` are lower-case and checked by the form. Raises NotAllowed, also where an open invitation gives more than
-    the actor could, or Refused (members, caps), before anything is sent.
+    ``emails`` are lower-case and validated by the form. Raises NotAllowed, also if an open invitation has a role that
+    the actor could not give, or Refused (already a member, limits). Then no mail is sent.
     """
     with transaction.atomic(durable=True):
         organization = lock_organization(organization)
@@ -49,7 +49,10 @@ def invite(organization: Organization, emails: Sequence[str], role: Role, *, by:
 
 
 def resend_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
-    """Mail a new link, good for another week; the old one is void. Raises NotAllowed, or Refused where it has ended."""
+    """Mail a new link that works for a week; the old link stops working.
+
+    Raises NotAllowed, or Refused if the invitation has ended or a limit is reached.
+    """
     with transaction.atomic(durable=True):
         invitation = lock_invitation(invitation)
         organization, role = invitation.organization, Role(invitation.role)
@@ -63,7 +66,10 @@ def resend_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
 
 
 def revoke_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
-    """Take it back; one that has ended stays as it is. Raises NotAllowed, also for a role the actor could not give."""
+    """Revoke an invitation; an ended one is unchanged.
+
+    Raises NotAllowed, also for a role that the actor could not give.
+    """
     with transaction.atomic(durable=True):
         invitation = lock_invitation(invitation)
         require(by, invitation.organization, Action.MANAGE_ORGANIZATION)
@@ -75,10 +81,10 @@ def revoke_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
 
 
 def accept_invitation(invitation: Invitation, *, user: User, by: Actor) -> Membership:
-    """Make the person a member; a second click, also at the same time, finds what the first one made.
+    """Make the person a member. A repeated or concurrent call returns the membership that the first call created.
 
-    Raises Refused for another's address, and where the invitation has ended, is too old, or its sender could no longer
-    give the role. Who is a member already keeps the role they have.
+    Raises Refused if the invitation is for another address, has ended or expired, or if its sender could no longer give
+    the role. A person who is a member already keeps their role.
     """
     with transaction.atomic(durable=True):
         invitation = lock_invitation(invitation)
@@ -101,7 +107,7 @@ def accept_invitation(invitation: Invitation, *, user: User, by: Actor) -> Membe
 
 
 def decline_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
-    """Let it end unused; whoever holds the link may. One that has ended stays as it is."""
+    """End an invitation unused; anybody with the link may. One that has ended is unchanged."""
     with transaction.atomic(durable=True):
         invitation = lock_invitation(invitation)
         if invitation.ended_at is None:
@@ -111,10 +117,11 @@ def decline_invitation(invitation: Invitation, *, by: Actor) -> Invitation:
 
 
 def remind_invited(*, now: datetime, limit: int) -> int:
-    """Mail up to ``limit`` people whose invitation ends within two days, each once; returns how many were seen to.
+    """Remind up to ``limit`` people whose invitation ends within two days, each once; return how many were handled.
 
-    Of their link only the digest is kept: the reminder says in which mail it is. A new one would void the old before
-    anybody knows that the mail arrives. Whoever could not be invited today is not reminded.
+    Only the digest of a link's token is stored, so the reminder names the mail that has the link. A new link would
+    invalidate the old one before anybody knows that the new mail arrives. No reminder is sent if the sender could no
+    longer give the role.
     """
     with transaction.atomic(durable=True):
         open_ones = Invitation.objects.filter(ended_at=None, reminded_at=None, organization__closed_at=None)
@@ -131,19 +138,19 @@ def remind_invited(*, now: datetime, limit: int) -> int:
 
 
 def find_by_token(token: str) -> Invitation | None:
-    """The invitation whose newest link has this one-time part, whatever became of it."""
+    """Return the invitation whose current link has this token, in any state; None if there is none."""
     found = Invitation.objects.select_related("organization", "invited_by")
     return found.filter(digest=_digest(token)).first()
 
 
 def is_for(invitation: Invitation, user: User) -> bool:
-    """Whether the person has shown to read mail at its address, however the domain is spelled."""
+    """Return True if the person has verified the invited address, in any spelling of its domain."""
     spelled = addresses.spellings(invitation.email)
     return bool(EmailAddress.objects.filter(user=user, email__in=spelled, verified=True).exists())
 
 
 def refuse_unless_open(invitation: Invitation, *, now: datetime) -> None:
-    """Raise Refused, saying why, where the invitation can no longer be accepted."""
+    """Raise Refused, with the reason, if the invitation can no longer be accepted."""
     _refuse_ended(invitation)
     if invitation.expires_at <= now:
         raise Refused("This invitation has expired. Ask for a new one.")
@@ -152,7 +159,7 @@ def refuse_unless_open(invitation: Invitation, *, now: datetime) -> None:
 
 
 def lock_invitation(invitation: Invitation) -> Invitation:
-    """The invitation as it is now, its organization locked."""
+    """Lock the invitation's organization and return the invitation's current row."""
     lock_organization(invitation.organization)
     return Invitation.objects.select_related("organization", "invited_by").get(pk=invitation.pk)
 
@@ -165,7 +172,7 @@ def _refuse_ended(invitation: Invitation) -> None:
 
 
 def _still_stands(invitation: Invitation) -> bool:
-    """Whether its sender could send it today: who was removed, or demoted, lets nobody in any more."""
+    """Return True if the sender could still give the role; a sender who was removed or demoted could not."""
     members = Membership.objects.filter(organization=invitation.organization, user__is_active=True)
     sender = members.filter(user=invitation.invited_by).first() if invitation.invited_by else None
     return sender is not None and may_grant(Role(sender.role), Role(invitation.role))
@@ -183,7 +190,7 @@ def _refuse_above_caps(
 ) -> None:
     wanted = len(emails)
     ours = Q(organization_id=organization.public_id)
-    if by.user is not None:  # who closes one organization and opens the next has sent all the same
+    if by.user is not None:  # a person who closes one organization and opens the next keeps their count
         ours |= Q(actor_id=by.user.public_id)
     today = AuditEvent.objects.filter(ours, action__in=SENT, at__gt=now - timedelta(days=1))
     to_each = Counter(today.filter(subject_label__in=emails).values_list("subject_label", flat=True))
@@ -217,7 +224,7 @@ def _write(organization: Organization, email: str, role: Role, by: Actor, now: d
 
 
 def _mailed(made: Sequence[tuple[Invitation, str]]) -> list[Invitation]:
-    """Queue the mails, in the transaction that makes the links: no link is made that nobody gets."""
+    """Queue the mails in the transaction that creates the links, so that no link is created without its mail."""
     for invitation, token in made:
         messages.send(messages.invitation(invitation, token), [invitation.email])
     return [invitation for invitation, _ in made]

@@ -1,4 +1,4 @@
-"""Operations on the people of an organization. Each locks the organization, so that two at once come one by one."""
+"""Operations on members. Each locks the organization, so that concurrent operations run one after the other."""
 
 from django.db import transaction
 
@@ -14,9 +14,9 @@ LAST_OWNER = "An organization needs an owner. Make somebody else an owner first,
 
 
 def change_role(membership: Membership, role: Role, *, by: Actor) -> Membership:
-    """Give a member another role; the same one changes nothing.
+    """Change a member's role; the same role changes nothing.
 
-    Raises NotAllowed (admins neither make nor unmake owners) or Refused for the last owner, and for who has left.
+    Raises NotAllowed (admins can neither make nor demote owners), or Refused for the last owner or a former member.
     """
     with transaction.atomic(durable=True):
         membership = lock_member(membership)
@@ -43,9 +43,9 @@ def change_role(membership: Membership, role: Role, *, by: Actor) -> Membership:
 
 
 def take_out(membership: Membership, *, by: Actor) -> None:
-    """End a membership in the open transaction, which has locked it and seen to its keys. Raises as ``change_role``.
+    """Delete a membership, which the open transaction has locked and whose keys it has handled.
 
-    Whoever leaves needs no role for it.
+    Members may remove themselves in any role. Otherwise raises as ``change_role``.
     """
     is_leaving = by.user == membership.user
     if not is_leaving:
@@ -59,7 +59,7 @@ def take_out(membership: Membership, *, by: Actor) -> None:
 
 
 def lock_member(membership: Membership) -> Membership:
-    """The membership as it is now, its organization locked; raises Refused where it has ended."""
+    """Lock the organization and return the membership's current row; raise Refused if it has ended."""
     organization = lock_organization(membership.organization)
     found = Membership.objects.select_related("organization", "user").filter(
         pk=membership.pk, organization=organization
@@ -71,7 +71,7 @@ def lock_member(membership: Membership) -> Membership:
 
 
 def refuse_last_owner(membership: Membership) -> None:
-    """Raise Refused where nobody else who can sign in owns the organization."""
+    """Raise Refused if no other active person owns the organization."""
     owners = Membership.objects.filter(organization=membership.organization, role=Role.OWNER, user__is_active=True)
     if not owners.exclude(pk=membership.pk).exists():
         raise Refused(LAST_OWNER)
@@ -81,4 +81,4 @@ def require_grant(by: Actor, organization: Organization, role: Role) -> None:
     """Raise NotAllowed unless the actor may give and take this role."""
     granter = role_of(by, organization)
     if by.kind is ActorKind.USER and (granter is None or not may_grant(granter, role)):
-        raise NotAllowed(Action.CLOSE_ORGANIZATION, granter)  # what owners alone may do
+        raise NotAllowed(Action.CLOSE_ORGANIZATION, granter)  # only owners may do that

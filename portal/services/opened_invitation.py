@@ -1,4 +1,4 @@
-"""Which invitation a browser has opened: its session holds the public id; the link's one-time part goes no further."""
+"""Remember the invitation that a browser opened: the session holds its public id, never the link's token."""
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -11,17 +11,17 @@ SESSION_INVITATION = "invitation"
 
 
 def remember(request: HttpRequest, invitation: Invitation) -> None:
-    """Hold on to it through sign-in and sign-up."""
+    """Keep the invitation in the session through sign-in and sign-up."""
     request.session[SESSION_INVITATION] = invitation.public_id
 
 
 def forget(request: HttpRequest) -> None:
-    """It has been answered."""
+    """Remove the invitation from the session."""
     request.session.pop(SESSION_INVITATION, None)
 
 
 def opened(request: HttpRequest) -> Invitation | None:
-    """The invitation, whatever became of it since."""
+    """Return the opened invitation in any state, or None."""
     public_id = request.session.get(SESSION_INVITATION)
     if public_id is None:
         return None
@@ -29,7 +29,7 @@ def opened(request: HttpRequest) -> Invitation | None:
 
 
 def waiting(request: HttpRequest) -> Invitation | None:
-    """The one that can still be accepted."""
+    """Return the opened invitation if it can still be accepted, else None."""
     invitation = opened(request)
     if invitation is None:
         return None

@@ -28,12 +28,12 @@ class ChangedOrganization:
 
 
 def organization_name(organization: Organization) -> str:
-    """The snapshot of this organization."""
+    """Return the snapshot name of this organization."""
     return f"org:{organization.public_id}"
 
 
 def checked_name(name: str) -> str:
-    """The name as it is stored; raises Invalid."""
+    """Return the name as it is stored; raise Invalid."""
     try:
         return clean_name(name)
     except ValueError as exc:
@@ -41,15 +41,15 @@ def checked_name(name: str) -> str:
 
 
 def lock_organization(organization: Organization) -> Organization:
-    """The organization, locked: whoever changes its people or policies does so one after the other."""
+    """Lock and return the organization: changes to its people and policies run one after the other."""
     return Organization.objects.select_for_update().get(pk=organization.pk)
 
 
 def create_organization(name: str, *, owner: User, by: Actor) -> Organization:
-    """Give a person one more organization. Raises Invalid for the name, or Refused at the cap."""
+    """Create another organization for a person; raise Invalid for the name, or Refused at the limit."""
     name = checked_name(name)
     with transaction.atomic(durable=True):
-        owner = User.objects.select_for_update().get(pk=owner.pk)  # holds the cap under parallel calls
+        owner = User.objects.select_for_update().get(pk=owner.pk)  # enforces the limit under concurrent calls
         owned = Membership.objects.filter(user=owner, role=Role.OWNER, organization__closed_at=None)
         if owned.count() >= settings.MAX_ORGANIZATIONS_PER_USER:
             raise Refused(f"You own {settings.MAX_ORGANIZATIONS_PER_USER} organizations, the most a person may have.")
@@ -57,14 +57,14 @@ def create_organization(name: str, *, owner: User, by: Actor) -> Organization:
 
 
 def create_personal_organization(user: User, *, by: Actor) -> Organization:
-    """Give a person an organization of their own, as they sign up."""
+    """Create a person's own organization at sign-up."""
     with transaction.atomic():
         name = normal_name(user.name or user.email.partition("@")[0])[:MAX_NAME_CHARS] or "My organization"
         return _create(name, user, by=by, is_personal=True)
 
 
 def rename_organization(organization: Organization, name: str, *, by: Actor) -> ChangedOrganization:
-    """Call the organization something else. Raises NotAllowed, or Invalid for the name."""
+    """Rename the organization; raise NotAllowed, or Invalid for the name."""
     name = checked_name(name)
     with change() as pending:
         organization = lock_organization(organization)
@@ -85,9 +85,9 @@ def note_organization(
     operator_metadata: dict[str, object] | None = None,
     by: Actor,
 ) -> ChangedOrganization:
-    """Set what the operator calls the organization and tells backends of it. None leaves a value as it is.
+    """Set the operator's id and metadata for the organization, which responses to backends carry. None keeps a value.
 
-    An empty ``external_id`` takes it away. Raises NotAllowed, or Invalid where another organization has the id.
+    An empty ``external_id`` removes it. Raises NotAllowed, or Invalid if another organization has the id.
     """
     require_operator(by)
     wanted: dict[str, object] = {}
@@ -112,15 +112,15 @@ def suspend_organization(organization: Organization, *, by: Actor) -> ChangedOrg
 
 
 def resume_organization(organization: Organization, *, by: Actor) -> ChangedOrganization:
-    """Let the credentials of a suspended organization work again; those of a closed one stay refused."""
+    """Accept the credentials of a suspended organization again; those of a closed one stay refused."""
     return _set_suspended(organization, suspended=False, by=by)
 
 
 def close_organization(organization: Organization, *, by: Actor, reason: str = "") -> ChangedOrganization:
-    """Refuse every credential of the organization for good, and show it to nobody but the operator.
+    """Refuse every credential of the organization permanently, and hide it from everybody but the operator.
 
-    One row does it, so all credentials end at the same instant. A repeat only tells the caches again. ``reason`` is
-    written down with it.
+    A single row is changed, so all credentials end at the same instant. A repeat only tells the caches again.
+    ``reason`` is written into the audit event.
     """
     told: list[str] = []
     with change() as pending:
@@ -144,7 +144,7 @@ def _save(organization: Organization, columns: Mapping[str, object]) -> None:
     try:
         with transaction.atomic():
             organization.save(update_fields=list(columns))
-    except IntegrityError:  # the one constraint that checked values can break
+    except IntegrityError:  # the only constraint that validated values can break
         raise Invalid("external_id", "Another organization has this external id.") from None
 
 

@@ -14,7 +14,7 @@ from portal.services.organizations import create_personal_organization
 
 
 def known_spelling(email: str) -> str:
-    """The spelling that an account has of this mailbox; where none has it, the one that a new account gets."""
+    """Return the spelling that an account uses for this mailbox, or the one that a new account would get."""
     known = EmailAddress.objects.filter(email__in=addresses.spellings(email)).order_by("-primary", "pk")
     try:
         return known.values_list("email", flat=True).first() or addresses.normal(email)
@@ -23,10 +23,10 @@ def known_spelling(email: str) -> str:
 
 
 def sign_up(user: User, *, by: Actor) -> User:
-    """Save a new person, whose address is still to be verified, with an organization of their own.
+    """Save a new person, whose address is not verified yet, with their own organization.
 
-    The password is hashed already: that takes long, and no lock is to wait for it. Raises IntegrityError where the
-    address has an account.
+    The password is hashed before: hashing is slow, and no lock should wait for it. Raises IntegrityError if the address
+    already has an account.
     """
     with transaction.atomic(durable=True):
         user.save(force_insert=True)
@@ -37,9 +37,9 @@ def sign_up(user: User, *, by: Actor) -> User:
 
 
 def set_password(user: User, password: str, *, action: AuditAction, by: Actor, keep: str = "") -> bool:
-    """Set a password, and end all sessions but the row ``keep``.
+    """Set a password and end all sessions except the row ``keep``; return True.
 
-    Unless it was set since ``user`` was read: False then, and nothing is changed.
+    If the password was changed since ``user`` was read, change nothing and return False.
     """
     hashed = make_password(password)
     with transaction.atomic(durable=True):
@@ -52,16 +52,19 @@ def set_password(user: User, password: str, *, action: AuditAction, by: Actor, k
 
 
 def deactivate_user(user: User, *, by: Actor) -> None:
-    """Shut a person out, at once and everywhere; their organizations and keys stay. A repeat changes nothing."""
+    """Sign a person out everywhere at once and refuse new sign-ins; their organizations and keys stay.
+
+    A repeat is not audited.
+    """
     require_operator(by)
     with transaction.atomic(durable=True):
         if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
             record_of_person(AuditAction.USER_DEACTIVATED, user, by)
-        _end_sessions(user)  # else they would work again with the account
+        _end_sessions(user)  # otherwise they would work again after a reactivation
 
 
 def set_up_superuser(user: User, *, by: Actor) -> None:
-    """Record a person who was made superuser, and let them sign in: a shell vouches for the address."""
+    """Complete and audit a new superuser; the address counts as verified, because a shell command created it."""
     require_operator(by)
     with transaction.atomic():
         EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
@@ -71,7 +74,7 @@ def set_up_superuser(user: User, *, by: Actor) -> None:
 
 
 def reactivate_user(user: User, *, by: Actor) -> None:
-    """Let a deactivated person sign in again."""
+    """Let a deactivated person sign in again; a repeat changes nothing."""
     require_operator(by)
     with transaction.atomic(durable=True):
         if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
@@ -79,7 +82,7 @@ def reactivate_user(user: User, *, by: Actor) -> None:
 
 
 def end_other_sessions(user: User, *, keep: str, by: Actor) -> int:
-    """Sign the person out everywhere but in the session of that row; returns how many were ended."""
+    """End the person's sessions except the row ``keep``; return how many were ended."""
     with transaction.atomic(durable=True):
         ended = _end_sessions(user, keep=keep)
         if ended:
@@ -88,7 +91,7 @@ def end_other_sessions(user: User, *, keep: str, by: Actor) -> int:
 
 
 def choose_mails(user: User, wanted: Collection[MailKind], *, by: Actor) -> None:
-    """Mail the person these of what they may go without, and no others. The same again changes nothing."""
+    """Set which optional mails the person receives; the same choice again changes nothing."""
     unwanted = [kind.value for kind in MailKind if kind not in wanted]
     with transaction.atomic(durable=True):
         before = User.objects.select_for_update().get(pk=user.pk).unwanted_mails
@@ -100,13 +103,13 @@ def choose_mails(user: User, wanted: Collection[MailKind], *, by: Actor) -> None
 
 
 def _end_sessions(user: User, *, keep: str | None = None) -> int:
-    """End the person's sessions, and the sign-ins that were begun; returns how many sessions were ended."""
+    """End the person's sessions and unfinished sign-ins; return how many sessions were ended."""
     Session.objects.filter(begun_by=user, user=None).exclude(pk=keep).delete()
     return Session.objects.filter(user=user).exclude(pk=keep).delete()[0]
 
 
 def record_password_reset_sent(user: User, *, by: Actor) -> None:
-    """Write down that staff had a reset mail sent; the mail is the caller's, and no password is seen."""
+    """Audit that staff had a reset mail sent. The caller sends the mail; staff see no password."""
     require_operator(by)
     with transaction.atomic(durable=True):
         record_of_person(AuditAction.USER_PASSWORD_RESET_SENT, user, by)

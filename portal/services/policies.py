@@ -1,4 +1,4 @@
-"""What an organization asks of its people and their keys, changed. Keys and people from before stay as they are."""
+"""Change the rules of an organization. Existing keys and members are not changed."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -15,7 +15,7 @@ from portal.services.organizations import lock_organization
 
 
 def change_policies(organization: Organization, wanted: Policies, *, by: Actor) -> Organization:
-    """Ask for this from now on; those who may change it are told by mail. The same again changes nothing.
+    """Set the rules, and mail the other people who may change them. The same rules again change nothing.
 
     Raises NotAllowed or Invalid.
     """
@@ -52,7 +52,7 @@ def _check(wanted: Policies) -> None:
 
 
 def who_can_change_it(organization: Organization) -> QuerySet[User]:
-    """The people who may change the organization's policies."""
+    """Return the people who may change the organization's policies."""
     managing = ROLES_FOR[Action.MANAGE_ORGANIZATION]
     members = organization.memberships.filter(role__in=managing, user__is_active=True)
     return User.objects.filter(pk__in=members.values("user")).order_by("pk")

@@ -1,4 +1,4 @@
-"""Operations on service accounts; ``keys.team.services.departures`` removes them, as their keys must go somewhere."""
+"""Create service accounts; ``keys.team.services.departures`` removes them, because their keys need a new owner."""
 
 from django.conf import settings
 from django.db import transaction
@@ -13,9 +13,9 @@ from portal.services.organizations import checked_name, lock_organization
 
 
 def create_service_account(organization: Organization, name: str, *, by: Actor) -> ServiceAccount:
-    """Make an owner of keys that is no person.
+    """Create a service account, an owner of keys that is not a person.
 
-    Raises NotAllowed, Invalid for a name that is none or is taken, or Refused at the cap.
+    Raises NotAllowed, Invalid for a bad or taken name, or Refused at the limit.
     """
     name = checked_name(name)
     with transaction.atomic(durable=True):

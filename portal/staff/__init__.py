@@ -1,1 +1,1 @@
-"""The parts that admin pages are made of."""
+"""Building blocks of the admin pages."""

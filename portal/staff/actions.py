@@ -1,8 +1,8 @@
-"""How staff change anything in admin: a page that asks, then a service that does. Stock forms save nothing here.
+"""Actions of staff in admin: a page asks for confirmation, then a service makes the change. Stock forms save nothing.
 
-Django's own change and delete views run in a transaction of their own, which a service's durable one refuses; and what
-they save goes past audit and caches. So the models wear ``OperatedAdmin``: stock lists and read-only pages, and
-``StaffAction`` for each thing that can be done, to one object by its address or to many chosen in the list.
+Django's own change and delete views run in a transaction, which a service's durable transaction refuses; and their
+changes would skip audit and caches. So admin classes extend ``OperatedAdmin``, with stock lists and read-only pages. A
+``StaffAction`` makes each change, to one object at its own URL or to many selected in the list.
 """
 
 import json
@@ -33,7 +33,7 @@ from portal.names import normal_name
 from portal.outbox import Propagation, together
 from portal.ui.typed_names import TypedNameForm
 
-MAX_CHOSEN = 100  # each is a transaction of its own
+MAX_CHOSEN = 100  # each change is a transaction
 CONFIRMED = "confirmed"
 FILTER_COMPARISONS = frozenset({"", "exact", "id__exact", "isnull", "gte", "lt"})
 DATE_PARTS = frozenset({"year", "month", "day"})
@@ -43,20 +43,20 @@ Object = TypeVar("Object", bound=Model)
 
 
 class Declined(Exception):
-    """The action makes no sense for this object, in words for staff; nothing was changed."""
+    """The action is not possible for this object; the text is for staff, and nothing was changed."""
 
 
 class Changed(Protocol):
-    """What a service answers with where its change spreads to the caches."""
+    """A service's result whose change spreads to the caches."""
 
     @property
     def propagation(self) -> Propagation:
-        """How far it has."""
+        """Return how far the change has spread."""
 
 
 @dataclass(frozen=True)
 class Reveal:
-    """What a POST answers with where it made a secret: a page that is shown once and kept nowhere."""
+    """The result of an action that created a secret: a page that is shown once and never stored."""
 
     template: str
     context: Mapping[str, object] = field(repr=False)
@@ -64,25 +64,25 @@ class Reveal:
 
 @dataclass(frozen=True)
 class StaffAction:
-    """Something staff can do; ``run`` is called with the object, ``by`` and what the form holds."""
+    """An action that staff can take; ``run`` is called with the object, ``by`` and the form's values."""
 
-    name: str  # the last part of its address
+    name: str  # the last part of its URL
     label: str
     done: str
-    consequence: str  # said before the button
+    consequence: str  # shown above the button
     permission: str  # Django's, such as "keys.change_apikey"
     run: Callable[..., Changed | Reveal | None]
     form: type[forms.Form] = forms.Form
-    initial: Callable[[Any], dict[str, object]] = lambda _: {}  # what the form shows of an object as it is
-    offered: Callable[[Any], bool] = lambda _: True  # whether an object's page shows it; the service decides
-    reveals: bool = False  # a secret
-    widens: bool = False  # what somebody or something may do
+    initial: Callable[[Any], dict[str, object]] = lambda _: {}  # initial form values for an object
+    offered: Callable[[Any], bool] = lambda _: True  # whether an object's page offers it; the service decides
+    reveals: bool = False  # shows a secret
+    widens: bool = False  # widens somebody's access
     is_bulk: bool = True
     is_danger: bool = False
 
 
 class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg]  # generic in the stubs alone
-    """A model that staff read as in stock admin and change by actions alone. Nothing is added, edited or deleted."""
+    """A model that staff read in stock admin and change only by actions; forms add, edit and delete nothing."""
 
     staff_actions: ClassVar[Sequence[StaffAction]] = ()
     declines: ClassVar[tuple[type[Exception], ...]] = (Declined,)
@@ -93,28 +93,31 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
 
     @property
     def permissions(self) -> set[str]:
-        """Django permissions that its pages ask for."""
+        """Return the Django permissions that this model's pages require."""
         view = f"{self.opts.app_label}.view_{self.opts.model_name}"
         return {view, *(action.permission for action in self.staff_actions)}
 
     def facts(self, obj: Object) -> dict[str, object]:
-        """What to know about the object before doing anything to it, by heading."""
+        """Return the facts to show before an action, by heading."""
         return {}
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Never by a stock form."""
+        """Return False: stock forms add nothing."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Object | None = None) -> bool:
-        """Never by a stock form."""
+        """Return False: stock forms change nothing."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Object | None = None) -> bool:
-        """Never: what happened stays known."""
+        """Return False: nothing is deleted in admin."""
         return False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Only what the filters' own links ask: any other column, a digest say, could be guessed letter by letter."""
+        """Allow only the filters' own lookups.
+
+        By any other lookup, a column such as a digest could be guessed letter by letter.
+        """
         name, _, comparison = lookup.partition("__")
         if name == self.date_hierarchy and comparison in DATE_PARTS:
             return value.isdecimal() and len(value) <= MAX_YEAR_DIGITS
@@ -125,13 +128,13 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Object], search_term: str
     ) -> tuple[QuerySet[Object], bool]:
-        """What is searched for is read in the form in which names are stored."""
+        """Search for the normalized text, because names are stored normalized."""
         return super().get_search_results(request, queryset, normal_name(search_term))
 
     # --- Where actions are offered ---
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """The actions that this person may do to many at once."""
+        """Return the bulk actions that this person is permitted to take."""
         return {
             action.name: (_ask_about_many(action), action.name, f"{action.label} the selected")
             for action in self.staff_actions
@@ -141,13 +144,13 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
     def response_action(  # type: ignore[override]  # the stubs are of a later Django
         self, request: HttpRequest, queryset: QuerySet[Object]
     ) -> HttpResponse | None:
-        """Do it with the rows that were ticked; 400 where a row's number is none."""
+        """Run the action on the selected rows; raise BadRequest if a row's number is not a number."""
         if not all(_ROW_NUMBER.fullmatch(number) for number in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise BadRequest
         return super().response_action(request, queryset)
 
     def get_urls(self) -> list[URLPattern]:
-        """Stock addresses, and one for each action below an object's own."""
+        """Add a URL below the object's own for each action."""
         return [
             *(
                 path(
@@ -163,7 +166,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The object, and links to what can be done about it."""
+        """Show the object with links to its actions."""
         obj = self.get_object(request, unquote(object_id))
         links = [] if obj is None else self.links(request, obj)
         return super().change_view(request, object_id, form_url, {"links": links, **(extra_context or {})})
@@ -175,14 +178,14 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show a stock form. Before one saves, staff prove again who they are: these forms give access to staff."""
+        """Show a stock form. Before it saves, staff confirm their identity: these forms give staff access."""
         saves = self.has_add_permission(request) or self.has_change_permission(request)
         if request.method == "POST" and saves:
             reauthentication.require_recent(request)
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def links(self, request: HttpRequest, obj: Object) -> list[dict[str, object]]:
-        """What this person can do about the object: ``label``, ``href``, ``is_danger``."""
+        """Return the actions that this person can take on the object: ``label``, ``href``, ``is_danger``."""
         return [
             {"label": action.label, "href": self._url_of(action, obj), "is_danger": action.is_danger}
             for action in self.staff_actions
@@ -192,7 +195,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The audit events about the object: they know more than Django's log of its own forms."""
+        """Redirect to the audit events about the object, which tell more than Django's log of its own forms."""
         obj = self.get_object(request, unquote(object_id))
         if not self.has_view_permission(request, obj):
             raise PermissionDenied
@@ -215,7 +218,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         return view
 
     def ask_or_do(self, request: HttpRequest, action: StaffAction, objects: Sequence[Object]) -> HttpResponse:
-        """The page that asks, or once it was confirmed what came of it."""
+        """Show the confirmation page, or run the confirmed action and return its response."""
         is_confirmed = request.method == "POST" and CONFIRMED in request.POST
         if is_confirmed and (action.reveals or action.widens):
             reauthentication.require_recent(request)
@@ -297,27 +300,25 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
 
 
 class ShownInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in the stubs alone
-    """Rows of another model, to be read by whoever may read the object they belong to."""
+    """Read-only rows of another model, shown to everybody who may view the parent object."""
 
     template = "admin/latchkey/shown.html"
     extra = 0
     can_delete = False
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """With the object."""
+        """Return True: the parent object's page has checked the permission."""
         return True
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Never here."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Never here."""
         return False
 
 
 def pretty(values: dict[str, object]) -> SafeString | str:
-    """A JSON object on several lines."""
+    """Return a JSON object as indented HTML."""
     return format_html("<pre>{}</pre>", json.dumps(values, indent=2, ensure_ascii=False)) if values else "none"
 
 

@@ -1,4 +1,4 @@
-"""What staff type about organizations and credentials. Services check it again."""
+"""Forms in which staff edit organizations and credentials. Services validate the values again."""
 
 from django import forms
 
@@ -13,7 +13,7 @@ from portal.models import Organization
 
 
 class OperatorMetadataForm(forms.Form):
-    """The operator's metadata, as JSON."""
+    """Edit the operator's metadata, as JSON."""
 
     metadata = forms.CharField(
         label="Operator metadata",
@@ -24,7 +24,7 @@ class OperatorMetadataForm(forms.Form):
     )
 
     def clean_metadata(self) -> dict[str, object]:
-        """The JSON object."""
+        """Return the parsed JSON object."""
         try:
             return parse_metadata(self.cleaned_data["metadata"])
         except ValueError as exc:
@@ -32,7 +32,7 @@ class OperatorMetadataForm(forms.Form):
 
 
 class OrganizationNotesForm(OperatorMetadataForm):
-    """What the operator notes of an organization."""
+    """Edit the operator's id and metadata for an organization."""
 
     field_order = ("external_id", "metadata")
 
@@ -45,7 +45,7 @@ class OrganizationNotesForm(OperatorMetadataForm):
     )
 
     def clean_external_id(self) -> str:
-        """The id, as it will be stored; empty for none."""
+        """Return the id as it is stored; empty if there is none."""
         try:
             return clean_external_id(self.cleaned_data["external_id"]) or ""
         except ValueError as exc:
@@ -53,7 +53,7 @@ class OrganizationNotesForm(OperatorMetadataForm):
 
 
 def notes_of(organization: Organization) -> dict[str, object]:
-    """What the form shows of an organization as it is."""
+    """Return the form's initial values for an organization."""
     return {
         "external_id": organization.external_id or "",
         "metadata": spell_metadata(organization.operator_metadata),

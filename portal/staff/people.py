@@ -1,4 +1,4 @@
-"""People and groups of staff, for staff."""
+"""Admin pages for people and for groups of staff."""
 
 from typing import Any
 
@@ -22,7 +22,8 @@ from portal.staff.actions import Declined, OperatedAdmin, StaffAction
 
 Values = dict[str, Any]
 
-# What Django and allauth put here of themselves could be changed past our services; second factors are nobody's to see.
+# Remove the pages that Django and allauth register: their changes would bypass our services, and nobody may see second
+# factors.
 for registered_elsewhere in (Group, EmailAddress, Authenticator):
     admin.site.unregister(registered_elsewhere)
 
@@ -55,7 +56,7 @@ def _refuse_on_staff(user: User, by: Actor) -> None:
 
 @admin.register(User)
 class UserAdmin(OperatedAdmin[User]):
-    """People. Superusers say who is staff, and in which groups; nobody sees or sets a password."""
+    """Admin of people. Superusers decide who is staff and in which groups; nobody sees or sets a password."""
 
     list_display = ("email", "name", "is_active", "is_staff", "has_second_factor", "date_joined", "last_login")
     list_filter = ("is_active", "is_staff", "date_joined")
@@ -100,13 +101,13 @@ class UserAdmin(OperatedAdmin[User]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """People, with whether each has a second factor."""
+        """Add whether each person has a second factor."""
         factors = Authenticator.objects.filter(user=OuterRef("pk"))
         users: QuerySet[User] = super().get_queryset(request).annotate(second_factor=Exists(factors))
         return users
 
     def facts(self, obj: User) -> dict[str, object]:
-        """What to know before shutting a person out."""
+        """Return the facts to show before an action on the person."""
         owned = Membership.objects.filter(user=obj).select_related("organization")
         return {
             "Name": obj.name or "none",
@@ -117,31 +118,31 @@ class UserAdmin(OperatedAdmin[User]):
 
     @admin.display(boolean=True, description="second factor")
     def has_second_factor(self, user: User) -> bool:
-        """Whether the person has set one up."""
+        """Return True if the person has set up a second factor."""
         return bool(getattr(user, "second_factor", False))
 
     @admin.display(description="organizations")
     def belongs_to(self, user: User) -> str:
-        """Where the person is a member, and as what."""
+        """Return the person's organizations and roles."""
         return ", ".join(
             f"{each.organization} ({each.role})" for each in user.memberships.select_related("organization")
         )
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Superusers give and take staff access, but not their own: nobody locks themselves out."""
+        """Let superusers change staff access, except their own: nobody can lock themselves out."""
         return bool(request.user.is_superuser) and (obj is None or obj.pk != request.user.pk)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        """All but who is staff, and in which groups."""
+        """Return all fields but staff access and groups."""
         return [name for name in self.fields if name not in {"is_staff", "groups"}]
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Groups as boxes to tick."""
+        """Show groups as check boxes."""
         kwargs["widget"] = forms.CheckboxSelectMultiple()
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's
-        """Write down what staff access became, in the form's own transaction."""
+        """Audit the change of staff access, in the form's own transaction."""
         before = {"is_staff": form.initial["is_staff"], "groups": sorted(map(str, form.initial["groups"]))}
         super().save_related(request, form, formsets, change)
         after = {"is_staff": form.cleaned_data["is_staff"], "groups": sorted(map(str, form.cleaned_data["groups"]))}
@@ -150,7 +151,7 @@ class UserAdmin(OperatedAdmin[User]):
 
 @admin.register(Group)
 class GroupAdmin(OperatedAdmin[Group]):
-    """What groups of staff may do; superusers decide."""
+    """Admin of staff groups and their permissions, for superusers."""
 
     list_display = ("name",)
     search_fields = ("name",)
@@ -159,27 +160,27 @@ class GroupAdmin(OperatedAdmin[Group]):
 
     @property
     def permissions(self) -> set[str]:
-        """None: no group could give itself more."""
+        """Return no permissions, so that no group can be permitted to extend itself."""
         return set()
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Groups give permissions, so only those who have them all."""
+        """Allow superusers only, because groups grant permissions."""
         return bool(request.user.is_superuser)
 
     def has_view_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        """Likewise."""
+        """Allow superusers only."""
         return bool(request.user.is_superuser)
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Likewise."""
+        """Allow superusers only."""
         return bool(request.user.is_superuser)
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        """Likewise."""
+        """Allow superusers only."""
         return bool(request.user.is_superuser)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Only permissions that some page here asks for."""
+        """Offer only permissions that some admin page requires."""
         asked = Q()
         for model_admin in self.admin_site._registry.values():  # noqa: SLF001  # Django offers no other way to ask
             for permission in getattr(model_admin, "permissions", ()):
@@ -190,7 +191,7 @@ class GroupAdmin(OperatedAdmin[Group]):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's
-        """Write down what the group may do now, in the form's own transaction."""
+        """Audit the change of the group, in the form's own transaction."""
         before = {
             "name": form.initial.get("name", ""),
             "permissions": sorted(each.codename for each in form.initial.get("permissions", ())),

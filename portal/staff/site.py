@@ -1,4 +1,4 @@
-"""The operator's site: stock admin behind the portal's own sign-in and a second factor."""
+"""The operator's admin site: stock admin behind the portal's own sign-in and a second factor."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ LATEST_EVENTS = 10
 
 
 class LatchkeyAdminSite(admin.AdminSite):
-    """Admin for the operator's staff, once they have shown a second factor in this session."""
+    """Admin for the operator's staff who have used a second factor in this session."""
 
     site_header = "Latchkey operations"
     site_title = "Latchkey operations"
@@ -33,12 +33,12 @@ class LatchkeyAdminSite(admin.AdminSite):
         self.disable_action("delete_selected")
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Whether the person may see any page here; each page asks for its own permission on top."""
+        """Return True if the person may open admin at all; each page checks its own permission, too."""
         return super().has_permission(request) and _has_shown_second_factor(request)
 
     @method_decorator([never_cache, secure_admin_login])  # strangers go to sign in, members who are no staff get 403
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Send staff where they can set up or show what is still missing, and from there back."""
+        """Redirect staff to set up or use a second factor, and then back here."""
         back = get_next_redirect_url(request) or reverse("admin:index")
         if self.has_permission(request):
             return redirect(back)
@@ -50,7 +50,7 @@ class LatchkeyAdminSite(admin.AdminSite):
         return redirect(f"{reverse(step)}?{urlencode({REDIRECT_FIELD_NAME: back})}")
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """What there is, and beside it the latest events for whoever may see them."""
+        """Show the index, with the latest audit events if the person may view them."""
         from portal.models import AuditEvent  # this module is loaded before models are
 
         may_see = request.user.has_perm("portal.view_auditevent")
@@ -60,17 +60,20 @@ class LatchkeyAdminSite(admin.AdminSite):
     def password_change(  # type: ignore[override]  # the stubs promise a page where Django's own may redirect
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Leave it to the portal's page, which writes down what it does."""
+        """Redirect to the portal's own page, which audits the change."""
         return redirect("account_change_password")
 
     def password_change_done(  # type: ignore[override]  # as above
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Likewise."""
+        """Redirect to the portal's own page."""
         return redirect("account_change_password")
 
 
 def _has_shown_second_factor(request: HttpRequest) -> bool:
-    """Whether this session, not merely this account, has one: a session stolen before the set-up opens nothing."""
+    """Return True if this session, not just the account, has used a second factor.
+
+    So a session stolen before the factor was set up cannot open admin.
+    """
     records = get_authentication_records(request, request.user)
     return any(record.get("method") == "mfa" for record in records) and is_mfa_enabled(request.user)
