@@ -1,1 +1,1 @@
-"""Template tags: the components of our pages."""
+"""Template tags: the components of pages."""

@@ -1,4 +1,4 @@
-"""Components of every page: words, buttons, messages, ways through. A template builtin: no {% load %} needed."""
+"""Components of every page: texts, buttons, messages, navigation. A template builtin: no {% load %} needed."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -68,7 +68,7 @@ def link_button(
     icon_only: bool = False,
     **attrs: object,
 ) -> SafeString:
-    """{% link_button "New key" url tone="primary" dialog=True %}: a link like a button; may open in the dialog."""
+    """{% link_button "New key" url tone="primary" dialog=True %}: a link styled as a button; can open in the dialog."""
     if dialog:
         attrs |= {"hx_get": href, "hx_target": "#dialog-body", "hx_swap": "innerHTML", "aria_haspopup": "dialog"}
     if icon_only:
@@ -85,7 +85,7 @@ def link_button(
 
 @register.simple_tag
 def status(word: str, tone: str) -> SafeString:
-    """{% status "Active" "ok" %}: a state as word, colour and shape of its dot."""
+    """{% status "Active" "ok" %}: a state, shown by word, colour and the shape of its dot."""
     return format_html('<span class="badge badge--dot {}">{}</span>', tone_class(tone), word)
 
 
@@ -103,7 +103,7 @@ def scope(name: str) -> SafeString:
 
 @register.simple_tag
 def scopes(names: Sequence[str], show: int = 0) -> SafeString:
-    """{% scopes key.scopes 2 %}: scopes; where ``show`` is given, the first so many and how many more."""
+    """{% scopes key.scopes 2 %}: a list of scopes; with ``show``, only the first ones and the number of the rest."""
     shown = names[:show] if show else names
     rest = names[len(shown) :]
     more = format_html('<span title="{}">+{}</span>', ", ".join(rest), len(rest)) if rest else ""
@@ -114,13 +114,13 @@ def scopes(names: Sequence[str], show: int = 0) -> SafeString:
 
 @register.simple_tag
 def masked_key(hint: str) -> SafeString:
-    """{% masked_key secret.hint %}: what may be shown of a secret."""
+    """{% masked_key secret.hint %}: the hint of a secret."""
     return format_html('<code class="masked">{}</code>', hint)
 
 
 @register.simple_tag
 def avatar(name: str, *, square: bool = False) -> SafeString:
-    """{% avatar "Ines Ortega" %}: initials on a hue of the name; decoration beside the name itself."""
+    """{% avatar "Ines Ortega" %}: initials on a colour derived from the name; decoration beside the name itself."""
     words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[0].isalnum()] or ["?"]
     initials = "".join(word[0] for word in words[:2]).upper()
     return format_html(
@@ -133,7 +133,7 @@ def avatar(name: str, *, square: bool = False) -> SafeString:
 
 @register.simple_tag
 def when(value: datetime | None, style: str = "relative", *, none: str = "Never") -> SafeString:
-    """{% when key.last_used_at %}: an instant with its exact UTC time; styles relative, day, exact."""
+    """{% when key.last_used_at %}: a time, with the exact UTC time as its title; styles: relative, day, exact."""
     if value is None:
         return format_html('<span class="subtle">{}</span>', none)
     exact = exact_words(value)
@@ -150,7 +150,7 @@ def when(value: datetime | None, style: str = "relative", *, none: str = "Never"
 
 @register.simple_block_tag
 def callout(content: str, tone: str = "info", title: str = "", *, role: str = "", id_: str = "") -> SafeString:
-    """{% callout "warn" "Expires soon" %}…{% endcallout %}: something to know, in the page."""
+    """{% callout "warn" "Expires soon" %}…{% endcallout %}: a message within the page."""
     return format_html(
         '<div class="callout {}"{}>{}<div class="callout__body">{}<div>{}</div></div></div>',
         tone_class(tone),
@@ -163,7 +163,7 @@ def callout(content: str, tone: str = "info", title: str = "", *, role: str = ""
 
 @register.simple_block_tag
 def empty_state(content: str, title: str, icon: str = "key") -> SafeString:
-    """{% empty_state "No keys yet" "key" %}<p>…</p>{% endempty_state %}: what stands where nothing is yet."""
+    """{% empty_state "No keys yet" "key" %}<p>…</p>{% endempty_state %}: shown in place of an empty list."""
     return format_html(
         '<div class="empty"><span class="empty__icon">{}</span><h2>{}</h2>{}</div>', svg_icon(icon), title, content
     )
@@ -171,7 +171,7 @@ def empty_state(content: str, title: str, icon: str = "key") -> SafeString:
 
 @register.simple_block_tag
 def page_head(content: str, title: str, lead: str = "") -> SafeString:
-    """{% page_head "API keys" lead="…" %}actions{% endpage_head %}: the one h1, what it is for, what one can do."""
+    """{% page_head "API keys" lead="…" %}actions{% endpage_head %}: the page's only h1, its purpose and its actions."""
     return format_html(
         '<div class="page__head"><div class="page__title"><h1 tabindex="-1">{}</h1>{}</div>{}</div>',
         title,
@@ -182,7 +182,7 @@ def page_head(content: str, title: str, lead: str = "") -> SafeString:
 
 @register.simple_tag
 def breadcrumbs(*parts: str) -> SafeString:
-    """{% breadcrumbs "API keys" keys_url key.name %}: label and address in turn; the last label is this page."""
+    """{% breadcrumbs "API keys" keys_url key.name %}: labels and URLs in turn; the last label is the current page."""
     *pairs, here = parts
     links = zip(pairs[::2], pairs[1::2], strict=True)
     return format_html(
@@ -194,13 +194,13 @@ def breadcrumbs(*parts: str) -> SafeString:
 
 @register.simple_block_tag
 def tabs(content: str, label: str) -> SafeString:
-    """{% tabs "Key" %}{% tab "Overview" url current=True %}{% endtabs %}: tabs are links to real addresses."""
+    """{% tabs "Key" %}{% tab "Overview" url current=True %}{% endtabs %}: tabs; each is a link to its own URL."""
     return format_html('<nav class="tabs" aria-label="{}"><ul role="list">{}</ul></nav>', label, content)
 
 
 @register.simple_tag
 def tab(label: str, href: str, *, current: bool = False, count: int | None = None) -> SafeString:
-    """One tab."""
+    """{% tab "Overview" url current=True %}: one tab."""
     number = format_html('<span class="badge num">{}</span>', f"{count:,}") if count is not None else ""
     return format_html(
         "<li><a{}>{}{}</a></li>", attributes({"href": href, "aria_current": "page" if current else None}), label, number
@@ -209,7 +209,7 @@ def tab(label: str, href: str, *, current: bool = False, count: int | None = Non
 
 @register.simple_block_tag
 def menu(content: str, label: str) -> SafeString:
-    """{% menu "Actions for checkout" %}<a href=…>Roll</a>{% endmenu %}: a row's actions, open without a script."""
+    """{% menu "Actions for checkout" %}<a href=…>Roll</a>{% endmenu %}: a row's actions; works without a script."""
     return format_html(
         '<details class="menu" data-menu><summary class="dots" aria-label="{}"></summary>'
         '<div class="menu__list">{}</div></details>',
@@ -222,7 +222,7 @@ def menu(content: str, label: str) -> SafeString:
 def load_more(
     href: str, label: str, *, target: str = "closest .table__more", swap: str = "outerHTML", **attrs: object
 ) -> SafeString:
-    """{% load_more url "Load 50 more" %}: the next rows, in place; without a script, the next page."""
+    """{% load_more url "Load 50 more" %}: adds the next rows in place; without a script, opens the next page."""
     extra = {"hx_get": href, "hx_target": target, "hx_swap": swap} | attrs
     return format_html('<a class="btn" href="{}"{}>{}</a>', href, attributes(extra), label)
 
@@ -262,5 +262,5 @@ LOGO = mark_safe(
 
 @register.simple_tag
 def logo() -> SafeString:
-    """{% logo %}: the mark, in ink."""
+    """{% logo %}: the logo's mark, in the text colour."""
     return LOGO

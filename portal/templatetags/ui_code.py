@@ -18,7 +18,7 @@ SHOW = mark_safe('<button type="button" class="btn btn--quiet btn--small js-only
 
 @register.simple_tag
 def copy_button(target_id: str, label: str = "Copy", *, name: str = "", tone: str = "quiet") -> SafeString:
-    """{% copy_button "key-id" name="Copy key id" %}: copies the text of the element with that id, and says so."""
+    """{% copy_button "key-id" name="Copy key id" %}: copies the text of the element with that id, and confirms it."""
     return format_html(
         '<button type="button" class="btn btn--{} btn--small js-only" data-copy="{}"{}>{}'
         "<span data-copy-label>{}</span></button>",
@@ -28,7 +28,7 @@ def copy_button(target_id: str, label: str = "Copy", *, name: str = "", tone: st
 
 @register.simple_tag
 def code_block(text: str, language: str, label: str, *, code_id: str = "", title: str = "") -> SafeString:
-    """{% code_block text "json" "The answer" code_id="answer" %}: named code; with an id, it can be copied."""
+    """{% code_block text "json" "The answer" code_id="answer" %}: labelled code; with an id, it gets a copy button."""
     head = format_html(
         '<div class="code__head"><span>{}</span>{}</div>',
         title,
@@ -63,7 +63,7 @@ def snippet_tabs(group: str, snippets: Sequence[Snippet], label: str, *, secret:
 
 @register.simple_tag
 def secret_box(secret: str, *, name: str, variable: str = "LATCHKEY_API_KEY") -> SafeString:
-    """{% secret_box secret name="API key" %}: the only sight of a secret; the .env file needs no script."""
+    """{% secret_box secret name="API key" %}: a secret, shown only once; the .env download needs no script."""
     return format_html(
         '<div class="secret" data-secret>'
         '<code class="secret__text" id="secret-text" tabindex="0" role="region" aria-label="{0}">{1}</code>'

@@ -1,4 +1,4 @@
-"""Components that show data: figures, charts, meters, what happened and what changes."""
+"""Components that show data: figures, charts, meters, events and changes."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,19 +23,19 @@ def figure(label: str, value: object, hint: str = "") -> SafeString:
 
 @register.simple_tag
 def bar_chart(bars: Sequence[charts.Bar], chart_id: str, caption: str) -> SafeString:
-    """{% bar_chart bars "requests" "Requests, last 7 days" %}: allowed and denied over time, with its table."""
+    """{% bar_chart bars "requests" "Requests, last 7 days" %}: allowed and denied requests over time, with a table."""
     return charts.bar_chart(bars, chart_id=chart_id, caption=caption)
 
 
 @register.simple_tag
 def mini_bars(values: Sequence[int], label: str) -> SafeString:
-    """{% mini_bars row.days row.days_label %}: a row's last days."""
+    """{% mini_bars row.days row.days_label %}: a small chart of a row's last days."""
     return charts.mini_bars(values, label=label)
 
 
 @register.simple_tag
 def overlap_bar(started_at: datetime, ends_at: datetime, now: datetime) -> SafeString:
-    """{% overlap_bar started ends now %}: how much of an overlap is over, and when the old secret stops."""
+    """{% overlap_bar started ends now %}: how much of an overlap has passed, and when the old secret stops working."""
     share = (now - started_at) / (ends_at - started_at) if ends_at > started_at else 1.0
     share = min(max(share, 0.0), 1.0)
     return format_html(

@@ -1,4 +1,4 @@
-"""Components of forms: a bound field with label, hint and error tied to it, choices as cards, the error summary."""
+"""Components of forms: a field with its label, hint and error; choices as cards; the error summary."""
 
 from collections.abc import Mapping
 
@@ -14,9 +14,9 @@ register = template.Library()
 
 @register.simple_tag
 def field(bound: BoundField, *, hint: str = "", optional: bool = False, style: str = "", **attrs: object) -> SafeString:
-    """{% field form.email hint="…" %}: the field, its label, hint and errors, tied by ``aria-describedby``.
+    """{% field form.email hint="…" %}: the field, its label, hint and errors, linked by ``aria-describedby``.
 
-    The label is the form's own, as the error summary has it.
+    The label is the form's own, so that it matches the error summary.
 
     Styles: ``mono``, ``code``. Other arguments become attributes of the control (``placeholder=""`` removes one).
     """
@@ -39,7 +39,7 @@ def field(bound: BoundField, *, hint: str = "", optional: bool = False, style: s
 def choices(
     bound: BoundField, *, label: str = "", hint: str = "", hints: Mapping[str, str] | None = None, style: str = "list"
 ) -> SafeString:
-    """{% choices form.overlap hints=meanings style="cards" %}: radios or check boxes; ``hints`` say what each means.
+    """{% choices form.overlap hints=meanings style="cards" %}: radios or check boxes; ``hints`` explain each choice.
 
     Styles: ``list``, ``cards``, ``compact``, ``mono`` (a list of names as code).
     """
@@ -56,9 +56,9 @@ def choices(
 
 @register.simple_tag
 def error_summary(form: forms.BaseForm) -> SafeString:
-    """{% error_summary form %}: what to fix, in the order of the fields, each a link to its own; takes focus.
+    """{% error_summary form %}: all errors in field order, each a link to its field; it takes the focus.
 
-    Nothing while there is nothing.
+    Empty if the form has no errors.
     """
     if not form.errors:
         return SafeString("")
@@ -93,7 +93,7 @@ def _control_attributes(bound: BoundField, hint: str, style: str, attrs: dict[st
 
 
 def _present(attrs: dict[str, object]) -> dict[str, str | bool]:
-    """Those that say something, as Django's widgets take them."""
+    """Return the attributes that have a value, typed as Django's widgets expect."""
     given = {name: value for name, value in attrs.items() if value not in (None, False, "")}
     return {name: True if value is True else str(value) for name, value in given.items()}
 

@@ -1,1 +1,1 @@
-"""What pages are drawn with."""
+"""Building blocks of pages: markup, charts, fonts, highlighting, times."""

@@ -1,7 +1,7 @@
-"""Charts as SVG made on the server: exact under a strict policy, without a script. Pure: numbers in, markup out.
+"""Charts as SVG, rendered on the server without a script and under a strict CSP. Pure: numbers in, markup out.
 
-Widths and heights are attributes, colours are classes. A chart fills its box (``preserveAspectRatio="none"``), so text
-stands beside the drawing, in HTML.
+Widths and heights are attributes, colours are classes. A chart stretches to its box (``preserveAspectRatio="none"``),
+so text is HTML beside the drawing.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ MINI_SLOT = 11
 
 @dataclass(frozen=True)
 class Bar:
-    """One bucket of time; ``allowed`` is None where nothing is known, which is drawn as a gap."""
+    """One interval of time; ``allowed`` is None if nothing is known, which is drawn as a gap."""
 
     label: str
     allowed: int | None
@@ -28,12 +28,12 @@ class Bar:
 
     @property
     def total(self) -> int:
-        """Allowed and denied together."""
+        """Return allowed and denied requests together."""
         return (self.allowed or 0) + self.denied
 
 
 def nice_ceiling(value: int) -> int:
-    """The next of 1, 2, 4, 5, 10, 20, … at or above: a top of the axis that halves to a round number."""
+    """Return the next of 2, 4, 10, 20, 40, 50, 100, … at or above the value: an axis top with a round half."""
     if value <= 2:
         return 2
     magnitude: int = 10 ** floor(log10(value))
@@ -44,7 +44,7 @@ def nice_ceiling(value: int) -> int:
 
 
 def summary(bars: Sequence[Bar]) -> str:
-    """What the chart says, in a sentence: ``184,209 requests, peak 9,412 at 14:00, 0.21% denied``."""
+    """Return the chart's content as a sentence: ``184,209 requests, peak 9,412 at 14:00, 0.21% denied``."""
     total, denied = sum(bar.total for bar in bars), sum(bar.denied for bar in bars)
     if not total:
         return "No requests"
@@ -53,7 +53,7 @@ def summary(bars: Sequence[Bar]) -> str:
 
 
 def bar_chart(bars: Sequence[Bar], *, chart_id: str, caption: str) -> SafeString:
-    """Allowed and denied requests over time, with axis, legend and the same numbers as a table."""
+    """Return a chart of allowed and denied requests over time, with axis, legend and the same numbers as a table."""
     top = nice_ceiling(max((bar.total for bar in bars), default=0))
     width = SLOT * max(len(bars), 1)
     groups = format_html_join("", "{}", ((_group(bar, index, top, chart_id),) for index, bar in enumerate(bars)))
@@ -72,9 +72,9 @@ def bar_chart(bars: Sequence[Bar], *, chart_id: str, caption: str) -> SafeString
 
 
 def mini_bars(values: Sequence[int], *, label: str) -> SafeString:
-    """A row's few bars; the label says the sum, since nothing else does.
+    """Return a row's small chart; the label must state the sum, because no other text does.
 
-    One stroke a bar, in pixels, on a line that the style sheet draws: a list shows fifty of these.
+    Each bar is one stroke, in pixels; the style sheet draws the base line. A list shows fifty of these.
     """
     top = max([*values, 1])
     bars = "".join(
@@ -89,7 +89,7 @@ def mini_bars(values: Sequence[int], *, label: str) -> SafeString:
 
 
 def meter(share: float, *, label: str, tone: str = "") -> SafeString:
-    """A bar that is filled to ``share``, between 0 and 1."""
+    """Return a bar that is filled to ``share``, between 0 and 1."""
     width = _number(100 * min(max(share, 0.0), 1.0))
     return format_html(
         '<svg class="meter{}" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{}">'
@@ -121,7 +121,7 @@ def _group(bar: Bar, index: int, top: int, chart_id: str) -> SafeString:
 
 
 def _labels(bars: Sequence[Bar]) -> SafeString:
-    """One place for each bar, and at most five of the labels, evenly chosen, so that they fit a phone."""
+    """Return a place for each bar and at most five labels, evenly spread, so that they fit a phone."""
     step = max(1, ceil(len(bars) / 5))
     return format_html_join(
         "", "<span>{}</span>", (("" if index % step else bar.label,) for index, bar in enumerate(bars))

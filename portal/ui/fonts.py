@@ -1,7 +1,7 @@
-"""Make the web fonts: Inter and JetBrains Mono, cut to Latin and the weights we use, from installed packages.
+"""Build the web fonts Inter and JetBrains Mono from installed packages, reduced to Latin and the weights that we use.
 
-Run once at set-up (``manage.py fonts``); the result is kept until a package changes. Where a package is missing, pages
-use the system's fonts and nothing else changes.
+Run once at set-up (``manage.py fonts``); the files are kept until a package changes. If a package is missing, pages use
+system fonts instead.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ SHEET: Final = "fonts.css"
 # Basic Latin to Latin Extended-A, and the punctuation, arrows and signs that pages use.
 SIGNS: Final = (0x20AC, 0x2122, 0x2212, 0x2248, 0x2260, 0x2264, 0x2265, 0x2318, 0x25CF, 0x2713)
 UNICODES: Final = [*range(0x20, 0x180), *range(0x2010, 0x2040), *range(0x2190, 0x2194), *SIGNS]
-RECIPE: Final = 1  # raise it when the cut changes, so that older ones are made anew
+RECIPE: Final = 1  # increase it when the subset changes, so that old files are rebuilt
 
 
 @dataclass(frozen=True)
 class Family:
-    """One font: where it comes from, and what is kept of it."""
+    """One font: its source, and the parts of it to keep."""
 
     name: str
     package: str
@@ -33,11 +33,11 @@ class Family:
 
     @property
     def module(self) -> str:
-        """The package's import name."""
+        """Return the package's import name."""
         return self.package.replace("-", "_")
 
     def file_name(self) -> str:
-        """The cut's name, which tells its source; raises PackageNotFoundError."""
+        """Return the file's name, which includes the source's version; raise PackageNotFoundError."""
         return f"{self.name.lower().replace(' ', '-')}-{version(self.package)}-{RECIPE}.woff2"
 
 
@@ -60,7 +60,7 @@ FAMILIES: Final = (
 
 
 def build_fonts(target: Path) -> list[str]:
-    """Make what is missing in ``target``; the names of the families that pages will use."""
+    """Build the missing fonts in ``target``; return the names of the families that pages can use."""
     target.mkdir(parents=True, exist_ok=True)
     rules, names = [], []
     for family in FAMILIES:

@@ -1,4 +1,4 @@
-"""Code as pages show it: Pygments classes, no inline style. Nothing is cached, since snippets may hold a secret."""
+"""Highlight code with Pygments classes, without inline styles. Nothing is cached: snippets may hold a secret."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from pygments.lexers import get_lexer_by_name
 
 @dataclass(frozen=True)
 class Snippet:
-    """One tab of a set of snippets; its text hides itself in ``repr``."""
+    """One tab of a set of snippets; ``repr`` hides its text."""
 
     title: str
     language: str
@@ -19,7 +19,7 @@ class Snippet:
 
 
 def highlight(text: str, language: str, *, conceal: str = "") -> SafeString:
-    """The text as HTML spans; ``conceal`` names a secret in it that stays masked until it is asked for."""
+    """Return the text as HTML; the secret ``conceal`` in it stays masked until the person asks to see it."""
     html: str = pygments_highlight(
         text.strip("\n"), get_lexer_by_name(language, stripnl=False), HtmlFormatter(nowrap=True)
     )

@@ -1,4 +1,4 @@
-"""The small grammar of our HTML: attributes and icons, escaped."""
+"""Helpers for HTML: attributes and icons, escaped."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,10 @@ TONES = frozenset({"ok", "warn", "bad", "info", "mute", "accent"})
 
 
 def attributes(values: Mapping[str, object]) -> SafeString:
-    """`` name="value"`` for each: underscores become hyphens, True a bare name, and None, False and "" nothing."""
+    """Return `` name="value"`` for each attribute.
+
+    Underscores become hyphens. True gives a bare name; None, False and "" give nothing.
+    """
     present = (
         (conditional_escape(name.rstrip("_").replace("_", "-")), value)
         for name, value in values.items()
@@ -26,19 +29,19 @@ def attributes(values: Mapping[str, object]) -> SafeString:
 
 @lru_cache(maxsize=256)
 def svg_icon(name: str, style: str = "outline") -> SafeString:
-    """A Heroicon as inline SVG, hidden from assistive technology: text beside it says what it means."""
+    """Return a Heroicon as inline SVG, hidden from assistive technology: the text beside it has the meaning."""
     attrs: dict[str, object] = {"class": "icon", "aria_hidden": "true"}
     svg = heroicons._render_icon(style, name, None, attrs)  # noqa: SLF001  # its tags take no attribute named "class"
     return mark_safe(re.sub(r"\s*\n\s*", "", svg))  # noqa: S308  # the package's own drawing; no argument of ours but a known name
 
 
 def optional_icon(name: str, style: str = "outline") -> SafeString:
-    """The icon, or nothing where no name is given."""
+    """Return the icon, or nothing without a name."""
     return svg_icon(name, style) if name else SafeString("")
 
 
 def tone_class(tone: str) -> str:
-    """The class that colours a component; raises ValueError on a tone that does not exist."""
+    """Return the class that colours a component; raise ValueError for an unknown tone."""
     if tone not in TONES:
         raise ValueError(f"no tone {tone!r}: one of {', '.join(sorted(TONES))}")
     return f"tone-{tone}"

@@ -1,4 +1,4 @@
-"""Each component in each of its states, on one page, while developing (``DEBUG``)."""
+"""A page with every component in each of its states, while developing (``DEBUG``)."""
 
 from datetime import timedelta
 
@@ -43,7 +43,7 @@ class SampleForm(forms.Form):
 
 
 def styleguide(request: HttpRequest) -> HttpResponse:
-    """The page."""
+    """Show all components."""
     now = timezone.now()
     initial = {"overlap": "86400", "expiry": "90", "name": "billing worker", "scopes": ["orders:read"]}
     context = {
@@ -67,7 +67,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
 
 
 def snippets(secret: str) -> list[Snippet]:
-    """The same call in four forms."""
+    """Return the same call in four languages."""
     url = "https://api.example.com/orders"
     python = f'import httpx\n\nhttpx.get(\n    "{url}",\n    headers={{"Authorization": "Bearer {secret}"}},\n)'
     node = f'await fetch("{url}", {{\n  headers: {{ Authorization: "Bearer {secret}" }},\n}});'

@@ -1,4 +1,4 @@
-"""How pages say instants: relative words, exact words. Pure: ``now`` is given."""
+"""Phrase times for pages: relative or exact. Pure: ``now`` is given."""
 
 from datetime import UTC, datetime
 
@@ -7,9 +7,9 @@ RELATIVE_UP_TO_S = 30 * DAY_S
 
 
 def relative_words(at: datetime, *, now: datetime) -> str:
-    """``2 min ago``, ``in 5 days``, ``just now``; beyond 30 days the date. static/js/times.js says the same.
+    """Return ``2 min ago``, ``in 5 days`` or ``just now``; beyond 30 days, the date. static/js/times.js does the same.
 
-    What is past is rounded down, what is to come to the nearest: a day from now is "in 24 h" a second later, too.
+    Past times are rounded down, future times to the nearest unit: "in 24 h" is still shown a second later.
     """
     distance_s = (at - now).total_seconds()
     length_s = abs(distance_s)
@@ -23,12 +23,12 @@ def relative_words(at: datetime, *, now: datetime) -> str:
 
 
 def day_words(at: datetime) -> str:
-    """``3 May 2027``, in UTC."""
+    """Return, for example, ``3 May 2027``, in UTC."""
     utc = at.astimezone(UTC)
     return f"{utc.day} {utc:%b %Y}"
 
 
 def exact_words(at: datetime) -> str:
-    """``Tue 24 Nov 2026, 13:05 UTC``."""
+    """Return, for example, ``Tue 24 Nov 2026, 13:05 UTC``."""
     utc = at.astimezone(UTC)
     return f"{utc:%a} {utc.day} {utc:%b %Y, %H:%M} UTC"

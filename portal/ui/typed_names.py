@@ -1,4 +1,4 @@
-"""Ask for the name of what is about to end, so that nobody ends it by habit."""
+"""Ask a person to type the name of the object before it is ended, so that nobody ends one by habit."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from django.core.exceptions import ValidationError
 
 from portal.names import is_same_name
 
-MAX_TYPED_CHARS = 400  # more than any name has: what is pasted may hold what is not stored
+MAX_TYPED_CHARS = 400  # longer than any name: pasted text may hold characters that are not stored
 
 
 class TypedNameForm(forms.Form):
-    """The name, as pages show it; ``expect`` says which."""
+    """Type the name as pages show it; ``expect`` sets which name."""
 
     name = forms.CharField(max_length=MAX_TYPED_CHARS, widget=forms.TextInput({"autocomplete": "off"}))
 
@@ -20,12 +20,12 @@ class TypedNameForm(forms.Form):
         self.expect(expected_name)
 
     def expect(self, name: str) -> None:
-        """Ask for this name."""
+        """Set the name that must be typed."""
         self._expected = name
         self.fields["name"].label = f"Type the name {name} to confirm"
 
     def clean_name(self) -> str:
-        """What was typed, where it looks like the name."""
+        """Return the typed text if it looks like the expected name; else raise ValidationError."""
         typed: str = self.cleaned_data["name"]
         if not is_same_name(typed, self._expected):
             raise ValidationError("The name is another one.")
