@@ -1,8 +1,8 @@
-"""Read every setting from the environment, and fail closed. No Django here.
+"""Read every setting from the environment, and refuse to start if one is invalid. No Django here.
 
-Two modes. *Production*: ``DATABASE_URL`` is set, and then all it needs must be. *Embedded*: none of the production
-settings is set; SQLite, no Redis, loopback only. Anything between the two stops start-up, naming every fault at once
-and never a value.
+There are two modes. *Production*: ``DATABASE_URL`` is set, and all other required settings must be set, too.
+*Embedded*: none of the production settings is set; SQLite, no Redis, loopback only. Any mix of the two stops start-up
+with an error that names every fault at once and shows no value.
 """
 
 import base64
@@ -42,11 +42,11 @@ _BRAND = re.compile(r"[a-z0-9]{2,12}", re.ASCII)
 
 
 class BadEnvironment(Exception):
-    """The environment cannot be used; the text names every setting at fault and shows no value."""
+    """The environment is unusable; the text names every faulty setting and shows no value."""
 
 
 class VersionedKey:
-    """One 32-byte key and the version it is stored under; hides itself in ``repr``."""
+    """A 32-byte key and the version under which it is stored; ``repr`` hides the key."""
 
     __slots__ = ("key", "version")
 
@@ -63,7 +63,7 @@ def _items(value: object) -> object:
 
 
 def versioned_keys(text: str) -> tuple[VersionedKey, ...]:
-    """The keys of ``<version>:<base64url of 32 bytes>``, comma-separated; raises ValueError."""
+    """Parse comma-separated ``<version>:<base64url of 32 bytes>``; raise ValueError."""
     keys: list[VersionedKey] = []
     for item in filter(None, (part.strip() for part in text.split(","))):
         version, colon, encoded = item.partition(":")
@@ -104,7 +104,7 @@ def _networks(value: object) -> object:
 
 
 def is_loopback_url(url: str) -> bool:
-    """Whether the URL's host is this machine: ``localhost`` or a loopback address."""
+    """Return True if the URL's host is ``localhost`` or a loopback address."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -113,7 +113,7 @@ def is_loopback_url(url: str) -> bool:
 
 
 def _split(url: str) -> SplitResult:
-    """The parts of a URL; raises ValueError without any of its text, which the standard library would quote."""
+    """Return the parts of a URL; raise a ValueError that, unlike the standard library's, does not quote the URL."""
     try:
         parts = urlsplit(url)
         is_usable = parts.port != 0
@@ -144,8 +144,8 @@ def _database_url(url: SecretStr) -> SecretStr:
 
 
 def _connection_parameters(url: str) -> dict[str, str]:
-    """The parameters that libpq reads from the URL; raises ValueError without any of its text."""
-    from psycopg import ProgrammingError  # the embedded default needs no driver of PostgreSQL
+    """Return the parameters that libpq reads from the URL; raise a ValueError that does not quote the URL."""
+    from psycopg import ProgrammingError  # embedded mode needs no PostgreSQL driver
     from psycopg.conninfo import conninfo_to_dict
 
     try:
@@ -165,7 +165,7 @@ def _connection_parameters(url: str) -> dict[str, str]:
 
 
 def _redis_url(url: SecretStr) -> SecretStr:
-    import redis  # the embedded default needs no driver of Redis
+    import redis  # embedded mode needs no Redis driver
 
     text = url.get_secret_value()
     parts = _split(text)
@@ -226,7 +226,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class Env(BaseSettings):
-    """Settings of both modes; each field is the environment variable of that name in capitals."""
+    """Settings of both modes. The environment variable of a field is its name in capitals."""
 
     model_config = SettingsConfigDict(
         env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, arbitrary_types_allowed=True, frozen=True
@@ -248,7 +248,7 @@ class Env(BaseSettings):
     snapshot_stale_if_error: Annotated[int, Field(ge=60, le=3600)] = 300
     rate_limit_without_redis: Literal["local", "open", "closed"] = "local"
     metrics_token: SecretStr | None = None
-    log_level: LogLevel = "WARNING"  # so that mails are found among what a terminal shows
+    log_level: LogLevel = "WARNING"  # so that mails stand out in the terminal
     debug: bool = False
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     var_dir: Path = BASE_DIR / "var"
@@ -256,7 +256,7 @@ class Env(BaseSettings):
 
 
 class Production(Env):
-    """Settings of production mode. The first eight must be given."""
+    """Settings of production mode; the first eight are required."""
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)]
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
@@ -273,14 +273,14 @@ class Production(Env):
 
 
 def is_embedded(environ: Mapping[str, str]) -> bool:
-    """Whether none of the production settings is set: SQLite, no Redis, loopback only."""
+    """Return True if no production setting is set: SQLite, no Redis, loopback only."""
     return not any(environ.get(name) for name in PRODUCTION_SETTINGS)
 
 
 def load() -> Env | Production:
-    """Read the settings of the mode that the process environment asks for.
+    """Read the settings of the mode that the environment selects.
 
-    Raises BadEnvironment naming every missing or malformed setting at once, without its value.
+    Raises BadEnvironment, which names every missing or malformed setting at once without its value.
     """
     if not is_embedded(os.environ) and not os.environ.get("DATABASE_URL"):
         found = ", ".join(name for name in PRODUCTION_SETTINGS if os.environ.get(name))
@@ -301,9 +301,10 @@ def _explain(exc: ValidationError) -> str:
 
 
 def database_from_url(url: SecretStr) -> dict[str, object]:
-    """Django's ``DATABASES`` entry for the URL, read as psql reads it: pooled, with deadlines for a hung server.
+    """Return Django's ``DATABASES`` entry for the URL, which is parsed as psql parses it.
 
-    Nothing in it needs a session of its own on the server, so that it works behind PgBouncer in transaction mode, too.
+    Connections are pooled, with timeouts for a hung server. No option needs a server session of its own, so that
+    PgBouncer in transaction mode works, too.
     """
     found = _connection_parameters(url.get_secret_value())
     user = found.pop("user", "")
@@ -314,12 +315,12 @@ def database_from_url(url: SecretStr) -> dict[str, object]:
         "PASSWORD": found.pop("password", ""),
         "HOST": found.pop("host", ""),
         "PORT": found.pop("port", ""),
-        "CONN_MAX_AGE": 0,  # the pool keeps connections; with both, Django refuses
-        # Else Django opens cursors that live on between transactions, for which a pooler may use another connection.
+        "CONN_MAX_AGE": 0,  # the pool keeps connections; Django refuses both together
+        # Otherwise Django would open cursors that outlive a transaction, and a pooler may switch connections then.
         "DISABLE_SERVER_SIDE_CURSORS": True,
-        "CONN_HEALTH_CHECKS": True,  # when one leaves the pool: a restart of the server kills those in it
+        "CONN_HEALTH_CHECKS": True,  # checked when taken from the pool: a server restart breaks pooled connections
         "OPTIONS": {
-            # After an outage, try anew within a second or two; the pool's own back-off goes up to minutes.
+            # After an outage, retry within a second or two; the pool's default back-off grows to minutes.
             "pool": {"min_size": 0, "max_size": 20, "timeout": 2, "reconnect_timeout": 1},
             "connect_timeout": 2,
             "tcp_user_timeout": 5000,
@@ -329,9 +330,9 @@ def database_from_url(url: SecretStr) -> dict[str, object]:
 
 
 def email_from_url(url: SecretStr, *, public_url: str) -> dict[str, object]:
-    """Django's mail settings for ``smtp[s|+tls]://user:password@host:port?from=address`` or ``console:``.
+    """Return Django's mail settings for ``smtp[s|+tls]://user:password@host:port?from=address`` or ``console:``.
 
-    Without ``from``, mails come from ``no-reply@`` the host of ``public_url``.
+    Without ``from``, the sender is ``no-reply@`` and the host of ``public_url``.
     """
     parts = urlsplit(url.get_secret_value())
     sender = parse_qs(parts.query).get("from", [f"no-reply@{urlsplit(public_url).hostname}"])[0]

@@ -1,4 +1,4 @@
-"""Every setting of the Django project, from the environment (``portal.env``); nothing is read anywhere else."""
+"""The Django settings, all read from the environment through ``portal.env``; no other module reads it."""
 
 from datetime import timedelta
 from typing import Any
@@ -40,7 +40,7 @@ else:
     KEY_PEPPERS = versioned_keys(embedded["KEY_PEPPERS"]) if embedded else ()
     ENCRYPTION_KEYS = versioned_keys(embedded["ENCRYPTION_KEYS"]) if embedded else ()
 
-# --- Where we are ------------------------------------------------------------------------------------------------
+# --- Addresses and limits ----------------------------------------------------------------------------------------
 PORT = ENV.port
 WEB_HOST = production.web_host if production else "127.0.0.1"
 PUBLIC_URL = production.public_url if production else f"http://localhost:{PORT}"
@@ -59,14 +59,14 @@ WIDEST_IPV4_PREFIX = ENV.widest_ipv4_prefix
 WIDEST_IPV6_PREFIX = ENV.widest_ipv6_prefix
 AUDIT_RETENTION = timedelta(days=ENV.audit_retention_days)
 USAGE_RETENTION = timedelta(days=ENV.usage_retention_days)
-SNAPSHOT_TTL = ENV.snapshot_ttl  # seconds a copy is fresh
-SNAPSHOT_COPIES = ENV.snapshot_copies  # copies that a process keeps for itself
-SNAPSHOT_STALE_IF_ERROR = ENV.snapshot_stale_if_error  # seconds it is kept for an outage of the database
+SNAPSHOT_TTL = ENV.snapshot_ttl  # seconds for which a copy is fresh
+SNAPSHOT_COPIES = ENV.snapshot_copies  # copies that each process keeps
+SNAPSHOT_STALE_IF_ERROR = ENV.snapshot_stale_if_error  # seconds for which a stale copy is used during a database outage
 RATE_LIMIT_WITHOUT_REDIS = ENV.rate_limit_without_redis  # local, open or closed
 METRICS_TOKEN = ENV.metrics_token
 SERVED = ENV.latchkey_served  # set by `manage.py serve` for the processes it starts
 
-# --- The house ---------------------------------------------------------------------------------------------------
+# --- Apps, middleware, URLs, templates ---------------------------------------------------------------------------
 INSTALLED_APPS = [
     "portal.apps.LatchkeyAdminConfig",
     "django.contrib.auth",
@@ -106,7 +106,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
-# The hot paths, ASGI apps in front of Django (portal/asgi.py); by string, since portal imports no other app.
+# The hot paths, ASGI apps in front of Django (portal/asgi.py). They are strings because portal imports no other app.
 HOT_PATHS = {
     "/v1/validate": "keys.validation.http.validate",
     "/v1/whoami": "keys.validation.http.whoami",
@@ -121,7 +121,7 @@ HOT_PATHS = {
 HOT_PREFIXES = {
     "/oauth/status/": "oauth.endpoints.status_lists.status_list",
 }
-# Pages whose forms may be larger than those of strangers, 64 KiB; by prefix.
+# Path prefixes of pages whose forms may exceed 64 KiB, the limit for all other forms.
 LARGE_FORMS = {"/app/keys/": 256 * 1024, "/app/clients/": 256 * 1024, "/admin/": 1024 * 1024}
 MACHINE_PREFIXES = ("/v1/", "/oauth/", "/.well-known/", "/healthz", "/readyz", "/metrics")
 TEMPLATES = [
@@ -172,7 +172,7 @@ else:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": VAR_DIR / "db.sqlite3",
             "OPTIONS": {
-                "transaction_mode": "IMMEDIATE",  # the writer's lock comes first, so that what it reads stands
+                "transaction_mode": "IMMEDIATE",  # the write lock first, so that what a transaction reads stays valid
                 "timeout": 5,
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON",
             },
@@ -185,7 +185,7 @@ else:
         }
     }
 
-# --- People ------------------------------------------------------------------------------------------------------
+# --- Accounts ----------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "portal.User"
 AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
@@ -230,15 +230,15 @@ ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")  # a code from a mail would stand in for a second factor
+ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")  # a mailed code would replace a second factor
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
-# Who may guess how often: portal/accounts/login_throttle.py.
+# portal/accounts/login_throttle.py explains these limits.
 ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/300s/key",
     "login_failed_account": "100/h/key",
     "login_failed_known": "10/300s/key,100/d/key",
     "reset_password": "20/m/ip",
-    "reset_mail": "2/2700s/key",  # a link works for an hour: who is refused has one that works for 15 minutes more
+    "reset_mail": "2/2700s/key",  # links work for an hour: the last link still works for 15 minutes or more
     "reset_mail_known": "5/h/key",
     "tagged_mail": "20/d/key",  # to all of name+…@ that no account has verified
     "confirm_email": "1/10s/key,20/d/key",  # three guesses at six digits each: 1 chance in 16,000 a day
@@ -246,7 +246,7 @@ ACCOUNT_RATE_LIMITS = {
 MFA_ADAPTER = "portal.accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = MFA_PASSKEY_SIGNUP_ENABLED = True
-MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey stands for both factors
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey counts as both factors
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_FORMS = {
     "activate_totp": "portal.accounts.factor_forms.ActivateTotpForm",
@@ -257,14 +257,14 @@ MFA_FORMS = {
     "reauthenticate_webauthn": "portal.accounts.factor_forms.PasskeyAgainForm",
 }
 MFA_TOTP_ISSUER = "Latchkey"
-MFA_TOTP_TOLERANCE = 1  # at the set-up; portal/services/factors.py says which steps count
+MFA_TOTP_TOLERANCE = 1  # for the set-up only; portal/services/factors.py decides which steps count
 PASSWORD_RESET_TIMEOUT = 3600
 
 # --- Sessions, cookies, headers ----------------------------------------------------------------------------------
 _cookie = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME = f"{_cookie}latchkey_session"
 SESSION_COOKIE_SECURE = HTTPS
-SESSION_ENGINE = "portal.accounts.sessions"  # says how long sessions last, in use and idle
+SESSION_ENGINE = "portal.accounts.sessions"  # also defines the lifetimes of sessions
 SESSION_COOKIE_AGE = 7 * 24 * 3600
 CSRF_COOKIE_NAME = f"{_cookie}latchkey_csrf"
 CSRF_COOKIE_SECURE = HTTPS
@@ -324,7 +324,7 @@ else:
     EMAIL_BACKEND = "portal.mails.backends.BoxBackend"
 MAIL_BACKEND = vars()["EMAIL_BACKEND"]
 IS_SMTP = MAIL_BACKEND.startswith("django.core.mail.backends.smtp.")
-# Both hand mails to MAIL_BACKEND outside the request; a mail server may put them off, a terminal does not.
+# Both send mails through MAIL_BACKEND outside the request. A mail server may defer a mail; a terminal does not.
 EMAIL_BACKEND = "portal.mails.queue.QueueBackend" if IS_SMTP else "portal.mails.backends.BackgroundBackend"
 EMAIL_TIMEOUT = 10
 

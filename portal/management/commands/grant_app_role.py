@@ -1,7 +1,6 @@
-"""``manage.py grant_app_role ROLE``: let a database role do what the processes do, and no more.
+"""``manage.py grant_app_role ROLE``: give a database role the rights that the processes need, and no others.
 
-Run it as the owner of the tables, after each ``migrate``. ``APP_ROLE_PASSWORD`` in the environment
-becomes the role's password.
+Run it as the owner of the tables, after each ``migrate``. The role's password is read from ``APP_ROLE_PASSWORD``.
 """
 
 import os
@@ -25,16 +24,15 @@ GRANTS = (
 
 
 class Command(BaseCommand):
-    """Makes the role where there is none, sets its password, and grants."""
+    """Create the role if it does not exist, set its password, and grant its rights."""
 
     help = "Make a database role that owns nothing, and grant it what web, worker and beat need."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The role's name."""
         parser.add_argument("role")
 
     def handle(self, *_args: Any, role: str, **_options: Any) -> None:
-        """Grant, in one transaction."""
+        """Grant all rights in one transaction."""
         password = os.environ.get("APP_ROLE_PASSWORD")
         if connection.vendor != "postgresql":
             raise CommandError("Only PostgreSQL has roles: set DATABASE_URL to the owner of the tables.")
@@ -48,7 +46,7 @@ class Command(BaseCommand):
             names = {"role": Identifier(role), "database": Identifier(database), "schema": Identifier(schema)}
             cursor.execute(SQL("{} ROLE {role} LOGIN").format(verb, **names))
             if password:
-                # The server's log may hold the statement: it holds what the password is checked with, not the password.
+                # The server's log may hold the statement, so it contains the SCRAM verifier and not the password.
                 verifier = connection.connection.pgconn.encrypt_password(
                     password.encode(), role.encode(), b"scram-sha-256"
                 )

@@ -1,4 +1,4 @@
-"""``manage.py migrate``: Django's, one at a time for a database, so that each of several started together succeeds."""
+"""``manage.py migrate``: Django's command, one at a time per database, so that concurrent starts all succeed."""
 
 import fcntl
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ ADVISORY_LOCK = 0x4C61_7463_686B_6579  # "Latchkey"
 
 
 class Command(DjangoCommand):
-    """Migrates, after whoever is at it."""
+    """Migrate after any other process that is migrating has finished."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Wait, then do what is left to be done; the checks before it read the database too."""
+        """Take the lock, then migrate. The checks before it also read the database, so they run under the lock, too."""
         connection = connections[options["database"]]
         with _held_on_postgres(connection) if connection.vendor == "postgresql" else _held_on_file():
             return super().execute(*args, **options)
@@ -25,7 +25,7 @@ class Command(DjangoCommand):
 
 @contextmanager
 def _held_on_postgres(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Hold the lock in a transaction of a connection of its own: a pooler in transaction mode keeps it together."""
+    """Hold the lock in a transaction on a separate connection, which a pooler in transaction mode keeps together."""
     holder = connection.copy()
     try:
         holder.set_autocommit(False)

@@ -11,12 +11,12 @@ from portal.operations.retention import prune_audit
 
 
 class Command(BaseCommand):
-    """Deletes what is older than the retention, and writes down that it did."""
+    """Delete audit events that are past their retention, and audit the deletion."""
 
     help = "Delete audit events past their retention (AUDIT_RETENTION_DAYS); the deletion is itself an audit event."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Delete, and say how many."""
+        """Delete, and print how many."""
         now = timezone.now()
         pruned = prune_audit(before=now - settings.AUDIT_RETENTION, now=now, by=COMMAND)
         self.stdout.write(

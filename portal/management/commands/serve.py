@@ -1,4 +1,4 @@
-"""``manage.py serve``: web, worker and beat of one machine under one Ctrl-C; none of them outlives it."""
+"""``manage.py serve``: run web, worker and beat on one machine; Ctrl-C stops all three, and none outlives it."""
 
 import http.client
 import os
@@ -28,17 +28,16 @@ Children = dict[str, "subprocess.Popen[bytes]"]
 
 
 class Command(BaseCommand):
-    """Runs the whole portal."""
+    """Run the whole portal."""
 
     help = "Run web, worker and beat on this machine under one Ctrl-C."
     requires_system_checks: tuple[()] = ()  # the processes it starts run their own
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """What can be asked for."""
         parser.add_argument("--workers", type=int, default=1 if settings.EMBEDDED else 2, help="web processes")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Start everything, say where to go, and stay until Ctrl-C or until something ends by itself."""
+        """Start all processes, print the URL, and wait for Ctrl-C or until a process ends by itself."""
         address = settings.PUBLIC_URL if settings.EMBEDDED else f"http://{settings.WEB_HOST}:{settings.PORT}"
         try:
             with folder_held(address):
@@ -84,7 +83,7 @@ def _refuse_a_taken_port() -> None:
 
 @contextmanager
 def _running(workers: int) -> Iterator[Children]:
-    """The processes, while the block lasts."""
+    """Run the processes during the block."""
     environ = os.environ | {"LATCHKEY_SERVED": "1", "PORT": str(settings.PORT)}
     environ["PROMETHEUS_MULTIPROC_DIR"] = str(_emptied(settings.VAR_DIR / "metrics"))
     children: Children = {}

@@ -1,4 +1,4 @@
-"""``manage.py verify_audit``: check the audit trail against its seals."""
+"""``manage.py verify_audit``: verify the audit trail against its seals."""
 
 import json
 from argparse import ArgumentParser
@@ -12,16 +12,15 @@ from portal.audit_verification import verify_audit
 
 
 class Command(BaseCommand):
-    """Names the first break, and how long the oldest event has waited for its seal; exits 1 on a break."""
+    """Print the first break and the age of the oldest unsealed event; exit with 1 on a break."""
 
     help = "Check the audit trail against its hash chains; exit 1 and name the first break where one does not hold."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """What can be asked for."""
         parser.add_argument("--heads", type=Path, help="a file with log lines audit.head that were kept elsewhere")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Check, and say what was found."""
+        """Verify, and print the result."""
         found = verify_audit(heads=_heads(options["heads"]) if options["heads"] else {})
         if found.oldest_unsealed_at is None:
             self.stdout.write("No event waits for its seal.")
@@ -34,6 +33,6 @@ class Command(BaseCommand):
 
 
 def _heads(path: Path) -> dict[tuple[str, int], str]:
-    """The digests that the lines of a log name; other lines count for nothing."""
+    """Return the digests in the ``audit.head`` lines of a log; other lines are ignored."""
     lines = [json.loads(line[line.index("{") :]) for line in path.read_text().splitlines() if '"audit.head"' in line]
     return {(line["organization"], line["seq"]): line["digest"] for line in lines}
