@@ -1,4 +1,4 @@
-"""What happened in an organization, newest first, and how a page tells it. Reading only; ``portal.audit`` writes."""
+"""Read an organization's audit events, newest first, and phrase them for pages. ``portal.audit`` writes them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True)
 class Telling:
-    """How an action is told: a verb, an icon and a colour."""
+    """The phrase, icon and colour that pages use for an action."""
 
     words: str
     icon: str
@@ -107,7 +107,7 @@ LABELS = {
 }
 
 
-# What it means that nothing is set.
+# The words for an unset value, by field.
 NOTHING = {
     "max_key_lifetime_days": "any",
     "second_factor_from": "not required",
@@ -120,18 +120,18 @@ NOTHING = {
 }
 
 
-# Which page is about a subject, by the prefix of its id.
+# The URL name of a subject's page, by the prefix of the subject's id.
 _pages = {"key": "keys:detail"}
 
 
 def register_page(prefix: str, name: str) -> None:
-    """Say which page is about the subjects whose ids begin so."""
+    """Register the URL name of the page for subjects whose ids begin with ``prefix``."""
     _pages[prefix] = name
 
 
 @dataclass(frozen=True)
 class Change:
-    """One value before and after, in words."""
+    """The values of one field before and after, in words."""
 
     label: str
     before: str
@@ -140,7 +140,7 @@ class Change:
 
 @dataclass(frozen=True)
 class EventView:
-    """One event as pages tell it."""
+    """One event as pages show it."""
 
     event: AuditEvent
     words: str
@@ -151,17 +151,17 @@ class EventView:
 
     @property
     def who(self) -> str:
-        """The person's address, or what else acted."""
+        """Return the person's address, or the kind of actor if no person acted."""
         return self.event.actor_label if self.event.actor_id else self.event.actor_label.capitalize()
 
     @property
     def is_change(self) -> bool:
-        """Whether there is something before to compare with."""
+        """Return True if the event has earlier values to compare with."""
         return bool(self.event.before)
 
     @property
     def details_label(self) -> str:
-        """What unfolds the rest: where from, and how many values changed."""
+        """Return the label that unfolds the details: the client's address and the number of changed values."""
         count = len(self.changes) if self.is_change else 0
         more = "details" if not count else "1 change" if count == 1 else f"{count} changes"
         return f"{self.event.address}, {more}" if self.event.address else more.capitalize()
@@ -169,7 +169,7 @@ class EventView:
 
 @dataclass(frozen=True)
 class DayOfEvents:
-    """The events of one day of UTC."""
+    """The events of one day in UTC."""
 
     date: date
     events: Sequence[EventView]
@@ -177,7 +177,7 @@ class DayOfEvents:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a person asked to see; everything empty means all."""
+    """A person's filter for events; an empty field does not filter."""
 
     actor: str = ""
     action: str = ""
@@ -188,19 +188,19 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Page:
-    """At most 50 events by day, and the event after which the next begin; empty where there are none."""
+    """At most 50 events by day. ``next_after`` is the id to continue after, empty on the last page."""
 
     days: Sequence[DayOfEvents]
     next_after: str
 
 
 def visible_events(organization: Organization) -> QuerySet[AuditEvent]:
-    """What members of the organization may read about."""
+    """Return the events that members of the organization may read, newest first."""
     return AuditEvent.objects.filter(organization_id=organization.public_id).order_by("-at", "-id")
 
 
 def matching(events: QuerySet[AuditEvent], wanted: Wanted) -> QuerySet[AuditEvent]:
-    """Those of the events that are wanted; days are those of UTC, both included."""
+    """Return the events that match the filter; days are in UTC, first and last included."""
     if wanted.actor:
         events = events.filter(actor_id=wanted.actor)
     if wanted.action:
@@ -215,7 +215,7 @@ def matching(events: QuerySet[AuditEvent], wanted: Wanted) -> QuerySet[AuditEven
 
 
 def page(events: QuerySet[AuditEvent], *, after: str) -> Page:
-    """The page that begins after the event of that id; an unknown one begins at the top."""
+    """Return the page that follows the event with the id ``after``; an unknown id gives the first page."""
     last = events.filter(public_id=after).first() if after else None
     if last is not None:
         events = _behind(events, last)
@@ -225,7 +225,7 @@ def page(events: QuerySet[AuditEvent], *, after: str) -> Page:
 
 
 def in_pages(events: QuerySet[AuditEvent], *, of: int) -> Iterator[list[AuditEvent]]:
-    """All of the events, a query a page: between two pages no cursor and no transaction is open."""
+    """Yield all events, ``of`` at a time; no cursor or transaction stays open between two pages."""
     rest = events
     while rows := list(rest[:of]):
         yield rows
@@ -233,18 +233,21 @@ def in_pages(events: QuerySet[AuditEvent], *, of: int) -> Iterator[list[AuditEve
 
 
 def _behind(events: QuerySet[AuditEvent], last: AuditEvent) -> QuerySet[AuditEvent]:
-    """Those that come after it, newest first; the first condition is the one that an index can begin with."""
+    """Return the events that come after ``last`` in the list, newest first.
+
+    The first condition looks redundant, but it is the one for which the database can use the index.
+    """
     return events.filter(at__lte=last.at).filter(Q(at__lt=last.at) | Q(id__lt=last.pk))
 
 
 def by_day(events: Iterable[AuditEvent]) -> list[DayOfEvents]:
-    """The events, newest first, under their days."""
+    """Group the events, which are newest first, by day."""
     days = groupby(events, key=lambda event: event.at.astimezone(UTC).date())
     return [DayOfEvents(day, [tell(event) for event in found]) for day, found in days]
 
 
 def tell(event: AuditEvent) -> EventView:
-    """The event in words."""
+    """Return the event with its words, icon, link and changes."""
     telling = TELLINGS.get(event.action) or Telling(action_words(event.action), "information-circle")
     page = _pages.get(event.subject_id.partition("_")[0])
     href = reverse(page, args=[event.subject_id]) if page else ""
@@ -252,12 +255,12 @@ def tell(event: AuditEvent) -> EventView:
 
 
 def action_words(action: str) -> str:
-    """``key.overlap_changed`` as a person reads it: ``key: overlap changed``."""
+    """Return ``key.overlap_changed`` as ``key: overlap changed``."""
     return action.replace("_", " ").replace(".", ": ")
 
 
 def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[Change]:
-    """What differs, field by field, in words; what was and stays empty is left out."""
+    """Return the fields whose values differ, in words; a field that is empty before and after is left out."""
     names = list(dict.fromkeys([*before, *after]))
     return [
         Change(label_of(name), value_words(name, before.get(name)), value_words(name, after.get(name)))
@@ -267,19 +270,19 @@ def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[C
 
 
 def label_of(name: str) -> str:
-    """What pages call a field."""
+    """Return a field's label."""
     return LABELS.get(name, name.replace("_", " ").capitalize())
 
 
 def value_words(name: str, value: object) -> str:
-    """The value of a field, or what it means that it has none."""
+    """Return a field's value in words, or the words for an unset value."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return words(value) or NOTHING.get(name, "none")
 
 
 def words(value: object) -> str:
-    """A JSON value as a person reads it; empty for nothing."""
+    """Return a JSON value in words; empty for an empty value."""
     if value in (None, "", [], {}):
         return ""
     if isinstance(value, dict):
@@ -294,7 +297,7 @@ def words(value: object) -> str:
 
 
 def quota_words(limit: int, refill: str) -> str:
-    """``1,000 uses a month``, ``1,000 uses in all``."""
+    """Return, for example, ``1,000 uses a month`` or ``1,000 uses in all``."""
     return f"{limit:,} {'use' if limit == 1 else 'uses'} {'in all' if refill == 'none' else f'a {refill}'}"
 
 

@@ -1,4 +1,4 @@
-"""Events as files, made page by page: CSV for spreadsheets, JSON for programs."""
+"""Export events page by page: CSV for spreadsheets, JSON for programs."""
 
 import csv
 import json
@@ -10,20 +10,22 @@ FIELDS = (
     "id", "at", "action", "actor_kind", "actor_id", "actor", "subject_id", "subject", "address", "request_id",
     "before", "after",
 )  # fmt: skip
-# What a spreadsheet takes for a formula where a cell begins with it; some take the full-width forms, too.
+# Characters that start a formula in a spreadsheet cell; some programs accept the full-width forms, too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class _Line:
-    """What ``csv`` writes to: hands back each line instead of keeping it."""
+    """A writer for ``csv`` that returns each line instead of storing it."""
 
     def write(self, text: str) -> str:
-        """The line."""
         return text
 
 
 def as_csv(pages: Iterable[Sequence[AuditEvent]]) -> Iterator[str]:
-    """One line an event, after a line of names; a text that a spreadsheet would calculate begins with an apostrophe."""
+    """Yield a header line, then a line for each event, a page at a time.
+
+    An apostrophe precedes a value that a spreadsheet would take for a formula.
+    """
     writer = csv.writer(_Line())
     yield writer.writerow(FIELDS)
     for page in pages:
@@ -31,7 +33,7 @@ def as_csv(pages: Iterable[Sequence[AuditEvent]]) -> Iterator[str]:
 
 
 def as_json(pages: Iterable[Sequence[AuditEvent]]) -> Iterator[str]:
-    """One array, an object an event; ``before`` and ``after`` are objects, not texts."""
+    """Yield one array with an object for each event; ``before`` and ``after`` are objects, not strings."""
     lead = "[\n"
     for page in pages:
         yield lead + ",\n".join(_object(event) for event in page)

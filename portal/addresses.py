@@ -1,16 +1,16 @@
-"""E-mail addresses: one spelling for each mailbox. Pure."""
+"""Normalize e-mail addresses, so that each mailbox has one spelling. Pure."""
 
 import unicodedata
 
 
 class BadAddress(ValueError):
-    """No account may have this address, in words for whoever typed it."""
+    """No account may have this address; the message tells the person why."""
 
 
 def normal(address: str) -> str:
-    """The address as it is stored: lower case, and the domain as DNS has it (``xn--…``).
+    """Return the stored form of the address: lower case, with the domain as in DNS (``xn--…``).
 
-    Raises BadAddress for a quoted local part, which spells the same mailbox in many ways, and for a domain that DNS
+    Raises BadAddress for a quoted local part, which can spell one mailbox in many ways, and for a domain that DNS
     cannot have.
     """
     local, _, domain = address.rpartition("@")
@@ -24,7 +24,7 @@ def normal(address: str) -> str:
 
 
 def spellings(address: str) -> set[str]:
-    """The address as it was typed, with the domain as DNS has it, and with the domain as people read it."""
+    """Return the address as typed, with the domain as in DNS, and with the domain as people read it, in lower case."""
     try:
         as_dns = normal(address)
         local, _, domain = as_dns.rpartition("@")

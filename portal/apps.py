@@ -1,17 +1,17 @@
-"""Django's view of this app, and of the admin site that wears our sign-in."""
+"""Django's configuration of this app, and of the admin site with Latchkey's own sign-in."""
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
 
 
 class PortalConfig(AppConfig):
-    """The shell: people, organizations, audit."""
+    """The base app: people, organizations and the audit trail."""
 
     name = "portal"
     default = True
 
     def ready(self) -> None:
-        """Connect the checks and the audit of account events, and say what a process does while it serves."""
+        """Register the checks, the signal receivers and the background work of a serving process."""
         from django.conf import settings
 
         from portal import (
@@ -28,7 +28,7 @@ class PortalConfig(AppConfig):
 
 
 class LatchkeyAdminConfig(admin_apps.AdminConfig):
-    """Stock admin with our site in place of Django's."""
+    """Django's admin with this app's admin site."""
 
     default = False
     default_site = "portal.staff.site.LatchkeyAdminSite"

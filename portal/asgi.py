@@ -1,6 +1,6 @@
-"""The front door: hot paths first, each a small ASGI app; the pages, Django over WSGI, behind the guard.
+"""The ASGI application. Machine endpoints are small ASGI apps; pages are Django over WSGI, behind the guard.
 
-A machine path that nobody takes gets its 404 here: Django's pages, redirects and cookies are for people.
+An unknown machine path gets its 404 here, because Django's pages, redirects and cookies are for people.
 """
 
 import os
@@ -35,12 +35,13 @@ async def _nothing_here(_exchange: Exchange) -> Answer:
 
 
 def _max_page_bytes(path: str) -> int:
-    """The largest form that is read at this page."""
+    """Return the largest form body, in bytes, that is accepted for this page."""
     return next((size for prefix, size in settings.LARGE_FORMS.items() if path.startswith(prefix)), MAX_FORM_BYTES)
 
 
-# How long a page's thread computes while the event loop waits for its turn. A validation waits for several such turns:
-# at Python's 5 ms, the slowest validations beside two exports take about twice as long.
+# How long a page's thread may run before the event loop gets its turn (Python's switch interval). One validation waits
+# for several such turns. At Python's default of 5 ms, the slowest validations take about twice as long beside two
+# exports.
 SWITCH_S = 0.0005
 _HOT: dict[str, AsgiApp] = {
     **{path: import_string(name) for path, name in settings.HOT_PATHS.items()},
@@ -50,13 +51,13 @@ _HOT: dict[str, AsgiApp] = {
 }
 _HOT_BY_PREFIX = {prefix: import_string(name) for prefix, name in settings.HOT_PREFIXES.items()}
 _nobody = endpoint(_nothing_here, Bounds(Sender.ANYBODY, 0, "nothing", 1))
-# a2wsgi types messages more narrowly than ASGI does.
+# a2wsgi's types for messages are narrower than ASGI's.
 _mounted: Any = WSGIMiddleware(leave_streams(_django), workers=THREADS)
 _pages = guard(_mounted, max_bytes=_max_page_bytes)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Route one request."""
+    """Route one request to a machine endpoint or to the pages."""
     if scope["type"] == "http":
         path = scope["path"]
         app = _HOT.get(path)

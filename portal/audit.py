@@ -1,4 +1,4 @@
-"""Write down who did what, in the transaction that does it. Nothing here may hold a secret."""
+"""Record who did what, in the transaction that makes the change, and check roles. No event may hold a secret."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from portal.permissions import Action, Role, can
 
 
 class ActorKind(StrEnum):
-    """What stands behind a change."""
+    """The kind of actor behind a change."""
 
     USER = "user"
     STAFF = "staff"
@@ -26,7 +26,7 @@ class ActorKind(StrEnum):
 
 
 class NotAllowed(Exception):
-    """The actor's role does not allow the action; edges answer 403."""
+    """The actor's role does not allow the action; the edge responds 403."""
 
     def __init__(self, action: Action, role: Role | None) -> None:
         super().__init__(f"{role or 'no role'} may not {action}")
@@ -35,12 +35,12 @@ class NotAllowed(Exception):
 
 
 class SecondFactorMissing(NotAllowed):
-    """The organization asks its members for a second factor, and the actor has none."""
+    """The organization requires a second factor, and the actor has none."""
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts, and from where; every service takes one."""
+    """The person, credential, command or system that acts, and the client's address. Every service takes one."""
 
     kind: ActorKind
     user: User | None = None
@@ -50,12 +50,12 @@ class Actor:
 
     @property
     def public_id(self) -> str:
-        """The id of the person or credential, empty for the rest."""
+        """Return the id of the person or credential; empty for other actors."""
         return self.user.public_id if self.user else self.credential_id
 
     @property
     def label(self) -> str:
-        """The person's address, the credential's id, else the kind."""
+        """Return the person's address, the credential's id, or the kind of actor."""
         return self.user.email if self.user else self.credential_id or self.kind.value
 
 
@@ -64,12 +64,11 @@ COMMAND = Actor(ActorKind.COMMAND)
 
 
 def require(actor: Actor, organization: Organization, action: Action) -> None:
-    """Raise NotAllowed unless the actor's role in the organization allows the action; in a closed one, none does.
+    """Raise NotAllowed unless the actor's role in the organization allows the action; a closed one allows nothing.
 
-    So does whoever lacks the second factor that it asks for: that is SecondFactorMissing.
-
-    Staff, credentials, commands and the system were let in at their own doors (admin permissions, scopes, a shell, a
-    schedule).
+    Raises SecondFactorMissing, a NotAllowed, if the organization requires a second factor and the person has none. Only
+    people are checked here. Other actors were authorized before: staff by admin permissions, credentials by scopes,
+    commands by shell access, the system by its schedule.
     """
     if actor.kind is not ActorKind.USER:
         return
@@ -82,30 +81,33 @@ def require(actor: Actor, organization: Organization, action: Action) -> None:
 
 
 def lacks_second_factor(user: User | None, organization: Organization, *, now: datetime) -> bool:
-    """Whether the organization asks for a second factor by now, and the person has none."""
+    """Return True if the organization requires a second factor by now and the person has none."""
     return organization.policies.asks_second_factor(now) and not has_second_factor(user)
 
 
 def has_second_factor(user: User | None) -> bool:
-    """Whether signing in as this person takes more than a password; recovery codes alone are none."""
+    """Return True if the person has a second factor; recovery codes alone do not count."""
     factors = Authenticator.objects.filter(user=user).exclude(type=Authenticator.Type.RECOVERY_CODES)
     return bool(factors.exists())
 
 
 def role_of(actor: Actor, organization: Organization) -> Role | None:
-    """The role in which a person acts in the organization; None for strangers, and in a closed one for everybody."""
+    """Return the person's role in the organization; None without a membership, and for everybody if it is closed."""
     membership = membership_of(actor, organization)
     return Role(membership.role) if membership else None
 
 
 def membership_of(actor: Actor, organization: Organization) -> Membership | None:
-    """What a role rests on, with the organization as it is now; nothing does of a person who is shut out."""
+    """Return the person's membership, with the organization's current row.
+
+    Return None without a membership, for a deactivated person, and in a closed organization.
+    """
     memberships = Membership.objects.filter(user=actor.user, user__is_active=True, organization__closed_at=None)
     return memberships.filter(organization=organization).select_related("organization").first()
 
 
 def require_operator(actor: Actor) -> None:
-    """Raise NotAllowed for anyone but staff, commands and the system: APIs and suspensions are the operator's."""
+    """Raise NotAllowed for people and credentials: only the operator manages APIs and suspensions."""
     if actor.kind in {ActorKind.USER, ActorKind.CREDENTIAL}:
         raise NotAllowed(Action.MANAGE_ORGANIZATION, None)
 
@@ -121,7 +123,10 @@ def record(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> AuditEvent:
-    """Append one event to the open transaction; ``before`` and ``after`` hold JSON values of what changed."""
+    """Append one event to the open transaction; ``before`` and ``after`` hold the changed values as JSON.
+
+    Raises RuntimeError outside a transaction.
+    """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("an audit event is written in the transaction of what it tells")
     return AuditEvent.objects.create(
@@ -141,14 +146,14 @@ def record(
 
 
 class Owned(Protocol):
-    """Something of an organization's that has a name."""
+    """A named object that belongs to an organization."""
 
     public_id: str
     name: str
 
     @property
     def organization(self) -> Organization:
-        """Whose it is."""
+        """Return the organization that owns the object."""
 
 
 def record_of(
@@ -160,7 +165,7 @@ def record_of(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Append an event about an organization, or about something of its own, as ``record`` does."""
+    """Append an event about an organization, or about an object that it owns, as ``record`` does."""
     organization = subject if isinstance(subject, Organization) else subject.organization
     record(
         action,
@@ -183,7 +188,7 @@ def record_of_person(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Append an event about a person, now: about their account, or their part in one organization."""
+    """Append an event about a person, at the current time: about their account, or their role in one organization."""
     record(
         action,
         actor=by,

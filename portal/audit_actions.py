@@ -1,10 +1,10 @@
-"""The closed list of what an audit event can tell. Pure."""
+"""The closed list of actions that audit events record. Pure."""
 
 from enum import StrEnum
 
 
 class AuditAction(StrEnum):
-    """``<noun>.<past participle>``, one for each thing that can be done."""
+    """The actions, spelled ``<noun>.<past participle>``."""
 
     USER_SIGNED_UP = "user.signed_up"
     USER_CREATED = "user.created"

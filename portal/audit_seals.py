@@ -1,11 +1,11 @@
-"""Seal committed events: a hash chain for each organization, so that an event changed or removed later is found.
+"""Seal committed audit events in a hash chain per organization, so that a later change or removal is detected.
 
-``digest = SHA-256(the digest before + the event)``; before the first, 32 zero bytes. The event is a JSON object of all
+``digest = SHA-256(previous digest + event)``; before the first event, 32 zero bytes. The event is a JSON object of all
 its columns, in ASCII: names sorted, no white space, other characters escaped as JSON does, ``at`` in UTC as
 ``2026-11-30T05:27:51.123456+00:00``, a missing address as ``null``.
 
-A trigger queues each event in the event's own transaction. So an event that commits late is sealed late, and none is
-passed over, whatever its id. One sealer works at a time.
+A trigger queues each event in the event's own transaction. So an event that commits late is sealed late, and no event
+is skipped, whatever its id. Only one sealer works at a time.
 """
 
 import hashlib
@@ -26,7 +26,8 @@ BEFORE_THE_FIRST = bytes(32)
 LOCK = int.from_bytes(b"lk-seal")  # PostgreSQL's advisory lock of the sealer
 HEADS_EVERY = timedelta(days=1)
 HEADS = "log_audit_heads"
-# All columns. A column added later joins only where it is not empty: else no digest of an earlier event would hold.
+# All columns. A column added later must be included only if it is not empty; otherwise no digest of an earlier event
+# would match.
 SEALED_FIELDS = (
     "id", "public_id", "at", "action", "organization_id", "actor_kind", "actor_id", "actor_label", "subject_id",
     "subject_label", "address", "request_id", "before", "after",
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def digest_of(event: AuditEvent, *, previous: bytes) -> bytes:
-    """The digest of the event's seal, after a seal with the digest ``previous``."""
+    """Return the digest of the event's seal; ``previous`` is the digest of the seal before it."""
     values = {name: getattr(event, name) for name in SEALED_FIELDS}
     values["at"] = event.at.astimezone(UTC).isoformat(timespec="microseconds")
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
@@ -44,7 +45,7 @@ def digest_of(event: AuditEvent, *, previous: bytes) -> bytes:
 
 
 def seal_waiting_events(*, now: datetime) -> int:
-    """Seal up to a batch of events that wait, by id; returns how many. Where another process is sealing: 0."""
+    """Seal the oldest unsealed events, one batch at most; return how many. Return 0 if another process is sealing."""
     if not UnsealedEvent.objects.exists():
         return 0
     with transaction.atomic(durable=True):
@@ -57,20 +58,20 @@ def seal_waiting_events(*, now: datetime) -> int:
 
 
 async def seal_each_second() -> None:
-    """Seal for as long as this process serves."""
+    """Seal new events every second while this process serves."""
     await repeat(lambda: seal_waiting_events(now=timezone.now()), every_s=EVERY_S, failure="audit.not_sealed")
 
 
 def log_heads(*, now: datetime) -> int:
-    """Once a day, log the last digest of each chain that grew since the last time, to be kept elsewhere.
+    """Log, once a day, the last digest of each chain that grew since the last run; return how many.
 
-    Returns how many.
+    Operators keep these lines outside the database.
     """
     last = last_run(HEADS)
     if last is not None and last > now - HEADS_EVERY:
         return 0
     grown = AuditSeal.objects.order_by("organization_id")
-    if last is not None:  # a seal may commit a moment after its time
+    if last is not None:  # a seal may commit shortly after its time
         grown = grown.filter(sealed_at__gt=last - HEADS_EVERY)
     organizations = list(grown.values_list("organization_id", flat=True).distinct())
     for organization_id in organizations:
@@ -82,12 +83,15 @@ def log_heads(*, now: datetime) -> int:
 
 
 def head_of(organization_id: str) -> AuditSeal | None:
-    """The last seal of the organization's chain."""
+    """Return the last seal of the organization's chain, or None."""
     return AuditSeal.objects.filter(organization_id=organization_id).order_by("-seq").first()
 
 
 def _is_only_sealer() -> bool:
-    """Whether no other process seals until this transaction ends. On SQLite a transaction holds the only lock."""
+    """Return True if no other process can seal until this transaction ends.
+
+    On SQLite, an open write transaction is already exclusive.
+    """
     if connection.vendor != "postgresql":
         return True
     with connection.cursor() as cursor:

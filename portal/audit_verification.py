@@ -1,4 +1,4 @@
-"""Check the audit trail against its seals. Reads only."""
+"""Verify the audit trail against its seals. Reads only."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ Heads = Mapping[tuple[str, int], str]
 
 @dataclass(frozen=True)
 class Findings:
-    """What a check found: the first break in words, and the events that wait for their seal."""
+    """The result of a verification: the number of valid seals, the first break in words, and the unsealed events."""
 
     seals: int
     first_break: str
@@ -26,7 +26,7 @@ class Findings:
 
 
 def verify_audit(*, heads: Heads) -> Findings:
-    """Check every chain; ``heads`` are digests in hex, by organization and number, that were kept elsewhere."""
+    """Verify every chain. ``heads`` maps (organization id, seal number) to a hex digest kept outside the database."""
     with _one_snapshot():
         seals, first_break = 0, ""
         organizations = AuditSeal.objects.order_by("organization_id").values_list("organization_id", flat=True)
@@ -46,7 +46,10 @@ def verify_audit(*, heads: Heads) -> Findings:
 
 @contextmanager
 def _one_snapshot() -> Iterator[None]:
-    """See one state of all tables: seals and prunings go on meanwhile. On SQLite it would hold up all writers."""
+    """Read all tables in one snapshot, because sealing and pruning go on meanwhile.
+
+    Not on SQLite, where a transaction would block all writers.
+    """
     if connection.vendor != "postgresql":
         yield
         return
@@ -56,7 +59,7 @@ def _one_snapshot() -> Iterator[None]:
 
 
 def _check_chain(organization_id: str, heads: Heads) -> tuple[int, str]:
-    """How many seals hold, and what is wrong with the next one."""
+    """Return how many seals are valid, and the fault of the first invalid one in words."""
     previous: AuditSeal | None = None
     count = 0
     for seal in _seals_of(organization_id):
@@ -70,7 +73,7 @@ def _check_chain(organization_id: str, heads: Heads) -> tuple[int, str]:
 
 
 def _seals_of(organization_id: str) -> Iterator[AuditSeal]:
-    """In their order, page by page."""
+    """Yield the chain's seals in order, loaded page by page."""
     seals = AuditSeal.objects.filter(organization_id=organization_id).select_related("event").order_by("seq")
     last = -1
     while page := list(seals.filter(seq__gt=last)[:PAGE]):
@@ -80,7 +83,7 @@ def _seals_of(organization_id: str) -> Iterator[AuditSeal]:
 
 def _fault(seal: AuditSeal, previous: AuditSeal | None) -> str:
     if previous is None and seal.event is None:
-        return ""  # what was pruned ends here
+        return ""  # pruning kept this seal as the start of the chain
     if seal.seq != (previous.seq + 1 if previous else 1):
         return "the seals before it are missing"
     if seal.event is None:

@@ -1,4 +1,4 @@
-"""The pages' cache (throttles of sign-in): Redis without pickle, and the process's own memory where Redis is gone."""
+"""The pages' cache, used by the sign-in throttles: Redis without pickle, or process memory while Redis is down."""
 
 import json
 import logging
@@ -17,23 +17,22 @@ MAX_MEMORY_ENTRIES = 100_000
 
 
 class JsonSerializer:
-    """Turns values into JSON: nobody who can write to Redis gets to run code here."""
+    """Serialize values as JSON. With pickle, anybody who can write to Redis could run code here."""
 
     def dumps(self, value: object) -> bytes | int:
-        """The value as bytes; whole numbers stay numbers, so that Redis can count."""
+        """Return the value as bytes. Integers stay integers, so that Redis can increment them."""
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         return json.dumps(value, separators=(",", ":")).encode()
 
     def loads(self, data: bytes) -> Any:
-        """The value that the bytes spell."""
         return json.loads(data)
 
 
 class FallbackCache(RedisCache):
-    """Redis; while it cannot be reached, this process's memory, so that a throttle is never without limit."""
+    """Redis. While Redis cannot be reached, the process's memory, so that throttles keep limiting."""
 
-    _down_until: ClassVar[float] = 0.0  # for all threads: one finds out, the others need not wait
+    _down_until: ClassVar[float] = 0.0  # shared by all threads: after one failure, the others do not wait for Redis
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)

@@ -1,6 +1,6 @@
-"""The Celery app: JSON only, no results, and every scheduled job on this one page.
+"""The Celery app: JSON only, no results, and the full schedule of periodic tasks.
 
-Nothing depends on one message: each job looks for what there is to do, so a lost, doubled or late one changes nothing.
+Nothing depends on a single message. Each task looks up its own work, so a lost, duplicate or late message is harmless.
 """
 
 import logging
@@ -41,15 +41,16 @@ log = logging.getLogger(__name__)
 
 
 class PatientScheduler(Scheduler):
-    """Keeps no file: after a restart every interval begins anew. And sends no more while nobody takes what was sent.
+    """A beat scheduler without a state file that stops sending while no worker takes messages.
 
-    A message lies in the broker until it is taken, lapsed or not: a day without a worker would leave 190 MB there.
+    After a restart, every interval starts again. The broker keeps a message until a worker takes it, even an expired
+    one: a day without a worker would leave 190 MB of messages there.
     """
 
     _is_told = False
 
     def apply_async(self, entry: ScheduleEntry, producer: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Send the task, if there is room."""
+        """Send the task unless too many messages wait."""
         try:
             waiting = producer.channel.queue_declare(queue=self.app.conf.task_default_queue).message_count
             if waiting < MAX_WAITING:
@@ -58,13 +59,16 @@ class PatientScheduler(Scheduler):
         except Exception:
             self._reconnect()
             raise
-        if not self._is_told:  # once a spell
+        if not self._is_told:  # log once until messages are taken again
             log.warning("tasks.nobody_works", extra={"waiting": waiting})
             self._is_told = True
         return None
 
     def _reconnect(self) -> None:
-        """Make the next message use a new connection: after a failover the old one leads to a server that refuses."""
+        """Use a new connection for the next message.
+
+        After a failover, the old connection leads to a server that refuses writes.
+        """
         self.connection.close()
         for name in ("producer", "connection"):
             self.__dict__.pop(name, None)
@@ -77,14 +81,14 @@ app.conf.update(
     task_serializer="json",
     result_serializer="json",
     task_ignore_result=True,
-    task_publish_retry=False,  # a request does not wait for the broker: the schedule comes round again
+    task_publish_retry=False,  # a request does not wait for the broker; the schedule sends the task again
     task_time_limit=300,
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
-    broker_channel_error_retry=True,  # a broker that refuses writes, as after a failover, must not end the worker
+    broker_channel_error_retry=True,  # a broker that refuses writes, as after a failover, must not stop the worker
     timezone="UTC",
     beat_scheduler=PatientScheduler,
-    # What was not fetched by the time the next is due is dropped: once is enough.
+    # A task expires when the next one of the same kind is due: running it once is enough.
     beat_schedule={task: {"task": task, "schedule": s, "options": {"expires": s}} for task, s in SCHEDULE.items()},
 )
 app.autodiscover_tasks()
@@ -103,13 +107,16 @@ else:
 @celeryd_init.connect
 @beat_init.connect
 def refuse_to_start_alone(**_: Any) -> None:
-    """Without DATABASE_URL only `manage.py serve` starts these: a forgotten setting must not go unseen."""
+    """Refuse to start without DATABASE_URL unless `manage.py serve` started this process.
+
+    Otherwise a forgotten setting would go unnoticed.
+    """
     try:
         require_served()
     except ImproperlyConfigured as exc:
-        raise SystemExit(str(exc)) from None  # any other exception Celery would only log
+        raise SystemExit(str(exc)) from None  # Celery would only log any other exception
     if settings.EMBEDDED:
-        # On one's own machine root is no worse than anybody, and a message is JSON: nothing in it can run.
+        # In embedded mode, root is as safe as another user: a message is JSON and cannot carry code.
         warnings.filterwarnings("ignore", "You're running the worker with superuser privileges")
         for folder in ("messages", "control"):
             (BROKER / folder).mkdir(parents=True, exist_ok=True)
@@ -117,4 +124,4 @@ def refuse_to_start_alone(**_: Any) -> None:
 
 @setup_logging.connect
 def keep_the_logging_of_the_settings(**_: Any) -> None:
-    """Celery leaves logging alone once someone answers this signal: redaction stays in place."""
+    """Connect a receiver, so that Celery leaves logging, and its redaction of secrets, as the settings configure it."""

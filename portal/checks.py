@@ -1,4 +1,4 @@
-"""Settings that contradict each other or leave something open, found before the first request."""
+"""System checks for settings that contradict each other or are unsafe, run before the first request."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ CONSOLE = "django.core.mail.backends.console.EmailBackend"
 
 @register()
 def check_requests_are_not_atomic(**_: Any) -> list[CheckMessage]:
-    """Operations commit before they tell the caches; a transaction around the whole request would turn that round."""
+    """Refuse ATOMIC_REQUESTS: caches would be invalidated before the request's transaction commits."""
     if any(database.get("ATOMIC_REQUESTS") for database in settings.DATABASES.values()):
         return [Error("ATOMIC_REQUESTS must be off: services open durable transactions.", id="portal.E001")]
     return []
@@ -20,7 +20,7 @@ def check_requests_are_not_atomic(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def check_public_url(**_: Any) -> list[CheckMessage]:
-    """``PUBLIC_URL`` is where mails lead: we must answer there, and over https."""
+    """Check that this site answers at ``PUBLIC_URL``, which mails link to, and that it uses https."""
     found: list[CheckMessage] = []
     host = urlsplit(settings.PUBLIC_URL).hostname or ""
     if not validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS):
@@ -42,7 +42,7 @@ def check_public_url(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_mail(**_: Any) -> list[CheckMessage]:
-    """In production, mail on the console reaches nobody, and whoever reads the log can use the links in it."""
+    """Warn if production prints mails to the log: no mail is delivered, and log readers could use the links."""
     if not settings.EMBEDDED and settings.MAIL_BACKEND == CONSOLE:
         return [Warning("EMAIL_URL prints mails into the log, reset links included.", id="portal.W003")]
     return []

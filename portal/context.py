@@ -1,4 +1,4 @@
-"""What every page needs to know beside its own subject: who, where, how it looks."""
+"""The template context that every page needs: the person, the organization, the navigation and the theme."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class NavigationLink:
 
 
 class Shell:
-    """The frame around a page; each part is looked up only where a template asks for it."""
+    """The frame around a page. Each part is loaded only if a template uses it."""
 
     themes = THEMES
     embedded = settings.EMBEDDED
@@ -42,18 +42,18 @@ class Shell:
 
     @cached_property
     def membership(self) -> Membership | None:
-        """The person's membership in the organization they look at."""
+        """Return the person's membership in the current organization."""
         found: Membership | None = getattr(self._request, "membership", None)
         return found
 
     @cached_property
     def organization(self) -> Organization | None:
-        """The organization looked at."""
+        """Return the current organization."""
         return self.membership.organization if self.membership else None
 
     @cached_property
     def other_organizations(self) -> Sequence[Organization]:
-        """Those one could switch to."""
+        """Return the other organizations that the person can switch to."""
         user = self._request.user
         if not user.is_authenticated or self.organization is None:
             return []
@@ -61,19 +61,19 @@ class Shell:
 
     @cached_property
     def invitation(self) -> Invitation | None:
-        """The invitation that this browser has opened and nobody has answered."""
+        """Return the invitation that this browser opened and that is not answered yet."""
         return opened_invitation.waiting(self._request)
 
     @cached_property
     def second_factor_due(self) -> datetime | None:
-        """From when on the organization lets nobody in without a second factor, for somebody who has none yet."""
+        """Return when the organization starts to require a second factor; None if the person has one."""
         due = self.organization.second_factor_from if self.organization else None
         user = self._request.user
         return due if due and isinstance(user, User) and not has_second_factor(user) else None
 
     @cached_property
     def navigation(self) -> Sequence[NavigationLink]:
-        """The sidebar's links; the longest one that this page lies under is current."""
+        """Return the sidebar's links; the one with the longest path that the request's path starts with is current."""
         links = [
             ("Overview", reverse("keys:overview"), "squares-2x2"),
             ("API keys", reverse("keys:list"), "key"),
@@ -89,32 +89,35 @@ class Shell:
 
     @property
     def theme(self) -> str:
-        """What the person chose: ``system``, ``light`` or ``dark``."""
+        """Return the chosen theme: ``system``, ``light`` or ``dark``."""
         chosen = self._request.COOKIES.get(THEME_COOKIE, "")
         return chosen if chosen in THEMES else "system"
 
     @property
     def path(self) -> str:
-        """Where a form that belongs to no page returns to."""
+        """Return the current path and query, to which a form in the frame returns."""
         return self._request.get_full_path()
 
     @property
     def section(self) -> str:
-        """Where to go on in another organization: the list that this page is about, as its subject is not there."""
+        """Return the path to open after switching organizations: the current section's list.
+
+        The object shown now does not exist in the other organization.
+        """
         return next((link.href for link in self.navigation if link.is_current), settings.LOGIN_REDIRECT_URL)
 
     @property
     def has_fonts(self) -> bool:
-        """Whether the fonts were built; without them the system's are used."""
+        """Return True if the web fonts were built; without them, pages use system fonts."""
         return fonts_are_built()
 
 
 def shell(request: HttpRequest) -> dict[str, Shell]:
-    """Context processor: ``shell`` in every template."""
+    """Add ``shell`` to the context of every template."""
     return {"shell": Shell(request)}
 
 
 @lru_cache(maxsize=1)
 def fonts_are_built() -> bool:
-    """Whether ``manage.py fonts`` has run, here or before the static files were collected."""
+    """Return True if ``manage.py fonts`` has run, here or before static files were collected."""
     return finders.find(FONT_SHEET) is not None or staticfiles_storage.exists(FONT_SHEET)

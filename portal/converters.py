@@ -1,19 +1,17 @@
-"""The one kind of argument that addresses of pages take."""
+"""The path converter for public ids in URLs."""
 
 from django.urls import register_converter
 
 
 class PublicId:
-    """A public id of one kind, so that no other text reaches a query."""
+    """Match public ids only, so that no other text from a URL reaches a query."""
 
     regex = "[a-z]{2,8}_[0-9A-Za-z]{22}"
 
     def to_python(self, value: str) -> str:
-        """As it is."""
         return value
 
     def to_url(self, value: str) -> str:
-        """As it is."""
         return value
 
 

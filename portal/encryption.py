@@ -1,7 +1,8 @@
-"""Encrypt what must be read again (TOTP seeds, recovery seeds, signing keys): AES-256-GCM under ``ENCRYPTION_KEYS``.
+"""Encrypt values that must be readable again (TOTP seeds, recovery seeds, signing keys) with AES-256-GCM.
 
-``<version>:<base64url of nonce and ciphertext>``. The newest key encrypts, all decrypt. Bound in as associated data are
-the version and, where the caller gives one, the name of what the value belongs to: it passes for no other's.
+The format is ``<version>:<base64url of nonce and ciphertext>``. The newest of ``ENCRYPTION_KEYS`` encrypts; every one
+decrypts. The associated data are the key's version and, if the caller gives one, the name of the value's owner, so that
+a ciphertext copied to another owner does not decrypt.
 """
 
 import base64
@@ -16,11 +17,11 @@ NONCE_BYTES = 12
 
 
 class CannotDecrypt(Exception):
-    """The text was not encrypted under any key we have, or was changed since."""
+    """The text was not encrypted under any known key, or was changed since."""
 
 
 def encrypt(plain: bytes, *, bound_to: str = "") -> str:
-    """The bytes, encrypted under the newest key; only who names the same ``bound_to`` can decrypt them."""
+    """Encrypt under the newest key; decryption needs the same ``bound_to``."""
     newest = settings.ENCRYPTION_KEYS[0]
     nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = AESGCM(newest.key).encrypt(nonce, plain, _bound(newest.version, bound_to))
@@ -28,14 +29,14 @@ def encrypt(plain: bytes, *, bound_to: str = "") -> str:
 
 
 def decrypt(text: str, *, bound_to: str = "") -> bytes:
-    """The bytes again; raises CannotDecrypt."""
+    """Decrypt the text; raise CannotDecrypt."""
     version, _, sealed = text.partition(":")
     key = next((known.key for known in settings.ENCRYPTION_KEYS if known.version == version), None)
     if key is None:
         raise CannotDecrypt(f"no key of version {version[:16]!r} in ENCRYPTION_KEYS")
     try:
         raw = base64.b64decode(sealed, altchars=b"-_", validate=True)
-        if base64.urlsafe_b64encode(raw).decode() != sealed:  # the last character has bits that nobody reads
+        if base64.urlsafe_b64encode(raw).decode() != sealed:  # the last character has unused bits
             raise CannotDecrypt("the text was changed")
         return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(version, bound_to))
     except (InvalidTag, binascii.Error, ValueError) as exc:

@@ -1,4 +1,4 @@
-"""The shell's forms."""
+"""Forms of the frame around every page."""
 
 from django import forms
 
@@ -6,14 +6,14 @@ from portal.context import THEMES
 
 
 class ThemeForm(forms.Form):
-    """The choice between light and dark."""
+    """Choose between the light, the dark and the system's theme."""
 
     theme = forms.ChoiceField(choices=[(theme, theme.title()) for theme in THEMES])
     next = forms.CharField(required=False)
 
 
 class OrganizationForm(forms.Form):
-    """The choice of the organization to work in."""
+    """Choose the organization to work in."""
 
     organization = forms.CharField()
     next = forms.CharField(required=False)

@@ -1,4 +1,4 @@
-"""Requests as our views see them, and the answers every page shares."""
+"""Request types for views, and the responses that all pages share."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -33,7 +33,7 @@ _PROBLEMS = {
 
 
 class HttpRequest(http.HttpRequest):
-    """A request after our middleware: who asks, and for which of their organizations."""
+    """A request after this app's middleware: the person, and the organization that they work in."""
 
     user: User  # an AnonymousUser where nobody is signed in; views behind member_required have a User
     htmx: HtmxDetails
@@ -43,32 +43,32 @@ class HttpRequest(http.HttpRequest):
 
 
 class MemberRequest(HttpRequest):
-    """A request that ``member_required`` let through."""
+    """A request that passed ``member_required``."""
 
     organization: Organization
     membership: Membership
 
 
 def is_machine(path: str) -> bool:
-    """Whether programs ask here: JSON for every error, no cookie, no redirect."""
+    """Return True for paths of programs: every error is JSON, without cookies and redirects."""
     return path.startswith(settings.MACHINE_PREFIXES) and path != CHANGE_PASSWORD
 
 
 def actor_of(request: http.HttpRequest, kind: ActorKind = ActorKind.USER) -> Actor:
-    """Who acts in this request, for services and their audit events."""
+    """Return the actor of this request, for services and their audit events."""
     user = request.user if isinstance(request.user, User) else None
     return Actor(kind, user, request.META.get("REMOTE_ADDR") or None, getattr(request, "request_id", ""))
 
 
 def is_local_path(url: str) -> bool:
-    """Whether a ``next`` address stays here: an absolute path, and nothing that a browser reads as another host."""
+    """Return True if a ``next`` URL stays on this site: an absolute path that no browser reads as another host."""
     return url.startswith("/") and url.isprintable() and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
 
 def fragment_or_page(
     request: HttpRequest, fragment: str, page: str, context: Mapping[str, Any], *, status: int = 200
 ) -> HttpResponse:
-    """The fragment where htmx asks to swap one in, else the whole page around it."""
+    """Render the fragment if htmx swaps it in, else the whole page around it."""
     swaps = request.htmx and not request.htmx.boosted and not request.htmx.history_restore_request
     response = render(request, fragment if swaps else page, dict(context), status=status)
     patch_vary_headers(response, ["HX-Request"])
@@ -76,19 +76,19 @@ def fragment_or_page(
 
 
 def shown_once(response: HttpResponse) -> HttpResponse:
-    """An answer with a secret in it: nothing on its way keeps it, and no other page hears of its address."""
+    """Mark a response that shows a secret: no cache keeps it, and no other site learns its URL."""
     response["Cache-Control"] = "no-store"
     response["Referrer-Policy"] = "no-referrer"
     return response
 
 
 def problem_of(status: int) -> ProblemType:
-    """What Django itself refused with this status."""
+    """Return the problem type for an error status that Django itself returned."""
     return _PROBLEMS.get(status, ProblemType.INTERNAL_ERROR if status >= 500 else ProblemType.MALFORMED_REQUEST)
 
 
 def machine_error(request: http.HttpRequest, kind: ProblemType) -> HttpResponse:
-    """An error as programs are told of it: problem+json, or RFC 6749 §5.2 JSON under ``/oauth/``."""
+    """Return an error for programs: problem+json, or RFC 6749 §5.2 JSON under ``/oauth/``."""
     problem = Problem(kind, kind.title)
     if request.path.startswith(OAUTH_PREFIX):
         response = HttpResponse(problem.oauth_body(), status=kind.status, content_type=JSON)
@@ -100,7 +100,7 @@ def machine_error(request: http.HttpRequest, kind: ProblemType) -> HttpResponse:
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Send a stranger to sign in and then back here; htmx is told to leave the page."""
+    """Redirect an anonymous visitor to sign in and then back here; for htmx, the whole page changes."""
     back = request.get_full_path() if request.method == "GET" else settings.LOGIN_REDIRECT_URL
     if not request.htmx:
         return redirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': back})}")
@@ -113,12 +113,12 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def _page_around(request: HttpRequest) -> str | None:
     try:
         return request.htmx.current_url_abs_path
-    except ValueError:  # what the header holds is no address
+    except ValueError:  # the header holds no valid URL
         return None
 
 
 def error_page(request: http.HttpRequest, *, status: int, title: str, detail: str, **more: Any) -> HttpResponse:
-    """An error for people: a whole page, or its core where htmx asked."""
+    """Render an error for people: a whole page, or only its core for htmx."""
     named = getattr(request, "request_id", "")
     context = {"status": status, "title": title, "detail": detail, "request_id": named, **more}
     template = "portal/_error.html" if request.headers.get("HX-Request") else "portal/error.html"
@@ -128,7 +128,7 @@ def error_page(request: http.HttpRequest, *, status: int, title: str, detail: st
 
 
 def busy(request: http.HttpRequest) -> HttpResponse:
-    """503: more sign-ins at once than passwords can be checked; nothing was done."""
+    """Return a 503: more passwords wait to be hashed than can be; nothing was changed."""
     response = error_page(
         request, status=503, title="Very busy right now", detail="Nothing was changed. Try again in a few seconds."
     )
@@ -137,7 +137,7 @@ def busy(request: http.HttpRequest) -> HttpResponse:
 
 
 def forbidden(request: http.HttpRequest, action: Action) -> HttpResponse:
-    """403, naming the roles that may do it and the people who can give one."""
+    """Return a 403 that names the roles that may do this, and the people who can give one."""
     organization: Organization | None = getattr(request, "organization", None)
     if organization is None:
         detail = "Create one, or ask whoever sent you here for an invitation."
@@ -156,7 +156,7 @@ def forbidden(request: http.HttpRequest, action: Action) -> HttpResponse:
 
 
 def second_factor_needed(request: http.HttpRequest) -> HttpResponse:
-    """403, with the way to set one up."""
+    """Return a 403 that links to the set-up of a second factor."""
     organization: Organization | None = getattr(request, "organization", None)
     name = organization.name if organization else "This organization"
     return error_page(
@@ -181,10 +181,10 @@ SAFE_METHODS = ("GET", "HEAD")
 def member_required(
     action: Action, *, reveals: bool = False, widens: bool | Literal["by form"] = False
 ) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]]:
-    """Let a view be asked only by members whose role allows the action.
+    """Restrict a view to members whose role allows the action.
 
-    A POST that ``reveals`` a secret or ``widens`` what somebody or something may do asks again who it is, 15 minutes
-    after it was last shown. Where only some of the forms sent widen (``"by form"``), the view calls ``require_recent``.
+    A POST that ``reveals`` a secret or ``widens`` access needs a proof of identity from the last 15 minutes. If only
+    some of the view's forms widen access (``"by form"``), the view itself calls ``require_recent``.
     """
 
     def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:

@@ -1,4 +1,4 @@
-"""Public ids and base62: time-ordered, random, never a database sequence number. Pure."""
+"""Public ids and base62. Ids are random, and public ids are time-ordered; no id is a database sequence number. Pure."""
 
 import random
 from uuid import UUID
@@ -14,7 +14,7 @@ MAX_PUBLIC_ID_CHARS = 32  # the longest prefix, "_", 22
 
 
 def base62(number: int, *, width: int) -> str:
-    """Spell ``number`` most significant digit first, zero-padded to ``width``."""
+    """Encode ``number`` in base62, most significant digit first, zero-padded to ``width``."""
     pairs: list[str] = []
     while number:
         number, pair = divmod(number, 3844)
@@ -24,41 +24,41 @@ def base62(number: int, *, width: int) -> str:
 
 
 def number(text: str) -> int:
-    """The number that six base62 digits spell."""
+    """Decode six base62 digits."""
     return (_VALUES[text[:2]] * 3844 + _VALUES[text[2:4]]) * 3844 + _VALUES[text[4:6]]
 
 
 def random_id(prefix: str) -> str:
-    """A name such as ``req_7Qd3…`` that is used once; of no order, made for speed, and no secret."""
+    """Return an id such as ``req_7Qd3…`` for a single use: fast, unordered, and not secret."""
     noise = random.getrandbits(8 * ID_CHARS)  # a name need not be hard to guess
     return f"{prefix}_{noise.to_bytes(ID_CHARS).translate(_FROM_BYTES).decode()}"
 
 
 def public_id(prefix: str, uuid: UUID | None = None) -> str:
-    """A new id such as ``key_01JD…``: the prefix, ``_`` and 22 base62 characters of a UUIDv7 (RFC 9562 §5.7)."""
+    """Return a new id such as ``key_01JD…``: the prefix, ``_`` and a UUIDv7 (RFC 9562 §5.7) as 22 base62 characters."""
     return f"{prefix}_{base62((uuid or uuid7()).int, width=ID_CHARS)}"
 
 
 def user_id() -> str:
-    """A new person's id."""
+    """Return a new person's id."""
     return public_id("user")
 
 
 def organization_id() -> str:
-    """A new organization's id."""
+    """Return a new organization's id."""
     return public_id("org")
 
 
 def invitation_id() -> str:
-    """A new invitation's id."""
+    """Return a new invitation's id."""
     return public_id("inv")
 
 
 def service_account_id() -> str:
-    """A new service account's id."""
+    """Return a new service account's id."""
     return public_id("svc")
 
 
 def event_id() -> str:
-    """A new audit event's id."""
+    """Return a new audit event's id."""
     return public_id("event")

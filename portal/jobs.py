@@ -1,4 +1,4 @@
-"""Hand work to the Celery worker once what it is about has been committed."""
+"""Send tasks to the Celery worker after the transaction that they depend on has committed."""
 
 import logging
 from functools import partial
@@ -13,15 +13,15 @@ log = logging.getLogger(__name__)
 
 
 def enqueue_after_commit(name: str, *args: str | int) -> None:
-    """Send the task once the open transaction has committed; ids travel, rows and secrets do not.
+    """Send the task once the open transaction has committed. Pass ids only, never rows or secrets.
 
-    A broker that cannot be reached costs only time: whatever is enqueued is also found by a scheduled job.
+    If the broker cannot be reached, the work is only delayed: a scheduled task also finds it.
     """
     transaction.on_commit(partial(_send, name, args))
 
 
 def _send(name: str, args: tuple[str | int, ...]) -> None:
-    import_module(name.rpartition(".")[0])  # where only pages run, nobody has imported the tasks yet
+    import_module(name.rpartition(".")[0])  # a process that serves only pages has not imported the tasks yet
     try:
         app.tasks[name].delay(*args)  # not send_task, which ignores eager mode
     except (OperationalError, OSError) as exc:

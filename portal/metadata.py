@@ -1,7 +1,7 @@
-"""What metadata and an external id may hold. Pure; each check raises ValueError.
+"""Validate metadata and external ids. Pure; each check raises ValueError.
 
-Metadata is a JSON object that answers to backends carry as it is. Consumers write that of their credentials, operators
-write theirs beside it. The text of each error is meant for the person who typed the value.
+Metadata is a JSON object that responses to backends carry unchanged. Consumers write the metadata of their own
+credentials; operators write separate metadata. Each error's text is meant for the person who typed the value.
 """
 
 import json
@@ -15,14 +15,14 @@ MAX_EXTERNAL_ID_CHARS = 200
 
 
 def parse_metadata(text: str) -> dict[str, object]:
-    """Read metadata as a person types it. An empty text is no metadata."""
+    """Parse metadata that a person typed. An empty text means no metadata."""
     return clean_metadata(parse_json(text)) if text.strip() else {}
 
 
 def spell_metadata(metadata: dict[str, object]) -> str:
-    """Write metadata as ``parse_metadata`` reads it, on several lines if forms take that many characters.
+    """Return metadata as text for ``parse_metadata``, on several lines if that fits the form's limit.
 
-    No metadata is an empty text.
+    No metadata gives an empty text.
     """
     if not metadata:
         return ""
@@ -32,7 +32,7 @@ def spell_metadata(metadata: dict[str, object]) -> str:
 
 
 def parse_json(text: str) -> object:
-    """Read a JSON value. A name that stands twice in one object is refused."""
+    """Parse a JSON value; refuse an object in which a name occurs twice."""
 
     def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
         if len({name for name, _ in pairs}) != len(pairs):
@@ -48,7 +48,7 @@ def parse_json(text: str) -> object:
 
 
 def clean_external_id(text: str) -> str | None:
-    """Return the id without outer spaces, checked: at most 200 printable characters. None for an empty one."""
+    """Return the id without outer spaces: at most 200 printable characters. None if it is empty."""
     external_id = text.strip()
     if len(external_id) > MAX_EXTERNAL_ID_CHARS:
         raise ValueError(f"Use at most {MAX_EXTERNAL_ID_CHARS} characters; this has {len(external_id)}.")
@@ -58,7 +58,7 @@ def clean_external_id(text: str) -> str | None:
 
 
 def clean_metadata(value: object) -> dict[str, object]:
-    """Return the metadata, checked: a JSON object of at most 4 KiB and depth 8."""
+    """Return the metadata if it is a JSON object of at most 4 KiB and depth 8."""
     if not isinstance(value, dict):
         raise ValueError(  # noqa: TRY004  # what was typed, not a type of ours
             'Metadata is a JSON object such as {"team": "billing"}.'
@@ -79,7 +79,7 @@ def clean_metadata(value: object) -> dict[str, object]:
 
 
 def _check_number(digits: str) -> None:
-    # PostgreSQL's jsonb writes every digit out: 1e308 would come back as 309 of them, past any bound on bytes.
+    # PostgreSQL's jsonb writes out every digit: 1e308 would come back with 309 digits, past any limit in bytes.
     size = abs(float(digits))
     if size and not MIN_METADATA_NUMBER <= size < MAX_METADATA_NUMBER:
         raise ValueError("Metadata holds a number that backends could not read; write it as text.")
@@ -88,7 +88,7 @@ def _check_number(digits: str) -> None:
 def _depth(value: object) -> int:
     children: Iterable[object] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     deepest, level = 1, [iter(children)]
-    while level:  # a loop, so that hostile nesting cannot exhaust the stack
+    while level:  # a loop, because hostile nesting would exhaust a recursion's stack
         for child in level[-1]:
             if isinstance(child, dict | list):
                 level.append(iter(child.values() if isinstance(child, dict) else child))

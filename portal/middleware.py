@@ -1,4 +1,4 @@
-"""What every request to Django passes through, outermost first."""
+"""The middleware of this app; ``MIDDLEWARE`` in the settings gives the order."""
 
 import logging
 import time
@@ -29,13 +29,12 @@ PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=
 
 
 class RequestIdMiddleware:
-    """Names the request, in its answer and in each of its log lines, and writes one line about it when it is over."""
+    """Give the request an id, in its response and in all its log lines, and log one line when it is over."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer with ``X-Request-Id``."""
         named = request_id(request.META.get("HTTP_X_REQUEST_ID"))
         request.request_id = named  # type: ignore[attr-defined]  # this is where the attribute comes from
         started = time.perf_counter()
@@ -55,13 +54,13 @@ class RequestIdMiddleware:
 
 
 class NotBeforeMiddleware:
-    """Names the instant before which an answer is not sent, where its time would tell whether an address is known."""
+    """Set the instant before which a response is not sent, if its timing could reveal whether an address is known."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Delay the answer to a stranger's form. The answer to a sign-in that succeeded is not delayed."""
+        """Delay the response to a form that works with addresses, except after a successful sign-in."""
         began = time.monotonic()
         response = self.get_response(request)
         page = request.resolver_match.url_name if request.resolver_match else None
@@ -71,16 +70,16 @@ class NotBeforeMiddleware:
 
 
 class ForwardedMiddleware:
-    """Says where the request comes from and over what, as far as ``TRUSTED_PROXIES`` reaches; the headers then go.
+    """Set the client's address and scheme from forwarding headers, as far as ``TRUSTED_PROXIES`` allows.
 
-    ``X-Forwarded-Host`` never counts: our own address is ``PUBLIC_URL``.
+    All forwarding headers are then removed. ``X-Forwarded-Host`` never counts: this site's host is that of
+    ``PUBLIC_URL``.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Set the client's address and scheme for everything further in."""
         meta = request.META
         peer = meta.get("REMOTE_ADDR")
         forwarded_for = meta.pop("HTTP_X_FORWARDED_FOR", None)
@@ -96,13 +95,13 @@ class ForwardedMiddleware:
 
 
 class MachineMiddleware:
-    """Keeps what programs get in their own terms: https or a refusal, JSON for every error, never a cookie."""
+    """Keep responses to programs suitable: https is required, every error is JSON, and no cookie is set."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer; where the framework speaks HTML about an error, say it as a problem instead."""
+        """Replace an HTML error of the framework by a problem."""
         if not http.is_machine(request.path):
             return self.get_response(request)
         if settings.HTTPS and not request.is_secure() and not request.path.startswith(http.HEALTH_PREFIXES):
@@ -118,40 +117,38 @@ class MachineMiddleware:
 
 
 class NulMiddleware:
-    """Refuses NUL, which no page of ours sends and no database holds. In a body, each form names the field it is in."""
+    """Refuse NUL in query strings and cookies, because no database stores it. Form fields refuse NUL themselves."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Go on, or answer 400."""
-        # An old way to quote cookies can spell it.
+        # An old way of quoting cookies can encode NUL.
         if "%00" in request.META["QUERY_STRING"] or any("\0" in text for text in request.COOKIES.values()):
             raise BadRequest
         return self.get_response(request)
 
 
 class PermissionsPolicyMiddleware:
-    """Tells browsers which of their powers no page of ours uses."""
+    """Tell browsers which features no page of this site uses."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Add the header."""
         response = self.get_response(request)
         response.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         return response
 
 
 class OrganizationMiddleware:
-    """Finds the organization that a signed-in person works in; says at the edge what an operation refused."""
+    """Set the organization that a signed-in person works in, and turn exceptions of services into error pages."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Set ``organization`` and ``membership``; nothing a person sees when signed in is kept by any cache."""
+        """Set ``organization`` and ``membership``; a page for a signed-in person gets headers against caching."""
         ours = cast("http.HttpRequest", request)
         ours.organization = ours.membership = None
         if http.is_machine(request.path):
@@ -165,7 +162,7 @@ class OrganizationMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """Turn what services refuse into the answer of that status."""
+        """Return the error page for an exception that services or sign-in raise."""
         if isinstance(exception, SecondFactorMissing):
             return http.second_factor_needed(request)
         if isinstance(exception, NotAllowed):

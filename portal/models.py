@@ -1,4 +1,4 @@
-"""People, organizations, what happened, and what is still to be told to the caches."""
+"""Models for people, organizations, the audit trail, sessions, queued mails and the outbox."""
 
 from typing import ClassVar
 
@@ -19,27 +19,31 @@ MAX_USER_AGENT_CHARS = 200
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes users by e-mail address."""
+    """Create users by e-mail address."""
 
     def create_user(self, email: str, password: str | None = None, **fields: object) -> "User":
-        """A user with this address; without a password, nobody can sign in by one."""
+        """Create a user with this address; without a password, nobody can sign in by password."""
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: object) -> "User":
-        """A user with all rights in admin; completed and recorded by ``portal.accounts.receivers``, or not saved."""
+        """Create a user with all admin rights.
+
+        ``portal.accounts.receivers`` completes and audits the user in the same transaction; if that fails, nothing is
+        saved.
+        """
         with transaction.atomic():
             return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """Find by address, whatever its case."""
+        """Return the user with this address, ignoring case."""
         return self.get(email__iexact=username)
 
 
 class MailKind(models.TextChoices):
-    """The mails that a person may go without. What tells of their way in or of their place in a team is always sent."""
+    """The mails that a person may opt out of. Mails about sign-in or membership are always sent."""
 
     KEYS = "keys", "Keys of mine expire, or an old secret of a key or client ends"
     TEAM = "team", "Somebody accepts an invitation of mine"
@@ -70,14 +74,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def display_name(self) -> str:
-        """What pages call the person."""
+        """Return the name to show for the person."""
         return self.name or self.email
 
 
 class Organization(models.Model):
-    """The consumer company or person that owns credentials.
+    """A consumer, company or person, that owns credentials.
 
-    ``external_id`` (its name in other systems) and ``operator_metadata`` are the operator's; backends are told both.
+    The operator sets ``external_id`` (the organization's id in other systems) and ``operator_metadata``; responses to
+    backends carry both.
     """
 
     public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=organization_id, editable=False)
@@ -112,7 +117,7 @@ class Organization(models.Model):
 
     @property
     def policies(self) -> Policies:
-        """What it asks of its people and their keys."""
+        """Return the organization's rules for its members and their keys."""
         return Policies(
             self.max_key_lifetime_days,
             self.key_expiry_required,
@@ -142,15 +147,15 @@ class Membership(models.Model):
         return f"{self.user} in {self.organization}"
 
     def can(self, action: Action) -> bool:
-        """Whether this member may do it."""
+        """Return True if this member's role allows the action."""
         return can(Role(self.role), action)
 
 
 class Invitation(models.Model):
-    """A place in an organization, held for whoever reads mail at an address. Only its token's digest is kept."""
+    """An offer of membership to the person who reads mail at an address. Only the digest of its token is stored."""
 
     class Outcome(models.TextChoices):
-        """How it ended."""
+        """How the invitation ended."""
 
         ACCEPTED = "accepted"
         DECLINED = "declined"
@@ -188,7 +193,7 @@ class Invitation(models.Model):
 
 
 class ServiceAccount(models.Model):
-    """A member that is no person: it owns keys that outlive people, and nobody can sign in as it."""
+    """A member that is not a person: it owns keys that outlive memberships, and nobody can sign in as it."""
 
     public_id = models.CharField(
         max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=service_account_id, editable=False
@@ -213,15 +218,15 @@ class ServiceAccount(models.Model):
 
     @property
     def display_name(self) -> str:
-        """What pages call it, as they call a person."""
+        """Return the name to show, as for a person."""
         return self.name
 
 
 class Session(AbstractBaseSession):
-    """A browser that came with a cookie; its key is a digest, its data encrypted (``portal.accounts.sessions``)."""
+    """The session of one browser; its key is a digest, and its data is encrypted (``portal.accounts.sessions``)."""
 
     user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="sessions")
-    # The first step of whose sign-in was done here; nobody is signed in by it.
+    # The user whose sign-in has passed its first step in this session; it does not sign anybody in.
     begun_by = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="begun_sessions")
     created_at = models.DateTimeField()
     seen_at = models.DateTimeField()
@@ -233,12 +238,12 @@ class Session(AbstractBaseSession):
 
 
 def audit_actions() -> list[tuple[str, str]]:
-    """The actions as choices; a function, so that one more of them needs no migration."""
+    """Return the actions as choices; a function, so that a new action needs no migration."""
     return [(action.value, action.value) for action in AuditAction]
 
 
 class AuditEvent(models.Model):
-    """Something that was done: append-only, held so by triggers. Ids are text, so that it outlives what it tells of."""
+    """One audit event. Triggers make the table append-only; ids are text, so that events outlive their subjects."""
 
     public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=event_id, editable=False)
     at = models.DateTimeField(db_index=True)
@@ -270,7 +275,7 @@ class AuditEvent(models.Model):
 
 
 class UnsealedEvent(models.Model):
-    """A committed event that waits for its seal; a trigger writes the row with the event, the sealer deletes it."""
+    """A committed event without a seal yet. A trigger adds the row with the event; the sealer deletes it."""
 
     event = models.OneToOneField(AuditEvent, models.DO_NOTHING, primary_key=True, related_name="unsealed")
 
@@ -279,7 +284,10 @@ class UnsealedEvent(models.Model):
 
 
 class AuditSeal(models.Model):
-    """A link of an organization's hash chain over its events; append-only. Without an event it ends what was pruned."""
+    """A link of an organization's hash chain over its events; append-only.
+
+    A seal without an event is the last one that pruning left: the rest of the chain starts from its digest.
+    """
 
     organization_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, blank=True)
     seq = models.PositiveBigIntegerField()
@@ -295,7 +303,7 @@ class AuditSeal(models.Model):
 
 
 class OutboxEntry(models.Model):
-    """Snapshot names that a committed change touched and that the caches may not have heard of yet."""
+    """Snapshot names that a committed change invalidates and that the caches may still hold."""
 
     names = models.JSONField()
     created_at = models.DateTimeField(auto_now_add=True)
@@ -305,7 +313,7 @@ class OutboxEntry(models.Model):
 
 
 class QueuedMail(models.Model):
-    """A mail that waits to be sent. Its content is encrypted: a code or a link in it may let its reader in."""
+    """A mail that waits to be sent. Its content is encrypted: a code or link in it may let a reader sign in."""
 
     recipient = models.EmailField(max_length=254, db_index=True)
     content = models.TextField(editable=False)
@@ -318,7 +326,7 @@ class QueuedMail(models.Model):
 
 
 class SweepRun(models.Model):
-    """When the sweep of this name last went through: what tells that the worker has died."""
+    """When the sweep of this name last completed; an old time shows that the worker is down."""
 
     name = models.CharField(max_length=64, primary_key=True)
     ended_at = models.DateTimeField()

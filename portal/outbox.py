@@ -1,12 +1,13 @@
-"""Tell the caches what a committed change touched, before the change answers.
+"""Invalidate the cached snapshots that a committed change affects, before the change is reported as done.
 
-A service opens ``change()``; inside it writes its rows and its audit event and names the snapshots it touched. The
-names go into an outbox row of the same transaction. After the commit, and before the service returns, they are
-flushed, together with whatever others have left there: if a process dies in between, the row is still there for whoever
-flushes next. So nobody is told that a change has spread, or was made before, while an earlier one has not been told.
+A service opens ``change()``. Inside the block it writes its rows and its audit event, and names the affected snapshots.
+The names go into an outbox row of the same transaction. After the commit, and before the service returns, the names are
+flushed together with the names of all other outbox rows. If a process dies in between, its row remains and the next
+flush includes it. So no service reports that a change has spread, or was made already, before every earlier change has
+reached the caches.
 
-To *announce* names is the first half of a flush: the shared copies are deleted and every process is told, and nobody is
-waited for.
+To *announce* names is the first half of a flush: it deletes the shared copies and sends the invalidation to every
+process, without waiting for replies.
 """
 
 import logging
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pending:
-    """The caches could not be told, and no old copy is left at ``effective_by``. Redis refused, or was not reached."""
+    """The caches could not be told, since Redis refused or was unreachable; old copies end by ``effective_by``."""
 
     effective_by: datetime
     is_refused: bool = False
@@ -38,34 +39,34 @@ class Pending:
 
 @dataclass(frozen=True)
 class Propagation:
-    """How far a change has spread: refused everywhere after ``took_ms``, or at the latest at ``effective_by``.
+    """How far a change has spread: to every process after ``took_ms``, or by ``effective_by`` at the latest.
 
-    ``processes`` is how many processes have said that they heard; None where nobody could count them.
+    ``processes`` is the number of processes that confirmed; None if they could not be counted.
     """
 
     took_ms: int
     effective_by: datetime | None = None
-    is_refused: bool = False  # by Redis, which answers and takes no writes: this may last
+    is_refused: bool = False  # Redis responds but refuses writes: this may last
     processes: int | None = None
 
     def words(self, verb: str) -> str:
-        """A sentence that begins with the verb: ``Refused everywhere after 12 ms, by 4 processes``."""
+        """Return a sentence that begins with the verb: ``Refused everywhere after 12 ms, by 4 processes``."""
         if self.effective_by is not None:
             return f"{verb} everywhere {self.soon}at the latest by {exact_words(self.effective_by)}."
         if not self.took_ms and self.processes is None:
-            return f"{verb} everywhere from now on."  # without caches, each call reads the database
+            return f"{verb} everywhere from now on."  # without caches, each request reads the database
         who = {None: "", 0: "", 1: ", by 1 process"}.get(self.processes, f", by {self.processes} processes")
         return f"{verb} everywhere after {self.took_ms or 'less than 1'} ms{who}."
 
     @property
     def soon(self) -> str:
-        """When a pending change holds as a rule: words to stand before "at the latest by"; none where it may last."""
+        """Return when a pending change usually takes effect, to precede "at the latest by"; empty if it may last."""
         return "" if self.is_refused else "usually within 2 seconds, "
 
 
 @dataclass
 class Change:
-    """One change in the making: the snapshot names it touches, and how it spread once the block is left."""
+    """A change in progress: the snapshot names that it affects and, after the block, how far it has spread."""
 
     names: set[str] = field(default_factory=set)
     propagation: Propagation | None = None
@@ -76,7 +77,7 @@ class Change:
 
     @property
     def spread(self) -> Propagation:
-        """How the change spread; only after the block was left without an error."""
+        """Return how far the change has spread; raise RuntimeError before the block has ended without an error."""
         if self.propagation is None:
             raise RuntimeError("the change has not been committed")
         return self.propagation
@@ -86,7 +87,7 @@ _group: ContextVar[Change | None] = ContextVar("group", default=None)
 AT_ONCE = 500  # outbox rows
 _LATEST = timedelta(seconds=settings.SNAPSHOT_STALE_IF_ERROR + 3.2)
 
-# How many processes have heard, None where nobody could count them; Pending where the caches could not be told.
+# The number of processes that confirmed, None if they could not be counted, or Pending if the caches could not be told.
 Flush = Callable[[Iterable[str]], int | Pending | None]
 Announce = Callable[[Iterable[str]], bool]
 _flush: Flush | None = None
@@ -94,9 +95,9 @@ _announce: Announce | None = None
 
 
 def register_flush(flush: Flush | None, *, announce: Announce | None = None) -> None:
-    """Set what tells the caches: ``flush`` returns once every process has heard, or cannot be told.
+    """Set the functions that tell the caches. ``flush`` returns once every process has confirmed, or cannot be told.
 
-    ``announce`` returns whether the shared copies were deleted and the message was published.
+    ``announce`` returns True if the shared copies were deleted and the message was published.
     """
     global _flush, _announce  # set once, as the app starts
     _flush, _announce = flush, announce
@@ -104,9 +105,10 @@ def register_flush(flush: Flush | None, *, announce: Announce | None = None) -> 
 
 @contextmanager
 def change() -> Iterator[Change]:
-    """One durable transaction for a change to a verdict; leaving the block commits, then invalidates.
+    """Open a durable transaction for a change to verdicts; leaving the block commits, then invalidates.
 
-    Where the change is refused, as made before say, what made it so is told before the refusal leaves the block.
+    A change may be refused because it was made already. So the outbox is flushed before Refused leaves the block: the
+    earlier change has then reached the caches.
     """
     pending = Change()
     try:
@@ -123,9 +125,9 @@ def change() -> Iterator[Change]:
 
 @contextmanager
 def together() -> Iterator[Change]:
-    """Many changes, told to the caches at once: what the block yields has spread when the block is left.
+    """Gather many changes, and tell the caches once when the block ends; the yielded Change tells how far they spread.
 
-    Each change inside commits by itself, and says no more than by when it holds at the latest.
+    Each change inside commits separately, and its own propagation is only an upper bound on the time.
     """
     if _group.get() is not None:
         raise RuntimeError("changes are already being gathered")
@@ -139,7 +141,7 @@ def together() -> Iterator[Change]:
 
 
 def flush_outbox() -> int:
-    """Tell the caches of changes whose own process could not; returns how many. Telling twice does no harm."""
+    """Tell the caches about changes whose own process could not; return how many. Repeating it is harmless."""
     left = _left()
     if not left:
         return 0
@@ -148,9 +150,9 @@ def flush_outbox() -> int:
 
 
 def announce_left() -> bool:
-    """Announce what others could not; whether all that was committed before this call has been announced.
+    """Announce all changes that their own processes could not; return True if every earlier commit is now announced.
 
-    The rows stay for a flush, which waits until every process has heard.
+    The rows stay for a flush, which waits for every process.
     """
     left = _left()
     if not left:
@@ -167,12 +169,12 @@ def _committed(names: set[str]) -> Propagation:
 
 
 def _tell(names: set[str]) -> Propagation:
-    """Flush names whose changes have been committed, and with them what is left of others'."""
+    """Flush the names of committed changes, together with the names in the outbox."""
     if not _flush:
         return Propagation(0)
     try:
         left = _left()
-    except Error as exc:  # the change is committed all the same, and said to have spread only where this is known
+    except Error as exc:  # the change is committed; it is reported as spread only if that is known
         log.warning("outbox.not_read", extra={"error": type(exc).__name__})
         _tell_all(names, [])
         return Propagation(0, timezone.now() + _LATEST)
@@ -185,14 +187,14 @@ def _left() -> list[OutboxEntry]:
 
 
 def _tell_all(names: set[str], left: list[OutboxEntry]) -> Propagation:
-    """Flush the names, own and left ones; the outbox rows go once everyone has heard."""
+    """Flush the change's own names and the outbox rows' names; delete the rows once every process has confirmed."""
     started = time.monotonic()
     names = names | _names_of(left)
     heard = _flush(names) if names and _flush else None
     if left and not isinstance(heard, Pending):
         try:
             OutboxEntry.objects.filter(pk__in=[entry.pk for entry in left]).delete()
-        except Error as exc:  # everyone has heard: whoever finds the rows tells it again
+        except Error as exc:  # every process has confirmed: a later flush only repeats it
             log.warning("outbox.not_emptied", extra={"entries": len(left), "error": type(exc).__name__})
     took_ms = round((time.monotonic() - started) * 1000)
     if isinstance(heard, Pending):

@@ -1,10 +1,10 @@
-"""Who may do what in an organization: one table. Pure."""
+"""Which role may do what in an organization: one table. Pure."""
 
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """A member's role, widest first."""
+    """A member's role, most powerful first."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -12,17 +12,17 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
     def widens(self, to: "Role") -> bool:
-        """Whether going from this role to the other one gives more."""
+        """Return True if the other role is more powerful than this one."""
         order = list(Role)
         return order.index(to) < order.index(self)
 
 
 class Action(StrEnum):
-    """What a role can be asked for."""
+    """An action that needs a role."""
 
     VIEW = "view"
-    MANAGE_KEYS = "manage_keys"  # to make credentials, and change one's own and those of service accounts
-    MANAGE_ALL_KEYS = "manage_all_keys"  # to change anybody's
+    MANAGE_KEYS = "manage_keys"  # create credentials; change one's own and those of service accounts
+    MANAGE_ALL_KEYS = "manage_all_keys"  # change anybody's credentials
     MANAGE_ORGANIZATION = "manage_organization"  # its name, people and policies
     CLOSE_ORGANIZATION = "close_organization"
 
@@ -45,10 +45,10 @@ MEANINGS: dict[Role, str] = {
 
 
 def can(role: Role, action: Action) -> bool:
-    """Whether the role allows the action."""
+    """Return True if the role allows the action."""
     return role in ROLES_FOR[action]
 
 
 def may_grant(granter: Role, role: Role) -> bool:
-    """Whether a member may give or take this role: owners any, admins all but that of owners."""
+    """Return True if a member may give or take this role: owners any role, admins any but owner."""
     return can(granter, Action.MANAGE_ORGANIZATION) and (granter is Role.OWNER or role is not Role.OWNER)

@@ -1,4 +1,4 @@
-"""What an organization asks of its people and their keys. Pure."""
+"""The rules that an organization sets for its members and their keys. Pure."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ LIVE_KEY_MAKERS = (Role.DEVELOPER, Role.ADMIN, Role.OWNER)  # the least role tha
 
 @dataclass(frozen=True)
 class Policies:
-    """The rules of one organization; as they are by default, they ask for nothing."""
+    """The rules of one organization; the defaults require nothing."""
 
     max_key_lifetime_days: int | None = None
     key_expiry_required: bool = False
@@ -20,15 +20,15 @@ class Policies:
     second_factor_from: datetime | None = None
 
     def asks_second_factor(self, now: datetime) -> bool:
-        """Whether the grace is over: ``second_factor_from <= now``."""
+        """Return True if the second factor is required by now: ``second_factor_from <= now``."""
         return self.second_factor_from is not None and self.second_factor_from <= now
 
     def may_make_live_keys(self, role: Role) -> bool:
-        """Whether the role is at least the one that makes live keys."""
+        """Return True if the role may make live keys."""
         return role is self.live_keys_by or self.live_keys_by.widens(role)
 
     def relaxed_by(self, wanted: "Policies") -> bool:
-        """Whether the other rules ask for less than these in any respect."""
+        """Return True if the wanted rules are weaker than these in any respect."""
         days, day = self.max_key_lifetime_days, self.second_factor_from
         return (
             (days is not None and (wanted.max_key_lifetime_days is None or wanted.max_key_lifetime_days > days))
@@ -39,6 +39,6 @@ class Policies:
         )
 
     def shown(self) -> dict[str, object]:
-        """The rules as JSON values."""
+        """Return the rules as JSON values."""
         moment = self.second_factor_from.isoformat() if self.second_factor_from else None
         return {**asdict(self), "live_keys_by": self.live_keys_by.value, "second_factor_from": moment}

@@ -1,7 +1,7 @@
-"""Ask people to prove again who they are before they widen access or see a secret, then do what they asked for.
+"""Ask people to confirm their identity before they widen access or see a secret, then run the request that waited.
 
-The form that they sent is held in their session for ten minutes, for the organization that it was sent in. A form with
-a secret in it is not held: the person comes back to the form and fills it in again.
+The submitted form is kept in the session for ten minutes, together with its organization. A form that contains a secret
+is not kept: the person returns to the form and fills it in again.
 """
 
 import time
@@ -29,10 +29,10 @@ SECRET_FIELDS: Final = frozenset({"password", "password1", "password2", "oldpass
 
 
 def is_recent(records: Iterable[Mapping[str, Any]], *, factor_since: float | None, now: float) -> bool:
-    """Whether somebody has shown, within 15 minutes, all that could be asked of them; signing in counts.
+    """Return True if the records hold a sufficient proof of identity from the last 15 minutes; a sign-in counts.
 
-    ``records`` are allauth's (``method``, ``at``); ``factor_since`` is when the first second factor was set up. Where
-    there is one, a password alone is not enough, unless it was all there was when it was given.
+    ``records`` are allauth's (``method``, ``at``); ``factor_since`` is when the first second factor was set up. After
+    that, a password alone is not sufficient, unless it was given before.
     """
     for record in records:
         if not 0 <= now - record["at"] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
@@ -43,7 +43,7 @@ def is_recent(records: Iterable[Mapping[str, Any]], *, factor_since: float | Non
 
 
 def is_needed(request: HttpRequest) -> bool:
-    """Whether this person has to show who they are before what comes next."""
+    """Return True if the person has to confirm their identity before the next action."""
     if not request.user.is_authenticated:
         return True
     first = Authenticator.objects.filter(user=request.user, type__in=SECOND_FACTORS).order_by("created_at").first()
@@ -52,13 +52,13 @@ def is_needed(request: HttpRequest) -> bool:
 
 
 def require_recent(request: HttpRequest) -> None:
-    """Raise ReauthenticationRequired, which the middleware turns into the question, where it has to be asked."""
+    """Raise ReauthenticationRequired if needed; the middleware turns it into the page that asks."""
     if is_needed(request):
         raise ReauthenticationRequired
 
 
 def ask(request: HttpRequest) -> HttpResponse:
-    """Send the person to show who they are, and hold what they sent."""
+    """Redirect the person to confirm their identity, and keep the submitted form."""
     path = request.get_full_path()
     has_secret = bool(SECRET_FIELDS & request.POST.keys())
     if request.method == "POST" and request.user.is_authenticated and not has_secret:
@@ -80,18 +80,21 @@ def ask(request: HttpRequest) -> HttpResponse:
 
 
 def _instead(request: HttpRequest) -> str:
-    """Where to go for who has nothing to show: a stranger signs in, a person without a password gets one by mail."""
+    """Return the page for a person who has nothing to confirm with.
+
+    An anonymous visitor signs in; a person without a password sets one by mail.
+    """
     return "account_reset_password" if request.user.is_authenticated else settings.LOGIN_URL
 
 
 def resume(request: HttpRequest) -> HttpResponseBase | None:
-    """The answer to what is held for the page that is next; None where nothing is."""
+    """Run the request that is kept for the next page and return its response; None if there is none."""
     held = request.session.pop(HELD, None)
     if held is None or held["path"] != get_next_redirect_url(request):
         return None
     if time.time() - held["at"] > HELD_FOR_S:
         messages.info(request, "More than ten minutes have passed, so nothing was done.")
-        return redirect(held["page"])  # the path itself may be for forms alone
+        return redirect(held["page"])  # the path itself may accept only POST
     if held["organization"] != _organization(request):
         messages.warning(request, "You changed to another organization meanwhile, so nothing was done.")
         return redirect(settings.LOGIN_REDIRECT_URL)
@@ -106,7 +109,7 @@ def resume(request: HttpRequest) -> HttpResponseBase | None:
 
 
 def _page_around(request: HttpRequest) -> str:
-    """The page of ours that the form stood on, if the browser says so; the path alone, without its query."""
+    """Return the path, without query, of the page that held the form, if the browser reports a page of this site."""
     url = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
     ours = urlsplit(settings.PUBLIC_URL)
     return url.path if (url.scheme, url.netloc) == (ours.scheme, ours.netloc) else ""

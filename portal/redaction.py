@@ -1,6 +1,6 @@
-"""Mask whatever has the shape of a secret in text that goes to a log. Pure.
+"""Mask text that has the shape of a secret before it is logged. Pure.
 
-Shapes, not values: whoever logs need not know what is secret, and a secret put where none belongs is masked too.
+Masking goes by shape: callers need not know which values are secret, and a secret in the wrong place is masked, too.
 """
 
 import re
@@ -30,11 +30,11 @@ _SENSITIVE_NAMES = frozenset(
     }
 )
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
-    # A secret of ours, also cut short, mistyped or percent-encoded; a hint such as lk_live_7Qd3…x9Kf is not one.
+    # One of our secrets, also truncated, mistyped or percent-encoded. A hint such as lk_live_7Qd3…x9Kf does not match.
     (re.compile(r"[a-z0-9]{2,12}(?:_|%5f)(?:live|test|cs|api)(?:_|%5f)[0-9a-z]{24,}", re.IGNORECASE), MASK),
-    # A JWT or JWE: base64url of '{"' and more parts.
+    # A JWT or JWE: base64url of '{"', then more parts.
     (re.compile(r"eyJ[\w-]{6,}(?:\.[\w-]*){1,4}"), MASK),
-    # A header with credentials, however it is spelled: "Cookie: …", 'HTTP_COOKIE': '…', (b'cookie', b'…').
+    # A header with credentials in any spelling: "Cookie: …", 'HTTP_COOKIE': '…', (b'cookie', b'…').
     (
         re.compile(
             r"""((?:authorization|cookie|x[-_]api[-_]key|http_api_key|(?<!\w)api-key|x[-_]latchkey[-_]secret|x[-_]csrftoken)['"]?\s*[:=,]\s*b?['"]?)[^'"\r\n]+""",
@@ -43,7 +43,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{MASK}",
     ),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{16,}", re.IGNORECASE), rf"\1 {MASK}"),
-    # The one-time part of a mailed link, and the password in a URL such as redis://:…@host.
+    # The one-time token in a mailed link, and the password in a URL such as redis://:…@host.
     (re.compile(r"(/password/reset/key/[0-9a-z]+-)[^/\s'\"?]+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"(/invited/)(?!(?:acceptance|declining|switch)/)[^/\s'\"?]+"), rf"\1{MASK}"),
     (re.compile(r"(/confirm-email/)[^/\s'\"?]+"), rf"\1{MASK}"),
@@ -52,14 +52,14 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def redact(text: str) -> str:
-    """The text with everything masked that has a secret's shape."""
+    """Return the text with every part masked that has the shape of a secret."""
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)
     return text
 
 
 def redact_value(value: object) -> object:
-    """A log value with its texts masked; whatever is no plain data becomes its ``repr``, masked."""
+    """Return a log value with its texts masked; a value that is not plain data becomes its masked ``repr``."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):
@@ -72,5 +72,5 @@ def redact_value(value: object) -> object:
 
 
 def is_sensitive(name: object) -> bool:
-    """Whether a field of this name holds a credential whatever its shape."""
+    """Return True if a field with this name holds a credential, whatever its shape."""
     return str(name).lower().replace("_", "-").removeprefix("http-") in _SENSITIVE_NAMES

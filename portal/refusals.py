@@ -1,12 +1,12 @@
-"""What an operation refuses, in words for the person who asked. Nothing was changed."""
+"""Exceptions for refused operations; the text is for the person who asked, and nothing was changed."""
 
 
 class Refused(Exception):
-    """The operation makes no sense for things as they are."""
+    """The operation is not possible in the current state."""
 
 
 class Invalid(Refused):
-    """A value is out of bounds; ``field`` names it."""
+    """A value is not allowed; ``field`` names its field."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)

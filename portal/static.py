@@ -1,4 +1,4 @@
-"""How static files are stored in production: names that carry a hash, and a gzipped copy beside each."""
+"""Storage of static files in production: hashed names, and a gzipped copy of each file."""
 
 from typing import Any
 
@@ -6,8 +6,11 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class HashedGzippedStorage(CompressedManifestStaticFilesStorage):
-    """Whitenoise's, without Brotli: font subsetting brings that package in, and it would take most of a minute."""
+    """Whitenoise's storage without Brotli.
+
+    The font tools install the Brotli package, and compressing with it would take most of a minute.
+    """
 
     def create_compressor(self, **kwargs: Any) -> Any:
-        """A compressor that makes gzip alone."""
+        """Return a compressor that only makes gzip."""
         return super().create_compressor(use_brotli=False, **kwargs)

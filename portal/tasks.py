@@ -1,4 +1,4 @@
-"""What the worker runs on schedule (portal/celery.py), and mails as they are queued; each says how much it did."""
+"""Celery tasks of the portal, most of them scheduled in portal/celery.py; each returns how much it did."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -9,7 +9,7 @@ from portal.mails import queue
 
 @shared_task
 def log_audit_heads() -> int:
-    """Once a day, log the last digests of the audit trail."""
+    """Log the last digests of the audit trail, once a day."""
     return audit_seals.log_heads(now=timezone.now())
 
 
@@ -21,5 +21,5 @@ def send_mail(mail_id: int) -> int:
 
 @shared_task
 def send_due_mails() -> int:
-    """Send the mails whose time has come."""
+    """Send the mails that are due."""
     return queue.send_due(now=timezone.now())

@@ -1,4 +1,4 @@
-"""Every address of the pages; other apps by string."""
+"""All URLs of the pages; other apps are included by string."""
 
 from django.conf import settings
 from django.contrib import admin

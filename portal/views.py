@@ -1,4 +1,4 @@
-"""The shell's own pages: landing, theme, choice of organization, errors."""
+"""Pages of the frame: landing, theme, choice of organization, errors."""
 
 import sys
 from typing import cast
@@ -25,7 +25,7 @@ ROBOTS = "User-agent: *\nDisallow: /app/\nDisallow: /admin/\nDisallow: /accounts
 
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
-    """What this is; whoever is signed in goes on to the overview."""
+    """Show the landing page; redirect a signed-in person to the overview."""
     if request.user.is_authenticated:
         return redirect(settings.LOGIN_REDIRECT_URL)
     return render(request, "portal/landing.html")
@@ -33,19 +33,19 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def robots(_request: HttpRequest) -> HttpResponse:
-    """What search engines should leave alone."""
+    """Return the paths that search engines should not index."""
     return HttpResponse(ROBOTS, content_type="text/plain; charset=utf-8")
 
 
 @require_safe
 def change_password(_request: HttpRequest) -> HttpResponse:
-    """Lead to where one changes one's password (https://www.w3.org/TR/change-password-url/)."""
+    """Redirect to the page that changes the password (https://www.w3.org/TR/change-password-url/)."""
     return redirect("account_change_password")
 
 
 @require_POST
 def choose_theme(request: HttpRequest) -> HttpResponse:
-    """Keep the choice of light or dark in a cookie: it belongs to the browser, not to the person."""
+    """Save the chosen theme in a cookie: it belongs to the browser, not to the person."""
     form = ThemeForm(request.POST)
     if not form.is_valid():
         return bad_request(request)
@@ -64,7 +64,7 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def switch_organization(request: HttpRequest) -> HttpResponse:
-    """Work in another of one's organizations from now on; one that is not one's own does not exist."""
+    """Switch to another of the person's organizations; return 404 for any other id."""
     form = OrganizationForm(request.POST)
     if not form.is_valid():
         return bad_request(request)
@@ -75,7 +75,7 @@ def switch_organization(request: HttpRequest) -> HttpResponse:
 
 
 def _back(request: HttpRequest, url: str, *, default: str) -> HttpResponse:
-    """Return to a page of ours; htmx loads it whole, since the frame around it changes too."""
+    """Redirect to a page of this site; htmx loads it whole, because the frame around it changes, too."""
     target = url if http.is_local_path(url) else default
     response = HttpResponse(headers={"HX-Redirect": target}) if request.headers.get("HX-Request") else redirect(target)
     patch_vary_headers(response, ["HX-Request"])
@@ -83,21 +83,21 @@ def _back(request: HttpRequest, url: str, *, default: str) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
-    """400."""
+    """Return the 400 page."""
     return http.error_page(
         request, status=400, title="We could not read this request", detail="Nothing changed. Go back and try again."
     )
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
-    """403."""
+    """Return the 403 page."""
     return http.error_page(
         request, status=403, title="This is not yours to open", detail="Your account may not open this page."
     )
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
-    """404: it never was, is gone, or is somebody else's; which of them is not said."""
+    """Return the 404 page. It does not tell whether the object never existed, is gone, or belongs to somebody else."""
     return http.error_page(
         request,
         status=404,
@@ -107,7 +107,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
-    """429, for allauth's throttles."""
+    """Return the 429 page, for allauth's throttles."""
     response = http.error_page(
         request, status=429, title="Too many tries", detail="Wait a minute, then try again. Nothing changed."
     )
@@ -116,7 +116,7 @@ def too_many_requests(request: HttpRequest, exception: Exception | None = None) 
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, or 503 where the database does not answer or takes no writes: drawn without session or database."""
+    """Return a 500, or a 503 during a database outage; rendered without session or database."""
     exception = sys.exception()
     if is_read_only(exception):
         title, detail = "Nothing can be changed right now", "Our database can only be read. Nothing changed."
@@ -131,7 +131,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001  # Django's signature
-    """403 for a form without a good token: mostly one that was open while its person signed in or out elsewhere."""
+    """Return a 403 for a form without a valid token; most were opened before a sign-in or sign-out elsewhere."""
     return http.error_page(
         request,
         status=403,

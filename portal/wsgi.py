@@ -1,6 +1,6 @@
-"""Django alone, for management commands and servers that bound slow and large requests themselves.
+"""Django without the ASGI part, for management commands and for servers that limit slow and large requests themselves.
 
-Pages of their own are ``portal.asgi`` in processes of their own: the guard stands there.
+Pages in processes of their own should still run ``portal.asgi``, because the guard is part of it.
 """
 
 import os
