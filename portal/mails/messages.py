@@ -62,10 +62,10 @@ def invitation(invited: Invitation, token: str) -> Letter:
         f"{inviter} invites you to {invited.organization.name}",
         [
             f"{inviter} invites you to work in {invited.organization.name} as {role}. {MEANINGS[role]}",
-            f"The invitation is for {invited.email}, works once, and ends on {exact_words(invited.expires_at)}.",
-            "If you do not know them, do nothing.",
+            f"The invitation is for {invited.email}, works once, and expires on {exact_words(invited.expires_at)}.",
+            "If you do not know the sender, ignore this mail.",
         ],
-        "Look at the invitation",
+        "View the invitation",
         reverse("team:invited_link", args=[token]),
     )
 
@@ -77,11 +77,11 @@ def reminder(invited: Invitation) -> Letter:
     """
     inviter = invited.invited_by.display_name if invited.invited_by else "Somebody"
     return Letter(
-        f"Your invitation to {invited.organization.name} ends on {day_words(invited.expires_at)}",
+        f"Your invitation to {invited.organization.name} expires on {day_words(invited.expires_at)}",
         [
             f"{inviter} invited you to work in {invited.organization.name} as {Role(invited.role)}.",
-            f"It ends on {exact_words(invited.expires_at)}. The link is in our mail of {exact_words(invited.sent_at)}.",
-            f"If you cannot find that mail, ask {inviter} to send it again. If you do not know them, do nothing.",
+            f"It expires on {exact_words(invited.expires_at)}. The link is in our mail from {exact_words(invited.sent_at)}.",
+            f"If you cannot find that mail, ask {inviter} to send it again. If you do not know the sender, ignore this mail.",
         ],
     )
 
@@ -91,7 +91,7 @@ def invitation_accepted(organization: Organization, user: User, role: Role) -> L
     return Letter(
         f"{user.email} joined {organization.name}",
         [f"{user.email} accepted your invitation and is now a member of {organization.name}, as {role}."],
-        "Look at the team",
+        "View the team",
         reverse("team:members"),
     )
 
@@ -111,9 +111,9 @@ def member_removed(organization: Organization) -> Letter:
     return Letter(
         f"You are no longer a member of {organization.name}",
         [
-            f"You can no longer open {organization.name}. Your keys and OAuth clients there have another owner "
-            "now, or are revoked.",
-            "If this surprises you, ask whoever administers it.",
+            f"You can no longer open {organization.name}. Your keys and OAuth clients there now have another owner "
+            "or are revoked.",
+            "If you did not expect this, ask an administrator of the organization.",
         ],
         "Open Latchkey",
         reverse("keys:overview"),
@@ -125,10 +125,10 @@ def policies_changed(organization: Organization, by: str) -> Letter:
     return Letter(
         f"{by} changed the policies of {organization.name}",
         [
-            f"{by} changed what {organization.name} asks of its people and their keys.",
-            "Keys that break the new rules go on working; the page lists them.",
+            f"{by} changed the rules of {organization.name} for its members and their keys.",
+            "Existing keys that break the new rules still work; the policies page lists them.",
         ],
-        "Look at the policies",
+        "View the policies",
         reverse("team:policies"),
     )
 
@@ -137,7 +137,7 @@ def organization_closed(organization: Organization) -> Letter:
     """Tell everybody who was a member."""
     return Letter(
         f"{organization.name} is closed",
-        [f"{organization.name} was closed by an owner. Requests with any of its credentials are refused, for good."],
+        [f"{organization.name} was closed. Requests with any of its credentials are refused permanently."],
         "Open Latchkey",
         reverse("keys:overview"),
     )

@@ -181,8 +181,8 @@ def test_who_has_not_answered_is_reminded_once_two_days_before_the_end_and_the_l
         remind_invited(now=ends - timedelta(hours=hours))
     reminder = mail.outbox[-1]
     assert (len(mail.outbox), reminder.to) == (2, ["dov@example.com"])
-    assert reminder.subject.startswith("Your invitation to Acme ends on ")
-    assert f"The link is in our mail of {exact_words(invited.sent_at)}." in reminder.body
+    assert reminder.subject.startswith("Your invitation to Acme expires on ")
+    assert f"The link is in our mail from {exact_words(invited.sent_at)}." in reminder.body
     assert "/invited/" not in reminder.message().as_string()
     invited.refresh_from_db()
     assert invited.expires_at == ends
@@ -200,7 +200,7 @@ def test_nobody_is_reminded_of_an_invitation_that_could_not_be_accepted(
     revoke_invitation(invite(acme, ["gus@example.com"], Role.VIEWER, by=as_ada)[0], by=as_ada)
     remind_invited(now=almost)
     remind_invited(now=invited.expires_at)
-    assert [message.subject for message in mail.outbox if "ends on" in message.subject] == []
+    assert [message.subject for message in mail.outbox if "expires on" in message.subject] == []
 
 
 def test_caps_hold_and_then_nobody_is_mailed(acme: Organization, as_ada: Actor, settings: Settings) -> None:
