@@ -95,7 +95,7 @@ class ForwardedMiddleware:
 
 
 class MachineMiddleware:
-    """Keep responses to programs suitable: https is required, every error is JSON, and no cookie is set."""
+    """Enforce the rules for machine paths: https is required, every error is JSON, and no cookie is set."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -2,9 +2,9 @@
 
 A service opens ``change()``. Inside the block it writes its rows and its audit event, and names the affected snapshots.
 The names go into an outbox row of the same transaction. After the commit, and before the service returns, the names are
-flushed together with the names of all other outbox rows. If a process dies in between, its row remains and the next
-flush includes it. So no service reports that a change has spread, or was made already, before every earlier change has
-reached the caches.
+flushed together with the names in other outbox rows, up to 500 rows at once. If a process dies in between, its row
+remains for a later flush. So no service reports that a change has spread, or was made already, before every earlier
+change has reached the caches.
 
 To *announce* names is the first half of a flush: it deletes the shared copies and sends the invalidation to every
 process, without waiting for replies.

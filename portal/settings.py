@@ -1,4 +1,4 @@
-"""The Django settings, all read from the environment through ``portal.env``; no other module reads it."""
+"""The Django settings, read from the environment through ``portal.env``."""
 
 from datetime import timedelta
 from typing import Any

@@ -143,7 +143,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return refused
 
     def login(self, request: HttpRequest, user: User) -> None:
-        """Complete the sign-in; a person who has just signed up is recorded as proved by the mailed code.
+        """Complete the sign-in. For a person who just signed up, record the mailed code as their proof of identity.
 
         The mailed code is the only proof at that time: no other factor exists yet. If the password changed or the
         account was deactivated since the sign-in started, the session is flushed and the person has to start again.

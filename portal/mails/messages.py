@@ -80,8 +80,10 @@ def reminder(invited: Invitation) -> Letter:
         f"Your invitation to {invited.organization.name} expires on {day_words(invited.expires_at)}",
         [
             f"{inviter} invited you to work in {invited.organization.name} as {Role(invited.role)}.",
-            f"It expires on {exact_words(invited.expires_at)}. The link is in our mail from {exact_words(invited.sent_at)}.",
-            f"If you cannot find that mail, ask {inviter} to send it again. If you do not know the sender, ignore this mail.",
+            f"It expires on {exact_words(invited.expires_at)}. "
+            f"The link is in our mail from {exact_words(invited.sent_at)}.",
+            f"If you cannot find that mail, ask {inviter} to send it again. "
+            "If you do not know the sender, ignore this mail.",
         ],
     )
 

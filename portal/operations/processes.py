@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 # How this app, docs/operations.md and the image start the web server. Its "backpressure" also counts idle connections,
-# so it is far above the number of requests: the app itself limits the work. A connection is closed if it sends no
+# so it is far above their number: the app itself limits the work. A connection is closed if it sends no
 # complete request head within 6 s of its last response; a head is at most 32 KiB. Only HTTP/1: with HTTP/2, silent
 # connections would stay open.
 GRANIAN = (

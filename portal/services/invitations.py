@@ -33,7 +33,7 @@ def invite(organization: Organization, emails: Sequence[str], role: Role, *, by:
     """Mail a link to each address; an open invitation gets a new link, and its old link stops working.
 
     ``emails`` are lower-case and validated by the form. Raises NotAllowed, also if an open invitation has a role that
-    the actor could not give, or Refused (already a member, limits). Then no mail is sent.
+    the actor could not give, or Refused (already a member, limits). If it raises, no mail is sent.
     """
     with transaction.atomic(durable=True):
         organization = lock_organization(organization)
