@@ -1,6 +1,7 @@
-"""API keys as a kind of credential, and API secrets as what a caller presents: from text to snapshot.
+"""API keys as a credential type, and the API secrets that callers authenticate with: from text to snapshot.
 
-A text that was right once is known again: its form is not looked at twice, and it is not digested twice.
+A secret that was right once is kept in a cache under a keyed digest of its text. Its format is then not checked again,
+and its pepper digests are not computed again.
 """
 
 import hmac
@@ -29,11 +30,11 @@ SecretSnapshot = TypeVar("SecretSnapshot", KeySnapshot, ApiSecretSnapshot)
 
 
 class UnknownCaller(Exception):
-    """What was presented is no API secret that works."""
+    """The presented text is no API secret, or the API secret does not work now."""
 
 
 class ApiKeyCredential:
-    """An API key whose text is well formed."""
+    """A well-formed API key, not yet looked up."""
 
     __slots__ = ("_audience", "_digests", "_known", "_mark", "_names")
 
@@ -42,17 +43,17 @@ class ApiKeyCredential:
         self._digests = {secret_name(digest): digest for digest in digests}
         self._known: KnownApiKey | None = None
         self._names = tuple(self._digests)
-        self._audience: Audience | None = None  # who was led on last
+        self._audience: Audience | None = None  # the last audience for which the key was found
 
     def names_for(self, audience: Audience | None) -> tuple[str, ...]:
-        """Its own, and what it leads to where the same audience has been led there."""
+        """Snapshots to read first: the key's own, and its API and organization if this audience found it before."""
         known = self._known
         return self._names if known is None or audience is not self._audience else self._names + known.names
 
-    def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownApiKey | Verdict":  # noqa: ARG002  # of all kinds
-        """The key, unless there is none for this audience."""
+    def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownApiKey | Verdict":  # noqa: ARG002  # of all types
+        """Return the found key, or NOT_FOUND if no key with this secret exists for this audience."""
         known = self._known
-        if known is not None and found.get(known.secret_at) is known.key:  # the secret was compared with it before
+        if known is not None and found.get(known.secret_at) is known.key:  # compared with the secret before
             if not is_for(known.key, audience):
                 return NOT_FOUND
             self._audience = audience
@@ -68,7 +69,7 @@ class ApiKeyCredential:
 
 
 class KnownApiKey:
-    """An API key that was found."""
+    """An API key whose snapshot was found."""
 
     __slots__ = ("_lasting", "key", "names", "outdated", "secret_at")
 
@@ -76,11 +77,11 @@ class KnownApiKey:
         self.key = key
         self.secret_at = secret_name(key.digest)
         self.names = (api_name(key.api_id), organization_name(key.organization_id))
-        self.outdated = outdated  # the key's secret, where it stands under an older pepper
+        self.outdated = outdated  # set if the key's secret is stored under an older pepper
         self._lasting: Lasting | None = None
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
-        """The verdict."""
+        """Decide from the cached verdict where it applies, else anew."""
         api_at, organization_at = self.names
         api, organization = found.get(api_at), found.get(organization_at)
         known = self._lasting
@@ -97,7 +98,7 @@ class KnownApiKey:
 
 
 class Caller:
-    """An API secret whose text is well formed."""
+    """A well-formed API secret, not yet looked up."""
 
     __slots__ = ("_digests", "_known", "_mark", "names")
 
@@ -108,16 +109,19 @@ class Caller:
         self.names = tuple(self._digests)
 
     def owner_at(self, address: str | None) -> Owner:
-        """In whose share of the database's threads it is looked for: its API's once it was found, else a stranger's."""
+        """Return whose share of the database threads to use: the API's if the secret was found before, else strangers'.
+
+        All strangers have one share together.
+        """
         return stranger_at(address) if self._known is None else self._known.owner
 
     @property
     def audience(self) -> Audience:
-        """Whose it was when it was last found; good for guessing what to read, and for nothing else."""
+        """The audience of the last successful lookup. Use it only to choose what to prefetch, never to decide."""
         return _NOBODY if self._known is None else self._known.audience
 
     def find(self, found: Snapshots) -> "KnownCaller":
-        """The API secret; raises UnknownCaller."""
+        """Return the found API secret; raises UnknownCaller."""
         known = self._known
         if known is not None and found.get(known.secret_at) is known.secret:
             return known
@@ -131,7 +135,7 @@ class Caller:
 
 
 class KnownCaller:
-    """An API secret that was found."""
+    """An API secret whose snapshot was found."""
 
     __slots__ = ("api_at", "audience", "outdated", "owner", "secret", "secret_at")
 
@@ -141,7 +145,7 @@ class KnownCaller:
         self.audience = Audience(secret.api_id, secret.environment)
         self.api_at = api_name(secret.api_id)
         self.owner = Owner(secret.api_id)
-        self.outdated = outdated  # where it stands under an older pepper
+        self.outdated = outdated  # set if the secret is stored under an older pepper
 
 
 _NOBODY = Audience("", "")
@@ -149,13 +153,13 @@ _MEMO: Memo[ApiKeyCredential | Caller] = Memo(20_000)
 
 
 def recognise_api_key(text: str) -> ApiKeyCredential | Verdict | None:
-    """The API key that the text spells; an API or client secret is well formed and opens nothing here."""
+    """Parse the text as an API key. None means another credential type; an API or client secret is NOT_FOUND."""
     recognised = _recognise(text)
     return NOT_FOUND if isinstance(recognised, Caller) else recognised
 
 
 def recognise_caller(text: str) -> Caller:
-    """The API secret that the text spells; raises UnknownCaller."""
+    """Parse the text as an API secret; raises UnknownCaller."""
     recognised = _recognise(text)
     if isinstance(recognised, Caller):
         return recognised
@@ -187,7 +191,7 @@ def _outdated(name_kind: str, snapshot: KeySnapshot | ApiSecretSnapshot, digests
 
 
 def _right(shape: type[SecretSnapshot], digests: dict[str, bytes], found: Snapshots) -> SecretSnapshot | None:
-    """The snapshot found under one of the names, if it is of the secret that was presented and not of another."""
+    """Return the snapshot whose digest equals the presented secret's digest, or None."""
     for name, presented in digests.items():
         snapshot = found.get(name)
         if isinstance(snapshot, shape) and hmac.compare_digest(snapshot.digest, presented):

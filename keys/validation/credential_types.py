@@ -1,4 +1,4 @@
-"""The kinds of credential there are. Each registers how it recognises its own texts; the engine knows none by name."""
+"""The registry of credential types. Each type registers a parser for its own texts; the engine names no type."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -12,46 +12,50 @@ MAX_CREDENTIAL_CHARS = 16_384
 
 
 class Credential(Protocol):
-    """One credential as it was presented: what must be read to find it. It shows nobody its text."""
+    """One presented credential, not yet looked up. Its text appears in no repr."""
 
     def names_for(self, audience: Audience | None, /) -> tuple[str, ...]:
-        """The snapshots to read first: those that it is found by; and what it led this audience to before.
+        """Names of the snapshots to read first: the credential's own, plus prefetches.
 
-        No other audience, else the time would tell that it exists.
+        Prefetch only what this same audience found before. Prefetching for another audience would reveal, by timing,
+        that the credential exists.
         """
 
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "Known | Verdict":
-        """What was found; for another audience the verdict at once, so that it costs no more than what is unknown."""
+        """Return the found credential, or a verdict.
+
+        A credential for another audience gets its verdict at once, so that it takes no longer than an unknown one.
+        """
 
 
 class Known(Protocol):
-    """A credential that was found: what else must be read for it, and what follows."""
+    """A credential whose own snapshot was found."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The snapshots that it leads to."""
+        """Names of the other snapshots that the decision needs."""
 
     @property
     def outdated(self) -> Outdated | None:
-        """What was found under an older pepper than the first."""
+        """The secret's digests, if it is stored under an older pepper than the first."""
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
-        """The verdict, from all that was found."""
+        """Decide whether the credential may make the call, from the snapshots read."""
 
 
-# The credential that a text spells, the verdict where that needs no look-up, None where the text is of another kind.
+# Parse a text: the credential; a verdict if no lookup is needed; None if the text belongs to another credential type.
 Recognise = Callable[[str], Credential | Verdict | None]
 _kinds: list[Recognise] = []
 
 
 def register_kind(recognise: Recognise) -> None:
-    """Add a kind of credential. Shapes must not overlap: the first kind that claims a text has it."""
+    """Register a credential type. Text formats must not overlap: the first parser that accepts a text wins."""
     if recognise not in _kinds:
         _kinds.append(recognise)
 
 
 def recognise(text: str) -> Credential | Verdict:
-    """What the text is, without any look-up; MALFORMED where no kind claims it."""
+    """Parse the text with each registered type, without any lookup; MALFORMED if no type accepts it."""
     if len(text) > MAX_CREDENTIAL_CHARS:
         return MALFORMED
     for kind in _kinds:

@@ -1,8 +1,8 @@
-"""Know again what was right once, without keeping it: by a digest under a key that this process drew for itself.
+"""A cache of parsed credentials whose keys are keyed digests, so that no credential text stays in memory.
 
-What is remembered of a text is what it was found to be. What follows from it is asked anew each time, or kept for the
-very snapshots that it was decided of. Only what is right is remembered, whatever strangers make up; and where there is
-no room, the oldest goes.
+The key of the digest is random and known only to this process. An entry holds the credential that the text was found to
+be, never a verdict by itself: a verdict kept inside an entry applies only to the snapshots it was decided from.
+Only credentials that were found are stored, so guesses by strangers fill nothing. A full cache drops its oldest entry.
 """
 
 import os
@@ -17,23 +17,23 @@ _keyed = blake2b(key=os.urandom(32), digest_size=32)
 
 
 def mark_of(text: bytes) -> bytes:
-    """What the text is known again by."""
+    """Return the digest that stands for the text in this process's caches."""
     hasher = _keyed.copy()
     hasher.update(text)
     return hasher.digest()
 
 
 class Memo(Generic[Known]):
-    """What texts were found to be, by their marks."""
+    """A bounded cache of found credentials, by keyed digest of their text."""
 
     def __init__(self, max_entries: int) -> None:
         self._max_entries = max_entries
         self._known: dict[bytes, Known] = {}
         self.get = self._known.get
-        setting_changed.connect(self._forget)  # what was found may hang on settings, which only tests change
+        setting_changed.connect(self._forget)  # entries depend on settings, which only tests change
 
     def remember(self, mark: bytes, known: Known) -> None:
-        """The text of this mark was right."""
+        """Store the credential found for this digest."""
         if len(self._known) >= self._max_entries and mark not in self._known:
             del self._known[next(iter(self._known))]
         self._known[mark] = known

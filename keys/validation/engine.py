@@ -1,4 +1,7 @@
-"""From a question to its answer: recognise → read → decide → limits → count. Fails closed: no snapshot, no verdict."""
+"""From a validate request to its result: parse, read snapshots, decide, apply limits, count usage.
+
+Fails closed: without the snapshots there is no verdict.
+"""
 
 import time
 from collections.abc import Mapping
@@ -20,7 +23,7 @@ from keys.validation.verdict import works
 
 
 class Outcome(Struct, frozen=True):
-    """What an asker is told."""
+    """The result of one validation, as the response tells it."""
 
     code: Code
     principal: Principal | None = None
@@ -30,7 +33,7 @@ class Outcome(Struct, frozen=True):
 
 
 class Engine:
-    """Answers questions about credentials; one a process."""
+    """Validates credentials; one per process."""
 
     def __init__(self, snapshots: Snapshots, allowances: Allowances, usage: UsageRecorder, mover: Mover) -> None:
         self._snapshots = snapshots
@@ -39,7 +42,7 @@ class Engine:
         self._mover = mover
 
     async def know(self, caller: Caller, *, caller_address: str | None = None) -> Audience:
-        """What the caller's API secret lets it ask about; raises UnknownCaller or Unavailable."""
+        """Authenticate the caller by its API secret and return its audience; raises UnknownCaller or Unavailable."""
         deadline = time.monotonic() + DEADLINE_S
         owner = caller.owner_at(caller_address)
         asker = caller.find(await self._snapshots.read(caller.names, deadline=deadline, owner=owner))
@@ -56,7 +59,7 @@ class Engine:
         caller_address: str | None,
         caller_agent: bytes | None = None,
     ) -> Outcome:
-        """Whether the credential may make the call to the caller's API; raises UnknownCaller or Unavailable."""
+        """Validate the credential for this call to the caller's API; raises UnknownCaller or Unavailable."""
         presented, deadline = recognise(credential), time.monotonic() + DEADLINE_S
         names = caller.names
         if not isinstance(presented, Verdict):
@@ -84,8 +87,8 @@ class Engine:
         return outcome
 
     async def ask_about_itself(self, credential: str, call: Call) -> Outcome:
-        """What the credential is good for, asked by whoever holds it; raises Unavailable."""
-        deadline = time.monotonic() + DEADLINE_S  # the event loop's clock
+        """Return what the presented credential itself is good for; raises Unavailable."""
+        deadline = time.monotonic() + DEADLINE_S  # the same clock as the event loop's
         verdict = await self._decide_on_itself(credential, call, deadline)
         now = time.time()
         allowance = await self._allowances.take(verdict, call, now=now, deadline=deadline)
@@ -105,7 +108,7 @@ class Engine:
         return known.decide(found, call, None, now=time.time())
 
     def _outcome(self, verdict: Verdict, allowance: Allowance, call: Call, *, now: float) -> Outcome:
-        """Count the answer."""
+        """Count the result for usage and metrics, and build it."""
         code, principal = allowance.code, verdict.principal
         if principal is not None:
             self._usage.count(

@@ -1,7 +1,7 @@
-"""``POST /v1/validate`` for backends, ``GET /v1/whoami`` for whoever holds a credential: the edge of the engine.
+"""The HTTP edge of the engine: ``POST /v1/validate`` for backends, ``GET /v1/whoami`` for holders of a credential.
 
-What is said to whom, in this order: https → the caller → the request's form → the verdict. A credential is read from
-the body or a header and never from the address, and it is in no answer, no error and no log.
+Checks run in this order: https, the caller, the request's form, the verdict. A credential is read from the body or from
+a header, never from the URL. No response, error or log contains one.
 """
 
 import re
@@ -25,7 +25,7 @@ ENGINE = Engine(snapshots(), allowances(), USAGE, MOVER)
 _BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)
 _CHALLENGE = (("www-authenticate", "Bearer"),)
 _CHALLENGE_INVALID = (("www-authenticate", 'Bearer error="invalid_token"'),)
-# What a consumer is told of a credential that is refused.
+# The ``detail`` shown to the holder of a refused credential.
 _REASONS = {
     Code.MALFORMED: "This has not the form of a credential: a character is missing or mistyped.",
     Code.NOT_FOUND: "This credential is unknown here.",
@@ -34,11 +34,11 @@ _REASONS = {
 
 async def _validate(exchange: Exchange) -> Answer:
     try:
-        caller = _caller(exchange)  # its form is checked before anything is read for it
+        caller = _caller(exchange)  # the format is checked before anything is read from a store
         try:
             question = await _question(exchange, caller)
         except Problem:
-            # Only a known caller is told what is wrong with the request.
+            # Only an authenticated caller learns what is wrong with its request.
             await ENGINE.know(caller, caller_address=exchange.client_address)
             raise
         outcome = await ENGINE.ask(
@@ -59,7 +59,7 @@ async def _validate(exchange: Exchange) -> Answer:
 
 async def _whoami(exchange: Exchange) -> Answer:
     credential = _own_credential(exchange)
-    call = Call(address=exchange.client_address, cost=0, agent=exchange.agent)  # looking spends nothing
+    call = Call(address=exchange.client_address, cost=0, agent=exchange.agent)  # a cost of 0 spends nothing
     try:
         outcome = await ENGINE.ask_about_itself(credential, call)
     except Unavailable:
@@ -73,7 +73,7 @@ async def _whoami(exchange: Exchange) -> Answer:
 
 
 def _caller(exchange: Exchange) -> Caller:
-    """The caller whose API secret is presented and well formed; raises Problem or UnknownCaller."""
+    """Return the well-formed API secret of the request; raises Problem or UnknownCaller."""
     lines = exchange.headers(b"authorization")
     if not lines:
         raise Problem(
@@ -97,7 +97,7 @@ def _own_credential(exchange: Exchange) -> str:
             "Send the credential as Authorization: Bearer, X-API-Key or API-Key.",
             headers=_CHALLENGE,
         )
-    # A line with a comma may be two that a proxy folded into one.
+    # A comma means that a proxy may have joined two header lines into one (RFC 9110 §5.3).
     if len(presented) > 1 or any("," in text for text in presented):
         raise Problem(ProblemType.AMBIGUOUS_CREDENTIALS, "Send one credential, in one header.")
     return presented.pop()
@@ -114,7 +114,7 @@ async def _question(exchange: Exchange, caller: Caller) -> Question:
     question = read_plainly(body)
     if question is not None:
         return question
-    # Reading carefully costs more than strangers are given.
+    # The strict parse costs more than an unauthenticated caller is given, so authenticate the caller first.
     await ENGINE.know(caller, caller_address=exchange.client_address)
     try:
         return read_carefully(body)

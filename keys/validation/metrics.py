@@ -1,7 +1,7 @@
-"""What the hot path counts of itself, for Prometheus.
+"""Prometheus metrics of the hot path.
 
-Verdicts are counted in a dictionary and handed over each second: a counter that processes share costs a call more than
-its verdict does.
+Verdicts are counted in a dictionary and copied to Prometheus once a second. Incrementing a multiprocess counter costs
+more than the verdict itself.
 """
 
 import asyncio
@@ -30,18 +30,18 @@ USAGE_LAG_SECONDS = Gauge(
 )
 USAGE_LOST = Counter("latchkey_usage_lost", "Uses that were not counted, for want of room or an unknown commit.")
 
-ANSWERED: Tally[Code] = Tally()  # since they were last handed over; the event loop's alone
+ANSWERED: Tally[Code] = Tally()  # since the last publish; used from the event loop only
 
 
 def publish() -> None:
-    """Hand over what was counted."""
+    """Add the counts since the last publish to the Prometheus counter."""
     for code, count in ANSWERED.items():
         VALIDATIONS.labels(code.value).inc(count)
     ANSWERED.clear()
 
 
 async def keep_publishing() -> None:
-    """Hand over each second, and once more at the end."""
+    """Publish once a second, and once more when cancelled."""
     try:
         while True:
             await asyncio.sleep(PUBLISH_EVERY_S)

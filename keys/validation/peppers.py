@@ -1,6 +1,6 @@
-"""Move secrets in use from an older pepper to the first, so that the older can be retired. Never on a call's own time.
+"""Move secrets in use from an older pepper to the first one, so that the older can be retired.
 
-What is handed over are digests: the secret itself stays with the call that presented it.
+Runs on a thread of its own, never within a call. Only digests are passed on; the secret's text stays with its call.
 """
 
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Outdated(NamedTuple):
-    """A secret that stands under an older pepper: its digest there, and what it is under the first."""
+    """A secret stored under an older pepper: its stored digest, and its digest under the first pepper."""
 
     name_kind: str
     secret_id: str
@@ -31,7 +31,7 @@ class Outdated(NamedTuple):
 
 
 def candidate_digests(text: str) -> list[bytes]:
-    """What the secret may be stored as, that under the first pepper first: which it is, only finding it tells."""
+    """Return the secret's digest under each pepper, in the order of the peppers. Any one of them may be stored."""
     return [digest(text, pepper) for pepper in _peppers()]
 
 
@@ -49,7 +49,7 @@ Move = Callable[[Outdated], object]
 
 
 class Mover:
-    """Hands each outdated secret over once, to a thread of its own; one a process."""
+    """Passes each outdated secret once to a thread of its own; one per process."""
 
     def __init__(self) -> None:
         self._move: Move | None = None
@@ -57,11 +57,11 @@ class Mover:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="peppers")
 
     def register(self, move: Move) -> None:
-        """Set what moves a secret: an operation, which stands above this package."""
+        """Set the function that moves a secret. It is a service, and services may not be imported here."""
         self._move = move
 
     def notice(self, outdated: Outdated | None) -> None:
-        """Have the secret moved, unless that has been tried: at the next start it is tried again."""
+        """Schedule the move, once per process; again only after a database error. None is ignored."""
         if outdated is None or self._move is None or outdated.secret_id in self._noticed:
             return
         if len(self._noticed) < MAX_NOTICED:
@@ -69,7 +69,7 @@ class Mover:
             self._thread.submit(self._run, self._move, outdated)
 
     def stop(self) -> None:
-        """Finish what was handed over."""
+        """Finish the scheduled moves."""
         self._thread.shutdown()
 
     def _run(self, move: Move, outdated: Outdated) -> None:

@@ -1,7 +1,7 @@
-"""Who an API key stands for, together with the text that answers show of it. Pure.
+"""Build the principal of an API key, with the JSON that responses show of it. Pure.
 
-The members of an answer that depend on nothing but the snapshots are written out here, so that a call that was let
-through before is answered by joining bytes.
+Response members that depend only on snapshots are encoded here once. A call with a cached verdict is then answered by
+joining bytes.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from keys.validation.types import ApiSnapshot, KeySnapshot, Limit, Limits, Organ
 
 
 class CredentialMember(Struct, frozen=True):
-    """The credential, by its public ids."""
+    """The ``credential`` member of a response; all ids are public ids."""
 
     type: str
     id: str
@@ -26,7 +26,7 @@ class CredentialMember(Struct, frozen=True):
 
 
 class OrganizationMember(Struct, frozen=True):
-    """Whose it is."""
+    """The ``organization`` member of a response."""
 
     id: str
     name: str
@@ -38,8 +38,8 @@ _encoder = msgspec.json.Encoder()
 
 
 def principal_of(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationSnapshot) -> Principal:
-    """Who an API key stands for."""
-    # What the API no longer has, no key has: scopes are cut by editing the API alone.
+    """Build the principal of an API key."""
+    # A scope deleted from the API is gone from all keys at once: keys keep the name, so intersect here.
     scopes = tuple(scope for scope in key.scopes if scope in api.scopes)
     expires_at = None if key.expires_at is None else datetime.fromtimestamp(key.expires_at, UTC)
     credential = CredentialMember("api_key", key.key_id, key.name, key.environment, expires_at, key.secret_id)
@@ -76,7 +76,7 @@ def principal_of(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationS
 
 
 def organization_member(organization: OrganizationSnapshot) -> OrganizationMember:
-    """Whose the credential is, in the operator's words besides the organization's own name."""
+    """Build the organization member. Its metadata is the operator's."""
     return OrganizationMember(
         organization.organization_id, organization.name, organization.external_id, Raw(organization.metadata)
     )
@@ -85,9 +85,10 @@ def organization_member(organization: OrganizationSnapshot) -> OrganizationMembe
 def limits_on(
     organization_id: str, own: tuple[Limit, ...], api: ApiSnapshot, *, everywhere: str, at_api: str
 ) -> Limits | None:
-    """All limits on a credential's calls to the API: its own or else the API's defaults, and the API's ceiling.
+    """Return all limits on the credential's calls to the API; None if there is none.
 
-    ``everywhere`` owns the credential's own limits, ``at_api`` those of the API. For a key both are its id.
+    They are the credential's own limits, else the API's defaults; and in any case the API's maximum.
+    ``everywhere`` owns the credential's own limits, ``at_api`` the API's. For a key both are the key's id.
     """
     usual = [replace(limit, owner=everywhere) for limit in own] or _of_api(api.rate_limits, at_api)
     ceiling = [replace(limit, name=f"api.{limit.name}") for limit in _of_api(api.max_rate_limits, at_api)]
@@ -104,5 +105,5 @@ def _of_api(limits: tuple[Limit, ...], at_api: str) -> list[Limit]:
 
 
 def members(values: Mapping[str, object]) -> bytes:
-    """The members as they stand inside a JSON object, without its braces."""
+    """Encode the members of a JSON object, without its braces."""
     return _encoder.encode(values)[1:-1]

@@ -1,11 +1,12 @@
-"""The question that a backend asks: a credential and a call, from a JSON object; every fault is named. Pure.
+"""Parse the body of a validate request: a credential and a call, as one JSON object. Pure.
 
-There are two ways to read it. The plain one takes what nearly every caller sends. It costs little whatever it is sent,
-so it may read for strangers. What it cannot be sure of goes the careful way, which also says what is wrong and is for
-known callers. Where both give a question it is the same.
+There are two parsers. The fast one takes the form that nearly every caller sends. Its cost is low for any input, so it
+may run before the caller is authenticated. It returns None when unsure; then the strict parser runs, which names every
+fault and is for authenticated callers only. Where both return a request, the two are equal.
 
-The backend chooses the scopes and the cost: out of bounds, they are faults of its request. Its own caller chooses the
-rest, which is never a fault unless it is no text: what cannot be read is kept as "", or as no address.
+``scopes`` and ``cost`` are chosen by the backend: out of bounds, they are faults of its request. The other fields come
+from the backend's own caller. They are a fault only if they are no string. An unreadable value becomes "", or, in
+``ip``, no address.
 """
 
 import re
@@ -25,14 +26,14 @@ MAX_SCOPES = 100
 MAX_COST = 1_000_000
 MAX_METHOD_CHARS = 64
 MAX_PATH_CHARS = 8_192
-MAX_VALUES = 512  # of any kind, in one body; a question has about 110 at most
-_MAX_QUOTES = 2 * 2 * (MAX_SCOPES + 6 + 6)  # of all texts and names, and as many again
+MAX_VALUES = 512  # JSON values in one body; a valid request has about 110 at most
+_MAX_QUOTES = 2 * 2 * (MAX_SCOPES + 6 + 6)  # twice the quotes around all texts and names of a valid request
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 §5.6.2
 _SHOWABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}", re.ASCII)
 
 
 class Question(Struct, frozen=True, gc=False):
-    """A credential, and the call it is to be good for."""
+    """A validate request: a credential, and the call it is presented for."""
 
     credential: str
     call: Call
@@ -42,14 +43,14 @@ class Question(Struct, frozen=True, gc=False):
 
 
 class InvalidFields(ValueError):
-    """Fields are unknown, missing, null, ill-typed or out of range; ``faults`` says of each what is wrong."""
+    """Fields are unknown, missing, null, ill-typed or out of range; ``faults`` maps each field to its fault."""
 
     def __init__(self, faults: dict[str, str]) -> None:
         super().__init__(", ".join(faults))
         self.faults = faults
 
 
-_Scope = Annotated[str, Meta(max_length=MAX_SCOPE_CHARS)]  # strangers' scopes are remembered, too: none may be huge
+_Scope = Annotated[str, Meta(max_length=MAX_SCOPE_CHARS)]  # strangers' scopes are cached too, so none may be huge
 
 
 class _Fields(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -65,7 +66,7 @@ _decoder = msgspec.json.Decoder(_Fields)
 
 
 def read_plainly(body: bytes) -> Question | None:
-    """The question, where it is in ASCII without escapes, each member once and well within bounds; else None."""
+    """Parse a body of ASCII without escapes, with each member once and within bounds; any other body gives None."""
     quotes = body.count(b'"')
     if quotes > _MAX_QUOTES or b"\\" in body or not body.isascii():
         return None
@@ -75,7 +76,7 @@ def read_plainly(body: bytes) -> Question | None:
         return None
     members = 1 + bool(asked.scopes) + bool(asked.ip) + bool(asked.method) + bool(asked.path) + bool(asked.cost)
     texts = 1 + len(asked.scopes) + bool(asked.ip) + bool(asked.method) + bool(asked.path)
-    if quotes != 2 * (members + texts):  # one stands twice, or is there and empty
+    if quotes != 2 * (members + texts):  # some member is there twice, or is there and empty
         return None
     scopes = _scope_set(asked.scopes)
     if scopes is None:
@@ -105,11 +106,11 @@ def _read_path(text: str) -> str:
 
 
 def read_carefully(body: bytes) -> Question:
-    """The question that the bytes ask; raises NotAnObject or InvalidFields."""
+    """Parse any valid body; raises NotAnObject or InvalidFields."""
     members = parse_object(body, max_values=MAX_VALUES)
     if faults := _faults(members):
         raise InvalidFields(faults)
-    fields: Mapping[str, Any] = members  # of the types that were just checked
+    fields: Mapping[str, Any] = members  # ``_faults`` has just checked the types
     call = Call(
         scopes=frozenset(fields.get("scopes", ())),
         address=canonical_address(fields["ip"]) if "ip" in fields else None,
@@ -125,7 +126,7 @@ def _faults(body: Mapping[str, object]) -> dict[str, str]:
     for name, value in body.items():
         check = _FIELDS.get(name)
         if check is None:
-            # A longer name may be a credential in the wrong place: it is not repeated.
+            # A longer name may be a credential in the wrong place: do not repeat it in the response.
             faults[name if _SHOWABLE_NAME.fullmatch(name) else "?"] = "is unknown"
         elif fault := check(value):
             faults[name] = fault

@@ -1,4 +1,4 @@
-"""What an asker is told, as JSON. A refusal tells who the credential is only where its secret was right."""
+"""Encode a validation result as JSON. A refusal names the credential only if its secret was right."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ from keys.validation.types import Code
 
 
 class QuotaMember(Struct, frozen=True):
-    """Where it stands with its quota."""
+    """The ``quota`` member: how much of the quota is used."""
 
     limit: int
     remaining: int
@@ -29,8 +29,8 @@ _HEADS = {
 
 
 def encode(outcome: Outcome, request_id: str) -> bytes:
-    """The outcome as the JSON object of ``POST /v1/validate``."""
-    head = _HEADS[outcome.code] + request_id.encode()  # an id is of characters that JSON has no need to escape
+    """Encode the result as the JSON object of ``POST /v1/validate``."""
+    head = _HEADS[outcome.code] + request_id.encode()  # a request id has no character that JSON must escape
     principal = outcome.principal
     if principal is None:
         return head + b'"}'
@@ -40,7 +40,7 @@ def encode(outcome: Outcome, request_id: str) -> bytes:
 
 
 def _valid_members(outcome: Outcome) -> bytes:
-    """What is said of this call alone, where it is let through."""
+    """The members about this one call, for an allowed call."""
     standing, quota = outcome.standing, outcome.quota
     if standing is None and quota is None:
         return _UNLIMITED
@@ -51,7 +51,7 @@ def _valid_members(outcome: Outcome) -> bytes:
 
 
 def _refusal_members(outcome: Outcome) -> bytes:
-    """The same where it is refused: members that it has not are left out."""
+    """The members about this one call, for a refused call: members without a value are left out."""
     members = b""
     if outcome.standing is not None:
         members += b',"rate_limit":' + _rate_limit(outcome.standing)
@@ -65,7 +65,7 @@ def _refusal_members(outcome: Outcome) -> bytes:
 
 
 def _rate_limit(standing: Standing) -> bytes:
-    """Where it stands with its tightest limit."""
+    """The state of the tightest limit."""
     limit = standing.limit
     numbers = limit.limit, limit.window_s, standing.remaining, standing.reset_s
     return b'{"limit":%d,"window_s":%d,"remaining":%d,"reset_s":%.3f}' % numbers

@@ -1,6 +1,7 @@
-"""Read one JSON object strictly (RFC 8259, and RFC 7493's care): what two parsers could read differently is refused.
+"""Parse one JSON object strictly (RFC 8259, I-JSON of RFC 7493). Pure.
 
-Pure. Python's own parser does the work; here stands what it lets through.
+Python's parser does the work. This module refuses the bodies which that parser accepts and another parser could read
+differently: repeated members, NaN, huge numbers, lone surrogates.
 """
 
 import json
@@ -16,11 +17,14 @@ _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 class NotAnObject(ValueError):
-    """The bytes are not one JSON object as it is read here; the text says why and repeats none of them."""
+    """The body is not one JSON object within the bounds. The message gives the reason and quotes nothing."""
 
 
 def parse_object(body: bytes, *, max_values: int) -> dict[str, object]:
-    """The object that the bytes spell; raises NotAnObject, before anything is built where there are too many values."""
+    """Parse the body as one JSON object; raises NotAnObject.
+
+    A body with too many values is refused before any value is built.
+    """
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -32,20 +36,20 @@ def parse_object(body: bytes, *, max_values: int) -> dict[str, object]:
         raise NotAnObject(f"The body is not JSON: {exc.msg.lower()} at character {exc.pos}.") from None
     if not isinstance(value, dict):
         raise NotAnObject("The body is JSON, but not an object.")
-    if "\\u" in text:  # only an escape can spell what UTF-8 and the parser refuse when written out
+    if "\\u" in text:  # UTF-8 and the parser refuse such characters written out, so only an escape can spell one
         _check_texts(value)
     return value
 
 
 def _check_size(text: str, max_values: int) -> None:
-    """Raise NotAnObject where the text nests too deep, or holds too many values or texts."""
+    """Raise NotAnObject if the text nests too deep, or holds too many values or strings."""
     depth = values = texts = 0
     for match in _STRINGS_AND_MARKS.finditer(text):
         mark = match[0]
         if mark in ("]", "}"):
             depth -= 1
             if depth < 0:
-                return  # the parser says where
+                return  # the parser reports the position
         elif mark == ",":
             values += 1
         elif mark in ("[", "{"):

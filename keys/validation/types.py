@@ -1,7 +1,7 @@
-"""What the engine reads, is asked and says: frozen values. A snapshot holds facts as they are stored, never a verdict.
+"""The values that the engine reads, receives and returns: immutable. A snapshot holds stored facts, never a verdict.
 
-What belongs to an organization or an API stands in its own snapshot alone. Instants are seconds since the epoch.
-None of them can be part of a cycle: the garbage collector need not walk a hundred thousand of them.
+Facts of an organization or an API stand in its own snapshot only. Instants are seconds since the epoch.
+Most are kept out of garbage collection: none can be part of a cycle, and a process may hold 100,000 of them.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ NO_METADATA = b"{}"
 
 
 class Code(StrEnum):
-    """Why a call is let through or refused: a closed set."""
+    """Why a call is allowed or refused: a closed set."""
 
-    __hash__ = str.__hash__  # an enum's own is in Python, and codes are counted on every call
+    __hash__ = str.__hash__  # an enum's own __hash__ is written in Python, and codes are hashed on every call
 
     VALID = "VALID"
     MALFORMED = "MALFORMED"
@@ -42,7 +42,7 @@ class Code(StrEnum):
 class Limit(Struct, frozen=True, gc=False):
     """``limit`` requests per ``window_s`` seconds, under a name.
 
-    ``owner`` says whose requests count together. It is empty in a snapshot, where nobody has made a request yet.
+    ``owner`` says whose requests count together. It is empty in a snapshot, and set when a principal is built.
     """
 
     name: str
@@ -54,7 +54,8 @@ class Limit(Struct, frozen=True, gc=False):
 class Limits(Struct, frozen=True, gc=False):
     """All limits on one credential's calls to one API; no two have the same owner, limit and window.
 
-    A process keeps tokens under ``holder``. A limit with another owner is shared with other holders.
+    A process keeps its tokens for these limits under ``holder``. A limit whose owner is not the holder is shared by
+    several holders.
     """
 
     holder: str
@@ -63,14 +64,14 @@ class Limits(Struct, frozen=True, gc=False):
 
 
 class Quota(Struct, frozen=True, gc=False):
-    """``limit`` uses in all (refill ``none``), or in each ``day`` or ``month`` of UTC."""
+    """``limit`` uses in all (refill ``none``), or per UTC ``day`` or ``month``."""
 
     limit: int
     refill: str
 
 
 class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
-    """``secret:<digest>``: an API key, as one of its secrets opens it."""
+    """``secret:<digest>``: an API key, by one of its secrets."""
 
     digest: bytes
     secret_id: str
@@ -84,8 +85,8 @@ class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
     networks: tuple[str, ...]
     rate_limits: tuple[Limit, ...]
     quota: Quota | None
-    metadata: bytes  # JSON, as answers show it
-    operator_metadata: bytes  # the same
+    metadata: bytes  # JSON, as responses show it
+    operator_metadata: bytes  # JSON, as responses show it
     not_before: float | None
     expires_at: float | None
     is_disabled: bool
@@ -93,7 +94,7 @@ class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
     is_compromised: bool
 
     def __post_init__(self) -> None:
-        """Hold what many keys have alike in one object for all of them: a quarter of the memory of 100,000 keys."""
+        """Share equal values among keys: it saves a quarter of the memory of 100,000 keys."""
         force_setattr(self, "environment", intern(self.environment))
         force_setattr(self, "organization_id", intern(self.organization_id))
         force_setattr(self, "api_id", intern(self.api_id))
@@ -106,11 +107,11 @@ class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
 
 @lru_cache(maxsize=4096)
 def _shared(scopes: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(intern, scopes))  # one text for each scope, however many keys choose differently among them
+    return tuple(map(intern, scopes))  # one string per scope name, shared by all sets that contain it
 
 
 class ApiSecretSnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="api_secret"):
-    """``apisecret:<digest>``: what a backend or gateway presents."""
+    """``apisecret:<digest>``: an API secret, which a backend or gateway presents."""
 
     digest: bytes
     secret_id: str
@@ -128,19 +129,19 @@ class ApiSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="api"):
     identifier: str
     scopes: frozenset[str]
     rate_limits: tuple[Limit, ...]  # for credentials without limits of their own
-    max_rate_limits: tuple[Limit, ...]  # for every credential, besides those
+    max_rate_limits: tuple[Limit, ...]  # for every credential, in addition to its other limits
     signing_algorithm: str
     token_lifetime_s: int
     is_disabled: bool
 
 
 class OrganizationSnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="organization"):
-    """``org:<id>``: the consumer that owns credentials."""
+    """``org:<id>``: the consumer organization that owns credentials."""
 
     organization_id: str
     name: str
     external_id: str | None
-    metadata: bytes  # JSON, as answers show it; the operator's
+    metadata: bytes  # JSON, as responses show it; set by the operator
     is_suspended: bool
 
 
@@ -153,7 +154,10 @@ class ClientSecretFacts(Struct, frozen=True):
 
 
 class GrantFacts(Struct, frozen=True):
-    """What an OAuth client may have at one API; an API's identifier never changes, so it may stand here."""
+    """The scopes an OAuth client may request at one API.
+
+    The API's identifier may be copied here because it never changes.
+    """
 
     api_id: str
     identifier: str
@@ -163,8 +167,8 @@ class GrantFacts(Struct, frozen=True):
 class ClientSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="client"):
     """``client:<id>``: an OAuth client, how it authenticates, and which of its access tokens are revoked.
 
-    A token of an earlier ``generation`` than the client's is revoked, and so is one whose place in a
-    status list stands here: a place is given once, and by it verifiers offline tell tokens apart, too.
+    A token is revoked if its ``generation`` is lower than the client's, or if ``revoked_places`` contains its status
+    list index. An index is never given to a second token. Offline verifiers use the same index.
     """
 
     client_id: str
@@ -176,8 +180,8 @@ class ClientSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="clien
     grants: tuple[GrantFacts, ...]
     networks: tuple[str, ...]
     rate_limits: tuple[Limit, ...]
-    metadata: bytes  # JSON, as answers show it
-    operator_metadata: bytes  # the same
+    metadata: bytes  # JSON, as responses show it
+    operator_metadata: bytes  # JSON, as responses show it
     token_lifetime_s: int | None
     generation: int
     revoked_places: frozenset[str]  # each as it ends a ``jti``
@@ -186,12 +190,12 @@ class ClientSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="clien
     is_compromised: bool
 
     def at(self, api_id: str) -> str:
-        """Name the client's calls to one API, which the limits of that API count apart from other calls."""
+        """Name the client's calls to one API. The limits of that API count them apart from the client's other calls."""
         return f"{self.client_id}@{api_id}"
 
 
 class SigningKeyFacts(Struct, frozen=True, kw_only=True):
-    """A key that signs access tokens between two instants, and is published until a third."""
+    """A key that signs access tokens from ``signs_from`` until ``signs_until``, published until ``kept_until``."""
 
     kid: str
     algorithm: str
@@ -212,28 +216,28 @@ Snapshot = KeySnapshot | ApiSecretSnapshot | ApiSnapshot | OrganizationSnapshot 
 
 
 class Audience(Struct, frozen=True, gc=False):
-    """The API and environment that a credential must be for: those of the backend that asks."""
+    """The API and environment that a credential must be for: the ones of the calling backend."""
 
     api_id: str
     environment: str
 
 
 class Call(Struct, frozen=True, gc=False):
-    """The call that a credential is to be good for, as the backend tells it."""
+    """The call that a credential is presented for, as the backend describes it."""
 
     scopes: frozenset[str] = frozenset()
-    address: str | None = None  # in canonical form
+    address: str | None = None  # canonical form
     method: str | None = None
     path: str | None = None
     cost: int = 1
-    agent: bytes | None = None  # what the consumer's program calls itself, where it asks itself
+    agent: bytes | None = None  # User-Agent of the credential's holder, set by whoami only
 
 
 class Principal(Struct, frozen=True, kw_only=True, gc=False):
-    """Who a credential stands for, told only to whoever presented the right secret.
+    """The owner of a credential, and its limits. Shown only to a caller who presented the right secret.
 
-    ``secret_id`` is what usage is counted under: a token has no secret, and counts for its client as a whole.
-    ``limits`` is None where nothing limits the rate of calls.
+    Usage is counted under ``secret_id``. A token has no secret: its usage is counted for the client as a whole.
+    ``limits`` is None if the call rate is unlimited.
     """
 
     type: str
@@ -244,13 +248,13 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     scopes: tuple[str, ...]
     limits: Limits | None
     quota: Quota | None = None
-    shown: bytes  # JSON members: what every answer shows of it
-    shown_if_valid: bytes  # JSON members: what is shown besides, where the call is let through
-    introspected: Mapping[str, object]  # the same in the words of RFC 7662 §2.2
+    shown: bytes  # JSON members that every response shows
+    shown_if_valid: bytes  # JSON members that only the response to an allowed call shows
+    introspected: Mapping[str, object]  # the same facts as members of RFC 7662 §2.2
 
 
 class Verdict(Struct, frozen=True, gc=False):
-    """The answer to "may this credential make this call"; ``principal`` only where the secret itself was right."""
+    """Whether a credential may make a call, and why not. ``principal`` is set only if the secret itself was right."""
 
     code: Code
     principal: Principal | None = None

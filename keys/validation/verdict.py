@@ -1,7 +1,7 @@
 """Decide whether an API key may make a call. No clock, no database, no Redis.
 
-The first failing check names the code, in the order written here; limits are asked after it, since a refusal spends
-nothing.
+The first failing check gives the code, in the order written here. Limits are applied afterwards, because a refused call
+must spend nothing.
 """
 
 from functools import lru_cache
@@ -35,9 +35,9 @@ def decide(
     *,
     now: float,
 ) -> Verdict:
-    """The verdict on a key whose text was well formed, before any limit is asked.
+    """Decide on a well-formed key, before any limit.
 
-    Without an audience the key asks about itself.
+    Without an audience (whoami) the key is accepted for any API and environment.
     """
     if key is None or api is None or organization is None or not is_for(key, audience):
         return NOT_FOUND
@@ -48,10 +48,11 @@ def decide(
 
 
 class Lasting(Struct, frozen=True, gc=False):
-    """A call was let through: so are others for no more scopes, while the snapshots are these and the times not over.
+    """An allowed verdict, reused for calls that need the same or fewer scopes.
 
-    Not for a credential with networks, which are asked about each call's address. Whatever else of a call a verdict
-    comes to hang on, such as its path, is to be asked here too.
+    It applies until a snapshot behind it is replaced or its time is over. A credential with networks has none, because
+    the address differs by call. A verdict that comes to depend on more of the call, such as its path, must check that
+    in ``holds`` too.
     """
 
     verdict: Verdict
@@ -62,7 +63,7 @@ class Lasting(Struct, frozen=True, gc=False):
     ends: float
 
     def holds(self, api: Snapshot | None, organization: Snapshot | None, scopes: frozenset[str], *, now: float) -> bool:
-        """Whether it is the verdict on a call for these scopes at ``now``."""
+        """Tell whether this verdict applies to a call for these scopes at ``now``."""
         return (
             api is self.api
             and organization is self.organization
@@ -80,7 +81,7 @@ def lasting(
     begins: float,
     ends: float,
 ) -> Lasting | None:
-    """The verdict, made to last from ``begins`` until ``ends``, where it can."""
+    """Cache the verdict from ``begins`` until ``ends``; None if it was a refusal or depends on the call's address."""
     principal = verdict.principal
     if verdict.code is not Code.VALID or principal is None or networks:
         return None
@@ -88,14 +89,14 @@ def lasting(
 
 
 def works(secret: ApiSecretSnapshot, api: ApiSnapshot | None, *, now: float) -> bool:
-    """Whether the API secret lets its bearer ask at all."""
+    """Tell whether the API secret may authenticate a caller."""
     if api is None or api.is_disabled or secret.is_revoked or secret.is_disabled:
         return False
     return not _is_over(secret.ends_at, now)
 
 
 def is_for(key: KeySnapshot, audience: Audience | None) -> bool:
-    """Whether the key is for the API and environment of whoever asks; without an audience it asks about itself."""
+    """Tell whether the key belongs to the audience's API and environment; without an audience (whoami), True."""
     return audience is None or (key.api_id == audience.api_id and key.environment == audience.environment)
 
 
@@ -106,7 +107,7 @@ def last_refusal(
     *,
     is_missing_scope: bool = False,
 ) -> Code:
-    """What every kind of credential is asked last: its organization, where the call comes from, its scopes."""
+    """Run the last checks, the same for each credential type: organization, source address, scopes."""
     if organization.is_suspended:
         return Code.ORGANIZATION_SUSPENDED
     if networks and not _is_within(address, networks):
@@ -139,8 +140,8 @@ def _first_refusal(
 
 
 def _is_within(address: str | None, networks: tuple[str, ...]) -> bool:
-    """Whether a call from the address is let in by the networks."""
-    # A call that does not say where it comes from is refused: a backend that forgets `ip` must not open the key.
+    """Tell whether the networks include the address."""
+    # Refuse a call without an address: a backend that forgets to send `ip` must not open the key to every network.
     parsed = None if address is None else parse_address(address)
     return parsed is not None and any(parsed in network for network in _parsed(networks))
 

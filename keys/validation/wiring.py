@@ -1,4 +1,4 @@
-"""The snapshots and limits of this process: shared over Redis where there is one, else its own and the database's."""
+"""Build this process's snapshots and limits: shared over Redis if REDIS_URL is set, else from the database alone."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from keys.validation.store.database import DatabaseSnapshots, DatabaseThreads, S
 from keys.validation.store.redis_link import Link
 from portal.outbox import announce_left, flush_outbox
 
-CATCH_UP_WITHIN_S = 0.5  # less than the second in which the subscription would be silent
+CATCH_UP_WITHIN_S = 0.5  # less than the second after which a silent subscription counts as lost
 DRAIN_EVERY_S = 0.4
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @cache
 def link() -> Link | None:
-    """How this process reaches Redis, where there is one."""
+    """Return this process's link to Redis; None if no Redis is configured."""
     return Link() if settings.REDIS_URL else None
 
 
@@ -41,7 +41,7 @@ def _local() -> Local:
 
 @cache
 def snapshots() -> Snapshots:
-    """What all of this process reads through."""
+    """Return the snapshot reader of this process."""
     database, shared = DatabaseSnapshots(), link()
     if shared is None:
         return database
@@ -51,36 +51,37 @@ def snapshots() -> Snapshots:
 
 
 def allowances() -> Allowances:
-    """What the engine spends from."""
-    return Allowances(_limiter(), Quotas(DatabaseThreads()))  # a busy quota must not keep others' snapshots waiting
+    """Build the admission control of the engine."""
+    return Allowances(_limiter(), Quotas(DatabaseThreads()))  # slow quotas must not delay snapshot reads
 
 
 async def hold_lease() -> None:
-    """Keep this process's own copies usable, for as long as it serves and there is a Redis."""
+    """Keep the lease on this process's own copies while it serves, if there is a Redis."""
     if (shared := link()) is not None:
         await Lease(_local(), shared, catch_up=_catch_up).hold()
 
 
 async def tend_limits() -> None:
-    """Give back what this process does not spend, for as long as it serves."""
+    """Give unspent tokens back to Redis while this process serves."""
     await _limiter().tend()
 
 
 async def drain_outbox() -> None:
-    """Tell what some process could not, for as long as this one serves: the worker may be dead.
+    """Flush the outbox while this process serves: the worker may be dead.
 
-    Twice in the time of a lease: a writer killed after its commit leaves the processes in two states until then.
+    Runs twice in the time of a lease. A writer killed after its commit leaves processes with different states until the
+    next run.
     """
     while True:
         await asyncio.sleep(DRAIN_EVERY_S)
         try:
             await asyncio.to_thread(_flush_outbox)
-        except Exception:  # whatever it is, such as no thread to be had: the next time may go well
+        except Exception:  # whatever failed, such as no thread to be had: the next run may succeed
             log.exception("outbox.not_drained")
 
 
 async def _catch_up() -> bool:
-    """Whether the caches have been told of all that was committed before now."""
+    """Announce to the caches all changes committed before now; True if that is done."""
     try:
         return await _catching_up().run(announce_left, deadline=asyncio.get_running_loop().time() + CATCH_UP_WITHIN_S)
     except Unavailable:
@@ -96,7 +97,7 @@ def _flush_outbox() -> None:
     close_old_connections()
     try:
         flush_outbox()
-    except Error as exc:  # the worker's schedule, or the next process to recover, comes to it
+    except Error as exc:  # the worker's schedule, or the next process to catch up, flushes it later
         log.warning("outbox.not_flushed", extra={"error": type(exc).__name__})
     finally:
         close_old_connections()

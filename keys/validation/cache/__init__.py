@@ -1,1 +1,1 @@
-"""The protocol by which no copy lets a credential through that was refused."""
+"""The cache protocol: no cached copy allows a credential after its refusal was acknowledged."""

@@ -1,7 +1,8 @@
-"""Tell every process, before a change answers, which snapshots it touched. The writer's half of ``snapshots``.
+"""Invalidate the cached copies of changed snapshots in all processes, before the change returns.
 
-Synchronous: services run on the threads of pages, in commands and in the worker. Each call has a connection of its own,
-since what it does there depends on the run of the server that the connection leads to.
+This is the writer's half of the protocol in ``snapshots``. It is synchronous: services run on the threads of pages, in
+commands and in the worker. Each call opens its own connection, because its result depends on the run of the Redis
+server that this connection leads to.
 """
 
 import logging
@@ -26,31 +27,33 @@ NAMES_A_SCRIPT = 500
 REACH_WITHIN_S = 0.25
 RETRY_AFTER_S = 0.1
 WAIT_S = ROW_MS / 1000
-TRY_S = 2.4  # a lease over an outage, 0.4 s until the outbox is read after it, a lease of before that; and slack
+TRY_S = 2.4  # a lease granted during an outage, 0.4 s until the outbox is read, a lease from before; and slack
 LISTEN_S = 0.1
 CLOCK_SLACK_S = 3.2
 
 log = logging.getLogger(__name__)
-Announced = list[tuple[str, set[bytes] | None]]  # the id of each message, and the processes that have yet to hear it
+Announced = list[tuple[str, set[bytes] | None]]  # per message: id, processes yet to acknowledge
 
 
 class CopiesNotReached(Exception):
-    """Redis, where the shared copies lie, does not answer."""
+    """Redis, which holds the shared copies, does not answer."""
 
 
 def flush(names: Iterable[str]) -> int | Pending | None:
-    """Have every process forget the names: how many said so, None where nobody could tell who there is.
+    """Invalidate the names in all processes, and wait until all have dropped their copies.
 
-    Else, in ``Pending``, the time by which no old copy can be left.
+    Returns the number of processes that acknowledged, or None if Redis could not list them (then all leases were waited
+    out). Returns ``Pending`` with the time by which no old copy can be left, if Redis could not be told.
 
-    A Redis that cannot be told is tried again for 2.4 s. By then every lease that it does not renew has run out, and
-    where others reach it, they have told it. So no process goes back to the state before once this has returned.
+    An unreachable Redis is retried for 2.4 s. By then every lease that it does not renew has run out; and if other
+    processes reach it, they have announced the names from the outbox. So once this has returned, no process goes back
+    to the state before the change.
     """
     wanted, give_up_at, is_refused = sorted(names), time.monotonic() + TRY_S, False
     while True:
         try:
             return _tell(wanted)
-        except Exception as exc:  # noqa: BLE001  # the change is committed: whatever failed, it is told as pending
+        except Exception as exc:  # noqa: BLE001  # the change is committed: any failure is reported as pending
             if isinstance(exc, ResponseError) and not is_refused:
                 is_refused = True
                 _hint(wanted)
@@ -63,20 +66,20 @@ def flush(names: Iterable[str]) -> int | Pending | None:
 
 
 def announce(names: Iterable[str]) -> bool:
-    """Delete the shared copies and tell every process, waiting for none; whether that was done."""
+    """Delete the shared copies and publish the names, without waiting for processes; False if that failed."""
     try:
         with _client() as client:
             _announce(client, sorted(names))
-    except Exception as exc:  # noqa: BLE001  # whatever failed, it was not done
+    except Exception as exc:  # noqa: BLE001  # any failure means that it was not done
         log.warning("invalidation.not_announced", extra={"error": type(exc).__name__})
         return False
     return True
 
 
 def forget_all_copies() -> int:
-    """Delete every shared copy, of whatever name; how many processes hold a lease, and so may have copies of their own.
+    """Delete all shared copies. Returns how many processes hold a lease, and so may have copies of their own.
 
-    Raises CopiesNotReached. Without Redis there are neither.
+    Raises CopiesNotReached. Without Redis there are no copies at all, and the result is 0.
     """
     if not settings.REDIS_URL:
         return 0
@@ -95,10 +98,10 @@ def forget_all_copies() -> int:
 
 
 def _tell(names: Sequence[str]) -> int | None:
-    """How many processes acknowledged every message; None where nobody can say who there is."""
+    """Return how many processes acknowledged every message; None if Redis could not list the processes."""
     with _client() as client:
         announced = _announce(client, names)
-        until = time.monotonic() + WAIT_S  # from the return of the last script
+        until = time.monotonic() + WAIT_S  # counted from the return of the last script
         heard = [_wait(client, message_id, live, until) for message_id, live in announced]
     counted = [each for each in heard if each is not None]
     return min(counted, default=0) if len(counted) == len(heard) else None
@@ -115,7 +118,7 @@ def _announce(client: redis.Redis, names: Sequence[str]) -> Announced:
 
 
 def _hint(names: Sequence[str]) -> None:
-    """Publish the names where Redis refuses to delete their copies: even then it takes messages, as a rule."""
+    """Publish the names when Redis refuses to delete their copies: a read-only server usually accepts messages."""
     try:
         with _client() as client:
             for first in range(0, len(names), NAMES_A_SCRIPT):
@@ -142,7 +145,7 @@ def _run(client: redis.Redis) -> bytes:
 
 
 def _invalidate(client: redis.Redis, message_id: str, names: list[str], run: bytes) -> set[bytes] | None:
-    """Run the script; the ids of the processes to wait for, or None where nobody can say who there is."""
+    """Run the script; returns the ids of the processes to wait for, or None if Redis cannot list them all."""
     invalidate = script("invalidate")
     live = client.eval(
         invalidate.text.decode(),
@@ -158,7 +161,7 @@ def _invalidate(client: redis.Redis, message_id: str, names: list[str], run: byt
 
 
 def _wait(client: redis.Redis, message_id: str, live: set[bytes] | None, until: float) -> int | None:
-    """Wait until every process has acknowledged, or until no lease that began before can last; how many have."""
+    """Wait until every process has acknowledged, or until no lease from before can last; returns how many have."""
     expected = len(live) if live is not None else 0
     try:
         while live is None or live:
@@ -171,6 +174,6 @@ def _wait(client: redis.Redis, message_id: str, live: set[bytes] | None, until: 
             heard = client.blpop([acknowledgements_key(message_id)], timeout=min(left, LISTEN_S))
             if heard is not None:
                 live.discard(heard[1])
-    except (RedisError, OSError):  # the script has run: waiting it out is as good
+    except (RedisError, OSError):  # the script has run, so waiting out the leases is as good
         time.sleep(max(until - time.monotonic(), 0))
     return None if live is None else expected - len(live)

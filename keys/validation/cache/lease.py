@@ -1,13 +1,13 @@
 """Hold this process's lease: its row in the register, its subscription, and the proof that it hears in time.
 
-Every 0.2 s the process renews its row, *then* pings over its subscription. The pong comes back behind every
-invalidation published before the ping; once it is read, the lease runs 0.8 s from the moment before the renewal was
-sent. A writer waits for every process with a live row, and a row lives 1.2 s from its renewal: a process that stalls,
-or that Redis cannot reach, stops using its copies before a writer stops waiting for it.
+Every 0.2 s the process renews its row, *then* pings over its subscription. Redis sends the pong after every
+invalidation that was published before the ping. Once the pong is read, the lease runs for 0.8 s from the moment before
+the renewal was sent. A writer waits for every process with a live row, and a row lives 1.2 s from its renewal. So a
+process that stalls, or that Redis cannot reach, stops using its copies before a writer stops waiting for it.
 
-A process without a lease, at its start or after an outage, first catches up: it reads the outbox and runs the script
-for what a writer could not tell. Only a renewal sent after that counts, and the lease runs from before the outbox was
-read. So no copy comes back into use that a writer wanted deleted. Where the outbox cannot be read, there is no lease.
+A process without a lease (at its start, or after an outage) first catches up: it reads the outbox and announces what
+writers could not. Only a renewal sent after that counts, and the lease runs from before the outbox was read. So no copy
+that a writer wanted deleted comes back into use. If the outbox cannot be read, there is no lease.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from keys.validation.store.redis_link import (
 USE_S = 0.8
 ROW_MS = 1_200
 PING_EVERY_S = 0.2
-SILENT_AFTER_S = 1.0  # a subscription over which not even pongs come
+SILENT_AFTER_S = 1.0  # a working subscription brings a pong every 0.2 s
 RENEW_WITHIN_S = 0.25
 HEARD_LIVES_MS = 5_000
 RETRY_AFTER_S = 0.2
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 class Message(msgspec.Struct, frozen=True, array_like=True):
     """The names that changed, and the id to acknowledge.
 
-    Without an id it is a *hint*: Redis refused to delete the shared copies. It is not acknowledged.
+    A message without an id is a *hint*: Redis refused to delete the shared copies. It is not acknowledged.
     """
 
     id: str | None
@@ -56,7 +56,7 @@ _decoder = msgspec.msgpack.Decoder(Message)
 
 
 class Ping(NamedTuple):
-    """A ping on its way, under an epoch; the lease that its pong brings counts from ``began_at``."""
+    """A ping that was sent, and its epoch. The lease that its pong grants counts from ``began_at``."""
 
     epoch: int | None
     began_at: float
@@ -64,14 +64,14 @@ class Ping(NamedTuple):
 
 
 class Moved(Exception):
-    """The address leads to another server, or another life of it, than the subscription does."""
+    """The Redis address now leads to another server, or another run of it, than the subscription does."""
 
 
 class Lease:
     """Keeps ``Local`` usable while this process hears every invalidation in time; runs until it is cancelled."""
 
     def __init__(self, local: Local, link: Link, *, catch_up: Callable[[], Awaitable[bool]]) -> None:
-        """``catch_up`` says whether the caches have been told of all that was committed before it was called."""
+        """``catch_up`` announces all changes committed before its call, and returns True if that was done."""
         self.process_id = os.urandom(8).hex()
         self._local = local
         self._link = link
@@ -80,13 +80,13 @@ class Lease:
         self._acknowledging: set[asyncio.Task[None]] = set()
 
     async def hold(self) -> None:
-        """Subscribe, renew, listen; begin again whenever any of it breaks."""
+        """Subscribe, renew, listen; start over after any failure."""
         is_down = False
         while True:
             try:
                 await self._hold_over_one_connection()
-            except Exception as exc:  # noqa: BLE001  # whatever it is: without this task, no copy is ever used again
-                if not is_down or self._local.lease_until:  # once an outage, not once an attempt
+            except Exception as exc:  # noqa: BLE001  # any failure: without this task, no copy is ever used again
+                if not is_down or self._local.lease_until:  # log once per outage, not once per attempt
                     log.warning("lease.lost", extra={"error": type(exc).__name__})
                 is_down = True
             finally:
@@ -107,7 +107,7 @@ class Lease:
                 renewing.cancel()
                 await asyncio.wait([renewing])
                 with contextlib.suppress(asyncio.CancelledError):
-                    renewing.exception()  # told by whoever noticed first
+                    renewing.exception()  # the exception was reported by the task that noticed first
         finally:
             await connection.disconnect(nowait=True)
 
@@ -133,10 +133,10 @@ class Lease:
                 run, _ = await self._link.run_script(
                     script("renew"), [REGISTER], self.process_id, ROW_MS, within_s=RENEW_WITHIN_S, with_run=True
                 )
-            except RedisDown:  # out of reach or refusing writes: the lease runs out by itself
+            except RedisDown:  # unreachable, or refusing writes: the lease runs out by itself
                 may_count = False
             else:
-                if run != connection.run:  # the row stands in one server, and this one hears another's invalidations
+                if run != connection.run:  # the row is in one server, the subscription in another
                     await self._link.close()
                     raise Moved
             number += 1
@@ -148,14 +148,14 @@ class Lease:
 
     def _hear_pong(self, payload: bytes) -> None:
         ping = self._pings.pop(payload, None)
-        # A lease that lapsed meanwhile is not extended: what was missed in between stands in the outbox.
+        # Do not extend a lease that lapsed meanwhile: invalidations missed in between are in the outbox.
         if ping is not None and (ping.has_caught_up or self._local.has_lease(boottime())):
             self._local.extend_lease(ping.epoch, ping.began_at + USE_S)
 
     def _hear(self, payload: bytes) -> None:
         try:
             message = _decoder.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):  # of a release with another form: what it meant is not known
+        except (msgspec.DecodeError, UnicodeDecodeError):  # another release's format: names unknown
             self._local.forget()
             return
         if message.id is None:
@@ -167,7 +167,7 @@ class Lease:
         task.add_done_callback(self._acknowledging.discard)
 
     async def _acknowledge(self, message_id: str) -> None:
-        # A writer that does not hear of it waits until this process's row is over.
+        # A writer that gets no acknowledgement waits until this process's row is over.
         with contextlib.suppress(RedisDown):
             await self._link.run_script(
                 script("acknowledge"),

@@ -1,11 +1,12 @@
-"""One process's own copies of snapshots (L1), and when it may use them. No Redis, no event loop, no clock.
+"""One process's own copies of snapshots (L1), and the rules for using them. No Redis, no event loop, no clock.
 
-A copy answers only while the process holds a *lease*, while the *epoch* it was stored under lasts (one subscription
-connection), and until an invalidation of its name is read. All of this lives on one thread, the event loop's. ``now``
-and all instants are seconds of CLOCK_BOOTTIME, which goes on while the machine sleeps.
+A copy may be used only under three conditions: the process holds a *lease*; the *epoch* in which the copy was stored
+(one subscription connection) still lasts; and no invalidation of its name has been read. All of this runs on the event
+loop's thread. ``now`` and all instants are seconds of CLOCK_BOOTTIME, which also counts while the machine sleeps.
 
 A process never goes back: after it answered from the database, it uses no copy that may be older. Its own copy is
-replaced or dropped. A shared copy counts only if it was read later, or if Redis is known to have stored the answer.
+replaced or dropped. A shared copy counts only if it was read later than that, or if Redis is known to have stored what
+the database returned.
 """
 
 from collections import OrderedDict
@@ -21,7 +22,7 @@ MAX_READS = 10_000
 
 @dataclass(slots=True)
 class Copy:
-    """A snapshot, and until when on this process's clock it is fresh, and kept for an outage."""
+    """A snapshot, until when it is fresh, and until when it is kept for an outage; both on this process's clock."""
 
     snapshot: Snapshot
     fresh_until: float
@@ -30,7 +31,7 @@ class Copy:
 
 @dataclass(slots=True, eq=False)
 class Load:
-    """One read of a name on its way. What it brings is stored and shared only as ``Local`` allows."""
+    """One running read of a name. ``Local`` decides whether its result may be stored and shared."""
 
     name: str
     began_at: float
@@ -40,7 +41,7 @@ class Load:
 
 
 class Local:
-    """The copies of one process, the least recently used first out."""
+    """The copies of one process; the least recently used copy goes first."""
 
     def __init__(
         self, *, max_copies: int, fresh_s: float, on_invalidated: Callable[[Snapshot], None] | None = None
@@ -49,7 +50,7 @@ class Local:
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self._loads: dict[str, list[Load]] = {}
         self._reads: OrderedDict[str, float] = OrderedDict()
-        self._reads_from = 0.0  # the latest read that is no longer remembered
+        self._reads_from = 0.0  # the latest read among those no longer remembered
         self._max_copies = max_copies
         self._fresh_s = fresh_s
         self._on_invalidated = on_invalidated
@@ -63,20 +64,20 @@ class Local:
     # --- when copies may be used ---------------------------------------------------------------------------------
 
     def begin_epoch(self) -> int:
-        """A subscription was confirmed just now, in the order of its queue; what came before it may have had gaps."""
+        """Begin an epoch: the subscription was confirmed, in order with its messages. Earlier ones may be missing."""
         self.end_epoch()
         self._epochs += 1
         self.epoch = self._epochs
         return self.epoch
 
     def end_epoch(self) -> None:
-        """The subscription is gone, and with it the lease and every copy."""
+        """End the epoch, the lease and every copy: the subscription is gone."""
         self.epoch = None
         self.lease_until = 0.0
         self.forget()
 
     def forget(self) -> None:
-        """Drop every copy, and mark every load: something unknown changed."""
+        """Drop every copy and mark every load: something unknown changed."""
         self._copies.clear()
         self._unknown.clear()
         for loads in self._loads.values():
@@ -84,16 +85,19 @@ class Local:
                 load.is_invalidated = True
 
     def extend_lease(self, epoch: int | None, until: float) -> None:
-        """A pong was read: all published before its ping has been heard. One of another epoch counts nothing."""
+        """Extend the lease after a pong: all messages published before its ping have been read.
+
+        A pong from another epoch is ignored.
+        """
         if epoch is not None and epoch == self.epoch:
             self.lease_until = max(self.lease_until, until)
 
     def has_lease(self, now: float) -> bool:
-        """Whether copies may be used at ``now``."""
+        """Tell whether copies may be used at ``now``."""
         return now < self.lease_until
 
     def invalidate(self, names: Iterable[str]) -> None:
-        """Drop the copies of these names, then mark what is on its way; only after that may it be acknowledged."""
+        """Drop the copies of these names, and mark their loads. Acknowledge only after this has returned."""
         for name in names:
             copy = self._copies.pop(name, None)
             self._unknown.pop(name, None)
@@ -119,17 +123,17 @@ class Local:
             self._reads_from = max(self._reads_from, self._reads.popitem(last=False)[1])
 
     def note_shared(self, name: str) -> None:
-        """Redis stored what was read last: later copies there are no older."""
+        """Redis stored the last read: later shared copies are no older."""
         self._reads.pop(name, None)
 
     def accepts(self, name: str, read_at: float) -> bool:
-        """Whether a shared copy read at ``read_at`` is no older than what this process answered from."""
+        """Tell whether a shared copy read at ``read_at`` is no older than the state this process answered from."""
         return read_at >= self._reads.get(name, self._reads_from)
 
     # --- copies --------------------------------------------------------------------------------------------------
 
     def read(self, names: Sequence[str], now: float) -> tuple[dict[str, Snapshot], list[str]]:
-        """Of these names, what it has fresh copies of, and those to be asked for elsewhere; without a lease all."""
+        """Return fresh copies, and the names to look up elsewhere. Without a lease, every name is to be looked up."""
         if now >= self.lease_until:
             return {}, list(names)
         found: dict[str, Snapshot] = {}
@@ -139,25 +143,25 @@ class Local:
             if copy is not None and now < copy.fresh_until:
                 self._copies.move_to_end(name)
                 found[name] = copy.snapshot
-            elif not now < self._unknown.get(name, 0.0):  # looked for a moment ago in vain
+            elif not now < self._unknown.get(name, 0.0):  # a lookup a moment ago found nothing
                 missing.append(name)
         return found, missing
 
     def get_kept(self, name: str, now: float) -> Copy | None:
-        """The copy of this name for an outage of the database, fresh or not; None without a lease."""
+        """Return the copy for an outage of the database, fresh or not; None without a lease."""
         copy = self._copies.get(name) if self.has_lease(now) else None
         return copy if copy is not None and now < copy.kept_until else None
 
     # --- loads ---------------------------------------------------------------------------------------------------
 
     def begin_load(self, name: str, now: float) -> Load:
-        """A read of the name begins; ``finish`` or ``abandon`` ends it."""
+        """Begin a read of the name; ``finish`` or ``abandon`` must end it."""
         load = Load(name, began_at=now, epoch=self.epoch, had_lease=self.has_lease(now))
         self._loads.setdefault(name, []).append(load)
         return load
 
     def is_shared(self, load: Load, now: float) -> bool:
-        """Whether a caller who comes ``now`` may have what this load brings: just while it could use a copy as old."""
+        """Tell whether a caller that comes ``now`` may share the load: only if it could use a copy of that age."""
         return (
             self.has_lease(now)
             and load.epoch == self.epoch
@@ -166,9 +170,12 @@ class Local:
         )
 
     def finish(self, load: Load, copy: Copy | None) -> None:
-        """Store what the load brought, if nothing was missed since it began; None for a name that does not exist."""
+        """End the load, and store its result if no invalidation can have been missed since it began.
+
+        ``copy`` is None if the snapshot does not exist.
+        """
         self.abandon(load)
-        # Stored or not, it is answered now: the copy of an earlier load may be older.
+        # The caller now gets this result, stored or not. A copy from an earlier load may be older: drop it.
         self._copies.pop(load.name, None)
         self._unknown.pop(load.name, None)
         if load.is_invalidated or not load.had_lease or load.epoch != self.epoch:
@@ -183,7 +190,7 @@ class Local:
             self._unknown.popitem(last=False)
 
     def abandon(self, load: Load) -> None:
-        """The load brought nothing."""
+        """End a load without a result."""
         loads = self._loads[load.name]
         loads.remove(load)
         if not loads:

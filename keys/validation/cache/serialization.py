@@ -1,8 +1,8 @@
-"""How a snapshot is spelled in Redis: eight bytes of ``read_at``, an HMAC, msgpack. Nothing is pickled.
+"""The format of a snapshot in Redis: eight bytes of ``read_at``, an HMAC, msgpack. Nothing is pickled.
 
-The HMAC covers the name, the server's run and replication id, ``read_at`` and the body: an entry that somebody wrote
-by hand, moved to another name or brought back from an old dump is no entry. Neither id stands in the entry itself; a
-reader checks with those of the connection that it reads over.
+The HMAC covers the name, the server's run id and replication id, ``read_at`` and the body. So an entry that was written
+by hand, moved to another name or restored from an old dump is rejected. The entry contains neither id: a reader
+verifies with the ids of the connection that it reads over.
 """
 
 import hmac
@@ -23,13 +23,13 @@ _decoder = msgspec.msgpack.Decoder(Snapshot)
 
 
 def encode(name: str, snapshot: Snapshot, *, run: bytes, read_at_ms: int) -> bytes:
-    """The entry for this snapshot, read at the instant by the server's clock."""
+    """Encode the snapshot as a cache entry; ``read_at_ms`` is on the Redis server's clock."""
     stamp, body = read_at_ms.to_bytes(STAMP_BYTES, "big"), _encoder.encode(snapshot)
     return stamp + _mac(name, run, stamp, body) + body
 
 
 def decode(name: str, entry: bytes, *, run: bytes) -> tuple[Snapshot, int] | None:
-    """The snapshot and its ``read_at`` in ms, or None for an entry that is not ours, or not of this run."""
+    """Decode and verify an entry: the snapshot and its ``read_at`` in ms; None if not ours, or from another run."""
     stamp, mac, body = (
         entry[:STAMP_BYTES],
         entry[STAMP_BYTES : STAMP_BYTES + MAC_BYTES],
@@ -39,7 +39,7 @@ def decode(name: str, entry: bytes, *, run: bytes) -> tuple[Snapshot, int] | Non
         return None
     try:
         return _decoder.decode(body), int.from_bytes(stamp, "big")
-    except msgspec.DecodeError:  # ours, from a release with other shapes
+    except msgspec.DecodeError:  # our entry, but from a release with other types
         return None
 
 

@@ -1,37 +1,40 @@
-"""Where the engine reads snapshots, by name: this process's own copies, then the shared ones, then the database.
+"""Read snapshots by name: from this process's own copies, then from the shared copies in Redis, then from the database.
 
-The promise: *a validation that starts after a change has returned never sees the state before it, in any process.*
-And no verdict goes back: one process never shows a state that is older than one it has shown, and no other process does
-so once the change has been answered, pending or not, or a lease after the newer state was shown.
+The promise: *a validation that starts after a change has returned never sees the state before it, in any process.* A
+second promise: no verdict goes back. One process never shows a state older than one it has shown. Neither does any
+other process, once the change has returned (even as pending), or once a lease has passed since the newer state was
+shown.
+
 The protocol, in the order of a change's life:
 
-1. **Write** (``invalidation``). A service commits, then runs one script in Redis: delete the copies and fill tokens
-   of the names, publish the names, and after that read the register of live processes. It answers once each of them
-   has acknowledged, or after 1.2 s, by when the others' leases have run out. A register that is empty, of another run
-   of Redis or younger than 1.2 s knows too little, and the whole 1.2 s are waited. Finding nothing to change does all
-   the same.
-2. **Fill** (here). Who misses takes a token in Redis *before* reading the database, and its copy is stored only if
-   the token still stands: a write in between has deleted it, so a stale read is never stored. Where another reader
-   holds the token, one reads for oneself and stores nothing there.
-3. **Own copies** (``local``). A process uses its own copies only under a lease (``lease``): 0.8 s from the moment
-   before it renewed its row in the register, once a ping sent after that has come back over its subscription, hence
-   behind all earlier invalidations. A new connection begins a new epoch and empties them. It acknowledges after it
-   has dropped the names and marked what is on its way. What a load brings is stored only if its epoch still holds,
-   the lease was good when it began and no invalidation of its name came since; a caller joins a running load only
-   under the same rules, and else waits for the next, which begins after it came.
-   Shared copies are read under a lease too, and without one the database answers. A process that has none, at its
-   start or after an outage, gets it only after the outbox was read and all in it announced. What it answered from the
-   database and could not store in Redis, it remembers: no shared copy that was read before counts.
-4. **Age.** A copy is fresh for ``SNAPSHOT_TTL`` from the token's time, and kept until ``SNAPSHOT_STALE_IF_ERROR`` for
-   the time when the database gives no answer.
-5. **Redis unreachable at the write, or refusing it.** The writer tries for 2.4 s, by when leases that Redis does not
-   renew are over. Then the names stay in the outbox for whoever reaches both stores, and the change answers with the
-   time by which no copy can be left. Where Redis answers and refuses writes (a replica after a failover), the writer
-   also publishes a hint: processes drop the names and use no shared copy of before, and acknowledge nothing.
-6. **Redis itself** (``serialization``). A shared copy is bound to one run of one server by an HMAC: what comes back
-   from an old dump, or was written by hand, is a miss.
-7. **Redis down:** the database answers, behind a breaker. **Database down:** kept copies answer; expiry still holds,
-   for the clock decides. **Both down:** Unavailable.
+1. **Write** (``invalidation``). A service commits, then runs one script in Redis. The script deletes the copies and
+   fill tokens of the changed names, publishes the names, and only then reads the register of live processes. The
+   service returns once each of these processes has acknowledged, or after 1.2 s, when the leases of the rest have run
+   out. A register that is empty, from another run of Redis, or younger than 1.2 s may not list every process; then the
+   service waits the whole 1.2 s. A repeated change does all of this again, although it finds nothing to change.
+2. **Fill** (this module). A reader that misses takes a fill token in Redis *before* it reads the database. Its copy is
+   stored only if the token is still there: a write in between deletes the token, so a stale read is never stored.
+   A reader that finds the token taken reads the database for itself and stores nothing in Redis.
+3. **Own copies** (``local``). A process uses its own copies only under a lease (``lease``). A lease lasts 0.8 s from
+   the moment before the process renewed its row in the register. It is granted once a ping sent after the renewal has
+   come back over the subscription, and so behind all earlier invalidations. A new connection begins a new epoch and
+   drops all copies. The process acknowledges after it has dropped the names and marked the running loads. A load's
+   result is stored only if its epoch still lasts, the lease was good when it began, and no invalidation of its name
+   came since. A caller joins a running load only under the same rules; otherwise it waits for the next load, which
+   begins after the caller came. Shared copies, too, are read only under a lease; without one the database answers. A
+   process without a lease (at its start, or after an outage) gets one only after it has read the outbox and announced
+   everything in it. If it answered from the database and could not store the result in Redis, it remembers this: no
+   shared copy read earlier counts.
+4. **Age.** A copy is fresh for ``SNAPSHOT_TTL`` from the time of its fill token. It is kept until
+   ``SNAPSHOT_STALE_IF_ERROR`` for a time when the database does not answer.
+5. **Redis unreachable at the write, or refusing it.** The writer retries for 2.4 s; by then, leases that Redis does not
+   renew are over. Then the names stay in the outbox for any process that reaches both stores, and the change returns
+   with the time by which no copy can be left. If Redis answers but refuses writes (a replica after a failover), the
+   writer also publishes a hint: processes drop the names, use no shared copy from before, and acknowledge nothing.
+6. **Redis itself** (``serialization``). An HMAC binds a shared copy to one run of one server: a copy restored from an
+   old dump, or written by hand, is a miss.
+7. **Redis down:** the database answers, behind a circuit breaker. **Database down:** kept copies answer; credentials
+   still expire, because expiry is checked against the clock. **Both down:** Unavailable.
 """
 
 import asyncio
@@ -60,7 +63,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Taken:
-    """What Redis had when it was asked: the time there, the copies of this run with their ages, and our tokens."""
+    """A response of Redis: its time, the copies of this run with their ages, and the names whose tokens we hold."""
 
     run: bytes
     now_ms: int
@@ -71,9 +74,9 @@ class Taken:
 
 @dataclass(slots=True)
 class Running:
-    """A load on its way, and what those who share it wait for: the copy, or None for what does not exist.
+    """A running load, and the future of its result: the copy, or None if the snapshot does not exist.
 
-    It takes a place in the database's queue from the share of its owner, for whom it began.
+    It takes a place in the database's queue from the share of its owner, the caller for whom it began.
     """
 
     load: Load
@@ -81,11 +84,11 @@ class Running:
     owner: Owner
 
 
-Found = Copy | Unavailable | None  # None for what does not exist
+Found = Copy | Unavailable | None  # None if the snapshot does not exist
 
 
 class CachedSnapshots:
-    """Reads through both caches; one a process, on its event loop."""
+    """Reads snapshots through both caches; one per process, on its event loop."""
 
     def __init__(self, database: DatabaseSnapshots, local: Local, link: Link, *, fresh_s: float, kept_s: float) -> None:
         self._database = database
@@ -96,11 +99,14 @@ class CachedSnapshots:
         self._breaker = Breaker()
         self._running: dict[str, Running] = {}
         self._next: dict[str, asyncio.Future[Copy | None]] = {}
-        self._gathered: dict[str, Running] = {}  # what departs in one load, once the loop comes round
+        self._gathered: dict[str, Running] = {}  # loads that start together, on the loop's next round
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> dict[str, Snapshot]:
-        """Those of the named snapshots that exist, by ``deadline`` on the event loop's clock; raises Unavailable."""
+        """Return the named snapshots that exist; raises Unavailable.
+
+        ``deadline`` is on the event loop's clock.
+        """
         now = boottime()
         found, missing = self._local.read(names, now)
         if missing:
@@ -117,7 +123,7 @@ class CachedSnapshots:
         begins = [name for name, result in results.items() if result is None]
         if begins:
             results |= self._begin({name: asyncio.get_running_loop().create_future() for name in begins}, now, owner)
-        if self._database.is_out and (kept := self._all_kept(names)):  # what began may be the probe, and hang
+        if self._database.is_out and (kept := self._all_kept(names)):  # our load may be the probe, and hang
             return kept
         try:
             async with asyncio.timeout_at(deadline):
@@ -131,13 +137,16 @@ class CachedSnapshots:
         return [(name, copy) for name, copy in copies if copy is not None]
 
     def _all_kept(self, names: Sequence[str]) -> list[tuple[str, Copy]]:
-        """What this process has of the names, fresh or not; nothing where one is lacking."""
+        """Return this process's copies of all the names, fresh or not; an empty list if one is missing."""
         now = boottime()
         kept = [(name, copy) for name in names if (copy := self._local.get_kept(name, now)) is not None]
         return kept if len(kept) == len(names) else []
 
     def _join(self, name: str, now: float) -> "asyncio.Future[Copy | None] | None":
-        """What to wait for: the running load where it may be shared, else the next; None where one is to begin now."""
+        """Return the result to wait for: the running load's if it may be shared, else the next one's.
+
+        None means that the caller begins a load.
+        """
         running = self._running.get(name)
         if running is None:
             return None
@@ -158,7 +167,7 @@ class CachedSnapshots:
         return results
 
     def _depart(self) -> None:
-        """Load what the calls that came meanwhile lack: one question to Redis costs as much as several verdicts."""
+        """Start one load for all gathered calls: one request to Redis costs as much as several verdicts."""
         gathered, self._gathered = self._gathered, {}
         by_owner: dict[Owner, list[tuple[str, Running]]] = {}
         for name, running in gathered.items():
@@ -173,21 +182,21 @@ class CachedSnapshots:
         """Load names of one owner."""
         try:
             before = boottime()
-            # Without a lease this process may have missed that a copy was to be deleted, and could not be.
+            # Without a lease this process may have missed that a copy had to be deleted and could not be.
             leased = [name for name, running in batch.items() if running.load.had_lease]
             taken = await self._take(leased) if leased else None
             batch = self._end(self._fresh(taken, before) if taken is not None else {}, batch)
             found = await self._fetch(batch, taken, before) if batch else {}
-        except Exception:  # whatever it is, nobody may be left waiting
+        except Exception:  # any failure: no caller may be left waiting
             log.exception("snapshots.load_failed")
-            if len(batch) > 1:  # what one name is to blame for must not cost the others their answers
+            if len(batch) > 1:  # load one by one, so that one bad name does not cost the others their answers
                 await asyncio.gather(*(self._load({name: running}) for name, running in batch.items()))
                 return
             found = dict.fromkeys(batch, Unavailable("error"))
         self._end(found, batch)
 
     def _fresh(self, taken: Taken, before: float) -> dict[str, Copy]:
-        """The shared copies that may be used, whatever becomes of the other names."""
+        """Return the shared copies that may be used as they are."""
         return {
             name: self._copy(snapshot, age_s, before)
             for name, (snapshot, age_s) in taken.copies.items()
@@ -195,13 +204,13 @@ class CachedSnapshots:
         }
 
     def _end(self, found: Mapping[str, Found], batch: dict[str, Running]) -> dict[str, Running]:
-        """End the loads of these names; the others are left."""
+        """End the loads of the found names; returns the loads still running."""
         for name, copy in found.items():
             running = batch[name]
             if isinstance(copy, Unavailable):
                 self._local.abandon(running.load)
                 running.result.set_exception(copy)
-                running.result.exception()  # it may be that nobody waits any more
+                running.result.exception()  # perhaps no waiter is left: keep asyncio from logging it
             else:
                 self._local.finish(running.load, copy)
                 running.result.set_result(copy)
@@ -214,14 +223,14 @@ class CachedSnapshots:
             self._begin({name: self._next.pop(name)}, boottime(), owner)
 
     async def _take(self, names: list[str]) -> Taken | None:
-        """Ask Redis for the copies, and for the tokens of those that are not fresh; None while it cannot be asked."""
+        """Fetch shared copies, and fill tokens for the names that are not fresh; None if Redis does not answer."""
         if not self._breaker.admits(time.monotonic()):
             return None
         nonce = os.urandom(8).hex()
         try:
             taken = await self._take_with(nonce, names, fresh_s=self._fresh_s)
             foreign = [name for name in names if name not in taken.copies and name not in taken.tokens]
-            if foreign:  # held by another reader, or an entry of another run or hand, which keeps no token from us
+            if foreign:  # another reader has the token; or an entry not of this run, which must not keep it from us
                 taken.tokens += (await self._take_with(nonce, foreign, fresh_s=0)).tokens
         except RedisDown:
             self._breaker.timed_out(time.monotonic())
@@ -236,7 +245,7 @@ class CachedSnapshots:
         taken = Taken(run, now_ms, nonce)
         for name, entry, is_ours in zip(names, answers[::2], answers[1::2], strict=True):
             decoded = serialization.decode(name, entry, run=run) if entry else None
-            if decoded is not None and decoded[1] <= now_ms:  # the clock there may have been put back: age unknown
+            if decoded is not None and decoded[1] <= now_ms:  # else its clock was set back: age unknown
                 snapshot, read_at_ms = decoded
                 taken.copies[name] = (snapshot, (now_ms - read_at_ms) / 1000)
             if is_ours:
@@ -244,7 +253,7 @@ class CachedSnapshots:
         return taken
 
     async def _fetch(self, batch: Mapping[str, Running], taken: Taken | None, before: float) -> dict[str, Found]:
-        """What the database has; where it does not answer, the copies that are kept, or why there are none."""
+        """Read from the database; if it does not answer, use kept copies, or return the error for names without one."""
         names, owner = list(batch), next(iter(batch.values())).owner
         try:
             deadline = asyncio.get_running_loop().time() + DEADLINE_S
@@ -261,7 +270,7 @@ class CachedSnapshots:
         return {name: self._copy(read[name], 0.0, before) if name in read else None for name in names}
 
     def _kept(self, name: str, taken: Taken | None, before: float) -> Copy | None:
-        """A copy for the time when the database does not answer, fresh or not."""
+        """Return a copy for an outage of the database, fresh or not."""
         now = boottime()
         if (own := self._local.get_kept(name, now)) is not None:
             return own
@@ -272,7 +281,7 @@ class CachedSnapshots:
         return shared if now < shared.kept_until and self._local.accepts(name, before - age_s) else None
 
     async def _fill(self, taken: Taken, read: Mapping[str, Snapshot]) -> frozenset[str]:
-        """Store copies where our tokens still stand; the names whose copies are known to be stored."""
+        """Store copies where we still hold the token; returns the names known to be stored."""
         entries = [
             serialization.encode(name, read[name], run=taken.run, read_at_ms=taken.now_ms) if name in read else b""
             for name in taken.tokens

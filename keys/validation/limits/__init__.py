@@ -1,1 +1,1 @@
-"""Rate limits and quotas, and who is admitted under them."""
+"""Rate limits and quotas: admit or refuse a call under them."""

@@ -1,6 +1,6 @@
-"""Whether a credential that is right may make one more call: its rate limits, then its quota.
+"""Admit or refuse an allowed call under the credential's rate limits, then under its quota.
 
-A refusal spends nothing: what the quota refuses is given back to the limits.
+A refused call spends nothing: if the quota refuses it, its tokens are given back to the limits.
 """
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from keys.validation.types import Call, Code, Limits, Principal, Verdict
 
 
 class Allowance(Struct, frozen=True, gc=False):
-    """What was decided, and where the credential stands; None where it has no limit, or that was not asked."""
+    """The decision, with the state of the limits and the quota; None if there is none, or if it was not checked."""
 
     code: Code
     standing: Standing | None = None
@@ -25,14 +25,14 @@ _UNLIMITED = Allowance(Code.VALID)
 
 
 class Allowances:
-    """What may be spent, as this process knows it."""
+    """Admits calls, with this process's view of limits and quotas."""
 
     def __init__(self, limiter: RateLimiter, quotas: Quotas) -> None:
         self._limiter = limiter
         self._quotas = quotas
 
     def take_now(self, verdict: Verdict, call: Call) -> Allowance | None:
-        """Spend what the call costs if that can be told without I/O; None where ``take`` has to ask."""
+        """Spend the call's cost if that needs no I/O; None if ``take`` has to be awaited."""
         principal = verdict.principal
         if principal is None or verdict.code is not Code.VALID:
             return Allowance(verdict.code)
@@ -44,7 +44,7 @@ class Allowances:
         return None if standing is None else _within(standing)
 
     async def take(self, verdict: Verdict, call: Call, *, now: float, deadline: float) -> Allowance:
-        """Spend what the call costs; raises Unavailable where the quota cannot be asked."""
+        """Spend the call's cost; raises Unavailable if the quota cannot be counted."""
         principal = verdict.principal
         if principal is None or verdict.code is not Code.VALID:
             return Allowance(verdict.code)

@@ -1,18 +1,18 @@
-"""Which period of a quota an instant falls into, and when the next begins: days and months of UTC. Pure."""
+"""The periods of a quota: days and months in UTC. Pure."""
 
 from datetime import UTC, date, datetime, timedelta
 
-ALL_TIME = date.min  # before every other: a quota that is never refilled has one period
+ALL_TIME = date.min  # earlier than any other date: a quota without refill has one period for all time
 
 
 def period_of(refill: str, now: datetime) -> date:
-    """The first day of the period."""
+    """Return the first day of the period that contains ``now``."""
     today = now.astimezone(UTC).date()
     return {"day": today, "month": today.replace(day=1)}.get(refill, ALL_TIME)
 
 
 def next_period(refill: str, now: datetime) -> datetime | None:
-    """When the quota is full again; None where it never is."""
+    """Return when the quota is full again; None if it is never refilled."""
     period = period_of(refill, now)
     if period == ALL_TIME:
         return None

@@ -1,7 +1,7 @@
-"""How many more uses a key has: counted in the database, one statement a call, exact however many ask at once.
+"""Count a key's quota in the database: one statement per call, exact under any concurrency.
 
-The statement locks the key's row of counts, so no two calls can have the same use. An answer that comes too late may
-have been counted: then a use is lost, and none is given twice.
+The statement locks the key's row of counts, so two calls never spend the same use. A response that comes too late may
+have been counted: then one use is lost, but none is granted twice.
 """
 
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from keys.validation.store.database import DatabaseThreads
 from keys.validation.store.turns import STRANGERS, Owner
 from keys.validation.types import Quota
 
-# A later period begins anew. An earlier one is that of a process whose clock is behind, or of a quota that was refilled
-# more often before: it goes on.
+# A later period starts from 0. An earlier period than the stored one comes from a process whose clock is behind, or
+# from a quota that was refilled more often before: then keep counting in the stored period.
 _SPEND = """
     INSERT INTO keys_quotause AS old (key_id, period, used)
     SELECT id, %(period)s, %(cost)s FROM keys_apikey WHERE public_id = %(key)s AND %(cost)s <= %(limit)s
@@ -31,11 +31,11 @@ _LOOK = """
     SELECT used FROM keys_quotause WHERE period >= %(period)s
     AND key_id = (SELECT id FROM keys_apikey WHERE public_id = %(key)s)
 """
-_WAIT_FOR_ROW_MS = 900  # so that a row somebody has locked does not keep a thread for good
+_WAIT_FOR_ROW_MS = 900  # so that a locked row does not occupy a thread forever
 
 
 class QuotaStanding(Struct, frozen=True, gc=False):
-    """Where a key stands with its quota after a call."""
+    """The state of a key's quota after a call."""
 
     limit: int
     refill: str
@@ -45,7 +45,7 @@ class QuotaStanding(Struct, frozen=True, gc=False):
 
 
 class Quotas:
-    """Asks the database, over the threads of the hot path."""
+    """Spends quotas, over the threads of the hot path."""
 
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
@@ -59,7 +59,7 @@ class Quotas:
 
 
 def spend(key_id: str, quota: Quota, *, cost: int, now: float) -> QuotaStanding:
-    """Do so in this thread."""
+    """Spend ``cost`` uses, or none, in this thread."""
     at = datetime.fromtimestamp(now, UTC)
     period = connection.ops.adapt_datefield_value(period_of(quota.refill, at))
     named = {"key": key_id, "period": period, "cost": cost, "limit": quota.limit}
@@ -80,7 +80,7 @@ def spend(key_id: str, quota: Quota, *, cost: int, now: float) -> QuotaStanding:
 def _first(statement: str, named: Mapping[str, int | str | None]) -> int | None:
     is_postgres = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        # Sent together, they are one transaction, and the setting ends with it.
+        # Sent together, the two statements are one transaction, and the setting ends with it.
         cursor.execute(f"SET LOCAL lock_timeout = {_WAIT_FOR_ROW_MS};" * is_postgres + statement, named)
         if is_postgres:
             cursor.nextset()

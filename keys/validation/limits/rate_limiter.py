@@ -1,11 +1,12 @@
-"""Keep a credential's limits over all processes: tokens come from Redis in allotments and are spent here without it.
+"""Enforce rate limits across all processes: take tokens from Redis in token batches, and spend them in this process.
 
-``take_now`` answers from what is in hand, or from a refusal that still holds; ``take`` asks Redis for more. Many calls
-of one credential share one request. What is not spent within 0.6 s, or is held when the credential changes, is given
-back. Without a Redis each process counts for itself; while Redis gives no answer, a setting says what happens.
+``take_now`` answers from the tokens in hand, or from a refusal that still holds. ``take`` asks Redis for more tokens.
+Concurrent calls of one credential share one request to Redis. Tokens that are unspent after 0.6 s, or when the
+credential changes, are given back. Without a configured Redis each process counts for itself; while Redis does not
+answer, a setting decides.
 
-A token in hand counts as in use in Redis (``lua/spend.lua``), so no number of processes admits more than a burst and
-what comes back in the time. If Redis is lost, its buckets are lost with it: that is one more burst.
+Redis counts a token in hand as in use (``lua/spend.lua``). So all processes together admit no more than one burst plus
+the tokens that come back over time. If Redis is lost, its buckets are lost too: that admits one more burst.
 """
 
 import asyncio
@@ -33,23 +34,23 @@ from keys.validation.types import ClientSnapshot, KeySnapshot, Limits, Snapshot
 
 ASK_WITHIN_S, ASK_AGAIN_WITHIN_S = 0.05, 0.25
 TEND_EVERY_S = 0.1
-GIVEN_BACK_AT_ONCE = 200  # what is beyond lapses by itself
+GIVEN_BACK_AT_ONCE = 200  # token batches beyond this number lapse by themselves
 RETRY_CLOSED_S = 1.0
 
-# What a limit says while Redis does not answer: each process for itself, everything, nothing.
+# The behaviour while Redis does not answer: each process counts alone, all calls are admitted, or none is.
 WithoutRedis = Literal["local", "open", "closed"]
 
 
 @dataclass(slots=True)
 class Asking:
-    """A request to Redis on its way, and how many tokens those who wait for it need."""
+    """A running request to Redis, and the number of tokens that its waiters need."""
 
     is_over: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     needed: int = 0
 
 
 class RateLimiter:
-    """The limits as this process sees them; used from the event loop alone."""
+    """Enforces limits for this process; used from the event loop only."""
 
     def __init__(self, link: Link | None = None, *, without_redis: WithoutRedis = "local") -> None:
         self._link = link
@@ -63,9 +64,9 @@ class RateLimiter:
         self._numbers = itertools.count()
 
     def take_now(self, limits: Limits, *, cost: int) -> Standing | None:
-        """Spend ``cost`` from every limit or from none, if that can be told at once; None where ``take`` has to ask.
+        """Spend ``cost`` from every limit or from none, without I/O; None if ``take`` has to be awaited.
 
-        The standing is that of the tightest limit, or of the one to wait for longest. A cost of 0 only looks.
+        Returns the state of the tightest limit, or of the one with the longest wait. A cost of 0 only looks.
         """
         if self._link is None:
             return self._alone.take(limits.each, cost=cost, now_ns=time.monotonic_ns())
@@ -76,7 +77,7 @@ class RateLimiter:
         return held.answer(cost, now) if now < held.ends_at else None
 
     async def take(self, limits: Limits, *, cost: int) -> Standing | None:
-        """Spend ``cost`` as ``take_now`` does, with what Redis has; None where nothing limits the call."""
+        """Spend ``cost`` as ``take_now`` does, with tokens from Redis; None if nothing limits the call."""
         needed = 0
         while (asking := self._asking.get(limits.holder)) is not None:
             asking.needed += cost
@@ -84,30 +85,30 @@ class RateLimiter:
             standing = self.take_now(limits, cost=cost)
             if standing is not None:
                 return standing
-            needed = asking.needed  # by all who waited: whoever asks first asks for them, too
+            needed = asking.needed  # the cost of all waiters: the first to ask takes tokens for the others too
         asking = self._asking[limits.holder] = Asking()
         within_s = ASK_WITHIN_S
         try:
             while self._link is not None and self._breaker.admits(time.monotonic()):
-                with contextlib.suppress(RedisDown):  # once is no outage: the breaker says what is
+                with contextlib.suppress(RedisDown):  # one failure is no outage: the breaker decides
                     return await self._ask(self._link, limits, cost=cost, needed=needed, within_s=within_s)
                 self._breaker.timed_out(time.monotonic())
-                within_s = ASK_AGAIN_WITHIN_S  # it may be this machine that is slow; counting alone admits a burst more
+                within_s = ASK_AGAIN_WITHIN_S  # perhaps this machine is slow; counting alone would admit one more burst
             return self._without(limits, cost)
         finally:
             del self._asking[limits.holder]
             asking.is_over.set_result(None)
 
     def give_back(self, limits: Limits, standing: Standing, *, cost: int) -> None:
-        """A call that the limits admitted was refused after all."""
+        """Undo the spending of an admitted call that was refused after all."""
         held = self._held.get(limits.holder)
         if not standing.allotment_id:
             self._alone.give_back(limits.each, cost=cost)
-        elif isinstance(held, Allotment) and held.id == standing.allotment_id:  # else it is no longer ours to give
+        elif isinstance(held, Allotment) and held.id == standing.allotment_id:  # else no longer ours
             held.left += cost
 
     def forget(self, snapshot: Snapshot) -> None:
-        """The snapshot is no longer what it was: what is held for its credential goes back."""
+        """Give back the tokens held for the snapshot's credential: its limits may have changed."""
         if isinstance(snapshot, KeySnapshot):
             self._drop(snapshot.key_id)
         elif isinstance(snapshot, ClientSnapshot):
@@ -115,7 +116,7 @@ class RateLimiter:
                 self._drop(holder)
 
     async def tend(self) -> None:
-        """Give back what nobody spends, for as long as the process serves, and the rest at the end."""
+        """Give back unspent tokens regularly while the process serves, and all tokens at the end."""
         try:
             while True:
                 await asyncio.sleep(TEND_EVERY_S)
@@ -163,7 +164,7 @@ class RateLimiter:
             self._left_over.append(held)
 
     async def _return_left_over(self) -> None:
-        with contextlib.suppress(RedisDown):  # then they lapse
+        with contextlib.suppress(RedisDown):  # without Redis, the token batches lapse
             while self._link is not None and self._left_over and not self._breaker.is_open:
                 mine = self._left_over.popleft()
                 await _spend(self._link, mine.limits, mine, "", needed=0, wanted=0, within_s=ASK_WITHIN_S)
@@ -179,7 +180,7 @@ async def _spend(
     wanted: int,
     within_s: float,
 ) -> list[int]:
-    """How many tokens were taken, and what is in use of each limit, in ns."""
+    """Run the script; returns the number of tokens taken, and then for each limit how much of it is in use, in ns."""
     old, back = (mine.id, mine.left) if isinstance(mine, Allotment) else ("", 0)
     shapes = [number for limit in limits.each for number in (token_ns(limit), limit.limit)]
     arguments = (old, back, new, ALLOTMENT_LIVES_MS, needed, wanted, *shapes)

@@ -1,8 +1,8 @@
-"""What a process knows of a credential's limits between two requests to Redis. No Redis, no event loop, no clock.
+"""The limit state that a process holds between two requests to Redis. No Redis, no event loop, no clock.
 
-An *allotment* is a number of tokens that Redis has taken from all of a credential's limits for this process, which
-spends them by itself; a *refusal* is the knowledge that there were too few. Both hold for a while only. Instants are
-seconds of CLOCK_BOOTTIME.
+A *token batch* is a number of tokens that Redis has taken from all of a credential's limits for this process, which
+spends them without Redis. A *backoff* says that there were too few tokens. Both hold for a short time only. Instants
+are seconds of CLOCK_BOOTTIME.
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,19 @@ from keys.validation.limits.gcra import SECOND_NS, Standing, token_ns
 from keys.validation.types import Limit, Limits
 
 ALLOTMENTS_A_SECOND = 10
-SHARERS = 10  # a shared bucket is drawn on by so many at once, by estimate
-ALLOTMENT_LIVES_MS = 1_000  # in Redis, where it counts as in use until then
-USE_S = 0.6  # a process stops before, and has time to give back what is left
-# Where tokens are short, a process asks for them no more often than every 10 ms; and no less often than every 250 ms
-# if it has calls to answer, since others may have given theirs back.
+SHARERS = 10  # estimated number of holders that draw on a shared bucket at once
+ALLOTMENT_LIVES_MS = 1_000  # in Redis; until then, the token batch counts as in use
+USE_S = 0.6  # in the process, which needs the rest of the time to give back unspent tokens
+# While tokens are short, a process asks for them at most every 10 ms. It asks at least every 250 ms if it has calls to
+# answer, because other processes may have given tokens back.
 MIN_REFUSAL_S, MAX_REFUSAL_S = 0.01, 0.25
 
 
 def allotment_size(limits: Limits) -> int:
-    """How many tokens to ask for at once: what comes back in 100 ms, so that losing them costs no more; at least 1.
+    """Return how many tokens to request at once: as many as come back in 100 ms, at least 1.
 
-    From a shared bucket it is a tenth of that, so that one holder leaves enough for others.
+    So a lost token batch costs no more than 100 ms. From a shared bucket it is a tenth of that, so that one holder
+    leaves enough for others.
     """
     return max(min(_batch(limit, is_shared=limit.owner != limits.holder) for limit in limits.each), 1)
 
@@ -34,23 +35,23 @@ def _batch(limit: Limit, *, is_shared: bool) -> int:
 
 @dataclass(slots=True)
 class Allotment:
-    """Tokens in hand, and where the limits stood when they were taken."""
+    """Tokens in hand, and the state of the limits when they were taken."""
 
     id: str
     limits: Limits
     left: int
     ends_at: float
     tightest: Limit
-    beyond: int  # what Redis has left of the tightest
-    full_at: float  # when the tightest is full again if no token in hand is given back
+    beyond: int  # tokens of the tightest limit that are left in Redis
+    full_at: float  # when the tightest limit is full again if no token in hand is given back
     token_s: float
 
     def answer(self, cost: int, now: float) -> Standing | None:
-        """Spend ``cost`` of the tokens; None where they are too few."""
+        """Spend ``cost`` of the tokens; None if there are too few."""
         return self.spend(cost, now) if cost <= self.left else None
 
     def spend(self, cost: int, now: float) -> Standing:
-        """Spend ``cost`` of the tokens, of which there are enough."""
+        """Spend ``cost`` of the tokens; the caller has checked that there are enough."""
         left = self.left = self.left - cost
         reset_s = max(self.full_at - left * self.token_s - now, 0.0)
         return Standing(
@@ -65,7 +66,7 @@ class Allotment:
 
 @dataclass(slots=True)
 class Refusal:
-    """No call of this cost or more is admitted for a while."""
+    """A refusal to repeat: until ``ends_at``, no call of this cost or more is admitted."""
 
     limits: Limits
     cost: int
@@ -76,11 +77,11 @@ class Refusal:
     retry_at: float
 
     def answer(self, cost: int, now: float) -> Standing | None:
-        """Refuse such a call; None where another has to be asked about."""
+        """Refuse a call of this cost or more; None for a cheaper call, which Redis has to decide."""
         return self.refuse(now) if cost >= self.cost else None
 
     def refuse(self, now: float) -> Standing:
-        """What is said to a call that is refused."""
+        """Return the state for a refused call."""
         retry_after_s = max(self.retry_at, self.ends_at) - now
         return Standing(
             self.slowest,
@@ -92,7 +93,7 @@ class Refusal:
 
 
 def allotment(allotment_id: str, limits: Limits, used_ns: Sequence[int], *, size: int, now: float) -> Allotment:
-    """``size`` tokens taken at ``now`` or later, after which so much of each limit was in use."""
+    """Build a token batch of ``size`` tokens taken at ``now`` or later; ``used_ns`` is each limit's use after that."""
     tightest, used = min(zip(limits.each, used_ns, strict=True), key=lambda pair: _remaining(*pair))
     return Allotment(
         allotment_id,
@@ -107,9 +108,12 @@ def allotment(allotment_id: str, limits: Limits, used_ns: Sequence[int], *, size
 
 
 def refusal(limits: Limits, used_ns: Sequence[int], *, cost: int, now: float) -> Refusal:
-    """So much of each limit was in use at ``now`` or later that a call of this cost found too few tokens."""
+    """Build the refusal of a call that found too few tokens.
+
+    ``used_ns`` is how much of each limit was in use, at ``now`` or later.
+    """
     slowest, used = max(zip(limits.each, used_ns, strict=True), key=lambda pair: _wait_ns(pair[0], pair[1], cost))
-    # A cost beyond the whole limit is never admitted; one window is then as good an answer as any.
+    # A cost above the whole limit is never admitted. There is no right time to wait, so say one window.
     wait_s = min(_wait_ns(slowest, used, cost) / SECOND_NS, slowest.window_s)
     return Refusal(
         limits,

@@ -1,7 +1,7 @@
--- Store copies, each only if the token that was taken before its read still stands: a write in between has deleted it.
--- KEYS: a copy and a token for each name, in turn. ARGV: this reader's nonce, life of a copy in ms from now, then the
--- copies; an empty one means that there is nothing to store. Answers 1 for each that was
--- stored, else 0.
+-- Store copies. Each is stored only if this reader's fill token is still there: a write since then has deleted the
+-- token. KEYS: for each name, its copy and its token. ARGV: this reader's nonce, life of a copy in ms from now, then
+-- the copies; an empty copy means that there is nothing to store. Returns for each name 1 if the copy was stored, else
+-- 0.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stored = {}
@@ -12,7 +12,7 @@ for i = 1, #KEYS, 2 do
     local copy = ARGV[2 + (i + 1) / 2]
     local there = redis.call('GET', KEYS[i])
     local stamp = there and #there > 8 and struct.unpack('>I8', there)
-    -- A later read may only replace an earlier one; a stamp in the future is nobody's read.
+    -- A later read replaces an earlier one, never the reverse. A stamp in the future comes from a clock since set back.
     if copy ~= '' and not (stamp and stamp <= now and stamp > struct.unpack('>I8', copy)) then
       redis.call('SET', KEYS[i], copy, 'PX', ARGV[2])
       stored[(i + 1) / 2] = 1

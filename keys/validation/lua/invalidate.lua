@@ -1,7 +1,8 @@
--- Forget names: delete their copies and tokens, tell every process, and only then read who has to acknowledge.
--- KEYS: the register, then a copy and a token for each name. ARGV: channel, message, run of this server, the youngest
--- age in ms at which a register is believed. Answers the ids of the processes with a live row, or false where the register is
--- empty, of another run or too young to know everyone.
+-- Invalidate names: delete their copies and tokens, publish the message, and only then read the register of processes
+-- that have to acknowledge. A process that registers later finds the copies deleted already. KEYS: the register, then
+-- for each name its copy and its token. ARGV: channel, message, run of this server, minimum age in ms of a register
+-- that lists every process. Returns the ids of the processes with a live row; false if the register is empty, from
+-- another run or too young.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 2, #KEYS do

@@ -1,10 +1,12 @@
--- Take tokens from all of a credential's limits, or from none: GCRA on this server's clock, in integers of ns and µs.
--- A bucket is a hash: when it was written (at, in µs), what of it was in use then (used, in ns, falling by one a ns), and
--- the allotments that processes hold of it (id: size and end). An allotment counts as in use until it is exchanged or over,
--- however long ago it was taken: what a bucket holds and what is out of it are never more than a burst together.
--- KEYS: the buckets. ARGV: the allotment that is exchanged (or ''), how many of its tokens are given back, the new one, life
--- of an allotment in ms, tokens needed and wanted (0 and 0 only look); for each bucket what a token uses of it in ns, and how
--- many it has. Answers how many tokens were taken, from needed to wanted or 0; then what is in use of each bucket, in ns.
+-- Take tokens from all of a credential's limits, or from none: GCRA on this server's clock, in integers of ns and µs. A
+-- bucket is a hash. Field "at": when it was last written, in µs. Field "used": how much of it was in use then, in ns;
+-- this falls by one per ns. All other fields are the token batches that processes hold of it (id: size and end in µs).
+-- A token batch counts as in use until it is exchanged or has ended, however long ago it was taken. So the tokens in
+-- the bucket and the tokens held by processes are never more than one burst together. KEYS: the buckets. ARGV: id of
+-- the token batch to exchange (or ''), how many of its tokens are given back, id of the new one, life of a token batch
+-- in ms, tokens needed, tokens wanted (0 and 0 only look); then for each bucket: the ns that one token uses, and the
+-- number of tokens it has. Returns the tokens taken (from needed to wanted, or 0); then for each bucket how much of it
+-- is in use, in ns.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local life, needed, granted = ARGV[4] * 1000, tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -26,7 +28,7 @@ for i = 1, #KEYS do
       if name == ARGV[1] and ends > now then
         back = math.min(tonumber(ARGV[2]), size)
       end
-      -- One that ends later than a new one would is of a clock that was put back.
+      -- An end later than a new token batch would have comes from a clock that was since set back.
       if name == ARGV[1] or ends <= now or ends > now + life then
         redis.call('HDEL', KEYS[i], name)
         is_changed[i] = true

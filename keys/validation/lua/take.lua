@@ -1,6 +1,6 @@
--- Read the shared copies of some names, and take a fill token for each that has none fresh.
--- KEYS: a copy and a token for each name, in turn. ARGV: this reader's nonce, life of a token in ms, age in ms up to
--- which a copy is fresh. Answers the time in ms, then for each name its copy or false, and 1 where the token is ours.
+-- Read the shared copies of names, and take a fill token for each name without a fresh copy. KEYS: for each name, its
+-- copy and its token. ARGV: this reader's nonce, life of a token in ms, age in ms below which a copy is fresh. Returns
+-- the time in ms; then for each name its copy or false, and 1 if this reader took the token.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answer = {now}

@@ -1,1 +1,1 @@
-"""The database and Redis, as the hot path asks them."""
+"""Access to the database and Redis for the hot path."""

@@ -1,4 +1,4 @@
-"""The clock that leases and ages are counted on: it goes on while the machine sleeps."""
+"""The clock for leases and ages. It also counts while the machine sleeps."""
 
 import time
 
@@ -6,5 +6,5 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS has no C
 
 
 def boottime() -> float:
-    """Seconds since the machine started, its sleep included."""
+    """Return the seconds since the machine started, its sleep included."""
     return time.clock_gettime(_CLOCK)

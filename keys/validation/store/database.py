@@ -1,9 +1,9 @@
-"""Read snapshots, by name, from the database, within a deadline and off the event loop.
+"""Read snapshots by name from the database, within a deadline and off the event loop.
 
-``secret:<digest>`` and the like: the part before the colon names a kind, and each kind registers a loader. Reading
-answers within its deadline or says that it cannot: a server that hangs never times out by itself, so the waiting is
-bounded on our side. Four threads read, over connections of their own. One owner has 68 places there, and never all four
-threads; what finds no place is turned away at once, and the others are not kept waiting (``turns``).
+In a name like ``secret:<digest>``, the part before the colon is the kind of snapshot. Each kind registers a loader.
+A read answers within its deadline or raises Unavailable. A hanging server never times out by itself, so the wait is
+bounded here. Four threads read, over connections of their own. One owner may have 68 jobs there, and never occupies all
+four threads. A job beyond that is refused at once, so that other owners do not wait for it (``turns``).
 """
 
 import asyncio
@@ -29,7 +29,7 @@ DEADLINE_S = 1.0
 
 log = logging.getLogger(__name__)
 
-# Snapshots by id (a name's part after the colon), of those ids that exist: one SELECT, of committed rows.
+# Map ids (the part of a name after the colon) to the snapshots that exist: one SELECT, of committed rows only.
 Loader = Callable[[Sequence[str]], Mapping[str, Snapshot]]
 _loaders: dict[str, Loader] = {}
 Found = TypeVar("Found")
@@ -40,22 +40,23 @@ class Unavailable(Exception):
 
 
 class Snapshots(Protocol):
-    """What the engine reads through."""
+    """Interface for reading snapshots, with caches or without."""
 
     async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> Mapping[str, Snapshot]:
-        """Those of the named snapshots that exist, by ``deadline`` on ``time.monotonic``; raises Unavailable.
+        """Return the named snapshots that exist; raises Unavailable.
 
-        Reading the database takes a place of the owner's share.
+        ``deadline`` is on the clock of ``time.monotonic``. A database read counts against the owner's share of the
+        threads.
         """
 
 
 def register_loader(kind: str, load: Loader) -> None:
-    """Say how snapshots of this kind are read from the database."""
+    """Register the loader for one kind of snapshot."""
     _loaders[kind] = load
 
 
 class DatabaseThreads:
-    """The threads on which the hot path asks the database, and what it says while that gives no answer."""
+    """The threads for database calls of the hot path, with the circuit breaker that guards them."""
 
     def __init__(self) -> None:
         self._threads = SharedThreads("snapshots", threads=THREADS, each=THREADS + MAX_WAITING)
@@ -64,22 +65,25 @@ class DatabaseThreads:
 
     @property
     def is_out(self) -> bool:
-        """Whether only a probe is let through: for all others there is no answer at the moment."""
+        """Tell whether the breaker is open: only a probe is let through."""
         return self._breaker.is_open
 
     @property
     def jobs(self) -> int:
-        """How many calls wait or are asked."""
+        """Count the waiting and running jobs."""
         return self._threads.jobs
 
     async def run(self, ask: Callable[[], Found], *, deadline: float, owner: Owner = STRANGERS) -> Found:
-        """What ``ask`` finds, by ``deadline`` on the event loop's clock; raises Unavailable."""
+        """Run ``ask`` on a thread by ``deadline`` on the event loop's clock, and return its result.
+
+        Raises Unavailable.
+        """
         job = self._start(ask, owner)
         try:
             async with asyncio.timeout_at(deadline):
                 found = await asyncio.wrap_future(job)
         except TimeoutError:
-            if job.cancel():  # it waited for its turn all the time, perhaps behind others of its owner
+            if job.cancel():  # it never got a turn, so the database is not to blame
                 raise _no_turn("timeout") from None
             self._breaker.timed_out(time.monotonic())
             raise self._unavailable("timeout") from None
@@ -103,38 +107,38 @@ class DatabaseThreads:
     def _unavailable(self, reason: str, detail: str = "") -> Unavailable:
         metrics.DATABASE_REFUSALS.labels(reason).inc()
         metrics.BREAKER_OPEN.set(self._breaker.is_open)
-        if self._is_up:  # once an outage, not once a call
+        if self._is_up:  # log once per outage, not once per call
             self._is_up = False
             log.warning("database.does_not_answer", extra={"reason": reason, "detail": detail})
         return Unavailable(reason)
 
 
 class DatabaseSnapshots:
-    """Reads the database on each call."""
+    """Reads the database on each call, without a cache."""
 
     def __init__(self, threads: DatabaseThreads | None = None) -> None:
         self._threads = threads or DatabaseThreads()
 
     @property
     def is_out(self) -> bool:
-        """Whether there is no answer at the moment."""
+        """Tell whether the database does not answer at the moment."""
         return self._threads.is_out
 
     async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> Mapping[str, Snapshot]:
-        """Those of the named snapshots that exist; raises Unavailable."""
+        """Return the named snapshots that exist; raises Unavailable."""
         return await self._threads.run(partial(load, names), deadline=deadline, owner=owner)
 
 
 def _no_turn(reason: str) -> Unavailable:
-    """What a call is told that no thread took up, which says nothing about the database."""
+    """Build the error for a call that got no thread. It says nothing about the database."""
     metrics.DATABASE_REFUSALS.labels(reason).inc()
     return Unavailable(reason)
 
 
 def _ask_well(ask: Callable[[], Found]) -> Found:
-    """Ask the database in this thread, on a connection that outlives no trouble.
+    """Run ``ask`` in this thread, and retry on a new connection if the old one was dead.
 
-    A connection whose server went away is found out by using it: it is dropped, and another one is tried.
+    Only use shows that the server of a connection went away. The dead connection is closed, and ``ask`` runs again.
     """
     give_up_at = time.monotonic() + DEADLINE_S
     close_old_connections()
@@ -151,7 +155,7 @@ def _ask_well(ask: Callable[[], Found]) -> Found:
 
 
 def load(names: Sequence[str]) -> dict[str, Snapshot]:
-    """The named snapshots that exist, read in this thread."""
+    """Read the named snapshots in this thread; returns those that exist."""
     ids: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
         kind, _, identifier = name.partition(":")

@@ -1,4 +1,4 @@
-"""How this app's snapshots are read from the database: one SELECT for all ids of a kind, without building models."""
+"""Load this app's snapshots from the database: one SELECT for all ids of a kind, without building models."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from portal.models import Organization
 
 
 def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
-    """``secret:<digest>``."""
+    """Load ``secret:<digest>``."""
     rows = KeySecret.objects.filter(digest__in=[bytes.fromhex(digest) for digest in digests]).values_list(
         "digest",
         "public_id",
@@ -69,7 +69,7 @@ def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
 
 
 def load_api_secrets(digests: Sequence[str]) -> Mapping[str, Snapshot]:
-    """``apisecret:<digest>``."""
+    """Load ``apisecret:<digest>``."""
     rows = ApiSecret.objects.filter(digest__in=[bytes.fromhex(digest) for digest in digests]).values_list(
         "digest", "public_id", "api__public_id", "environment", "ends_at", "disabled_at", "revoked_at", named=True
     )
@@ -88,7 +88,7 @@ def load_api_secrets(digests: Sequence[str]) -> Mapping[str, Snapshot]:
 
 
 def load_apis(ids: Sequence[str]) -> Mapping[str, Snapshot]:
-    """``api:<id>``: the join gives a row for each scope, one for an API without any."""
+    """Load ``api:<id>``. The join gives one row per scope, and one row for an API without scopes."""
     rows = Api.objects.filter(public_id__in=ids).values_list(
         "public_id",
         "identifier",
@@ -117,7 +117,7 @@ def load_apis(ids: Sequence[str]) -> Mapping[str, Snapshot]:
 
 
 def load_organizations(ids: Sequence[str]) -> Mapping[str, Snapshot]:
-    """``org:<id>``. To a call, a closed organization is a suspended one."""
+    """Load ``org:<id>``. A closed organization counts as suspended."""
     rows = Organization.objects.filter(public_id__in=ids).values_list(
         "public_id", "name", "external_id", "operator_metadata", "suspended_at", "closed_at", named=True
     )
@@ -134,15 +134,15 @@ def load_organizations(ids: Sequence[str]) -> Mapping[str, Snapshot]:
 
 
 def as_json(value: object) -> bytes:
-    """JSON as snapshots hold it and answers show it."""
+    """Encode JSON as snapshots hold it and responses show it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def epoch(instant: datetime | None) -> float | None:
-    """Seconds since the epoch, as snapshots hold instants."""
+    """Convert to seconds since the epoch, as snapshots hold instants."""
     return None if instant is None else instant.timestamp()
 
 
 def limits_of(limits: Sequence[RateLimit]) -> tuple[Limit, ...]:
-    """The limits as snapshots hold them."""
+    """Convert rate limits to the snapshots' type."""
     return tuple(Limit(limit["name"], limit["limit"], limit["window_s"]) for limit in limits)

@@ -1,4 +1,4 @@
-"""How a process reaches Redis from its event loop: connections that know their run, scripts, deadlines. No protocol."""
+"""Connect the event loop to Redis: connections that know their server's run, scripts, deadlines. No protocol."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -29,7 +29,7 @@ class RedisDown(Exception):
 
 
 class Script:
-    """One of our Lua scripts."""
+    """One of our Lua scripts, with its SHA-1 for EVALSHA."""
 
     def __init__(self, name: str, package: str = "keys.validation") -> None:
         self.text = resources.files(package).joinpath("lua", f"{name}.lua").read_bytes()
@@ -38,46 +38,50 @@ class Script:
 
 @cache
 def script(name: str, package: str = "keys.validation") -> Script:
-    """The script ``lua/<name>.lua`` of the package."""
+    """Return the script ``lua/<name>.lua`` of the package."""
     return Script(name, package)
 
 
 def copy_keys(names: Sequence[str]) -> list[str]:
-    """For each name, the keys of its shared copy and of its fill token."""
+    """List the Redis keys of each name: its shared copy, then its fill token."""
     return [key for name in names for key in (f"{PREFIX}copy:{name}", f"{PREFIX}token:{name}")]
 
 
 def bucket_keys(limits: Limits) -> list[str]:
-    """The keys of the buckets, one a limit; the braces keep an organization's buckets on one node of a cluster."""
+    """List the Redis keys of the buckets, one per limit.
+
+    The braces keep all buckets of an organization on one node of a Redis cluster.
+    """
     start = f"{PREFIX}limit:{{{limits.organization_id}}}:"
     return [f"{start}{limit.owner}:{limit.limit}/{limit.window_s}" for limit in limits.each]
 
 
 def acknowledgements_key(message_id: str) -> str:
-    """Where the processes that have heard a message say so."""
+    """Return the Redis key of the list in which processes acknowledge a message."""
     return f"{PREFIX}heard:{message_id}"
 
 
 def run_of(info: bytes) -> bytes:
-    """What tells one life of one server from every other: ``run_id`` and ``master_replid`` of its INFO."""
+    """Identify one run of one server, by ``run_id`` and ``master_replid`` of its INFO."""
     fields = dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
     return fields[b"run_id"] + fields[b"master_replid"]
 
 
 def new_connection() -> Any:
-    """A connection that does nothing by itself: no retry, no reconnect, no health check.
+    """Create a connection that does nothing by itself: no retry, no reconnect, no health check.
 
-    Its ``run`` is asked once it stands, and once for each: behind a reconnect may be another server.
+    It reads its server's ``run`` once, when it connects: after a reconnect there may be another server behind the
+    address.
     """
     options: dict[str, Any] = dict(parse_url(settings.REDIS_URL))
     kind = options.pop("connection_class", Connection)
-    options |= {  # whatever the address asks for in its query
+    options |= {  # overrides options from the URL's query
         "socket_connect_timeout": CONNECT_WITHIN_S,
         "socket_timeout": None,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
         "redis_connect_func": _greet,
-        "driver_info": None,  # each of these two is another question before the first of ours
+        "driver_info": None,  # this and the next would each send a command before our first
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     return kind(**options)
@@ -92,7 +96,7 @@ async def _greet(connection: Any) -> None:
 
 
 class Link:
-    """Asks Redis over a few connections of its own; each call has a deadline, the connecting included."""
+    """Runs scripts in Redis over a few connections of its own; each call has a deadline, which includes connecting."""
 
     def __init__(self) -> None:
         self._idle: list[Any] = []
@@ -101,15 +105,15 @@ class Link:
     async def run_script(
         self, script: Script, keys: Sequence[str], *arguments: Any, within_s: float, with_run: bool = False
     ) -> tuple[bytes, Any]:
-        """The run that answered and what the script returned; ``with_run`` passes that run as the last argument.
+        """Run the script; returns the run of the server that answered, and the script's result.
 
-        Raises RedisDown.
+        ``with_run`` passes that run to the script as its last argument. Raises RedisDown.
         """
         try:
             async with _within(within_s), self._free:
                 return await self._run(script, keys, arguments, with_run=with_run)
         except (RedisError, OSError, TimeoutError, KeyError) as exc:
-            await self.close()  # where one connection fails, the others lead to the same trouble
+            await self.close()  # when one connection fails, the others will fail too
             raise RedisDown(type(exc).__name__) from exc
 
     async def _run(
@@ -125,19 +129,22 @@ class Link:
         finally:
             if is_done:
                 self._idle.append(connection)
-            else:  # its late answer must not be read as another call's
+            else:  # its late response must not be read as another call's
                 await connection.disconnect(nowait=True)
         return connection.run, answer
 
     async def close(self) -> None:
-        """Drop the connections that are not in use."""
+        """Close the connections that are not in use."""
         while self._idle:
             await self._idle.pop().disconnect(nowait=True)
 
 
 @asynccontextmanager
 async def _within(seconds: float) -> AsyncIterator[None]:
-    """A deadline that counts once the loop has read again: what is there by then is not late, the loop is."""
+    """Set a deadline that takes effect only after the loop has read its sockets again.
+
+    A response that has arrived by then is not late: the loop was. It must not count as an outage of Redis.
+    """
     async with asyncio.timeout(None) as deadline:
         timer = asyncio.get_running_loop().call_later(seconds, deadline.reschedule, 0.0)
         try:

@@ -1,6 +1,7 @@
 """Threads that tenants share, each with a database connection of its own.
 
-``turns`` says whose job is next. What finds no place is refused at once, so that waiting is bounded for everybody.
+``turns`` chooses the owner whose job runs next. A job beyond the limits is refused at once, so that all waits are
+bounded.
 """
 
 import threading
@@ -21,11 +22,11 @@ Work = tuple["Future[Any]", Callable[[], Any]]
 
 
 class Busy(Exception):
-    """The pool, or the owner's share of it, is full."""
+    """The pool is full, or the owner's share of it."""
 
 
 class SharedThreads:
-    """A pool of threads. ``each``: how many jobs one owner may have there, as ``Turns`` says."""
+    """A pool of threads. ``each`` is the number of jobs that one member may have there (see ``Turns``)."""
 
     def __init__(self, name: str, *, threads: int, each: int) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=have_own_connection)
@@ -34,11 +35,11 @@ class SharedThreads:
 
     @property
     def jobs(self) -> int:
-        """How many jobs wait or run."""
+        """Count the waiting and running jobs."""
         return self._turns.jobs
 
     def submit(self, owner: Owner, do: "Callable[[], Done]") -> "Future[Done]":
-        """Have this done when the owner's turn comes; raises Busy."""
+        """Run ``do`` when it is the owner's turn; raises Busy."""
         result: Future[Done] = Future()
         work: Work = (result, do)
         with self._lock:
@@ -49,7 +50,7 @@ class SharedThreads:
         return result
 
     def stop(self) -> None:
-        """Let the threads end."""
+        """Stop the threads, and cancel the waiting jobs."""
         self._threads.shutdown(cancel_futures=True)
 
     def _begin(self) -> None:
@@ -64,9 +65,9 @@ class SharedThreads:
         if is_wanted:
             try:
                 done = do()
-            except BaseException as exc:  # noqa: BLE001  # whoever waits for the result is told
+            except BaseException as exc:  # noqa: BLE001  # raised to the caller who waits for the result
                 failure = exc
-        with self._lock:  # first: whoever hears of the end may come back at once
+        with self._lock:  # before the result is set: its receiver may submit the next job at once
             self._turns.done(owner)
             self._begin()
         if failure is not None:
@@ -80,7 +81,7 @@ class SharedThreads:
 
 
 class _OwnConnection:
-    """Closes a thread's own connection once the thread has ended, and what was local to it goes."""
+    """Closes a thread's own connection when the thread has ended and its thread-locals are released."""
 
     def __init__(self, wrapper: Any) -> None:
         self._wrapper = wrapper
@@ -93,7 +94,7 @@ _own = threading.local()
 
 
 def have_own_connection() -> None:
-    """Give this thread a database connection outside the pool: pages may hold every connection of the pool."""
+    """Give this thread a database connection outside Django's pool: pages may occupy every connection of the pool."""
     configured = deepcopy(connections.settings[DEFAULT_DB_ALIAS])
     configured["OPTIONS"].pop("pool", None)
     configured |= {"CONN_MAX_AGE": CONNECTED_FOR_S, "CONN_HEALTH_CHECKS": True}

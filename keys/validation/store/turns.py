@@ -1,4 +1,4 @@
-"""Decide whose job a shared pool of threads does next, so that nobody starves anybody else. Pure."""
+"""Decide whose job a shared pool of threads runs next, so that no owner starves another. Pure."""
 
 from collections import Counter, deque
 from typing import Generic, NamedTuple, TypeVar
@@ -10,7 +10,7 @@ Counted = TypeVar("Counted")
 
 
 class Owner(NamedTuple):
-    """For whom a job is done: a group that shares one share of a pool, and one of its members."""
+    """The owner of a job: a group, which has one share of a pool, and a member of the group."""
 
     group: str
     member: str | None = None
@@ -20,18 +20,18 @@ STRANGERS = Owner("strangers")
 
 
 def stranger_at(address: str | None) -> Owner:
-    """The owner of work for callers that have proved nothing yet: all strangers together have one share.
+    """Return the owner of work for a caller that has not authenticated; all strangers together have one share.
 
-    Their turns are by network, since one client has all the addresses of an IPv6 network.
+    The member is the address's network, because one client may have all the addresses of an IPv6 network.
     """
     return Owner(STRANGERS.group, network_of(address))
 
 
 class Turns(Generic[Job]):
-    """The jobs that wait for one of a few threads. Groups take turns, and so do the members of a group.
+    """The jobs that wait for one of a few threads. Groups take turns, and within a group its members do.
 
-    A member has at most ``each`` jobs, those that run included; a group has twice as many, and there are four times as
-    many in all. A group always leaves one thread to the others.
+    A member has at most ``each`` jobs, running ones included. A group has at most twice as many, and the whole pool
+    four times as many. A group never occupies all the threads.
     """
 
     def __init__(self, *, threads: int, each: int) -> None:
@@ -39,13 +39,13 @@ class Turns(Generic[Job]):
         self._each = each
         self._each_running = max(threads - 1, 1)
         self.jobs = 0  # waiting and running
-        self._by_group: Counter[str] = Counter()  # the same
+        self._by_group: Counter[str] = Counter()  # waiting and running
         self._by_member: Counter[Owner] = Counter()
         self._running: Counter[str] = Counter()
-        self._waiting: dict[str, dict[str | None, deque[Job]]] = {}  # whose turn comes next stands first
+        self._waiting: dict[str, dict[str | None, deque[Job]]] = {}  # the next group and member come first
 
     def add(self, owner: Owner, job: Job) -> bool:
-        """Have the job wait for its turn; False where the pool or the owner's share of it is full."""
+        """Queue the job; False if the pool or the owner's share of it is full."""
         if (
             self._by_member[owner] >= self._each
             or self._by_group[owner.group] >= 2 * self._each
@@ -57,7 +57,10 @@ class Turns(Generic[Job]):
         return True
 
     def next(self) -> tuple[Owner, Job] | None:
-        """The job to run now; None where no thread is idle, or nobody who waits may have one. Call ``done`` after."""
+        """Take the job to run now; None if no thread is idle, or no waiting group may run another job.
+
+        Call ``done`` when the job has ended.
+        """
         if not self._idle:
             return None
         for group, members in self._waiting.items():
@@ -71,13 +74,13 @@ class Turns(Generic[Job]):
         return None
 
     def done(self, owner: Owner) -> None:
-        """A job of the owner has ended."""
+        """Count a job of the owner as ended."""
         self._idle += 1
         _add(self._running, owner.group, -1)
         self._count(owner, -1)
 
     def withdraw(self, owner: Owner, job: Job) -> None:
-        """Nobody wants the job any more; one that runs goes on."""
+        """Remove a waiting job; a running job goes on."""
         jobs = self._waiting.get(owner.group, {}).get(owner.member)
         if jobs and job in jobs:
             jobs.remove(job)
@@ -86,7 +89,7 @@ class Turns(Generic[Job]):
                 self._pass_on(owner)
 
     def _pass_on(self, owner: Owner) -> None:
-        """The next turn is another's: of the groups, and within this one of its members."""
+        """Move the group to the end of the order, and the member to the end of its group's order."""
         members = self._waiting.pop(owner.group)
         jobs = members.pop(owner.member)
         if jobs:
@@ -101,7 +104,7 @@ class Turns(Generic[Job]):
 
 
 def _add(counts: Counter[Counted], of: Counted, by: int) -> None:
-    """Add, and keep no zeros: there is no end of strangers' addresses."""
+    """Add, and keep no zeros: the number of strangers' addresses is unlimited."""
     counts[of] += by
     if not counts[of]:
         del counts[of]

@@ -1,1 +1,1 @@
-"""How uses are counted and come to be in tables."""
+"""Count uses in memory, and write them to the tables."""

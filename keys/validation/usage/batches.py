@@ -1,6 +1,6 @@
-"""What a process counted in about a second, as it is handed on: ids, numbers, addresses and agents, and no secret.
+"""One second's usage of a process, as it is passed on: ids, numbers, addresses and user agents, and no secret.
 
-In Redis a batch is an HMAC and msgpack, so that nobody who can write there counts what was never asked.
+In Redis a batch is an HMAC and msgpack, so that a writer without the key cannot add uses that never happened.
 """
 
 import hmac
@@ -15,7 +15,7 @@ MAC_BYTES = 32
 
 
 class Count(Struct, frozen=True, array_like=True):
-    """How often a secret got an answer in the hour that begins at ``hour``, in seconds since the epoch."""
+    """How many responses a secret got with this code in the hour that begins at ``hour`` (seconds since the epoch)."""
 
     credential_id: str
     secret_id: str
@@ -25,7 +25,7 @@ class Count(Struct, frozen=True, array_like=True):
 
 
 class Use(Struct, frozen=True, array_like=True):
-    """When a secret was last used, from where and by what. ``credential_id`` is empty for an API secret."""
+    """A secret's last use: time, address and user agent. ``credential_id`` is empty for an API secret."""
 
     credential_id: str
     secret_id: str
@@ -35,7 +35,7 @@ class Use(Struct, frozen=True, array_like=True):
 
 
 class Batch(Struct, frozen=True, array_like=True):
-    """What is added to the tables once, however often it is tried: the id is what makes it once."""
+    """Usage to add to the tables exactly once. The id makes retries safe."""
 
     id: str
     closed_at: float
@@ -44,7 +44,7 @@ class Batch(Struct, frozen=True, array_like=True):
 
     @property
     def answers(self) -> int:
-        """How many answers it counts."""
+        """Count the responses in the batch."""
         return sum(count.count for count in self.counts)
 
 
@@ -53,13 +53,13 @@ _decoder = msgspec.msgpack.Decoder(Batch)
 
 
 def encode(batch: Batch) -> bytes:
-    """The batch as it stands in Redis."""
+    """Encode the batch for Redis."""
     body = _encoder.encode(batch)
     return _mac(body) + body
 
 
 def decode(entry: bytes) -> Batch | None:
-    """The batch, or None for what is not ours or of a release with another form."""
+    """Decode and verify a batch; None if it is not ours, or from a release with another format."""
     mac, body = entry[:MAC_BYTES], entry[MAC_BYTES:]
     if not hmac.compare_digest(mac, _mac(body)):
         return None

@@ -1,8 +1,8 @@
-"""How batches of usage get from web processes into the database: over a short queue in Redis, which the worker folds.
+"""Pass usage batches from web processes to the database, over a short queue in Redis that the worker writes to tables.
 
-A process that finds no Redis, no worker at work or no room folds by itself, what waits in the queue included: a worker
-that is gone for a day fills nothing up, and counts go on. Where it is not known whether a batch was queued, it is
-folded here as well; that is the same batch, so it counts once.
+A process that finds no Redis, no live worker or no room writes its batch itself, and then the waiting ones too. So a
+worker that is gone for a day fills nothing up, and counts go on. If it is unknown whether a batch was queued, the
+process writes it as well: it has the same id, so it counts once.
 """
 
 import logging
@@ -25,7 +25,7 @@ QUEUE = f"{PREFIX}usage"
 AT_WORK = f"{PREFIX}usage:worker"
 AT_WORK_MS = 5_000
 MAX_QUEUED = 128
-MAX_BATCH_BYTES = 256 * 1024  # with MAX_QUEUED, the most that Redis ever holds: 32 MiB
+MAX_BATCH_BYTES = 256 * 1024  # with MAX_QUEUED, Redis never holds more than 32 MiB
 BATCHES_A_FOLD = 32
 ANSWERS_WITHIN_S = 0.5
 LATE_AFTER_MS = 10_000
@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 
 
 def hand_on(batch: Batch) -> None:
-    """Have the batch folded, by the worker or here; raises django.db.Error where neither can be done now."""
+    """Queue the batch for the worker, or write it here; raises django.db.Error if neither is possible now."""
     if settings.REDIS_URL:
-        with suppress(RedisError, OSError):  # whoever holds the lease tells of the outage
+        with suppress(RedisError, OSError):  # the lease holder logs the outage
             if _is_queued(encode(batch)):
                 return
             fold_queued()
@@ -45,7 +45,10 @@ def hand_on(batch: Batch) -> None:
 
 
 def work() -> int:
-    """Fold what waits, and leave a sign of it: what the worker runs each second. Returns how many batches it was."""
+    """Write the waiting batches, and renew the worker's sign of life; returns the number of batches.
+
+    The worker runs this each second.
+    """
     folded = fold_queued()
     with _client() as client:
         client.set(AT_WORK, 1, px=AT_WORK_MS)
@@ -53,7 +56,7 @@ def work() -> int:
 
 
 def fold_queued() -> int:
-    """Fold what waits in the queue, and return how many batches. Two at once do no harm.
+    """Write the waiting batches; returns their number. Concurrent runs are safe.
 
     Raises django.db.Error or RedisError.
     """
@@ -67,14 +70,14 @@ def fold_queued() -> int:
 
 
 async def fold_what_waits() -> None:
-    """Fold what no worker has folded for ten seconds, for as long as this process serves."""
+    """Write batches that no worker has written for ten seconds, while this process serves."""
     await repeat(fold_late, every_s=LOOK_EVERY_S, failure="usage.queue_not_read")
 
 
 def fold_late() -> None:
-    """Fold what waits, if the first of it has waited for ten seconds by Redis's clock.
+    """Write the waiting batches if the first has waited for ten seconds by the clock of Redis.
 
-    A worker that has just died leaves a batch there, and no other batch need come.
+    A worker that has just died leaves batches in the queue, and perhaps no later batch comes to push them out.
     """
     with _client() as client:
         first = client.xrange(QUEUE, count=1)
@@ -100,7 +103,7 @@ def _fold(entries: list[bytes]) -> None:
         if is_outage(exc):
             raise
         for batch in batches:
-            _fold_or_drop(batch)  # one of them is not as tables are: the others count
+            _fold_or_drop(batch)  # one batch does not fit the tables: write the others
 
 
 def _fold_or_drop(batch: Batch) -> None:

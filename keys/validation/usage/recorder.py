@@ -1,8 +1,8 @@
-"""Count what right secrets were answered, and when, from where and by what they were last used, in memory.
+"""Count in memory the responses given to right secrets, and each secret's last use (time, address, user agent).
 
-A count is one look-up and two assignments on the event loop, which alone counts: no lock, no I/O. About once a second
-what was counted is closed and handed on by a thread; what could not be handed on is kept and tried again under the same
-id, so that nothing counts twice. ``kill -9`` loses that second and nothing else.
+Counting is one lookup and two assignments on the event loop, without lock or I/O; only the event loop counts. About
+once a second the counts are closed, and a thread passes them on. A batch that could not be passed on is kept and
+retried under the same id, so that nothing counts twice. ``kill -9`` loses the last second and nothing else.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ FLUSH_EVERY_S = 1.0
 FINISHES_WITHIN_S = 3.0
 MAX_TALLIES = 100_000
 MINUTE_S, HOUR_S = 60, 3600
-# A refusal for what the call asked still shows that somebody holds the secret and works with it.
+# A refusal for what the call asked still shows that the holder of the secret works with it.
 IS_USE = frozenset({Code.VALID, Code.INSUFFICIENT_SCOPE, Code.RULE_DENIED, Code.RATE_LIMITED, Code.QUOTA_EXCEEDED})
 _NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e]+")
 
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Tally:
-    """Calls that were alike: how many, and the last of them."""
+    """Equal calls: their number, and the time and user agent of the last."""
 
     count: int = 0
     last_at: float = 0.0
@@ -48,7 +48,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Tallies:
-    """What was counted since the last flush, within one hour."""
+    """The counts since the last flush, within one hour."""
 
     hour: int = 0
     answers: dict[tuple[str, str, Code, str | None], Tally] = field(default_factory=dict)
@@ -59,15 +59,15 @@ class Tallies:
 
 
 class UsageRecorder:
-    """Counts for one process. All of it is called on one thread, the event loop's."""
+    """Counts usage for one process. Call all methods on one thread, the event loop's."""
 
     def __init__(self, hand_on: Callable[[Batch], None]) -> None:
         self._hand_on = hand_on
         self._open = Tallies()
         self._hour_ends = 0.0
-        self._closed: deque[Tallies] = deque()  # filled here, emptied by the thread
-        self._batch: Batch | None = None  # the first of them, once the thread has begun with it
-        self._noted: set[tuple[str, str | None, str]] = set()  # the uses of this minute; the thread's own
+        self._closed: deque[Tallies] = deque()  # filled on the event loop, emptied by the thread
+        self._batch: Batch | None = None  # the batch of the first closed tallies, once the thread has begun with it
+        self._noted: set[tuple[str, str | None, str]] = set()  # the uses written in this minute; for the thread only
         self._noted_minute = 0
         self._thread: threading.Thread | None = None
 
@@ -81,7 +81,7 @@ class UsageRecorder:
         agent: bytes | None = None,
         now: float,
     ) -> None:
-        """One answer to a right secret."""
+        """Count one response to a right secret."""
         if now >= self._hour_ends:
             self._begin_hour(now)
         try:
@@ -96,20 +96,20 @@ class UsageRecorder:
     def note(
         self, credential_id: str, secret_id: str, *, address: str | None, agent: bytes | None = None, now: float
     ) -> None:
-        """One use of a right secret that counts as no answer; an API secret has no ``credential_id``: it is empty."""
+        """Note a use that counts as no response. For an API secret, ``credential_id`` is empty."""
         self._open.others[credential_id, secret_id] = (now, address, agent)
 
     async def flush_each_second(self) -> None:
-        """For as long as the process serves."""
+        """Flush once a second while the process serves."""
         while True:
             await asyncio.sleep(FLUSH_EVERY_S)
             try:
                 self.flush()
-            except RuntimeError:  # no thread can be started: the next second may have one
+            except RuntimeError:  # no thread can be started now: try again next second
                 log.exception("usage.not_flushed")
 
     def flush(self) -> None:
-        """Close what was counted so far, unless something is left from before, and have it handed on."""
+        """Close the current counts, unless older ones are still waiting, and have the thread pass them on."""
         if self._thread is not None and self._thread.is_alive():
             return
         if not self._closed:
@@ -119,10 +119,10 @@ class UsageRecorder:
             self._thread.start()
 
     def finish(self) -> None:
-        """Hand on what was counted so far, and wait for it, but not for long: the process is to stop."""
+        """Flush at the end of the process; waits a few seconds at most."""
         give_up_at = time.monotonic() + FINISHES_WITHIN_S
         self._close()
-        self._wait(give_up_at)  # for what is under way
+        self._wait(give_up_at)  # for a flush that is running
         self.flush()
         self._wait(give_up_at)
 
@@ -138,7 +138,7 @@ class UsageRecorder:
         self._hour_ends = self._open.hour + HOUR_S
 
     def _begin(self, credential_id: str, secret_id: str, code: Code, address: str | None) -> Tally:
-        """A new tally; where there is no room for one more address, that of calls without any."""
+        """Begin a new tally. If there is no room for another address, count under no address."""
         answers = self._open.answers
         size = len(self._open) + sum(map(len, tuple(self._closed)))
         if size < MAX_TALLIES:
@@ -169,8 +169,8 @@ class UsageRecorder:
         metrics.USAGE_LAG_SECONDS.set(max(time.time() - batch.closed_at, 0))
         try:
             self._hand_on(batch)
-        except Exception as exc:  # whatever it holds, what comes behind it must be counted
-            if is_outage(exc):  # written or not: next time, the id tells
+        except Exception as exc:  # any failure: the batches behind this one must still be counted
+            if is_outage(exc):  # perhaps written, perhaps not: on the next try, the id decides
                 log.warning("usage.not_written", extra={"batch": batch.id, "error": type(exc).__name__})
                 return False
             metrics.USAGE_LOST.inc(batch.answers)
@@ -196,7 +196,7 @@ class UsageRecorder:
         )
 
     def _is_news(self, use: Use) -> bool:
-        """Whether this minute has not heard of it yet: more would be rows written for nothing."""
+        """Tell whether this use is new within its minute; writing it again would only cost rows."""
         minute = int(use.at) // MINUTE_S
         if minute != self._noted_minute or len(self._noted) > MAX_TALLIES:
             self._noted.clear()
@@ -207,7 +207,7 @@ class UsageRecorder:
 
 
 def _readable(agent: bytes | None) -> str:
-    """What a program calls itself: printable, short, and without what looks like a secret."""
+    """Clean the user agent: printable, short, and without text that looks like a secret."""
     return redact(_NOT_PRINTABLE.sub(b" ", agent or b"").decode("ascii"))[:MAX_AGENT_CHARS].strip()
 
 

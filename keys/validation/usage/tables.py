@@ -1,4 +1,4 @@
-"""Add batches of usage to the tables, each batch once: its id is written in the same transaction."""
+"""Add usage batches to the tables, each batch once: its id is written in the same transaction."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from keys.validation import metrics
 from keys.validation.usage.batches import Batch, Use
 
 FOLDED_WITHIN = timedelta(hours=3)
-# Ids are kept for longer than a batch may come, so that none comes a second time after its id is gone.
+# Longer than a batch is accepted, so that a batch cannot come again after its id was deleted.
 IDS_KEPT = 2 * FOLDED_WITHIN
 LOCK_WITHIN = "2s"
 MAX_CALLERS_A_KEY = 1_000
@@ -23,25 +23,25 @@ log = logging.getLogger(__name__)
 
 
 class Tables(NamedTuple):
-    """Where the last uses of a kind of credential, and of its secrets, are noted."""
+    """The tables that hold the last uses of a credential type, and of its secrets."""
 
     secrets: str
     credentials: str | None
 
 
-# By the prefix of the credential's id; an API secret has no credential.
+# By the prefix of the credential's id. An API secret has no credential.
 _tables = {"key": Tables("keys_keysecret", "keys_apikey"), "": Tables("keys_apisecret", None)}
 
 
 def register_tables(prefix: str, tables: Tables) -> None:
-    """Add a kind of credential whose uses are noted."""
+    """Register the tables of a credential type whose last uses are written."""
     _tables[prefix] = tables
 
 
 def fold(batches: Sequence[Batch]) -> None:
-    """Add those that were not added yet, all or none, in one short transaction; raises django.db.Error.
+    """Add the batches that were not added before, all or none, in one short transaction; raises django.db.Error.
 
-    After an error that leaves open whether it was committed, the same call is safe.
+    After an error that leaves the commit unknown, it is safe to call again with the same batches.
     """
     now = timezone.now()
     wanted = [batch for batch in batches if not _is_late(batch, now)]
@@ -66,17 +66,17 @@ def _is_late(batch: Batch, now: datetime) -> bool:
 
 
 def _register(ids: Iterable[str], cursor: Any, now: datetime) -> set[str]:
-    """Write the ids down; those that are new. Who adds the same batch at the same time waits here for our commit."""
+    """Insert the ids; returns the new ones. Another process with the same batch waits here for our commit."""
     rows = [(each, _instant(now.timestamp())) for each in sorted(ids)]
     cursor.execute(
-        f"INSERT INTO keys_usagebatch (id, folded_at) VALUES {', '.join(['(%s, %s)'] * len(rows))}"  # noqa: S608  # no value
+        f"INSERT INTO keys_usagebatch (id, folded_at) VALUES {', '.join(['(%s, %s)'] * len(rows))}"  # noqa: S608  # placeholders only
         " ON CONFLICT DO NOTHING RETURNING id",
         [value for row in rows for value in row],
     )
     return {each for (each,) in cursor.fetchall()}
 
 
-# Rows are taken in one order, so that two folds never wait for each other in a circle.
+# Rows are locked in one order, so that two writers cannot deadlock.
 
 
 def _add_counts(batches: Iterable[Batch], cursor: Any) -> None:
@@ -99,7 +99,7 @@ def _add_counts(batches: Iterable[Batch], cursor: Any) -> None:
 
 
 def _note_uses(uses: Sequence[Use], cursor: Any) -> None:
-    """``uses`` in the order of time: of each key, secret and address the last one counts."""
+    """Write last uses. ``uses`` must be sorted by time: the last one per key, secret and address wins."""
     keys = _keys(use.credential_id for use in uses)
     of_keys = [(keys[use.credential_id], use) for use in uses if use.credential_id in keys]
     _note_callers({(key, use.address): use.at for key, use in of_keys if use.address is not None}, cursor)
@@ -110,13 +110,13 @@ def _note_uses(uses: Sequence[Use], cursor: Any) -> None:
             _lock(tables.credentials, {use.credential_id for use in mine}, cursor)
             last_at = {use.credential_id: _instant(use.at) for use in mine}
             cursor.executemany(
-                f"UPDATE {tables.credentials} SET last_used_at = %s"  # noqa: S608  # one of ours
+                f"UPDATE {tables.credentials} SET last_used_at = %s"  # noqa: S608  # a table name of ours
                 " WHERE public_id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
                 [(at, credential_id, at) for credential_id, at in sorted(last_at.items())],
             )
         last = {use.secret_id: use for use in mine}
         cursor.executemany(
-            f"UPDATE {tables.secrets} SET last_used_at = %s, last_used_from = %s,"  # noqa: S608  # one of ours
+            f"UPDATE {tables.secrets} SET last_used_at = %s, last_used_from = %s,"  # noqa: S608  # a table name of ours
             " last_used_agent = COALESCE(%s, last_used_agent)"
             " WHERE public_id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
             [
@@ -127,16 +127,16 @@ def _note_uses(uses: Sequence[Use], cursor: Any) -> None:
 
 
 def _lock(table: str, credential_ids: Iterable[str], cursor: Any) -> None:
-    """A credential's row before those of its secrets, as services do: else a roll and a fold wait for each other."""
+    """Lock a credential's row before its secrets' rows, as services do: otherwise a roll could deadlock with this."""
     if connection.features.has_select_for_update:
         cursor.execute(
-            f"SELECT FROM {table} WHERE public_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",  # one of ours
+            f"SELECT FROM {table} WHERE public_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",  # a table name of ours
             [sorted(credential_ids)],
         )
 
 
 def _note_callers(callers: Mapping[tuple[int, str], float], cursor: Any) -> None:
-    """Whoever has a network of IPv6 to call from would else have a row for each address in it."""
+    """Write the caller addresses of each key, up to a maximum: one IPv6 network could otherwise add endless rows."""
     known = Caller.objects.filter(key__in={key for key, _ in callers}).values_list("key").annotate(Count("pk"))
     full = {key for key, addresses in known.order_by() if addresses >= MAX_CALLERS_A_KEY}
     rows = [(_instant(at), key, address) for (key, address), at in sorted(callers.items())]
@@ -153,10 +153,10 @@ def _note_callers(callers: Mapping[tuple[int, str], float], cursor: Any) -> None
 
 
 def _keys(credential_ids: Iterable[str]) -> dict[str, int]:
-    """The keys' rows, by public id."""
+    """Map public ids to the keys' primary keys."""
     return dict(ApiKey.objects.filter(public_id__in=set(credential_ids)).values_list("public_id", "pk"))
 
 
 def _instant(epoch: float) -> Any:
-    """The instant as the database takes it."""
+    """Convert to the type that the database driver takes."""
     return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(epoch, UTC))
