@@ -1,1 +1,1 @@
-"""Pure rules: they know no framework and no store."""
+"""Pure rules about keys and secrets: no framework, no store."""

@@ -1,6 +1,6 @@
-"""What a credential's fields may hold: names, scopes, networks, limits. Pure; each check raises ValueError.
+"""Check the fields of a credential: names, scopes, networks, limits. Pure; each check raises ValueError.
 
-The text of each error is meant for the person who typed the value.
+Each error message is written for the person who typed the value.
 """
 
 import re
@@ -32,7 +32,7 @@ _QUOTA = re.compile(r"(?P<limit>\d{1,10})(?:/(?P<refill>day|month))?", re.ASCII)
 
 
 class RateLimit(TypedDict):
-    """``limit`` requests per ``window_s`` seconds, under a name that answers and headers show."""
+    """``limit`` requests per ``window_s`` seconds, under a name that responses and headers show."""
 
     name: str
     limit: int
@@ -40,24 +40,24 @@ class RateLimit(TypedDict):
 
 
 class Quota(TypedDict):
-    """``limit`` uses in all, or in each ``day`` or ``month`` of UTC; ``refill`` says which."""
+    """``limit`` uses in all (refill ``none``), or per UTC ``day`` or ``month``."""
 
     limit: int
     refill: str
 
 
 def clean_note(text: str) -> str:
-    """The note by the rules of a name, at most 200 characters; it may be empty."""
+    """Clean a note by the rules of a name, at most 200 characters; it may be empty."""
     return clean_name(text, max_chars=MAX_NOTE_CHARS) if normal_name(text) else ""
 
 
 def is_scope(text: str) -> bool:
-    """Whether the text is one scope of the RFC 6749 §3.3 grammar, at most 128 characters."""
+    """Tell whether the text is one scope of the RFC 6749 §3.3 grammar, at most 128 characters."""
     return _SCOPE.fullmatch(text) is not None
 
 
 def clean_scopes(names: Iterable[str], *, grantable: Iterable[str]) -> list[str]:
-    """The scopes sorted, each once; raises ValueError naming what the API does not have."""
+    """Return the scopes sorted, without duplicates; raises ValueError naming scopes that the API does not have."""
     scopes = sorted(set(names))
     if len(scopes) > MAX_SCOPES:
         raise ValueError(f"Choose at most {MAX_SCOPES} scopes.")
@@ -69,9 +69,9 @@ def clean_scopes(names: Iterable[str], *, grantable: Iterable[str]) -> list[str]
 
 
 def clean_networks(lines: Iterable[str]) -> list[str]:
-    """Networks in the form in which calls are compared with them, each once, in the order given.
+    """Return the networks in the canonical form of ``portal.edge.proxies``, without duplicates, in the order given.
 
-    ``#`` starts a note, empty lines count for nothing.
+    ``#`` starts a comment; empty lines are ignored.
     """
     networks: dict[str, None] = {}
     for number, line in enumerate(lines, start=1):
@@ -89,7 +89,7 @@ def clean_networks(lines: Iterable[str]) -> list[str]:
 
 
 def parse_rate_limit(text: str) -> RateLimit:
-    """``100/60`` or ``daily=10000/86400``: requests, seconds, and a name where there are several."""
+    """Parse ``100/60`` or ``daily=10000/86400``: requests per seconds, with a name if there are several limits."""
     match = _RATE_LIMIT.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"Write a limit as requests/seconds, such as 100/60; this is {text[:50]!r}.")
@@ -97,18 +97,18 @@ def parse_rate_limit(text: str) -> RateLimit:
 
 
 def parse_rate_limits(text: str) -> list[RateLimit]:
-    """One limit a line, checked."""
+    """Parse and check limits, one per line."""
     return clean_rate_limits([parse_rate_limit(line) for line in text.splitlines() if line.strip()])
 
 
 def spell_rate_limit(limit: RateLimit) -> str:
-    """The limit as ``parse_rate_limit`` reads it."""
+    """Spell the limit as ``parse_rate_limit`` reads it."""
     spelled = f"{limit['limit']}/{limit['window_s']}"
     return spelled if limit["name"] == "default" else f"{limit['name']}={spelled}"
 
 
 def rate_words(rate_limits: Iterable[RateLimit]) -> str:
-    """``100 requests in 60 s and 10,000 requests in 86,400 s``; empty for none."""
+    """Describe limits: ``100 requests in 60 s and 10,000 requests in 86,400 s``; empty for none."""
     return " and ".join(
         f"{limit['limit']:,} {'request' if limit['limit'] == 1 else 'requests'} in {limit['window_s']:,} s"
         for limit in rate_limits
@@ -116,7 +116,7 @@ def rate_words(rate_limits: Iterable[RateLimit]) -> str:
 
 
 def clean_rate_limits(limits: Sequence[RateLimit]) -> list[RateLimit]:
-    """The limits, checked: at most 4, names differ, at least one request, at least a second, at most 31 days."""
+    """Check the limits: at most 4, different names, at least 1 request, windows from 1 second to 31 days."""
     if len(limits) > MAX_RATE_LIMITS:
         raise ValueError(f"At most {MAX_RATE_LIMITS} limits.")
     if len({limit["name"] for limit in limits}) != len(limits):
@@ -132,14 +132,14 @@ def clean_rate_limits(limits: Sequence[RateLimit]) -> list[RateLimit]:
 
 
 def clean_token_lifetime(seconds: int) -> int:
-    """The life of an access token, checked: between a minute and a day."""
+    """Check the lifetime of an access token: between a minute and a day."""
     if not MIN_TOKEN_LIFETIME_S <= seconds <= MAX_TOKEN_LIFETIME_S:
         raise ValueError(f"Choose a lifetime between {MIN_TOKEN_LIFETIME_S} and {MAX_TOKEN_LIFETIME_S:,} seconds.")
     return seconds
 
 
 def parse_quota(text: str) -> Quota | None:
-    """``10`` uses in all, ``10/day`` or ``10/month``; empty for any number."""
+    """Parse ``10`` (uses in all), ``10/day`` or ``10/month``; None for an empty text, which means no quota."""
     if not text.strip():
         return None
     match = _QUOTA.fullmatch(text.strip())
@@ -149,14 +149,14 @@ def parse_quota(text: str) -> Quota | None:
 
 
 def spell_quota(quota: Quota | None) -> str:
-    """The quota as ``parse_quota`` reads it."""
+    """Spell the quota as ``parse_quota`` reads it."""
     if quota is None:
         return ""
     return f"{quota['limit']}" if quota["refill"] == "none" else f"{quota['limit']}/{quota['refill']}"
 
 
 def clean_quota(quota: Quota | None) -> Quota | None:
-    """The quota, checked: at least one use."""
+    """Check the quota: at least one use."""
     if quota is None:
         return None
     if not 1 <= quota["limit"] <= MAX_QUOTA:

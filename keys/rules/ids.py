@@ -1,18 +1,18 @@
-"""The public ids of this app's nouns. Pure."""
+"""Make public ids for APIs, keys and secrets. Pure."""
 
 from portal.ids import public_id
 
 
 def api_id() -> str:
-    """A new API's id."""
+    """Make an id for a new API."""
     return public_id("api")
 
 
 def key_id() -> str:
-    """A new API key's id."""
+    """Make an id for a new API key."""
     return public_id("key")
 
 
 def secret_id() -> str:
-    """A new secret's id."""
+    """Make an id for a new secret."""
     return public_id("sec")

@@ -1,4 +1,4 @@
-"""How many addresses networks hold together. Pure."""
+"""Count the addresses of several networks together. Pure."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from portal.edge.proxies import parse_network
 
 @dataclass(frozen=True)
 class Size:
-    """How many addresses of each kind."""
+    """The number of IPv4 and of IPv6 addresses."""
 
     ipv4: int
     ipv6: int
@@ -17,13 +17,13 @@ class Size:
 
 @dataclass(frozen=True)
 class WidestPrefixes:
-    """The shortest prefix of each kind that networks may come to, all of them together."""
+    """The most addresses that a set of networks may contain, given as one prefix length per IP version."""
 
     ipv4: int = 8
     ipv6: int = 32
 
     def allows(self, networks: Iterable[str]) -> bool:
-        """Whether the networks hold no more addresses than one network of this prefix, in each kind."""
+        """Tell whether the networks contain no more addresses than one network of each prefix."""
         size = size_of(networks)
         return size.ipv4 <= 1 << (32 - self.ipv4) and size.ipv6 <= 1 << (128 - self.ipv6)
 
@@ -32,7 +32,7 @@ class WidestPrefixes:
 
 
 def size_of(networks: Iterable[str]) -> Size:
-    """How many addresses the networks hold together, each counted once; an IPv4-mapped one is IPv4."""
+    """Count the addresses of all networks, each address once; an IPv4-mapped network counts as IPv4."""
     parsed = [parse_network(network) for network in networks]
     ipv4 = ipaddress.collapse_addresses(each for each in parsed if isinstance(each, ipaddress.IPv4Network))
     ipv6 = ipaddress.collapse_addresses(each for each in parsed if isinstance(each, ipaddress.IPv6Network))

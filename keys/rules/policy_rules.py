@@ -1,4 +1,4 @@
-"""Which rules of its organization a key breaks. Pure: facts in, rules out."""
+"""Find the organization's rules that a key breaks. Pure: facts in, rules out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from portal.policies import Policies
 
 @dataclass(frozen=True)
 class KeyFacts:
-    """What of a key the rules look at; ``secret_from`` is when its newest secret was made."""
+    """The facts of a key that rules depend on; ``secret_from`` is when its newest secret was made."""
 
     is_live: bool
     networks: Sequence[str]
@@ -20,14 +20,14 @@ class KeyFacts:
 
 @dataclass(frozen=True)
 class Violation:
-    """A rule that is broken: the field to change, and the rule in words that follow the organization's name."""
+    """A broken rule: the field to change, and words that follow the organization's name."""
 
     field: str
     rule: str
 
 
 def violations(policies: Policies, facts: KeyFacts, *, widest: WidestPrefixes) -> list[Violation]:
-    """Every rule that the key breaks, first the one to see to first."""
+    """Return every rule that the key breaks, the most urgent first."""
     found = []
     days = policies.max_key_lifetime_days
     if days is not None and (facts.expires_at is None or facts.expires_at > facts.secret_from + timedelta(days=days)):
@@ -41,7 +41,7 @@ def violations(policies: Policies, facts: KeyFacts, *, widest: WidestPrefixes) -
 def network_violations(
     policies: Policies, networks: Sequence[str], *, is_live: bool, widest: WidestPrefixes
 ) -> list[Violation]:
-    """The rule on where a credential may be used from, if it is broken; clients are under it as keys are."""
+    """Return the broken rule on networks, if any. It applies to OAuth clients as to keys."""
     if not policies.live_networks_required or not is_live:
         return []
     if not networks:
@@ -52,5 +52,5 @@ def network_violations(
 
 
 def in_words(broken: Sequence[Violation]) -> str:
-    """The rules as one sentence part: ``limits keys to 90 days, asks for …``."""
+    """Join the rules to a part of a sentence: ``limits keys to 90 days, asks for …``."""
     return ", ".join(violation.rule for violation in broken)

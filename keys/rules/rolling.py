@@ -1,4 +1,4 @@
-"""Which secrets end when one is added, and when an old one may be ended. Pure."""
+"""Decide which secrets end when one is added, and when an old secret may safely be ended. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class WorkingSecret:
 def plan_roll(
     working: Sequence[WorkingSecret], *, overlap: timedelta, expires_at: datetime | None, now: datetime
 ) -> dict[str, datetime]:
-    """New ends of the secrets that work now, oldest first, once another is added: at most one outlives ``now``.
+    """Return new ends for the secrets that work now, oldest first, when another is added: at most one outlives ``now``.
 
-    One secret gets the overlap, never past the credential's own end. Of two, a newest that nobody used ends (its
-    maker lost it) and the older keeps its end; a newest in use gets the overlap and the older ends. "Now" as the
-    overlap is meant for all of them.
+    A single secret gets the overlap, but never past the credential's own end. Of two secrets, if nobody has used the
+    newest (its text was probably lost), the newest ends and the older keeps its end. If the newest is in use, it gets
+    the overlap and the older ends. An overlap of 0 ends all of them now.
     """
     grace_end = now + overlap if expires_at is None else min(now + overlap, expires_at)
     if not working:
@@ -38,7 +38,7 @@ SAFE_AFTER = timedelta(days=1)
 
 
 class Light(Enum):
-    """How safe it is to end the old secret of an overlap: the word, its tone, and why."""
+    """How safe it is to end the old secret of an overlap: a word, its tone, and a reason."""
 
     NEVER_USED = "Safe to end", "ok", "Nobody has ever used it."
     IN_USE = "In use", "warn", "Whatever called with it last has to be given the new one first."
@@ -53,7 +53,7 @@ class Light(Enum):
 
 
 def light_of(old_last_used_at: datetime | None, new_last_used_at: datetime | None, *, now: datetime) -> Light:
-    """The light that an overlap shows, from when its two secrets were last used."""
+    """Choose the light for an overlap, from the last uses of its two secrets."""
     if old_last_used_at is None:
         return Light.NEVER_USED
     if now < old_last_used_at + QUIET_AFTER:

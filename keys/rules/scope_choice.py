@@ -1,7 +1,7 @@
-"""Scopes as people choose them: by resource, None / Read / Write, where names say so; else one by one. Pure.
+"""Present scopes for people to choose: None / Read / Write per resource where names allow, else one by one. Pure.
 
-``orders:read`` and ``orders:write`` become one choice for ``orders``, in which Write means both. Whatever is named
-otherwise is ticked by itself.
+``orders:read`` and ``orders:write`` become one choice for ``orders``, in which Write includes both. A scope with any
+other name gets a checkbox of its own.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ MAX_ROWS_UNSCROLLED = 20
 
 
 class Level(StrEnum):
-    """How far a key may go with a resource."""
+    """The access of a key to a resource."""
 
     NONE = ""
     READ = "read"
@@ -25,7 +25,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class ScopeInfo:
-    """A scope that the API has."""
+    """A scope of the API."""
 
     name: str
     description: str = ""
@@ -34,7 +34,7 @@ class ScopeInfo:
 
 @dataclass(frozen=True)
 class Option:
-    """One level that can be chosen, the scopes that it gives, what it adds, and whether it is chosen now."""
+    """One level that can be chosen: the scopes it gives, a hint, and whether it is chosen now."""
 
     level: Level
     label: str
@@ -46,7 +46,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Group:
-    """One resource: its levels, as a set of which one is chosen."""
+    """The levels of one resource, of which one is chosen."""
 
     resource: str
     field: str
@@ -55,7 +55,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Box:
-    """A scope that is ticked by itself."""
+    """A scope with a checkbox of its own."""
 
     scope: ScopeInfo
     is_chosen: bool
@@ -63,7 +63,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Picker:
-    """All that can be chosen of an API's scopes."""
+    """All choices for the scopes of an API."""
 
     groups: Sequence[Group]
     boxes: Sequence[Box]
@@ -71,7 +71,7 @@ class Picker:
 
     @property
     def is_long(self) -> bool:
-        """Whether it is to scroll by itself."""
+        """Tell whether the list is long enough to scroll by itself."""
         return len(self.groups) + len(self.boxes) > MAX_ROWS_UNSCROLLED
 
 
@@ -79,9 +79,10 @@ _LABELS = {Level.NONE: "None", Level.READ: "Read", Level.WRITE: "Write", Level.W
 
 
 def picker(scopes: Sequence[ScopeInfo], chosen: Collection[str], *, prefix: str = "") -> Picker:
-    """The choice among the scopes, as it stands; a resource that is written but not read has a level of its own.
+    """Build the choices for the scopes, with the current ones chosen.
 
-    ``prefix`` begins the fields' names where one form has the scopes of several APIs.
+    A key that may write a resource but not read it gets the extra level "Write only". ``prefix`` begins the field names
+    if one form has the scopes of several APIs.
     """
     by_resource = _levels(scopes)
     grouped = {scope.name for found in by_resource.values() for scope in found.values()}
@@ -98,7 +99,7 @@ def picker(scopes: Sequence[ScopeInfo], chosen: Collection[str], *, prefix: str 
 def chosen_scopes(
     scopes: Sequence[ScopeInfo], levels: Mapping[str, str], ticked: Iterable[str], *, prefix: str = ""
 ) -> list[str]:
-    """The scopes that a sent form names: ``levels`` by field name (``access:orders``), ``ticked`` by scope."""
+    """Return the scopes of a submitted form: ``levels`` by field name (``access:orders``), ``ticked`` by scope name."""
     names = set(ticked)
     for group in picker(scopes, (), prefix=prefix).groups:
         level = levels.get(group.field, Level.NONE)
@@ -110,12 +111,12 @@ def chosen_scopes(
 
 
 def readable(scopes: Sequence[ScopeInfo]) -> list[str]:
-    """The scopes that only read."""
+    """Return the names of the scopes that only read."""
     return [scope.name for scope in scopes if scope.name.endswith(":read")]
 
 
 def parse_scopes(text: str) -> list[ScopeInfo]:
-    """One scope a line: its name, its description, and ``[sensitive]`` where it is; raises ValueError naming a line."""
+    """Parse one scope per line: name, description, and ``[sensitive]`` if it is; raises ValueError naming the line."""
     found: dict[str, ScopeInfo] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split(maxsplit=1)
@@ -137,7 +138,7 @@ def parse_scopes(text: str) -> list[ScopeInfo]:
 
 
 def spell_scope(scope: ScopeInfo) -> str:
-    """The scope as ``parse_scopes`` reads it."""
+    """Spell the scope as ``parse_scopes`` reads it."""
     return " ".join(filter(None, (scope.name, scope.description, SENSITIVE if scope.is_sensitive else "")))
 
 

@@ -1,7 +1,7 @@
-"""The text of a secret: compose, parse, check, hint; and its digest. Pure: no Django, no clock.
+"""The text of a secret: compose, parse, check, hint, digest. Pure: no Django, no clock.
 
-``<brand>_<kind>_<random><checksum>``: ``random`` is 32 base62 characters (190 bits), ``checksum`` the CRC-32 of all the
-ASCII text before it, base62, most significant first, 6 characters, zero-padded. Anyone can reject a typo offline.
+``<brand>_<kind>_<random><checksum>``: ``random`` is 32 base62 characters (190 bits). ``checksum`` is the CRC-32 of all
+ASCII text before it: base62, most significant digit first, 6 characters, zero-padded. Anyone can reject a typo offline.
 """
 
 import re
@@ -21,14 +21,14 @@ CHECKSUM_CHARS = 6
 HINT_HEAD_CHARS = 4
 HINT_TAIL_CHARS = 4
 MAX_HINT_CHARS = 32
-MAX_SECRET_CHARS = 12 + 1 + 4 + 1 + RANDOM_CHARS + CHECKSUM_CHARS  # brand, kind
+MAX_SECRET_CHARS = 12 + 1 + 4 + 1 + RANDOM_CHARS + CHECKSUM_CHARS  # 12 for the brand, 4 for the kind
 PATTERN = r"[a-z0-9]{2,12}_(live|test|cs|api)_[0-9A-Za-z]{38}"
 _SECRET = re.compile(r"[a-z0-9]{2,12}_(live|test|cs|api)_[0-9A-Za-z]{38}", re.ASCII)
 _RANDOM = re.compile(r"[0-9A-Za-z]{32}", re.ASCII)
 
 
 class Kind(StrEnum):
-    """What a secret opens, spelled in the secret itself."""
+    """The purpose of a secret, as it is written in its text."""
 
     LIVE = "live"
     TEST = "test"
@@ -36,12 +36,12 @@ class Kind(StrEnum):
     API = "api"
 
 
-_KINDS = {kind.value: kind for kind in Kind}  # a plain look-up: Kind(…) costs several times as much
+_KINDS = {kind.value: kind for kind in Kind}  # a dict lookup is several times faster than Kind(…)
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A well-formed secret; its text hides itself in ``repr``."""
+    """A well-formed secret; its text does not appear in ``repr``."""
 
     brand: str
     kind: Kind
@@ -49,16 +49,16 @@ class Secret:
 
     @property
     def hint(self) -> str:
-        """What may be shown again: the prefix with four characters, a gap, the last four: ``lk_live_7Qd3…x9Kf``.
+        """The part that may be shown later, such as ``lk_live_7Qd3…x9Kf``: the prefix, four characters, the last four.
 
-        Four of 32 random characters are given away; 166 bits stay unknown.
+        This reveals 4 of the 32 random characters; 166 bits stay unknown.
         """
         head_chars = len(self.brand) + len(self.kind) + 2 + HINT_HEAD_CHARS
         return f"{self.text[:head_chars]}…{self.text[-HINT_TAIL_CHARS:]}"
 
 
 def checksum(text: str) -> str:
-    """The six characters that end a secret whose other text is given."""
+    """Return the six checksum characters for the rest of a secret's text."""
     return base62(zlib.crc32(text.encode("ascii")), width=CHECKSUM_CHARS)
 
 
@@ -71,12 +71,12 @@ def compose(brand: str, kind: Kind, random_part: str) -> Secret:
 
 
 def generate(brand: str, kind: Kind) -> Secret:
-    """A new secret from the operating system's random source."""
+    """Generate a secret from the operating system's random source."""
     return compose(brand, kind, "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARS)))
 
 
 def kind_of(text: str) -> Kind | None:
-    """What the secret that the text spells opens, or None where format or checksum is wrong. No look-up is made."""
+    """Return the kind of a well-formed secret; None if its format or checksum is wrong. Makes no lookup."""
     match = _SECRET.fullmatch(text)
     if match is None or zlib.crc32(text[:-CHECKSUM_CHARS].encode()) != number(text[-CHECKSUM_CHARS:]):
         return None
@@ -84,15 +84,15 @@ def kind_of(text: str) -> Kind | None:
 
 
 def parse(text: str) -> Secret | None:
-    """The secret that the text spells, or None where format or checksum is wrong."""
+    """Parse a secret; None if its format or checksum is wrong."""
     kind = kind_of(text)
     return None if kind is None else Secret(text.partition("_")[0], kind, text)
 
 
 def digest(text: str, pepper: bytes) -> bytes:
-    """What is stored of a secret: HMAC-SHA-256 (RFC 2104) under a pepper.
+    """Return what is stored of a secret: its HMAC-SHA-256 (RFC 2104) under a pepper.
 
-    A slow hash would add nothing to 190 random bits and would hand a stranger a way to burn the CPU with wrong guesses.
+    A slow hash would add nothing to 190 random bits, and would let strangers burn CPU with wrong guesses.
     """
     keyed = _keyed(pepper).copy()
     keyed.update(text.encode())
@@ -101,4 +101,4 @@ def digest(text: str, pepper: bytes) -> bytes:
 
 @lru_cache(maxsize=8)
 def _keyed(pepper: bytes) -> HMAC:
-    return HMAC(pepper, SHA256())  # with the key taken in already: a third of the time of ``hmac.digest``
+    return HMAC(pepper, SHA256())  # the key is processed once and copied: a third of the time of ``hmac.digest``

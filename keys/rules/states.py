@@ -1,4 +1,4 @@
-"""What a credential is at an instant, for pages. Pure; agrees with ``keys.validation.verdict`` on every instant."""
+"""The state of a credential at an instant, for pages. Pure; always agrees with ``keys.validation.verdict``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ IDLE_AFTER = timedelta(days=90)
 
 
 class State(StrEnum):
-    """A credential's state, as programs are told it."""
+    """A credential's state, as programs read it."""
 
     ACTIVE = "active"
     SCHEDULED = "scheduled"
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class Status(StrEnum):
-    """What a page calls a key; the first that fits is shown."""
+    """A key's status, as pages show it; the first that applies is shown."""
 
     LEAKED = "Leaked"
     REVOKED = "Revoked"
@@ -39,7 +39,7 @@ class Status(StrEnum):
 
     @property
     def tone(self) -> str:
-        """The colour role that goes with the word: ok, warn, bad, info or mute."""
+        """The colour role of the status: ok, warn, bad, info or mute."""
         return _TONES.get(self, "mute")
 
 
@@ -56,7 +56,7 @@ _TONES = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What of a credential decides its state."""
+    """The facts that decide a credential's state."""
 
     is_compromised: bool
     is_revoked: bool
@@ -67,7 +67,7 @@ class Facts:
 
 
 def state(facts: Facts, *, now: datetime) -> State:
-    """The state at ``now``; the order is that of the verdict."""
+    """Return the state at ``now``. The checks are in the same order as the verdict's."""
     if facts.is_compromised:
         return State.COMPROMISED
     if facts.is_revoked:
@@ -101,7 +101,7 @@ def status(
     last_used_at: datetime | None,
     now: datetime,
 ) -> Status:
-    """What a page calls the key; ``secret_ends`` are the ends of its secrets, None for one without."""
+    """Return the status for a page; ``secret_ends`` has the end of each secret of the key, None for no end."""
     found = _STATUS_OF.get(state(facts, now=now))
     if found is not None:
         return found

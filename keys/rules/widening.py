@@ -1,4 +1,4 @@
-"""Whether a change lets a key do more than before. Pure."""
+"""Tell whether a change lets a key do more than before. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,16 +6,16 @@ from datetime import datetime
 from keys.rules.field_rules import Quota, RateLimit
 from keys.rules.networks import size_of
 
-_REFILLS = ("none", "month", "day")  # the rarest first
+_REFILLS = ("none", "month", "day")  # from rarest to most frequent
 
 
 def widens_scopes(before: Sequence[str], after: Sequence[str]) -> bool:
-    """A scope more."""
+    """True if a scope was added."""
     return not set(after) <= set(before)
 
 
 def widens_networks(before: Sequence[str], after: Sequence[str]) -> bool:
-    """An address more; none listed means any."""
+    """True if an address was added. No networks means any address."""
     if not before:
         return False
     if not after:
@@ -24,22 +24,22 @@ def widens_networks(before: Sequence[str], after: Sequence[str]) -> bool:
 
 
 def widens_expiry(before: datetime | None, after: datetime | None) -> bool:
-    """A later end; None never ends."""
+    """True if the end is later. None means no end."""
     return before is not None and (after is None or after > before)
 
 
 def widens_not_before(before: datetime | None, after: datetime | None) -> bool:
-    """An earlier beginning; None has begun."""
+    """True if the beginning is earlier. None means that it has begun."""
     return before is not None and (after is None or after < before)
 
 
 def widens_rate_limits(before: Sequence[RateLimit], after: Sequence[RateLimit]) -> bool:
-    """A limit that is gone or raised: some limit of before has none at least as strict after."""
+    """True if a limit was removed or raised: some old limit has no new limit that is at least as strict."""
     return not all(any(_is_as_strict(new, old) for new in after) for old in before)
 
 
 def widens_quota(before: Quota | None, after: Quota | None) -> bool:
-    """A quota that is gone, raised, or refilled more often."""
+    """True if the quota was removed, raised, or is refilled more often."""
     if before is None or after is None:
         return before is not None
     return after["limit"] > before["limit"] or _REFILLS.index(after["refill"]) > _REFILLS.index(before["refill"])

@@ -1,7 +1,7 @@
-"""The operations on credentials: each one function, one durable transaction, one audit event, one invalidation.
+"""The operations on credentials: each is one function, one durable transaction, one audit event, one invalidation.
 
-Order inside each: check the role → lock (organization → API → credential → secret) → read the clock, since a waiter's
-clock from before the lock would be older than what it finds → read what must be named → write
-rows, audit event and outbox → commit → tell the caches → answer. A call that finds the state already as asked names
-the same snapshots again: whoever repeats a revoke may do so because the first answer was lost.
+Each operation runs in this order. Check the role. Lock organization, API, credential, secret. Read the clock: only
+after the lock, because a time read while waiting would be older than the rows found. Read the names of the touched
+snapshots. Write rows, audit event and outbox. Commit. Invalidate the caches. Return. A call that finds nothing to
+change still invalidates the same snapshots: a revoke may be repeated because the first response was lost.
 """

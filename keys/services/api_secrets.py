@@ -1,4 +1,4 @@
-"""Operations on API secrets, which backends and gateways present. They are the operator's; members have no part."""
+"""Operations on API secrets, which backends and gateways present. They belong to the operator, not to organizations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from portal.outbox import Propagation, change
 
 @dataclass(frozen=True)
 class IssuedApiSecret:
-    """A new API secret, whose text is shown once and hides itself in ``repr``."""
+    """A new API secret. Its text is shown once and does not appear in ``repr``."""
 
     secret: ApiSecret
     secret_text: str = field(repr=False)
@@ -30,7 +30,7 @@ class IssuedApiSecret:
 
 @dataclass(frozen=True)
 class ChangedApiSecret:
-    """An API secret after a change, and how far the change has spread."""
+    """An API secret after a change, with the propagation of the change."""
 
     secret: ApiSecret
     propagation: Propagation
@@ -39,7 +39,7 @@ class ChangedApiSecret:
 def issue_api_secret(
     api: Api, *, name: str, environment: Environment, by: Actor, submission: UUID | None = None
 ) -> IssuedApiSecret:
-    """Make an API secret that starts a line of its own; raises NotAllowed, Invalid, Refused or AlreadyDone."""
+    """Create an API secret that starts a new line; raises NotAllowed, Invalid, Refused or AlreadyDone."""
     require_operator(by)
     with change() as pending, only_once(submission) as remember:
         api = Api.objects.select_for_update().get(pk=api.pk)
@@ -67,10 +67,10 @@ def roll_api_secret(
     submission: UUID | None = None,
     seen_secret_id: str | None = None,
 ) -> IssuedApiSecret:
-    """Add a secret to the line and let the old one go on for ``overlap``; the rules are those of a key's roll.
+    """Add a secret to the line, and end the old one after ``overlap``, by the same rules as a key's roll.
 
-    Raises NotAllowed, Invalid, Refused (revoked), AlreadyDone, or Conflict where the line has a secret newer than the
-    one the caller knew.
+    Raises NotAllowed, Invalid, Refused (revoked), AlreadyDone; Conflict if the newest secret is no longer
+    ``seen_secret_id``.
     """
     require_operator(by)
     check_overlap(overlap)
@@ -100,7 +100,7 @@ def roll_api_secret(
 
 
 def end_api_secret(secret: ApiSecret, *, by: Actor) -> ChangedApiSecret:
-    """End a retiring secret at once; ending an ended one only tells the caches again. Raises Refused for the newest."""
+    """End a retiring secret now; a repeat only invalidates the caches again. Raises Refused for the newest secret."""
     return _set_end(secret, ends_at=None, by=by)
 
 
@@ -110,17 +110,17 @@ def extend_api_secret(secret: ApiSecret, *, ends_at: datetime, by: Actor) -> Cha
 
 
 def disable_api_secret(secret: ApiSecret, *, by: Actor) -> ChangedApiSecret:
-    """Refuse whoever presents this secret until it is enabled again."""
+    """Refuse this secret until it is enabled again."""
     return _set_disabled(secret, disabled=True, by=by)
 
 
 def enable_api_secret(secret: ApiSecret, *, by: Actor) -> ChangedApiSecret:
-    """Let a disabled secret work again; raises Refused once it is revoked."""
+    """Enable a disabled secret; raises Refused if it is revoked."""
     return _set_disabled(secret, disabled=False, by=by)
 
 
 def revoke_api_secret(secret: ApiSecret, *, reason: RevokeReason, by: Actor) -> ChangedApiSecret:
-    """Refuse this secret for good. The first reason stays; a repeat changes nothing and tells the caches again."""
+    """Revoke this secret for good. A repeat keeps the first reason and only invalidates the caches again."""
     require_operator(by)
     with change() as pending:
         secret = _lock(secret)

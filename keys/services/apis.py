@@ -1,4 +1,4 @@
-"""Operations on APIs: create, edit with scopes, disable, enable. They are the operator's."""
+"""Operations on APIs, for the operator: create, edit with scopes, disable, enable."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ MAX_DESCRIPTION_CHARS = 300
 
 @dataclass(frozen=True)
 class ChangedApi:
-    """An API after a change, and how far the change has spread."""
+    """An API after a change, with the propagation of the change."""
 
     api: Api
     propagation: Propagation
@@ -33,7 +33,7 @@ class ChangedApi:
 
 @dataclass(frozen=True)
 class ScopeSettings:
-    """What a scope says to people."""
+    """The description of a scope for people."""
 
     description: str = ""
     is_sensitive: bool = False
@@ -41,9 +41,9 @@ class ScopeSettings:
 
 @dataclass(frozen=True)
 class ApiSettings:
-    """What the operator chooses for an API; ``scopes`` are by name.
+    """The settings of an API that the operator chooses; ``scopes`` are by name.
 
-    ``default_rate_limits`` hold for credentials without limits of their own, ``max_rate_limits`` for all besides.
+    ``default_rate_limits`` apply to credentials without limits of their own, ``max_rate_limits`` to all credentials.
     """
 
     name: str
@@ -55,7 +55,7 @@ class ApiSettings:
     token_lifetime_s: int = field_rules.DEFAULT_TOKEN_LIFETIME_S
 
     def cleaned(self) -> dict[str, object]:
-        """The values as columns; raises Invalid naming the first field that is out of bounds."""
+        """Check the settings and return them as columns; raises Invalid naming the first bad field."""
         for scope in self.scopes:
             if not field_rules.is_scope(scope):
                 raise Invalid(
@@ -80,7 +80,7 @@ class ApiSettings:
 
 
 def create_api(identifier: str, wanted: ApiSettings, *, by: Actor) -> ChangedApi:
-    """Make an API with its scopes; ``identifier`` is an absolute URI without fragment and never changes."""
+    """Create an API with its scopes; ``identifier`` is an absolute URI without fragment and never changes."""
     require_operator(by)
     with change() as pending:
         columns = wanted.cleaned()
@@ -94,7 +94,7 @@ def create_api(identifier: str, wanted: ApiSettings, *, by: Actor) -> ChangedApi
 
 
 def edit_api(api: Api, wanted: ApiSettings, *, by: Actor, seen_version: int | None = None) -> ChangedApi:
-    """Give the API other settings. A scope left out is gone from every credential on the next call.
+    """Replace the API's settings. A scope that is left out is gone from every credential at its next call.
 
     Raises NotAllowed, Invalid, Refused (the built-in API) or Conflict.
     """
@@ -129,12 +129,12 @@ def edit_api(api: Api, wanted: ApiSettings, *, by: Actor, seen_version: int | No
 
 
 def disable_api(api: Api, *, by: Actor) -> ChangedApi:
-    """Refuse all credentials of this API, and its API secrets, until it is enabled."""
+    """Refuse all credentials and API secrets of this API until it is enabled again."""
     return _set_disabled(api, disabled=True, by=by)
 
 
 def enable_api(api: Api, *, by: Actor) -> ChangedApi:
-    """Let the credentials of a disabled API work again."""
+    """Enable a disabled API."""
     return _set_disabled(api, disabled=False, by=by)
 
 

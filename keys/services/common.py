@@ -1,4 +1,4 @@
-"""What every operation shares: locking in one order, minting a secret, and the names of what it touches."""
+"""Shared parts of operations: lock in one order, make a secret, name the touched snapshots."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,14 +25,14 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Minted:
-    """A new secret's text, to be shown once, and the columns that are stored of it."""
+    """A new secret's text, to be shown once, and the columns to store."""
 
     text: str = field(repr=False)
     columns: dict[str, object] = field(repr=False)
 
 
 def mint(kind: Kind, *, by: User | None, now: datetime) -> Minted:
-    """Make a secret of this installation's brand, digested under the first pepper."""
+    """Make a secret with this installation's brand, digested under the first pepper."""
     secret = generate(settings.KEY_BRAND, kind)
     pepper = settings.KEY_PEPPERS[0]
     return Minted(
@@ -48,7 +48,7 @@ def mint(kind: Kind, *, by: User | None, now: datetime) -> Minted:
 
 
 def lock_key(public_id: str, *, by: Actor) -> ApiKey:
-    """The key, locked, with its organization and API at hand, for who may change it now; raises NotAllowed."""
+    """Lock the key with its organization and API, for an actor who may change it now; raises NotAllowed."""
     keys = ApiKey.objects.select_for_update(of=("self",)).select_related("organization", "api")
     key = keys.get(public_id=public_id)
     hold_change(key, by=by)
@@ -56,10 +56,10 @@ def lock_key(public_id: str, *, by: Actor) -> ApiKey:
 
 
 def hold_change(credential: Credential, *, by: Actor) -> None:
-    """As ``require_change``, and it stays so until the open transaction, which has locked the credential, ends.
+    """Require as ``require_change`` does, and keep it true until the open transaction ends.
 
-    Whoever removes, demotes or deactivates the actor waits for that, or was first. Departures lock in the same order:
-    the credentials, then the membership.
+    The caller has locked the credential. Removing, demoting or deactivating the actor waits for that transaction, or
+    came before it. Departures lock in the same order: the credentials, then the membership.
     """
     if by.kind is ActorKind.USER:
         places = Membership.objects.select_for_update(no_key=True).select_related("user")
@@ -68,32 +68,33 @@ def hold_change(credential: Credential, *, by: Actor) -> None:
 
 
 def require_change(credential: Credential, *, by: Actor) -> None:
-    """Raise NotAllowed unless the actor may change this very credential."""
+    """Raise NotAllowed unless the actor may change this credential."""
     require(by, credential.organization, change_takes(credential, by.user))
 
 
 def change_takes(credential: Credential, user: User | None) -> Action:
-    """What the person has to be allowed to do to change it: less for their own, and for a service account's."""
+    """Return the permission needed to change it: a lower one for one's own credential, or a service account's."""
     is_theirs = user is not None and credential.owner_id == user.pk
     return Action.MANAGE_KEYS if is_theirs or credential.service_account_id else Action.MANAGE_ALL_KEYS
 
 
 def secret_name(secret: Secret) -> str:
-    """The snapshot of this secret."""
+    """Name the snapshot of this secret."""
     name = snapshot_names.api_secret_name if isinstance(secret, ApiSecret) else snapshot_names.secret_name
     return name(bytes(secret.digest))
 
 
 def key_names(key: ApiKey) -> list[str]:
-    """The snapshots of all of a key's secrets."""
+    """Name the snapshots of all secrets of a key."""
     return [secret_name(secret) for secret in key.secrets.all()]
 
 
 @contextmanager
 def only_once(submission: UUID | None) -> Iterator[Callable[[str], None]]:
-    """Refuse a form that was sent before; call what it yields with the id of what this one makes.
+    """Refuse a form that was submitted before: raises AlreadyDone with the id that it created then.
 
-    Raises AlreadyDone with that id. Two at once: the unique token lets one through.
+    The caller passes the id that it creates to the yielded function. Of two submissions at once, the unique token lets
+    one through.
     """
 
     def remember(subject_id: str) -> None:
@@ -112,7 +113,7 @@ def only_once(submission: UUID | None) -> Iterator[Callable[[str], None]]:
 
 
 def valid(name: str, clean: Callable[[], Value]) -> Value:
-    """The cleaned value; a ValueError becomes Invalid for this field."""
+    """Return the cleaned value; turns a ValueError into Invalid for this field."""
     try:
         return clean()
     except ValueError as exc:
@@ -120,20 +121,20 @@ def valid(name: str, clean: Callable[[], Value]) -> Value:
 
 
 def refuse_strange_owner(organization: Organization, account: ServiceAccount | None) -> None:
-    """Raise Invalid for a service account that is not the organization's, or was removed."""
+    """Raise Invalid for a service account of another organization, or a removed one."""
     present = ServiceAccount.objects.filter(organization=organization, removed_at=None)
     if account is not None and not present.filter(pk=account.pk).exists():
         raise Invalid("owner", "This service account is no longer there.")
 
 
 def refuse_if_revoked(key: ApiKey) -> None:
-    """Raise Refused for a key that was revoked."""
+    """Raise Refused for a revoked key."""
     if key.revoked_at is not None:
         raise Refused("This key is revoked; that cannot be undone.")
 
 
 def refuse_if_over(key: ApiKey, now: datetime) -> None:
-    """Raise Refused for a key that was revoked or has expired."""
+    """Raise Refused for a revoked or expired key."""
     refuse_if_revoked(key)
     if key.expires_at is not None and key.expires_at <= now:
         raise Refused("This key has expired. Create a new one.")
@@ -142,9 +143,9 @@ def refuse_if_over(key: ApiKey, now: datetime) -> None:
 def set_metadata_locked(
     credential: Credential, metadata: dict[str, object], action: AuditAction, by: Actor, now: datetime
 ) -> None:
-    """Set the operator's metadata of a key or client that is locked; the caller names its snapshots.
+    """Set the operator's metadata of a locked key or client; the caller names its snapshots.
 
-    Raises Invalid. The same metadata again writes nothing.
+    Raises Invalid. Equal metadata writes nothing.
     """
     metadata = valid("operator_metadata", lambda: clean_metadata(metadata))
     before = credential.operator_metadata
@@ -158,7 +159,7 @@ def set_metadata_locked(
 
 
 def revoke_locked(credential: Credential, action: AuditAction, reason: RevokeReason, by: Actor, now: datetime) -> None:
-    """Revoke a key or client that is locked and was found unrevoked; the caller names its snapshots."""
+    """Revoke a locked key or client that is not revoked yet; the caller names its snapshots."""
     credential.revoked_at = now
     credential.revoke_reason = reason
     credential.version += 1

@@ -1,4 +1,4 @@
-"""Write down what the clock has ended. No call waits for this: validation asks the clock itself."""
+"""Record the endings that time has brought. No call waits for this: validation compares with the clock itself."""
 
 from datetime import datetime
 from typing import TypeVar
@@ -14,20 +14,23 @@ Row = TypeVar("Row", ApiKey, KeySecret, ApiSecret)
 
 
 def record_expired_keys(*, now: datetime, limit: int) -> int:
-    """Record up to ``limit`` expiries, each once, and note that the owner is to be told; returns how many."""
+    """Record up to ``limit`` expired keys, each once, with a notice to the owner; returns their number."""
     with transaction.atomic(durable=True):
         due = ApiKey.objects.filter(expires_at__lte=now, expiry_recorded_at=None).order_by("expires_at")
         keys = list(_not_locked(due.select_related("organization"))[:limit])
         for key in keys:
             key.expiry_recorded_at = now
             key.save(update_fields=["expiry_recorded_at"])
-            if key.revoked_at is None:  # a revoked one had its end
+            if key.revoked_at is None:  # the end of a revoked key was recorded at its revocation
                 _record_expiry(key, now)
     return len(keys)
 
 
 def record_ended_key_secrets(*, now: datetime, limit: int) -> int:
-    """Record up to ``limit`` overlaps that are over, each once; the owner is told where the key itself goes on."""
+    """Record up to ``limit`` ended key secrets, each once; returns their number.
+
+    The owner gets a notice if the key itself goes on.
+    """
     with transaction.atomic(durable=True):
         due = KeySecret.objects.filter(ends_at__lte=now, end_recorded_at=None).order_by("ends_at")
         secrets = list(_not_locked(due.select_related("key__organization"))[:limit])
@@ -40,7 +43,7 @@ def record_ended_key_secrets(*, now: datetime, limit: int) -> int:
 
 
 def record_ended_api_secrets(*, now: datetime, limit: int) -> int:
-    """Record up to ``limit`` overlaps of API secrets that are over, each once."""
+    """Record up to ``limit`` ended API secrets, each once; returns their number."""
     with transaction.atomic(durable=True):
         due = ApiSecret.objects.filter(ends_at__lte=now, end_recorded_at=None).order_by("ends_at")
         secrets = list(_not_locked(due.select_related("api"))[:limit])
@@ -60,7 +63,7 @@ def record_ended_api_secrets(*, now: datetime, limit: int) -> int:
 
 
 def _not_locked(rows: QuerySet[Row]) -> QuerySet[Row]:
-    """Lock the rows and pass over those that another sweep, or a person's change, holds: the next sweep finds them."""
+    """Lock the rows, except rows locked by another sweep or a person's change: the next sweep finds them."""
     return rows.select_for_update(of=("self",), skip_locked=True)
 
 
@@ -74,5 +77,5 @@ def _record_expiry(key: ApiKey, now: datetime) -> None:
 
 def _record_ended_secret(secret: KeySecret, now: datetime) -> None:
     record_of(AuditAction.KEY_SECRET_ENDED, secret.key, SYSTEM, now, after={"secret": secret.public_id})
-    if secret.key.expires_at is None or now < secret.key.expires_at:  # else the expiry is what there is to tell
+    if secret.key.expires_at is None or now < secret.key.expires_at:  # else the notice of the expiry is enough
         Notice.objects.get_or_create(key=secret.key, kind=Notice.Kind.SECRET_ENDED, about=secret.public_id)

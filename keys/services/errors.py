@@ -1,4 +1,4 @@
-"""What an operation on credentials refuses, in words for the person who asked."""
+"""Refusals of operations on credentials, in words for the person who asked."""
 
 from portal.refusals import Invalid, Refused
 
@@ -6,11 +6,11 @@ __all__ = ["AlreadyDone", "Conflict", "Invalid", "Refused"]
 
 
 class Conflict(Refused):
-    """Somebody else changed the credential since the caller last saw it."""
+    """Somebody else changed the credential since the caller last read it."""
 
 
 class AlreadyDone(Refused):
-    """The same form was sent before; ``subject_id`` is what it made then."""
+    """The same form was submitted before; ``subject_id`` is the id of what it created then."""
 
     def __init__(self, subject_id: str) -> None:
         super().__init__("This form was already sent; a secret is shown only once.")

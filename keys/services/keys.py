@@ -42,7 +42,7 @@ EDITABLE = ("name", "note", "scopes", "networks", "rate_limits", "quota", "metad
 
 @dataclass(frozen=True)
 class IssuedKey:
-    """A key and a new secret of it, whose text is shown once and hides itself in ``repr``."""
+    """A key and its new secret. The secret's text is shown once and does not appear in ``repr``."""
 
     key: ApiKey
     secret: KeySecret
@@ -52,7 +52,7 @@ class IssuedKey:
 
 @dataclass(frozen=True)
 class ChangedKey:
-    """A key after a change, and how far the change has spread."""
+    """A key after a change, with the propagation of the change."""
 
     key: ApiKey
     propagation: Propagation
@@ -60,7 +60,7 @@ class ChangedKey:
 
 @dataclass(frozen=True)
 class KeySettings:
-    """What a person chooses for a key; each field is checked when it is used."""
+    """The settings of a key that a person chooses. They are checked when they are used."""
 
     name: str
     scopes: Sequence[str] = ()
@@ -73,7 +73,7 @@ class KeySettings:
     note: str = ""
 
     def cleaned(self, api: Api) -> dict[str, object]:
-        """The values as columns; raises Invalid naming the first field that is out of bounds."""
+        """Check the settings and return them as columns; raises Invalid naming the first bad field."""
         grantable = list(api.scopes.values_list("name", flat=True))
         cleaned: dict[str, object] = {
             "name": valid("name", lambda: clean_name(self.name)),
@@ -101,13 +101,13 @@ def issue_key(
     service_account: ServiceAccount | None = None,
     submission: UUID | None = None,
 ) -> IssuedKey:
-    """Make a key and its first secret, owned by the service account or else by whoever makes it.
+    """Create a key and its first secret. The owner is the service account if given, else the acting person.
 
     Raises NotAllowed, Invalid, Refused (suspended organization, disabled API, cap reached) or AlreadyDone.
     """
     with change() as pending, only_once(submission) as remember:
-        organization = lock_organization(organization)  # holds the cap under parallel issues
-        require(by, organization, Action.MANAGE_KEYS)  # now, since whoever was just removed has no keys left behind
+        organization = lock_organization(organization)  # keeps parallel calls from passing the cap
+        require(by, organization, Action.MANAGE_KEYS)  # under the lock: a member just removed must leave no key behind
         api = Api.objects.get(pk=api.pk)
         now = timezone.now()
         _refuse_if_closed(organization, api, by, now)
@@ -129,14 +129,14 @@ def issue_key(
         secret = KeySecret.objects.create(key=key, **minted.columns)
         after = {"api": api.public_id, "environment": environment.value, "secret": secret.public_id}
         record_of(AuditAction.KEY_ISSUED, key, by, now, after={**after, **_shown(key, EDITABLE)})
-        pending.touch(secret_name(secret))  # the digest may be remembered as unknown
+        pending.touch(secret_name(secret))  # the digest may be cached as unknown
     return IssuedKey(key, secret, minted.text, pending.spread)
 
 
 def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int | None = None) -> ChangedKey:
-    """Give the key other settings; what does not change is left alone.
+    """Change the key's settings; unchanged fields are not written.
 
-    Raises NotAllowed, Invalid, Refused (revoked or expired) or Conflict where ``seen_version`` is not the current one.
+    Raises NotAllowed, Invalid, Refused (revoked or expired); Conflict if ``seen_version`` is not the current version.
     """
     with change() as pending:
         key = lock_key(key.public_id, by=by)
@@ -161,7 +161,7 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
 
 
 def note_key(key: ApiKey, metadata: dict[str, object], *, by: Actor) -> ChangedKey:
-    """Set what the operator tells backends of the key. Its organization can read that and not change it.
+    """Set the operator's metadata, which backends receive. The organization can read it but not change it.
 
     Raises NotAllowed or Invalid.
     """
@@ -174,17 +174,17 @@ def note_key(key: ApiKey, metadata: dict[str, object], *, by: Actor) -> ChangedK
 
 
 def disable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
-    """Pause the key: its requests are refused until it is enabled. Pausing a paused key only tells the caches again."""
+    """Pause the key: its requests are refused until it is enabled. Repeating it only invalidates the caches again."""
     return _set_disabled(key, disabled=True, by=by)
 
 
 def enable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
-    """Resume a paused key; raises Refused once it is revoked."""
+    """Resume a paused key; raises Refused if it is revoked."""
     return _set_disabled(key, disabled=False, by=by)
 
 
 def revoke_key(key: ApiKey, *, reason: RevokeReason, by: Actor) -> ChangedKey:
-    """Refuse the key for good. The first reason stays; a repeat changes nothing and tells the caches again."""
+    """Revoke the key for good. A repeat keeps the first reason and only invalidates the caches again."""
     with change() as pending:
         key = lock_key(key.public_id, by=by)
         now = timezone.now()
@@ -216,7 +216,7 @@ def _refuse_if_closed(organization: Organization, api: Api, by: Actor, now: date
     if api.disabled_at is not None:
         raise Refused("This API is disabled; no keys are issued for it.")
     if by.kind is not ActorKind.USER:
-        return  # the cap is for members; operators know what they do
+        return  # the cap is for members; operators may exceed it
     live = ApiKey.objects.filter(organization=organization, revoked_at=None).filter(
         Q(expires_at=None) | Q(expires_at__gt=now)
     )
@@ -232,6 +232,6 @@ def _refuse_the_past(expires_at: datetime | None, now: datetime) -> None:
 
 
 def _shown(key: ApiKey, names: Iterable[str]) -> dict[str, object]:
-    """The fields as JSON values, leaving out what is empty on issue."""
+    """Return the fields as JSON values, for the audit event."""
     values = {name: getattr(key, name) for name in names}
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}

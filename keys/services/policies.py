@@ -1,4 +1,4 @@
-"""Hold members to their organization's policies, and say who can change them. Operators are not bound by them."""
+"""Enforce an organization's policies on its members. Operators are not bound by them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,14 +20,14 @@ BOUND = {ActorKind.USER, ActorKind.CREDENTIAL}
 
 
 def widest_prefixes() -> WidestPrefixes:
-    """How wide the allowed addresses of a live key may be where an organization asks for some; the operator says."""
+    """Return the operator's bound on a live key's networks, for organizations that require networks."""
     return WidestPrefixes(settings.WIDEST_IPV4_PREFIX, settings.WIDEST_IPV6_PREFIX)
 
 
 def hold_policies_on_new(
     organization: Organization, columns: Mapping[str, Any], *, is_live: bool, by: Actor, now: datetime
 ) -> None:
-    """Raise Invalid for the first rule that a key with these columns would break."""
+    """Raise Invalid for the first rule that a new key with these columns would break."""
     if by.kind not in BOUND:
         return
     if is_live:
@@ -40,7 +40,10 @@ def hold_policies_on_new(
 def hold_policies_on_client(
     organization: Organization, networks: Sequence[str], *, is_live: bool, is_new: bool, by: Actor
 ) -> None:
-    """Raise Invalid where a client would break what holds for it, too: it has no end of its own, its tokens have."""
+    """Raise Invalid for the first rule that an OAuth client would break.
+
+    Rules on expiry do not apply: a client never expires, only its tokens do.
+    """
     if by.kind not in BOUND:
         return
     if is_live and is_new:
@@ -51,7 +54,7 @@ def hold_policies_on_client(
 
 
 def hold_policies_on_edit(key: ApiKey, columns: Mapping[str, Any], changed: Sequence[str], *, by: Actor) -> None:
-    """Raise Invalid for the first rule that the changed fields would break; what broke one before may stay as it is."""
+    """Raise Invalid for the first rule that a changed field would break; unchanged fields may go on breaking rules."""
     if by.kind not in BOUND:
         return
     is_live = key.environment == Environment.LIVE
@@ -63,20 +66,20 @@ def hold_policies_on_edit(key: ApiKey, columns: Mapping[str, Any], changed: Sequ
 
 
 def hold_policies_on_roll(credential: Credential, *, by: Actor) -> None:
-    """Raise Invalid for who may make no live credential: a new secret or key signs in as one, as making it does."""
+    """Raise Invalid if the actor may make no live credentials: a new secret is as powerful as a new credential."""
     if by.kind in BOUND and credential.environment == Environment.LIVE:
         _require_maker(credential.organization, by)
 
 
 def _require_maker(organization: Organization, by: Actor) -> None:
     policies = organization.policies
-    role = role_of(by, organization) if by.user else Role.DEVELOPER  # a credential's scopes say less than a role
+    role = role_of(by, organization) if by.user else Role.DEVELOPER  # a credential has scopes instead of a role
     if role is None or not policies.may_make_live_keys(role):
         makers = [f"{each}s" for each in Role if policies.may_make_live_keys(each)]
         raise broken(organization, "environment", f"lets only {' and '.join(makers)} make live keys")
 
 
 def broken(organization: Organization, field: str, rule: str) -> Invalid:
-    """The refusal: the organization, its rule, and whom to ask."""
+    """Build the refusal: the organization, its rule, and the people who can change it."""
     names = [person.display_name for person in who_can_change_it(organization)[:NAMES_SHOWN]]
     return Invalid(field, f"{organization.name} {rule}. {' or '.join(names)} can change that.")

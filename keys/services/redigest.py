@@ -20,19 +20,19 @@ _kinds: dict[str, tuple[type[Secret], Callable[[Any], str]]] = {
 
 
 def register(name_kind: str, model: type[Secret], name_of: Callable[[Any], str]) -> None:
-    """Add a kind of secret, and what names the snapshot of one."""
+    """Register a kind of secret, and the function that names its snapshot."""
     _kinds[name_kind] = (model, name_of)
 
 
 def redigest(outdated: Outdated) -> bool:
-    """Store the new digest where the old one still stands; False where somebody else did so first.
+    """Replace the old digest by the new one; False if the old one is no longer stored.
 
-    Both digests' snapshots are named: one may be remembered as good, the other as unknown.
+    Invalidates the snapshots of both digests: the old one may be cached as good, the new one as unknown.
     """
     model, name_of = _kinds[outdated.name_kind]
     pepper_version = settings.KEY_PEPPERS[0].version
     with change() as pending:
-        secrets = model._default_manager.select_for_update(of=("self",))  # noqa: SLF001  # a manager's public name
+        secrets = model._default_manager.select_for_update(of=("self",))  # noqa: SLF001  # Django documents it as public
         secret = secrets.filter(public_id=outdated.secret_id, digest=outdated.old).first()
         if secret is None:
             return False

@@ -28,12 +28,12 @@ def roll_key(
     submission: UUID | None = None,
     seen_secret_id: str | None = None,
 ) -> IssuedKey:
-    """Add a secret to the key and let the old one go on for ``overlap`` (0 s to 30 days), never past the key's end.
+    """Add a secret to the key, and end the old one after ``overlap`` (0 s to 30 days), never past the key's end.
 
-    ``seen_secret_id`` is the newest secret the caller knew of: where it no longer is the newest, somebody else has
-    just rolled, and Conflict is raised instead of ending the secret they were shown.
-    Raises NotAllowed, Invalid (also for who may make no live keys), Refused (revoked or expired key), Conflict or
-    AlreadyDone.
+    ``seen_secret_id`` is the newest secret that the caller saw. If another is newest now, somebody else has just rolled
+    the key: this raises Conflict, so that the secret they were shown does not end.
+    Raises NotAllowed, Invalid (also for an actor who may make no live keys), Refused (revoked or expired key), Conflict
+    or AlreadyDone.
     """
     check_overlap(overlap)
     with change() as pending, only_once(submission) as remember:
@@ -54,9 +54,9 @@ def roll_key(
 
 
 def end_key_secret(secret: KeySecret, *, by: Actor) -> ChangedKey:
-    """End one secret of the key at once; ending an ended one only tells the caches again.
+    """End one secret of the key now; repeating it only invalidates the caches again.
 
-    Raises Refused for the only secret that works: that would be a revocation of the key, under another name.
+    Raises Refused for the newest secret: to end it is to revoke the key, which is another operation.
     """
     return _set_end(secret, ends_at=None, by=by)
 
@@ -84,7 +84,7 @@ def _set_end(secret: KeySecret, *, ends_at: datetime | None, by: Actor) -> Chang
 
 @dataclass(frozen=True)
 class MovedEnd:
-    """A secret's end before and after, as audit events tell it."""
+    """A secret's end before and after, as audit events show it."""
 
     before: str
     after: str
@@ -93,9 +93,9 @@ class MovedEnd:
 def move_end(
     secret: Secret, *, ends_at: datetime | None, expires_at: datetime | None, now: datetime
 ) -> MovedEnd | None:
-    """End a retiring secret now, or at ``ends_at``, never past ``expires_at``; None where it is asked to end and has.
+    """End a retiring secret now, or at ``ends_at`` but never past ``expires_at``; None if it has already ended.
 
-    Raises Refused for the newest secret and for a new end of one that has ended, Invalid for an end out of bounds.
+    Raises Refused for the newest secret, and for a new end of an ended one; Invalid for an end out of bounds.
     """
     if not secret.works(now):
         if ends_at is not None:
@@ -105,7 +105,7 @@ def move_end(
         raise Refused("This is the newest secret. Roll it, or revoke the whole credential.")
     before, until = secret.ends_at, check_new_end(ends_at, expires_at=expires_at, now=now) if ends_at else now
     secret.ends_at = until
-    secret.end_recorded_at = None if ends_at else now  # whoever ends it by hand has it recorded here
+    secret.end_recorded_at = None if ends_at else now  # a sweep records only the ends that time brings
     secret.save(update_fields=["ends_at", "end_recorded_at"])
     return MovedEnd(before.isoformat(), until.isoformat())
 
@@ -113,26 +113,26 @@ def move_end(
 def end_for_roll(
     secrets: Sequence[Secret], *, overlap: timedelta, expires_at: datetime | None, now: datetime
 ) -> dict[str, str]:
-    """Set the ends that a roll gives the secrets, oldest first; returns them by id for the audit event."""
+    """Set the ends that a roll gives the secrets, oldest first; returns the ends by secret id, for the audit event."""
     working = [secret for secret in secrets if secret.works(now)]
     facts = [WorkingSecret(secret.public_id, secret.ends_at, secret.last_used_at is not None) for secret in working]
     ends = plan_roll(facts, overlap=overlap, expires_at=expires_at, now=now)
     for secret in working:
         if secret.public_id in ends:
             secret.ends_at = ends[secret.public_id]
-            secret.end_recorded_at = now if secret.ends_at <= now else None  # the roll's own event tells of it
+            secret.end_recorded_at = now if secret.ends_at <= now else None  # the roll's own audit event records it
             secret.save(update_fields=["ends_at", "end_recorded_at"])
     return {public_id: end.isoformat() for public_id, end in ends.items()}
 
 
 def check_overlap(overlap: timedelta) -> None:
-    """Raise Invalid unless the overlap is between nothing and 30 days."""
+    """Raise Invalid unless the overlap is between 0 and 30 days."""
     if not timedelta(0) <= overlap <= MAX_OVERLAP:
         raise Invalid("overlap", "Let the old secret go on for at most 30 days.")
 
 
 def check_new_end(ends_at: datetime, *, expires_at: datetime | None, now: datetime) -> datetime:
-    """The end that an overlap may have; raises Invalid for the past and for more than 30 days."""
+    """Return the end that an overlap may have; raises Invalid for the past and for more than 30 days."""
     if ends_at <= now:
         raise Invalid("ends_at", "Choose a time in the future, or end the old secret now.")
     check_overlap(ends_at - now)
