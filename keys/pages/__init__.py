@@ -1,1 +1,1 @@
-"""The pages about keys: what they read, ask and show."""
+"""The pages about keys: queries, forms, views, and the values that templates show."""

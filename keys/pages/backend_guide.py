@@ -1,4 +1,4 @@
-"""What the docs page shows backend developers: calls, codes, and how to reject a typo offline. Pure texts."""
+"""Texts of the docs page for backend developers: calls, codes, and how to reject a typo offline. Pure."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from portal.ui.highlighting import Snippet
 
 @dataclass(frozen=True)
 class CodeGuide:
-    """One code: what it means, and what to answer one's own caller."""
+    """A code of the validate response: its meaning, and the status to return to one's own caller."""
 
     code: Code
     meaning: str
@@ -50,7 +50,7 @@ ANSWER = """\
  "quota": null}
 """
 
-# Shown as it is. A test runs it against keys.rules.secret: what the page says of the checksum is what the product does.
+# Shown on the page as it is. A test runs it against keys.rules.secret, so that the page and the product agree.
 CHECKSUM = """\
 import re
 import zlib
@@ -138,11 +138,11 @@ func validate(ctx context.Context, key string, scopes []string, ip string) (verd
 
 
 def validate_snippets(public_url: str) -> list[Snippet]:
-    """How to ask whether a key is good, in four languages."""
+    """Return code that validates a key, in four languages."""
     texts = (("curl", "bash", _CURL), ("Python", "python", _PYTHON), ("Node", "javascript", _NODE), ("Go", "go", _GO))
     return [Snippet(title, language, text.format(url=public_url)) for title, language, text in texts]
 
 
 def pattern(brand: str) -> str:
-    """The regular expression of this installation's keys, for scanners and hooks."""
+    """Return the regular expression of this installation's keys, for secret scanners and commit hooks."""
     return PATTERN.replace("[a-z0-9]{2,12}", brand)

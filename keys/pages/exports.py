@@ -1,18 +1,18 @@
-"""Bound how many exports run at once: one for each person, and few in each process, so that validations stay fast."""
+"""Limit concurrent exports: one per person, and few per process, so that validations stay fast."""
 
 import threading
 from collections.abc import Iterable, Iterator
 
 from django.core.cache import cache
 
-AT_ONCE = 2  # in this process
-LASTS_AT_MOST_S = 150  # a little more than the time in which an answer has to be read
+AT_ONCE = 2  # per process
+LASTS_AT_MOST_S = 150  # a little longer than a client has to read the response
 
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class Export:
-    """An answer's pieces, and a place among the exports that is given back when the answer is closed."""
+    """The body of an export, and its place among the running exports. Closing the response frees the place."""
 
     def __init__(self, pieces: Iterable[str], person: str) -> None:
         self._pieces = pieces
@@ -23,19 +23,19 @@ class Export:
         return iter(self._pieces)
 
     def close(self) -> None:
-        """Give the place back, once; the answer calls this whether or not it was read."""
+        """Free the place, once. Django calls this whether or not the body was read."""
         if self._is_open:
             self._is_open = False
             _places.release()
             cache.delete(self._person)
 
     def __del__(self) -> None:
-        # What fails on the answer's way out, such as storing the session, drops it without closing it.
+        # A response that fails on its way out, such as at storing the session, is dropped without being closed.
         self.close()
 
 
 def begin_export(pieces: Iterable[str], *, user_id: str) -> Export | None:
-    """Take a place and begin, or None where the person has an export under way, or the process has enough of them."""
+    """Start an export; None if the person has one running, or if the process has too many."""
     person = f"export:{user_id}"
     if not _places.acquire(blocking=False):
         return None

@@ -1,4 +1,4 @@
-"""API keys as lists show them. Reading starts from who may see."""
+"""API keys for lists. Every query starts from the keys that the member may see."""
 
 from django.db.models import Q, QuerySet
 
@@ -19,6 +19,6 @@ KEYS: Listing[ApiKey] = Listing(
 
 
 def visible_keys(organization: Organization) -> QuerySet[ApiKey]:
-    """The keys that members of the organization may see."""
+    """Return the keys that members of the organization may see."""
     keys = ApiKey.objects.filter(organization=organization)
     return keys.select_related("organization", "api", "owner", "service_account")

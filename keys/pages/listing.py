@@ -1,4 +1,4 @@
-"""Search, filter, sort and page through credentials: what lists of API keys and of OAuth clients have alike."""
+"""Search, filter, sort and page through credentials; the same for API keys and OAuth clients."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -23,7 +23,8 @@ PAGE_SIZE = 50
 MAX_COUNTED = 10_000
 MAX_SEARCH_CHARS = 100
 CURSOR_SALT = "keys.listing"
-# The head of a secret as its hint shows it, and the rest, which no address may hold; nor a long part without its head.
+# A URL may contain only as much of a secret as its hint: the prefix and four characters. The second pattern finds a
+# long part of a secret without the prefix.
 _BEGINNING = re.compile(r"([a-z0-9]{2,12}_(?:live|test|cs|api)_[0-9A-Za-z]{4})[0-9A-Za-z]+", re.ASCII)
 _LONG_PART = re.compile(rf"([0-9A-Za-z]{{4}})[0-9A-Za-z]{{{RANDOM_CHARS - 4},}}", re.ASCII)
 _OF_WHAT_ENDS = frozenset({Status.SCHEDULED, Status.EXPIRED, Status.EXPIRES_SOON})
@@ -31,7 +32,7 @@ Row = TypeVar("Row", bound=Credential)
 
 
 class Sort(StrEnum):
-    """What a list is ordered by."""
+    """The order of a list."""
 
     LAST_USED = "last_used"
     CREATED = "created"
@@ -41,7 +42,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a person asked to see; everything empty means all."""
+    """The filters that a person set; an empty value means all."""
 
     text: str = ""
     status: Status | None = None
@@ -54,7 +55,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """At most 50 credentials, and where the next ones begin; empty where there are none."""
+    """At most 50 credentials, and the cursor of the next page; the cursor is empty on the last page."""
 
     rows: Sequence[Row]
     next_cursor: str
@@ -62,10 +63,11 @@ class Page(Generic[Row]):
 
 @dataclass(frozen=True)
 class Listing(Generic[Row]):
-    """One kind of credential, as lists show it.
+    """One credential type, for lists.
 
-    ``secrets`` are all there are, which refer to theirs by ``owner_field`` and are of ``kinds``; ``api`` leads to where
-    it may be used, at most once to each API; ``having_scopes`` finds a text in its scopes as stored, a list in JSON.
+    ``secrets`` are all its secrets, of ``kinds``; each refers to its credential by ``owner_field``. ``api`` is the
+    query path to its APIs, with at most one row per API. ``having_scopes`` finds a text in its scopes as stored, a JSON
+    list.
     """
 
     secrets: QuerySet[Any]
@@ -78,22 +80,22 @@ class Listing(Generic[Row]):
 
     @property
     def statuses(self) -> list[Status]:
-        """What pages may call one."""
+        """The statuses that its pages may show."""
         return [status for status in Status if self.has_end or status not in _OF_WHAT_ENDS]
 
     @property
     def sorts(self) -> list[Sort]:
-        """What a list may be ordered by."""
+        """The orders that its lists offer."""
         return [sort for sort in Sort if self.has_end or sort is not Sort.EXPIRES]
 
     def find_by_secret(self, rows: QuerySet[Row], text: str) -> Row | None:
-        """The one that has this secret, whatever became of either; None also for what is no secret of this kind."""
+        """Find the credential of this secret, whether or not they still work; None if the text is of another type."""
         if kind_of(text) not in self.kinds:
             return None
         return rows.filter(secrets__digest__in=candidate_digests(text)).first()
 
     def matching(self, rows: QuerySet[Row], wanted: Wanted, *, now: datetime) -> QuerySet[Row]:
-        """Those that are wanted."""
+        """Filter the rows."""
         if wanted.text:
             hinted = self._secrets().filter(hint__contains=wanted.text)
             rows = rows.filter(
@@ -113,16 +115,16 @@ class Listing(Generic[Row]):
         return self.having_status(rows, [wanted.status], now=now) if wanted.status else rows
 
     def having_status(self, rows: QuerySet[Row], statuses: Sequence[Status], *, now: datetime) -> QuerySet[Row]:
-        """Those that a page calls one of these words now."""
+        """Keep the rows that have one of these statuses now."""
         return rows.filter(In(self._status(now), [status.value for status in statuses]))
 
     def with_working_secrets(self, rows: QuerySet[Row], *, now: datetime) -> QuerySet[Row]:
-        """Each with the secrets that have not ended as ``working_secrets``, newest first."""
+        """Load each row's secrets that have not ended as ``working_secrets``, newest first."""
         working = self.secrets.filter(Q(ends_at=None) | Q(ends_at__gt=now)).order_by("-pk")
         return rows.prefetch_related(Prefetch("secrets", working, to_attr="working_secrets"))
 
     def page(self, rows: QuerySet[Row], *, sort: Sort, after: str, now: datetime) -> Page[Row]:
-        """The page that begins after the cursor, with working secrets; a cursor that is not ours begins at the top."""
+        """Return the page after the cursor, with working secrets; a cursor not signed by us gives the first page."""
         order = _ORDERS[sort]
         if after:
             rows = rows.filter(order.after(after))
@@ -134,7 +136,7 @@ class Listing(Generic[Row]):
         return self.secrets.filter(**{self.owner_field: OuterRef("pk")})
 
     def _status(self, now: datetime) -> Case:
-        """``keys.rules.states.status`` as SQL; a test holds the two to the same words."""
+        """``keys.rules.states.status`` as SQL; a test checks that both agree."""
         secrets = self._secrets()
         retiring = Exists(secrets.filter(ends_at=None)) & Exists(secrets.filter(ends_at__gt=now))
         ladder: list[tuple[Status, Q]] = [
@@ -158,43 +160,43 @@ class Listing(Generic[Row]):
 
 
 def is_whole_secret(text: str) -> bool:
-    """Whether the text is a well-formed secret, which is looked up by digest and never searched for."""
+    """Tell whether the text is a well-formed secret: it is looked up by digest, and never searched for as text."""
     return kind_of(text) is not None
 
 
 def searchable(text: str) -> str:
-    """The text in the form of names, as an address may hold it: of a secret, only as much as its hint shows."""
+    """Normalize the text for a URL; a secret in it is cut to as much as its hint shows."""
     return _LONG_PART.sub(r"\1", _BEGINNING.sub(r"\1", normal_name(text)))[:MAX_SEARCH_CHARS]
 
 
 def scopes_contain(text: str) -> Contains:
-    """Whether the column of scopes holds the text."""
-    # As text, since SQLite cannot ask whether a JSON list holds a value; no scope holds a quote or a backslash.
+    """Condition that the ``scopes`` column contains the text."""
+    # Compared as text, because SQLite cannot look into a JSON list. No scope contains a quote or a backslash.
     return Contains(Cast("scopes", TextField()), text)
 
 
 def count(rows: QuerySet[Row]) -> int:
-    """How many there are; counting stops above 10,000."""
+    """Count the rows; counting stops above 10,000."""
     return rows.order_by()[: MAX_COUNTED + 1].count()
 
 
 @dataclass(frozen=True)
 class _Order:
-    """A column and a direction; what has no value comes last, and the id decides between equals."""
+    """A column and a direction. Empty values come last; equal values are ordered by id."""
 
     field: str
     descends: bool = False
     may_be_empty: bool = False
 
     def by(self) -> tuple[OrderBy, OrderBy]:
-        # Asked of a column that is never empty, "nulls last" would keep PostgreSQL from using its index.
+        # On a column that is never empty, "nulls last" would keep PostgreSQL from using its index.
         nulls_last = True if self.may_be_empty else None
         if self.descends:
             return (F(self.field).desc(nulls_last=nulls_last), F("public_id").desc())
         return (F(self.field).asc(nulls_last=nulls_last), F("public_id").asc())
 
     def cursor(self, row: Credential) -> str:
-        # Signed, so that what comes back is a value of this column and nothing else.
+        # Signed, so that a cursor that comes back can only be a value of this column.
         value = getattr(row, self.field)
         text = value.isoformat() if isinstance(value, datetime) else value
         return signing.dumps([self.field, text, row.public_id], salt=CURSOR_SALT)

@@ -1,7 +1,6 @@
-"""Keys and their secrets as pages show them: every decision a template would have to make, made beforehand.
+"""Prepare keys and secrets for pages, so that templates decide nothing.
 
-What keys and OAuth clients have alike stands in ``CredentialView``, and the fragments of pages that only need that
-serve both.
+``CredentialView`` has the parts that keys and OAuth clients share. Template fragments that use only these serve both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +33,7 @@ _EXPLANATIONS = {
 
 @dataclass(frozen=True)
 class Words:
-    """What pages say of one kind of credential; ``pages`` is the namespace of its addresses."""
+    """The words of pages for one credential type; ``pages`` is the namespace of its URLs."""
 
     noun: str
     plural: str
@@ -45,18 +44,18 @@ class Words:
 
     @property
     def last_end(self) -> str:
-        """When a secret without an end of its own ends."""
+        """The words for the end of a secret that has no end of its own."""
         return f"With the {self.noun}"
 
     @property
     def conflict(self) -> str:
-        """That somebody was quicker."""
+        """The message for an edit conflict."""
         return f"Somebody else changed this {self.noun} in the meantime"
 
 
 @dataclass(frozen=True)
 class SecretRow:
-    """One secret of a credential, and whether it works."""
+    """One secret of a credential, with a word and a tone for its state."""
 
     secret: Secret
     word: str
@@ -65,7 +64,7 @@ class SecretRow:
 
 @dataclass(frozen=True)
 class QuotaView:
-    """What is left of a key's quota."""
+    """The rest of a key's quota."""
 
     left: int
     words: str
@@ -74,7 +73,7 @@ class QuotaView:
 
 @dataclass(frozen=True)
 class CredentialView:
-    """One credential at one instant, for someone who may or may not change it."""
+    """One credential at one instant, for a member who may or may not change it."""
 
     words: ClassVar[Words]
     secrets: Sequence[Secret]
@@ -88,24 +87,24 @@ class CredentialView:
 
     @property
     def ends_at(self) -> datetime | None:
-        """The credential's own end, past which no secret of it works."""
+        """The credential's own end; none of its secrets works after it."""
         return None
 
     @cached_property
     def links(self) -> Mapping[str, str]:
-        """The addresses of its pages and actions by their names."""
+        """The URLs of its pages and actions, by name."""
         names = ("detail", "edit", "roll", "pause", "resume", "revocation")
         pages, public_id = self.words.pages, self.subject.public_id
         return {name: reverse(f"{pages}:{name}", args=[public_id]) for name in names}
 
     @property
     def list_link(self) -> str:
-        """The address of the list that it stands in."""
+        """The URL of the list that contains it."""
         return reverse(f"{self.words.pages}:list")
 
     @property
     def overlap_links(self) -> Mapping[str, str]:
-        """Where the retiring secret is ended and extended."""
+        """The URLs to end and to extend the retiring secret, and of its last use."""
         if self.retiring is None:
             return {}
         pages, arguments = self.words.pages, [self.subject.public_id, self.retiring.public_id]
@@ -114,53 +113,53 @@ class CredentialView:
 
     @property
     def hint(self) -> str:
-        """What may be shown of the newest secret; empty where it has none."""
+        """The hint of the newest secret; empty if there is none."""
         return self.secrets[0].hint if self.secrets else ""
 
     @property
     def retiring(self) -> Secret | None:
-        """The rolled secret that still works; None once it has ended or the credential itself is over."""
+        """The rolled secret that still works; None once it or the credential has ended."""
         return self.secrets[1] if len(self.secrets) > 1 and not self.is_over else None
 
     def light(self, now: datetime) -> Light | None:
-        """Whether the retiring secret may be ended; None where there is none."""
+        """How safe it is to end the retiring secret; None if there is none."""
         if self.retiring is None:
             return None
         return light_of(self.retiring.last_used_at, self.secrets[0].last_used_at, now=now)
 
     @property
     def is_over(self) -> bool:
-        """Whether it will never work again."""
+        """True if the credential will never work again."""
         return self.status in _OVER
 
     @property
     def can_change(self) -> bool:
-        """Whether editing is offered."""
+        """Whether the page offers editing."""
         return self.may_manage and not self.is_over
 
     @property
     def can_roll(self) -> bool:
-        """Whether rolling is offered."""
+        """Whether the page offers rolling."""
         return self.can_change and bool(self.secrets)
 
     @property
     def can_pause(self) -> bool:
-        """Whether pausing is offered."""
+        """Whether the page offers pausing."""
         return self.can_change and self.subject.disabled_at is None
 
     @property
     def can_resume(self) -> bool:
-        """Whether resuming is offered."""
+        """Whether the page offers resuming."""
         return self.may_manage and self.status not in _FINAL and self.subject.disabled_at is not None
 
     @property
     def can_revoke(self) -> bool:
-        """Whether revoking is offered: an expired key too, since its expiry could be a mistake of the clock."""
+        """Whether the page offers revoking. An expired key can be revoked too: a wrong clock may have expired it."""
         return self.may_manage and self.status not in _FINAL
 
     @property
     def menu_without(self) -> str:
-        """Which of a row's actions are not offered, by their addresses below its own: ``resume``."""
+        """The actions that a row's menu must hide, by the last part of their URLs, such as ``resume``."""
         offered = {
             "roll": self.can_roll,
             "pause": self.can_pause,
@@ -173,7 +172,7 @@ class CredentialView:
 
 @dataclass(frozen=True)
 class KeyView(CredentialView):
-    """One key at one instant, for someone who may or may not change it."""
+    """One key at one instant, for a member who may or may not change it."""
 
     key: ApiKey
     days: Sequence[int] = ()
@@ -189,17 +188,15 @@ class KeyView(CredentialView):
 
     @property
     def subject(self) -> Credential:
-        """The key."""
         return self.key
 
     @property
     def ends_at(self) -> datetime | None:
-        """Its expiry."""
         return self.key.expires_at
 
     @property
     def explanation(self) -> str:
-        """Why requests are refused; empty where they are not."""
+        """Why the key's requests are refused; empty if they are not."""
         if self.status is Status.SCHEDULED and self.key.not_before:
             return f"This key works from {exact_words(self.key.not_before)} on. Until then, requests are refused."
         if self.status is Status.PAUSED and self.key.disabled_at is None:
@@ -208,19 +205,19 @@ class KeyView(CredentialView):
 
     @property
     def days_label(self) -> str:
-        """The mini bars in words."""
+        """The mini chart in words."""
         return f"{sum(self.days):,} calls"
 
 
 def key_view(
     key: ApiKey, secrets: Sequence[Secret], *, may_manage: bool, now: datetime, days: Sequence[int] = ()
 ) -> KeyView:
-    """The key as it is now; ``secrets`` are those that have not ended, newest first."""
+    """Build the view of a key; ``secrets`` are those that have not ended, newest first."""
     return KeyView(secrets, status_of(key, facts_of(key), secrets, now=now), may_manage, key, days)
 
 
 def status_of(credential: Credential, facts: Facts, secrets: Sequence[Secret], *, now: datetime) -> Status:
-    """The word for a credential; ``secrets`` are those that have not ended."""
+    """Return the status of a credential; ``secrets`` are those that have not ended."""
     return status(
         facts,
         secret_ends=[secret.ends_at for secret in secrets],
@@ -231,7 +228,7 @@ def status_of(credential: Credential, facts: Facts, secrets: Sequence[Secret], *
 
 
 def facts_of(key: ApiKey) -> Facts:
-    """What of the row decides its state, as the verdict on its calls does."""
+    """Return the facts that decide the key's state; the verdict uses the same ones."""
     return Facts(
         is_compromised=key.revoke_reason == RevokeReason.LEAKED,
         is_revoked=key.revoked_at is not None,
@@ -243,7 +240,7 @@ def facts_of(key: ApiKey) -> Facts:
 
 
 def secret_rows(view: CredentialView, secrets: Sequence[Secret], *, now: datetime) -> list[SecretRow]:
-    """The secrets with a word each; none works once the credential is over."""
+    """Add the state to each secret; no secret works once the credential has ended."""
     return [SecretRow(secret, *_secret_state(view, secret, now)) for secret in secrets]
 
 
@@ -254,7 +251,7 @@ def _secret_state(view: CredentialView, secret: Secret, now: datetime) -> tuple[
 
 
 def quota_view(key: ApiKey, *, now: datetime) -> QuotaView | None:
-    """What is left of the key's quota now; None where it has none."""
+    """Return the rest of the key's quota; None if it has no quota."""
     if key.quota is None:
         return None
     limit, refill = key.quota["limit"], key.quota["refill"]
@@ -265,7 +262,7 @@ def quota_view(key: ApiKey, *, now: datetime) -> QuotaView | None:
 
 
 def use_words(calls: Calls, callers: int) -> str:
-    """How much a key is in use: ``1,204 calls in the last 24 hours came from 3 addresses``."""
+    """Describe the key's recent use: ``1,204 calls in the last 24 hours came from 3 addresses``."""
     if not calls.total:
         return "No calls in the last 24 hours."
     number = "1 call" if calls.total == 1 else f"{calls.total:,} calls"
@@ -275,5 +272,5 @@ def use_words(calls: Calls, callers: int) -> str:
 
 
 def spread_words(verb: str, propagation: Propagation) -> str:
-    """How far a change has spread: ``Refused everywhere after 12 ms, by 4 processes``."""
+    """Describe the propagation of a change: ``Refused everywhere after 12 ms, by 4 processes``."""
     return propagation.words(verb)

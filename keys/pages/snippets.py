@@ -1,4 +1,4 @@
-"""Calls in several languages, with a key or with the variable that holds one."""
+"""Example calls in several languages, with a key's secret or with an environment variable."""
 
 from django.conf import settings
 
@@ -8,7 +8,7 @@ VARIABLE = "LATCHKEY_API_KEY"
 
 
 def with_secret(secret_text: str) -> list[Snippet]:
-    """How a new key is put to use, with its secret in place; never kept, only rendered."""
+    """Return examples that contain a new key's secret. They are only rendered, never stored."""
     return [
         Snippet(".env", "ini", f"{VARIABLE}={secret_text}"),
         Snippet("curl", "bash", _curl(secret_text)),
@@ -18,7 +18,7 @@ def with_secret(secret_text: str) -> list[Snippet]:
 
 
 def with_variable() -> list[Snippet]:
-    """A first call with the key in an environment variable."""
+    """Return examples of a first call, with the key in an environment variable."""
     return [
         Snippet("curl", "bash", _curl(f"${VARIABLE}")),
         Snippet("Python", "python", "import os\n" + _python(f'os.environ["{VARIABLE}"]')),

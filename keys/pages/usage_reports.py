@@ -1,6 +1,6 @@
-"""Read how credentials were used: calls, denials, days, callers. Nothing here writes; counting is the hot path's.
+"""Read credentials' usage: calls, denials, days, callers. Read only; the hot path does the counting.
 
-Counts are kept by the hour, so a window begins on the hour; days are those of UTC.
+Counts are per hour, so a period begins on the hour; days are in UTC.
 """
 
 from collections import defaultdict
@@ -20,40 +20,40 @@ DENIED = ~Q(code=Code.VALID)
 
 @dataclass(frozen=True)
 class Calls:
-    """Calls within a window, and how many of them were denied."""
+    """The calls in a period, and the number of denied ones."""
 
     total: int
     denied: int
 
     @property
     def denied_share(self) -> float:
-        """Between 0 and 1; 0 where there were no calls."""
+        """The denied calls' share, from 0 to 1; 0 without calls."""
         return self.denied / self.total if self.total else 0.0
 
     @property
     def total_words(self) -> str:
-        """``1,204``."""
+        """Such as ``1,204``."""
         return f"{self.total:,}"
 
     @property
     def allowed_words(self) -> str:
-        """Those that were not denied: ``1,200``."""
+        """The calls that were not denied, such as ``1,200``."""
         return f"{self.total - self.denied:,}"
 
     @property
     def share_words(self) -> str:
-        """``0.21%``; a hyphen where nothing was asked."""
+        """Such as ``0.21%``; a hyphen without calls."""
         return f"{self.denied_share:.2%}" if self.total else "-"
 
     @property
     def denied_words(self) -> str:
-        """``388 requests``; empty where none was denied."""
+        """Such as ``388 requests``; empty if none was denied."""
         return f"{self.denied:,} request{'s' * (self.denied != 1)}" if self.denied else ""
 
 
 @dataclass(frozen=True)
 class Day:
-    """One day of UTC."""
+    """The calls on one day in UTC."""
 
     date: date
     allowed: int
@@ -61,42 +61,41 @@ class Day:
 
     @property
     def total(self) -> int:
-        """Allowed and denied together."""
         return self.allowed + self.denied
 
 
 def calls_of_key(key: ApiKey, *, hours: int = 24, now: datetime) -> Calls:
-    """The key's calls in the last so many hours, the running one included."""
+    """Count the key's calls in the last ``hours`` hours, including the current one."""
     return _calls(Usage.objects.filter(key=key), hours, now)
 
 
 def calls_of_organization(organization: Organization, *, hours: int = 24, now: datetime) -> Calls:
-    """The calls of all the organization's keys in the last so many hours."""
+    """Count the calls of all the organization's keys in the last ``hours`` hours."""
     return _calls(Usage.objects.filter(key__organization=organization), hours, now)
 
 
 def days_of_key(key: ApiKey, *, days: int, now: datetime) -> list[Day]:
-    """The last so many days, oldest first, today included."""
+    """Count the key's calls on each of the last ``days`` days, oldest first, including today."""
     return _days(Usage.objects.filter(key=key), days, now)
 
 
 def days_of_organization(organization: Organization, *, days: int, now: datetime) -> list[Day]:
-    """The last so many days of all the organization's keys, oldest first, today included."""
+    """Count the calls of the organization's keys on each of the last ``days`` days, oldest first, including today."""
     return _days(Usage.objects.filter(key__organization=organization), days, now)
 
 
 def calls_of_secrets(ids: Iterable[str], *, hours: int = 24, now: datetime) -> Calls:
-    """What was counted under these ids in the last so many hours."""
+    """Count the calls under these secret ids in the last ``hours`` hours."""
     return _calls(Usage.objects.filter(secret_id__in=list(ids)), hours, now)
 
 
 def days_of_secrets(ids: Iterable[str], *, days: int, now: datetime) -> list[Day]:
-    """What was counted under these ids on the last so many days, oldest first, today included."""
+    """Count the calls under these secret ids on each of the last ``days`` days, oldest first, including today."""
     return _days(Usage.objects.filter(secret_id__in=list(ids)), days, now)
 
 
 def totals_by_day(keys: Iterable[ApiKey], *, days: int, now: datetime) -> Mapping[int, list[int]]:
-    """Each key's calls on the last so many days, oldest first, by the key's row number; one query for all keys."""
+    """Count each key's calls on each of the last ``days`` days, oldest first, by the key's pk; runs one query."""
     dates = last_dates(days, now)
     counts: dict[int, dict[date, int]] = defaultdict(dict)
     rows = (
@@ -111,17 +110,17 @@ def totals_by_day(keys: Iterable[ApiKey], *, days: int, now: datetime) -> Mappin
 
 
 def callers_of_key(key: ApiKey, *, since: datetime) -> QuerySet[Caller]:
-    """The addresses that the key's calls came from since then, latest first."""
+    """Return the addresses that the key's calls came from since then, latest first."""
     return Caller.objects.filter(key=key, last_seen_at__gte=since).order_by("-last_seen_at", "address")
 
 
 def first_code(key: ApiKey) -> str | None:
-    """What the key's first counted call was told; None before there is one."""
+    """Return the code of the key's first counted call; None if there was none."""
     return Usage.objects.filter(key=key).order_by("hour", "pk").values_list("code", flat=True).first()
 
 
 def last_dates(days: int, now: datetime) -> list[date]:
-    """The last so many dates of UTC, oldest first, today included."""
+    """Return the last ``days`` dates in UTC, oldest first, including today."""
     today = now.astimezone(UTC).date()
     return [today - timedelta(days=back) for back in reversed(range(days))]
 

@@ -1,1 +1,1 @@
-"""The forms of the key pages: texts in, the values that services take out. What a value may be, services say."""
+"""The forms of the key pages: they turn texts into values for services. Services decide which values are allowed."""

@@ -1,4 +1,4 @@
-"""What is asked before something is done: to roll, to extend an overlap, to revoke, to name the organization."""
+"""Forms that come before an action: roll, extend an overlap, revoke."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ EXTENSIONS = {"1": "1 hour", "24": "24 hours", "72": "3 days", "168": "7 days"}
 
 
 class RollForm(forms.Form):
-    """When the old secret ends; ``seen`` is the newest secret that the person was shown."""
+    """Ask when the old secret ends; ``seen`` is the newest secret that the page showed."""
 
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
     seen = forms.CharField(widget=forms.HiddenInput, max_length=64)
@@ -38,7 +38,7 @@ class RollForm(forms.Form):
         self._now = now
 
     def clean(self) -> dict[str, Any]:
-        """A time where one was promised, within what an overlap may be."""
+        """Require a time within the longest overlap if "at another time" was chosen."""
         cleaned = super().clean() or {}
         if cleaned.get("overlap") == DATE and "ends_on" not in self.errors:
             ends_on = cleaned.get("ends_on")
@@ -47,7 +47,7 @@ class RollForm(forms.Form):
         return cleaned
 
     def length(self) -> timedelta:
-        """How long both secrets are to work."""
+        """Return how long both secrets are to work."""
         if self.cleaned_data["overlap"] == DATE:
             ends_on: datetime = self.cleaned_data["ends_on"]
             return ends_on - self._now
@@ -55,19 +55,18 @@ class RollForm(forms.Form):
 
 
 class ExtensionForm(forms.Form):
-    """How much longer a retiring secret may go on."""
+    """Ask how much longer a retiring secret goes on."""
 
     hours = forms.ChoiceField(
         label="Extend by", choices=list(EXTENSIONS.items()), initial="24", widget=forms.Select(attrs={"class": "input"})
     )
 
     def length(self) -> timedelta:
-        """The time to add."""
         return timedelta(hours=int(self.cleaned_data["hours"]))
 
 
 class RevocationForm(TypedNameForm):
-    """Why a key is revoked; where it is in use, its name has to be typed."""
+    """Ask for the reason of a revocation. If the key is in use, its name has to be typed."""
 
     field_order = ("reason", "name")
     reason = forms.ChoiceField(
@@ -80,5 +79,4 @@ class RevocationForm(TypedNameForm):
             del self.fields["name"]
 
     def wanted_reason(self) -> RevokeReason:
-        """The reason."""
         return RevokeReason(self.cleaned_data["reason"])

@@ -1,4 +1,4 @@
-"""What a key and an OAuth client are set to alike."""
+"""The fields that the forms of keys and of OAuth clients share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -17,14 +17,14 @@ MAX_LIST_CHARS = 20_000
 
 
 def lines_of(rows: int, placeholder: str) -> forms.Textarea:
-    """A box for several lines."""
+    """Return a text area of so many rows."""
     return forms.Textarea(attrs={"rows": rows, "placeholder": placeholder, "spellcheck": "false"})
 
 
 class CredentialForm(forms.Form):
-    """What a person chooses for whatever calls are made with."""
+    """The settings that keys and OAuth clients share."""
 
-    # As pages ask for them, keys' and clients' together: what is to be fixed is listed in this order.
+    # The order of both pages' fields: errors are listed in this order.
     field_order = (
         "name", "owner", "environment", "template", "lifetime", "expires_on", "public_keys", "token_lifetime_s",
         "networks", "rate_limits", "quota", "not_before", "metadata", "note",
@@ -62,28 +62,27 @@ class CredentialForm(forms.Form):
 
     @property
     def has_restrictions(self) -> bool:
-        """Whether anything stands, or is wrong, under what is folded away."""
+        """Tell whether a folded-away field has a value or an error."""
         return any(self[name].value() or name in self.errors for name in self.restrictions if name in self.fields)
 
     def clean_networks(self) -> list[str]:
-        """The lines."""
         return valid(field_rules.clean_networks, self.cleaned_data["networks"].splitlines())
 
     def clean_rate_limits(self) -> list[field_rules.RateLimit]:
-        """One limit a line."""
         return valid(field_rules.parse_rate_limits, self.cleaned_data["rate_limits"])
 
     def clean_metadata(self) -> dict[str, object]:
-        """The JSON object."""
         return valid(parse_metadata, self.cleaned_data["metadata"])
 
     def clean_note(self) -> str:
-        """By the rules of a name."""
         return valid(field_rules.clean_note, self.cleaned_data["note"])
 
 
 class NewCredentialForm(forms.Form):
-    """What only a new one is asked, the owner where there is a choice; ``submission`` tells a repeated POST."""
+    """The fields for a new credential only; the owner is asked if there is a choice.
+
+    ``submission`` detects a repeated POST.
+    """
 
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
     owner = forms.ChoiceField(label="Owner", required=False, help_text="What a service account owns outlives people.")
@@ -100,16 +99,15 @@ class NewCredentialForm(forms.Form):
             del self.fields["owner"]
 
     def wanted_owner(self) -> ServiceAccount | None:
-        """The service account; None for oneself."""
+        """Return the chosen service account; None if the person is to own it."""
         return self._accounts.get(self.cleaned_data.get("owner", ""))
 
     def wanted_environment(self) -> Environment:
-        """Live or test."""
         return Environment(self.cleaned_data["environment"])
 
 
 def initial_of(credential: Credential) -> dict[str, object]:
-    """What the form shows of a credential as it is."""
+    """Return the form's initial values for an existing credential."""
     return {
         "name": credential.name,
         "networks": "\n".join(credential.networks),
@@ -121,5 +119,5 @@ def initial_of(credential: Credential) -> dict[str, object]:
 
 
 def texts_of(data: Mapping[str, Any]) -> dict[str, str]:
-    """What was sent once under each name."""
+    """Return the submitted fields that have a single text value."""
     return {name: value for name in data if isinstance(value := data.get(name), str)}

@@ -1,4 +1,4 @@
-"""What several forms share: instants typed as date and time, and what a service refused, told at its field."""
+"""Shared by several forms: a field for instants, and refusals of services shown at the right field."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,12 +12,12 @@ from keys.services.errors import Invalid, Refused
 Given = TypeVar("Given")
 Cleaned = TypeVar("Cleaned")
 DATE = "date"
-# Where what a service calls one thing is asked for as another.
+# Fields of services that the forms ask for under another name.
 _ASKED_AS = {"expires_at": "lifetime"}
 
 
 class MomentInput(forms.DateTimeInput):
-    """A date and a time to the minute."""
+    """An input for a date and a time to the minute."""
 
     input_type = "datetime-local"
 
@@ -26,7 +26,7 @@ class MomentInput(forms.DateTimeInput):
 
 
 class MomentField(forms.DateTimeField):
-    """An instant of UTC, typed as date and time."""
+    """An instant in UTC, typed as date and time."""
 
     widget = MomentInput
 
@@ -35,18 +35,18 @@ class MomentField(forms.DateTimeField):
         super().__init__(required=False, input_formats=formats, **kwargs)
 
     def prepare_value(self, value: object) -> object:
-        """Instants are shown in UTC, whatever the server's zone."""
+        """Show an instant in UTC, whatever the server's time zone."""
         return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 def refuse(form: forms.Form, refusal: Refused) -> None:
-    """Tell what the service refused, at its field where the form has it."""
+    """Add a service's refusal to the form: at its field if the form has that field, else at the top."""
     field = _ASKED_AS.get(refusal.field, refusal.field) if isinstance(refusal, Invalid) else None
     form.add_error(field if field in form.fields else None, str(refusal))
 
 
 def valid(clean: Callable[[Given], Cleaned], value: Given) -> Cleaned:
-    """The cleaned value; what the pure check says of a bad one is what the person reads."""
+    """Clean the value with a pure rule; its ValueError becomes the field's error message."""
     try:
         return clean(value)
     except ValueError as exc:
@@ -54,5 +54,5 @@ def valid(clean: Callable[[Given], Cleaned], value: Given) -> Cleaned:
 
 
 def choose(form: forms.Form, name: str, choices: list[tuple[str, str]]) -> None:
-    """Give a field of choices its choices."""
+    """Set the choices of a choice field."""
     form.fields[name].choices = choices  # type: ignore[attr-defined]  # a ChoiceField

@@ -1,4 +1,4 @@
-"""What a list is narrowed to. A value that makes no sense narrows nothing."""
+"""The filters of lists. A filter with an invalid value is ignored."""
 
 from django import forms
 from django.db.models import QuerySet
@@ -18,7 +18,7 @@ SORTS = {Sort.CREATED: "Newest", Sort.LAST_USED: "Last used", Sort.EXPIRES: "Exp
 
 
 class CredentialFilterForm(forms.Form):
-    """A list of keys, or of clients; ``rows`` are all that the person may see."""
+    """Filters of a list of keys or clients; ``rows`` are all that the person may see."""
 
     q = forms.CharField(label="Search", required=False, max_length=MAX_SENT_CHARS, widget=forms.SearchInput)
     status = forms.ChoiceField(label="Status", required=False)
@@ -44,7 +44,6 @@ class CredentialFilterForm(forms.Form):
         choose(self, "sort", [(sort.value, SORTS[sort]) for sort in SORTS if sort in listing.sorts])
 
     def wanted(self) -> Wanted:
-        """What to show."""
         self.is_valid()
         data = self.cleaned_data
         return Wanted(
@@ -59,7 +58,7 @@ class CredentialFilterForm(forms.Form):
 
 
 class ActivityFilterForm(forms.Form):
-    """A list of events; days are those of UTC, both included."""
+    """Filters of a list of events; days are in UTC and inclusive."""
 
     actor = forms.ChoiceField(label="Who", required=False)
     action = forms.ChoiceField(label="What", required=False)
@@ -80,10 +79,9 @@ class ActivityFilterForm(forms.Form):
         choose(self, "action", [("", "Anything"), *((action, activity.action_words(action)) for action in actions)])
 
     def wanted(self) -> activity.Wanted:
-        """What to show."""
         self.is_valid()
         return activity.Wanted(**{name: value for name, value in self.cleaned_data.items() if value})
 
     def clean_subject(self) -> str:
-        """In the form of names."""
+        """Normalize the text as names are normalized."""
         return normal_name(self.cleaned_data["subject"])

@@ -1,4 +1,4 @@
-"""What a key is to be: a new one, or one that exists."""
+"""The forms for a key's settings: of a new key, and of an existing one."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ LIFETIMES = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "365 days",
 
 
 class KeyForm(CredentialForm):
-    """What a person chooses for a key; the API names the scopes, so they are read from the data as it was sent."""
+    """The settings of a key. The scopes depend on the API, so they are read from the submitted data directly."""
 
     restrictions = (*CredentialForm.restrictions, "quota", "not_before")
 
@@ -50,22 +50,21 @@ class KeyForm(CredentialForm):
 
     @property
     def picker(self) -> scope_choice.Picker:
-        """The choice of scopes as it stands."""
+        """The scope choices, with the current ones chosen."""
         return scope_choice.picker(self.scopes, self.picked_scopes() if self.is_bound else self.initial_scopes())
 
     def clean(self) -> dict[str, Any]:
-        """A date where one was promised."""
+        """Require a date if "Date" was chosen."""
         cleaned = super().clean() or {}
         if cleaned.get("lifetime") == DATE and not cleaned.get("expires_on") and "expires_on" not in self.errors:
             self.add_error("expires_on", "Choose the date and time.")
         return cleaned
 
     def clean_quota(self) -> field_rules.Quota | None:
-        """The number of uses."""
         return valid(lambda text: field_rules.clean_quota(field_rules.parse_quota(text)), self.cleaned_data["quota"])
 
     def settings(self) -> KeySettings:
-        """What the service is asked for."""
+        """Return the settings for the service."""
         data = self.cleaned_data
         return KeySettings(
             name=data["name"],
@@ -80,20 +79,19 @@ class KeyForm(CredentialForm):
         )
 
     def wanted_scopes(self) -> list[str]:
-        """The scopes asked for."""
         return self.picked_scopes()
 
     def picked_scopes(self) -> list[str]:
-        """The scopes chosen one by one."""
+        """Return the scopes chosen one by one."""
         ticked = self.data.getlist("scope") if isinstance(self.data, QueryDict) else []
         return scope_choice.chosen_scopes(self.scopes, texts_of(self.data), ticked)
 
     def initial_scopes(self) -> Sequence[str]:
-        """The scopes to start from."""
+        """Return the scopes that are chosen when the form opens."""
         return ()
 
     def kept_expiry(self) -> datetime | None:
-        """The expiry that "keep" means."""
+        """Return the expiry that "keep" stands for."""
         return None
 
     def _expires_at(self) -> datetime | None:
@@ -110,13 +108,13 @@ class KeyForm(CredentialForm):
 
 
 def offered_lifetime(max_days: int | None) -> str:
-    """The lifetime that a new key is offered first: 90 days, or the longest below that its organization allows."""
+    """Return the lifetime that a new key's form preselects: 90 days, or less if the organization's maximum is less."""
     days = [days for days in LIFETIMES if days.isdecimal() and int(days) <= min(90, max_days or 90)]
     return days[-1] if days else DATE
 
 
 class NewKeyForm(NewCredentialForm, KeyForm):
-    """A new key of one API."""
+    """The settings of a new key of one API."""
 
     template = forms.ChoiceField(label="Access", widget=forms.RadioSelect)
 
@@ -136,14 +134,14 @@ class NewKeyForm(NewCredentialForm, KeyForm):
         self.fields["template"].required = bool(self.scopes)
 
     def clean(self) -> dict[str, Any]:
-        """A scope where they are chosen one by one: a key without any may do nothing."""
+        """Require a scope if scopes are chosen one by one: a key without scopes may do nothing."""
         cleaned = super().clean()
         if self.scopes and cleaned.get("template") == "custom" and not self.picked_scopes():
             self.add_error("template", "Choose at least one scope below.")
         return cleaned
 
     def wanted_scopes(self) -> list[str]:
-        """Those of the template, or those chosen one by one."""
+        """Return the scopes of the template, or those chosen one by one."""
         match self.cleaned_data["template"]:
             case "read":
                 return scope_choice.readable(self.scopes)
@@ -154,7 +152,7 @@ class NewKeyForm(NewCredentialForm, KeyForm):
 
 
 class EditKeyForm(KeyForm):
-    """The settings of a key that exists; ``version`` is the one that the person was shown."""
+    """The settings of an existing key; ``version`` is the one that the page showed."""
 
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
 
@@ -165,15 +163,13 @@ class EditKeyForm(KeyForm):
         choose(self, "lifetime", [(KEEP, "As it is"), *offered.items()])
 
     def initial_scopes(self) -> Sequence[str]:
-        """The key's own."""
         return list(self._key.scopes)
 
     def kept_expiry(self) -> datetime | None:
-        """The key's own."""
         return self._key.expires_at
 
     def field_names(self) -> list[str]:
-        """The names under which the form is sent, those of the scopes included."""
+        """Return the names of all submitted fields, including the scopes."""
         return [*self.fields, "scope", *(group.field for group in self.picker.groups)]
 
 

@@ -1,4 +1,4 @@
-"""What a person or an organization is called."""
+"""Forms for the name of a person or an organization."""
 
 from django import forms
 
@@ -7,16 +7,15 @@ from portal.names import MAX_NAME_CHARS, clean_name
 
 
 class NameForm(forms.Form):
-    """A name, by the rules of every name."""
+    """A name, by the rules that all names follow."""
 
     name = forms.CharField(label="Name", max_length=MAX_NAME_CHARS)
 
     def clean_name(self) -> str:
-        """In one normal form."""
         return valid(clean_name, self.cleaned_data["name"])
 
 
 class OrganizationNameForm(NameForm):
-    """What the organization is called."""
+    """The name of an organization."""
 
     name = forms.CharField(label="Organization name", max_length=MAX_NAME_CHARS)

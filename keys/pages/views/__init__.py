@@ -1,1 +1,1 @@
-"""The pages about keys, one module a noun. A view reads the request, asks a service or a query, picks a template."""
+"""The views of the pages about keys. A view reads the request, calls a service or a query, and renders a template."""

@@ -1,4 +1,4 @@
-"""What every page about one key begins with: the key, if it is the organization's, as it is now."""
+"""Find the key of a page, if it belongs to the organization, and check whether the member may change it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,19 +22,19 @@ from portal.permissions import Action
 
 
 def get_key(request: MemberRequest, public_id: str) -> ApiKey:
-    """The organization's key; another's is as unknown as one that never was."""
+    """Return the organization's key. Another organization's key is a 404, like a key that never existed."""
     return get_object_or_404(visible_keys(request.organization), public_id=public_id)
 
 
 def get_view(request: MemberRequest, public_id: str, *, now: datetime | None = None) -> KeyView:
-    """The key as pages show it to this member."""
+    """Return the view of the key for this member."""
     now = now or timezone.now()
     key = get_object_or_404(KEYS.with_working_secrets(visible_keys(request.organization), now=now), public_id=public_id)
     return as_view(request, key, now=now)
 
 
 def as_view(request: MemberRequest, key: ApiKey, *, now: datetime) -> KeyView:
-    """A key read with its working secrets, as pages show it to this member."""
+    """Build the view for this member of a key that was read with its working secrets."""
     return key_view(key, key.working_secrets, may_manage=may_change(request, key), now=now)  # type: ignore[attr-defined]  # prefetched
 
 
@@ -42,38 +42,38 @@ View = TypeVar("View", bound=CredentialView)
 
 
 def to_change(request: MemberRequest, view: View) -> View:
-    """The credential, for a page that changes it; raises NotAllowed for who may not."""
+    """Return the credential's view, for a page that changes it; raises NotAllowed."""
     require_change(view.subject, by=actor_of(request))
     return view
 
 
 def may_make(request: MemberRequest) -> bool:
-    """Whether this member may make keys; a control one may not use is not drawn."""
+    """Tell whether this member may make keys; pages hide controls that the member may not use."""
     return request.membership.can(Action.MANAGE_KEYS)
 
 
 def may_change(request: MemberRequest, credential: Credential) -> bool:
-    """Whether this member may change this very credential."""
+    """Tell whether this member may change this credential."""
     return request.membership.can(change_takes(credential, request.user))
 
 
 def back(request: MemberRequest, public_id: str) -> HttpResponse:
-    """After a change: the key's page."""
+    """Go to the key's page after a change."""
     return go_to(request, reverse("keys:detail", args=[public_id]))
 
 
 def go_to(request: HttpRequest, url: str) -> HttpResponse:
-    """After a change: the page that shows it, loaded whole, also where htmx asked."""
+    """Go to the page that shows a change, loaded as a whole even for an htmx request."""
     if request.htmx:
         return HttpResponseClientRedirect(url)
     response = HttpResponseRedirect(url)
-    response.status_code = 303  # "see other": whoever posted goes on with GET (RFC 9110 §15.4.4)
+    response.status_code = 303  # "See Other": the browser goes on with GET (RFC 9110 §15.4.4)
     return response
 
 
 @contextmanager
 def refusals_told(request: HttpRequest) -> Iterator[None]:
-    """Tell what is refused inside on the page that comes next."""
+    """Show refusals raised inside as a message on the next page."""
     try:
         yield
     except Refused as refusal:

@@ -1,4 +1,4 @@
-"""What happened in the organization."""
+"""The page of the organization's events."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -28,7 +28,7 @@ FORMATS: dict[str, tuple[Callable[[Iterable[Sequence[AuditEvent]]], Iterator[str
 @require_safe
 @member_required(Action.VIEW)
 def show_activity(request: MemberRequest) -> HttpResponse:
-    """Who did what to what, when and from where, newest first, by day."""
+    """Show who did what, to what, when and from where: newest first, by day."""
     events = activity.visible_events(request.organization)
     form = ActivityFilterForm(request.GET, events=events)
     page = activity.page(activity.matching(events, form.wanted()), after=request.GET.get("after", ""))
@@ -52,7 +52,7 @@ def show_activity(request: MemberRequest) -> HttpResponse:
 @require_safe
 @member_required(Action.VIEW)
 def export_activity(request: MemberRequest, kind: str) -> HttpResponseBase:
-    """The same events, all of them, as a file that is made page by page while it is read."""
+    """Export all matching events as a file, which is produced page by page while it is read."""
     if kind not in FORMATS:
         raise Http404
     write, content_type = FORMATS[kind]

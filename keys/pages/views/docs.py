@@ -10,7 +10,7 @@ from keys.pages import backend_guide, snippets
 
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
-    """How to validate a key, what every code means, what a key looks like, how to roll."""
+    """Show how to validate a key, the meaning of every code, the format of a key, and how to roll."""
     context = {
         "whoami": snippets.with_variable()[0].text,
         "validate": backend_guide.validate_snippets(settings.PUBLIC_URL),

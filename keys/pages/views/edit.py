@@ -1,4 +1,4 @@
-"""Edit a key: the form, then what would change, then the change."""
+"""Edit a key in three steps: the form, a review of the changes, the change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from portal.ui.times import exact_words
 
 @dataclass(frozen=True)
 class Difference:
-    """One field as it is and as it would be."""
+    """One changed field, before and after."""
 
     label: str
     before: str
@@ -37,18 +37,18 @@ class Difference:
 
 
 class EditForm(Protocol):
-    """A form whose values are asked about a second time."""
+    """A form whose values are submitted a second time from the review."""
 
     cleaned_data: dict[str, Any]
 
     def field_names(self) -> list[str]:
-        """The names under which it is sent."""
+        """Return the names of all submitted fields."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_KEYS, widens="by form")
 def edit(request: MemberRequest, public_id: str) -> HttpResponse:
-    """The three steps at one address; ``step`` says which was sent."""
+    """Serve the three steps at one URL; ``step`` says which one was submitted."""
     now = timezone.now()
     view = to_change(request, get_view(request, public_id, now=now))
     form = EditKeyForm(request.POST or None, key=view.key, now=now)
@@ -78,7 +78,7 @@ def _save(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mappi
 
 
 def _review(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mapping[str, object]) -> HttpResponse:
-    """What would change against the key as it is now, also where somebody else has changed it meanwhile."""
+    """Show the changes against the current key, also after a conflict."""
     return show_review(request, form, _differences(key, form), version=key.version, context=context)
 
 
@@ -90,7 +90,7 @@ def show_review(
     version: int,
     context: Mapping[str, object],
 ) -> HttpResponse:
-    """What would change, and everything that was sent once more; ``version`` is the current one."""
+    """Show the changes, with all submitted fields again; ``version`` is the current one."""
     is_conflict = form.cleaned_data["version"] != version
     sent = [(name, value) for name in form.field_names() for value in request.POST.getlist(name) if name != "version"]
     more = {
@@ -121,7 +121,7 @@ def _widens(name: str, before: Any, after: Any, api: Api) -> bool:
             return widening.widens_expiry(before, after)
         case "not_before":
             return widening.widens_not_before(before, after)
-        case "rate_limits":  # none of one's own means the API's
+        case "rate_limits":  # no limits of its own means the API's defaults
             usual = api.default_rate_limits
             return widening.widens_rate_limits(before or usual, after or usual)
         case "quota":
@@ -135,7 +135,7 @@ def _expiry_words(key: ApiKey) -> str:
 
 
 def difference(name: str, before: object, after: object, *, widens: bool) -> Difference:
-    """The field in words, before and after."""
+    """Describe the field before and after."""
     return Difference(activity.label_of(name), _words(name, before), _words(name, after), widens)
 
 

@@ -1,4 +1,4 @@
-"""A new key: the form, and the only sight of its secret."""
+"""Create a key, and show its secret once."""
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -27,7 +27,7 @@ from portal.permissions import Action
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_KEYS, reveals=True, widens=True)
 def new_key(request: MemberRequest) -> HttpResponse:
-    """Ask what the key is to be, make it, and show its secret in the answer to that very POST."""
+    """Ask for the settings, create the key, and show its secret in the response to that POST."""
     apis = list(Api.objects.filter(disabled_at=None, is_builtin=False).order_by("name").prefetch_related("scopes"))
     api = _chosen(apis, request.GET.get("api", ""))
     if api is None:
@@ -62,7 +62,7 @@ def new_key(request: MemberRequest) -> HttpResponse:
 
 @sensitive_variables()
 def show_secret(request: MemberRequest, issued: IssuedKey, *, rolled: bool = False) -> HttpResponse:
-    """The only sight of a secret: rendered into this answer, kept nowhere, never to be stored by what passes it on."""
+    """Show a secret for the only time: in this response, which is stored nowhere and must not be cached by proxies."""
     context = {
         "view": get_view(request, issued.key.public_id),
         "secret": issued.secret_text,
@@ -76,19 +76,19 @@ def show_secret(request: MemberRequest, issued: IssuedKey, *, rolled: bool = Fal
 
 
 def show_already_done(request: MemberRequest, view: CredentialView) -> HttpResponse:
-    """The form was sent before: what it made, without its secret."""
+    """Show what an earlier submission of the form created, without the secret."""
     context = {"view": view}
     return fragment_or_page(request, "keys/_already_done.html", "keys/already_done.html", context)
 
 
 def _suggested_name(organization: Organization, api: Api) -> str:
-    """What a key may be called by somebody in a hurry: ``orders-3`` for the third of the API."""
+    """Suggest a name, such as ``orders-3`` for the third key of the API."""
     number = visible_keys(organization).filter(api=api).count() + 1
     return f"{slugify(api.name)[:40] or 'key'}-{number}"
 
 
 def _chosen(apis: list[Api], public_id: str) -> Api | None:
-    """The API that the address names; where there is only one, that one."""
+    """Return the API in the URL; if there is only one API, that one."""
     if len(apis) == 1:
         return apis[0]
     return next((api for api in apis if api.public_id == public_id), None)

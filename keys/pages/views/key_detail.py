@@ -1,4 +1,4 @@
-"""One key: what it is, what it did, what happened to it, what it is set to."""
+"""The pages of one key: its use, its events, its settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ TABS = {"keys:detail": "Overview", "keys:key_activity": "Activity", "keys:settin
 
 @dataclass(frozen=True)
 class Tab:
-    """One of the pages about a key or client."""
+    """A link to one of the pages about a key or client."""
 
     label: str
     href: str
@@ -44,7 +44,7 @@ class Tab:
 @require_safe
 @member_required(Action.VIEW)
 def overview(request: MemberRequest, public_id: str) -> HttpResponse:
-    """How the key is used, and its secrets with the overlap that runs."""
+    """Show the key's use, its secrets, and the current overlap."""
     now = timezone.now()
     view = get_view(request, public_id, now=now)
     key = view.key
@@ -74,15 +74,15 @@ def overview(request: MemberRequest, public_id: str) -> HttpResponse:
 @require_safe
 @member_required(Action.VIEW)
 def overlap(request: MemberRequest, public_id: str) -> HttpResponse:
-    """The last use of the key's old secret, which its page asks for while the overlap runs."""
+    """Show the last use of the key's old secret. The key's page polls this while an overlap runs."""
     now = timezone.now()
     return show_overlap_use(request, get_view(request, public_id, now=now), now=now)
 
 
 def show_overlap_use(request: MemberRequest, view: CredentialView, *, now: datetime) -> HttpResponse:
-    """What a waiting page swaps in; once the overlap is over it is told so, and to ask no more."""
+    """Render the part that a polling page replaces; after the overlap, tell it to stop polling."""
     if isinstance(request.session, SessionStore):
-        request.session.counts_as_seen = False  # else a page that is left open would keep its session for ever
+        request.session.counts_as_seen = False  # else an open page would keep its session alive forever
     context = {"view": view, "light": view.light(now)}
     return render(request, "keys/_overlap_use.html", context, status=200 if view.retiring else STOP_POLLING)
 
@@ -90,13 +90,13 @@ def show_overlap_use(request: MemberRequest, view: CredentialView, *, now: datet
 @require_safe
 @member_required(Action.VIEW)
 def key_activity(request: MemberRequest, public_id: str) -> HttpResponse:
-    """What was done to the key, with the values before and after."""
+    """Show the changes to the key, with values before and after."""
     view = get_view(request, public_id)
     return show_activity(request, view, _tabs(view, "keys:key_activity"))
 
 
 def show_activity(request: MemberRequest, view: CredentialView, tabs: Sequence[Tab]) -> HttpResponse:
-    """The events about one key or client, a page of them at a time."""
+    """Show the events about one key or client, page by page."""
     events = activity.visible_events(request.organization).filter(subject_id=view.subject.public_id)
     after = request.GET.get("after", "")
     page = activity.page(events, after=after)
@@ -114,7 +114,7 @@ def show_activity(request: MemberRequest, view: CredentialView, tabs: Sequence[T
 @require_safe
 @member_required(Action.VIEW)
 def key_settings(request: MemberRequest, public_id: str) -> HttpResponse:
-    """What the key is set to, in words."""
+    """Show the key's settings in words."""
     view = get_view(request, public_id)
     context = {
         "view": view,
@@ -133,6 +133,6 @@ def _tabs(view: KeyView, current: str) -> list[Tab]:
 
 
 def tabs_of(view: CredentialView, labels: Mapping[str, str], current: str) -> list[Tab]:
-    """The pages about a key or client, by the names of their addresses."""
+    """Build the tabs of a key or client, from labels by URL name."""
     arguments = [view.subject.public_id]
     return [Tab(label, reverse(name, args=arguments), name == current) for name, label in labels.items()]

@@ -24,7 +24,7 @@ DAYS = 7
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.VIEW)
 def show_list(request: MemberRequest) -> HttpResponse:
-    """The organization's keys."""
+    """Show the organization's keys."""
     return listing.show_list(request, KEY_LIST)
 
 

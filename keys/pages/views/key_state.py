@@ -1,4 +1,4 @@
-"""Pause and resume a key, end or extend the overlap after a roll: one POST each, all of them reversible or foreseen."""
+"""Pause or resume a key; end or extend an overlap. Each is one POST without a confirmation page."""
 
 from datetime import datetime
 
@@ -36,7 +36,7 @@ def pause(request: MemberRequest, public_id: str) -> HttpResponse:
 @require_POST
 @member_required(Action.MANAGE_KEYS, widens=True)
 def resume(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Let a paused key work again."""
+    """Resume a paused key."""
     key = get_key(request, public_id)
     with refusals_told(request):
         changed = enable_key(key, by=actor_of(request))
@@ -59,12 +59,12 @@ def end_secret(request: MemberRequest, public_id: str, secret_id: str) -> HttpRe
 @require_POST
 @member_required(Action.MANAGE_KEYS, widens=True)
 def extend_secret(request: MemberRequest, public_id: str, secret_id: str) -> HttpResponse:
-    """Let a retiring secret go on for longer, counted from the end it has."""
+    """Extend a retiring secret, counted from its current end."""
     secret = _get_secret(request, public_id, secret_id)
     with refusals_told(request):
         ends_at = asked_end(request, secret)
         changed = extend_overlap(secret, ends_at=ends_at, by=actor_of(request))
-        secret.refresh_from_db()  # the key's own end may have come first
+        secret.refresh_from_db()  # the key's own end may be earlier
         until = exact_words(secret.ends_at or ends_at)
         words = spread_words("In force", changed.propagation)
         messages.success(request, f"The old secret {secret.hint} goes on until {until}. {words}")
@@ -72,7 +72,7 @@ def extend_secret(request: MemberRequest, public_id: str, secret_id: str) -> Htt
 
 
 def asked_end(request: MemberRequest, secret: Secret) -> datetime:
-    """When the retiring secret is to end; raises Refused where the form does not say."""
+    """Return the new end of the retiring secret; raises Refused if the form is invalid."""
     form = ExtensionForm(request.POST)
     if not form.is_valid():
         raise Refused("Choose how much longer the old secret may go on.")

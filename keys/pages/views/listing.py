@@ -1,4 +1,4 @@
-"""A list of credentials: search, filter, sort, page by page; what the lists of keys and of OAuth clients have alike."""
+"""A list of credentials with search, filters, order and pages; the same for keys and OAuth clients."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ from portal.names import normal_name
 
 @dataclass(frozen=True)
 class ListPage(Generic[Row]):
-    """The page of one kind of credential, and the templates of what its table has by itself."""
+    """The list page of one credential type, and its own templates."""
 
     words: Words
     listing: Listing[Row]
@@ -38,25 +38,25 @@ class ListPage(Generic[Row]):
 
     @property
     def href(self) -> str:
-        """Its address, as it begins."""
+        """The URL of the list, without filters."""
         return reverse(f"{self.words.pages}:list")
 
     @property
     def no_match(self) -> str:
-        """That there is none of the kind that was asked for."""
+        """The message for a search without results."""
         return f"No {self.words.noun} matches"
 
     @property
     def more_id(self) -> str:
-        """The id of what loads the next rows."""
+        """The id of the element that loads the next rows."""
         return f"{self.words.pages}-more"
 
 
 def show_list(request: MemberRequest, page: ListPage[Row]) -> HttpResponse:
-    """Those of the organization.
+    """Show the organization's credentials.
 
-    What is searched for is posted, since it may be a pasted secret, and an address is kept in histories and logs.
-    Whatever is no secret then stands in the address that the answer leads to.
+    The search text is posted, because it may be a pasted secret, and URLs are kept in histories and logs. A text that
+    is no secret then becomes part of the URL that the response leads to.
     """
     sent = request.POST if request.method == "POST" else request.GET
     rows = page.visible(request.organization)

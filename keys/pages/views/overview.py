@@ -1,4 +1,4 @@
-"""The first page: is everything fine, and what needs attention."""
+"""The first page: the state of the organization's keys, and those that need attention."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,7 @@ WORKING = (Status.RETIRING, Status.EXPIRES_SOON, Status.NEVER_USED, Status.IDLE,
 
 @dataclass(frozen=True)
 class Figures:
-    """The four numbers that say whether all is well."""
+    """The numbers at the top of the page."""
 
     calls: usage_reports.Calls
     working: int
@@ -39,7 +39,7 @@ class Figures:
 @require_safe
 @member_required(Action.VIEW)
 def overview(request: MemberRequest) -> HttpResponse:
-    """Figures, chart, what needs attention, what happened last; without any key, the way to the first."""
+    """Show figures, a chart, keys that need attention and the latest events; without keys, the steps to the first."""
     keys = visible_keys(request.organization)
     if not keys.exists():
         return show_steps(request)

@@ -1,4 +1,4 @@
-"""Revoke a key: the facts first, then the reason, then the word."""
+"""Revoke a key: show the facts, then ask for the reason and, if the key is in use, its name."""
 
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ FACTS_OVER = timedelta(hours=24)
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_KEYS)
 def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Ask, and refuse the key for good. A key in use has its name typed, so that no habit revokes it."""
+    """Revoke the key for good. The name of a key in use has to be typed, so that it is not revoked by habit."""
     now = timezone.now()
     view = to_change(request, get_view(request, public_id, now=now))
     key = view.key
@@ -41,14 +41,14 @@ def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
 
 
 def ask_for_reason(request: MemberRequest, view: CredentialView, *, now: datetime) -> RevocationForm:
-    """The form as it was sent; what is in use has its name typed."""
+    """Build the form; a key in use has its name typed."""
     last_used_at = view.subject.last_used_at
     is_in_use = last_used_at is not None and now - last_used_at < IN_USE and view.can_revoke
     return RevocationForm(request.POST or None, expected_name=view.subject.name if is_in_use else None)
 
 
 def show_revocation(request: MemberRequest, view: CredentialView, form: RevocationForm, *, used: str) -> HttpResponse:
-    """The facts, and the form; ``used`` tells how much it is in use."""
+    """Show the facts and the form; ``used`` describes the recent use."""
     context = {"form": form, "view": view, "use_words": used}
     status = 422 if form.is_bound else 200
     return fragment_or_page(request, "keys/_revocation.html", "keys/revocation.html", context, status=status)

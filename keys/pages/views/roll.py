@@ -1,4 +1,4 @@
-"""Roll a key: a new secret now, an end for the old one."""
+"""Roll a key: add a new secret, and set an end for the old one."""
 
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ from portal.ui.times import exact_words
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_KEYS, reveals=True)
 def roll(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Ask when the old secret ends, add the new one, and show it in the answer to that very POST."""
+    """Ask when the old secret ends, add the new secret, and show it in the response to that POST."""
     now = timezone.now()
     view = to_change(request, get_view(request, public_id, now=now))
     form = RollForm(request.POST or None, now=now, initial={"seen": view.secrets[0].public_id})
@@ -52,7 +52,7 @@ def roll(request: MemberRequest, public_id: str) -> HttpResponse:
 def show_roll(
     request: MemberRequest, view: CredentialView, form: RollForm, *, used: str, now: datetime
 ) -> HttpResponse:
-    """Ask when the old secret ends, saying of each choice what it would do; ``used`` tells how much it is in use."""
+    """Ask when the old secret ends, with the effect of each choice; ``used`` describes the recent use."""
     context = {
         "form": form,
         "view": view,
@@ -65,7 +65,7 @@ def show_roll(
 
 
 def _meaning(view: CredentialView, overlap_s: int, now: datetime) -> str:
-    """What the choice would leave of the secrets that work now, by the very rule that will be applied."""
+    """Describe the effect of a choice on the working secrets, by the same rule that the roll applies."""
     working = [_working(secret) for secret in reversed(view.secrets)]
     ends = plan_roll(working, overlap=timedelta(seconds=overlap_s), expires_at=view.ends_at, now=now)
     for secret in view.secrets:
@@ -77,7 +77,7 @@ def _meaning(view: CredentialView, overlap_s: int, now: datetime) -> str:
 
 
 def _overlap_words(view: CredentialView) -> str:
-    """Which secret a roll during an overlap ends now; empty where no overlap runs."""
+    """Say which secret a roll ends now; empty if no overlap runs."""
     if view.retiring is None:
         return ""
     newest = view.secrets[0]

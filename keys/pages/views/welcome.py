@@ -1,4 +1,4 @@
-"""From sign-up to the first request: name the organization, create a key, use it."""
+"""The steps from sign-up to the first request: name the organization, create a key, use it."""
 
 from datetime import datetime, timedelta
 
@@ -21,14 +21,14 @@ from portal.models import AuditEvent
 from portal.permissions import Action
 from portal.services.organizations import rename_organization
 
-STOP_POLLING = 286  # htmx: swap, and ask no more
+STOP_POLLING = 286  # htmx: swap, and stop polling
 WAIT = timedelta(minutes=2)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.VIEW)
 def welcome(request: MemberRequest) -> HttpResponse:
-    """The three steps; posting names the organization."""
+    """Show the three steps; a POST names the organization."""
     if request.method != "POST":
         return show_steps(request)
     if not request.membership.can(Action.MANAGE_ORGANIZATION):
@@ -42,7 +42,7 @@ def welcome(request: MemberRequest) -> HttpResponse:
 
 
 def show_steps(request: MemberRequest, form: OrganizationNameForm | None = None) -> HttpResponse:
-    """How far the organization has come; also what the overview shows while there is no key."""
+    """Show the organization's progress; the overview shows this too while there is no key."""
     key = visible_keys(request.organization).order_by("-created_at").first()
     is_named = AuditEvent.objects.filter(
         organization_id=request.organization.public_id, action=AuditAction.ORGANIZATION_RENAMED
@@ -62,7 +62,7 @@ def show_steps(request: MemberRequest, form: OrganizationNameForm | None = None)
 @require_safe
 @member_required(Action.VIEW)
 def first_use(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Whether the key was used yet; a page that waits asks every 3 s, and is told to stop after 2 minutes."""
+    """Tell a polling page whether the key was used; it polls every 3 s, and is told to stop after 2 minutes."""
     now = timezone.now()
     context = first_use_of(get_key(request, public_id), now=now)
     since = request.GET.get("since", "")
@@ -72,7 +72,7 @@ def first_use(request: MemberRequest, public_id: str) -> HttpResponse:
 
 
 def first_use_of(key: ApiKey, *, now: datetime) -> dict[str, object]:
-    """What the key's first request was told, and by which secret; an empty code while there was none."""
+    """Return the code of the key's first request and its secret; the code is empty if there was no request."""
     return {
         "key": key,
         "code": usage_reports.first_code(key) or "",
