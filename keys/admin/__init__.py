@@ -1,4 +1,4 @@
-"""Keys, APIs and their secrets, for staff. Django looks for this package; to import its modules registers them."""
+"""Django admin for keys, APIs and their secrets. Django imports this package; importing the modules registers them."""
 
 from keys.admin import api_secrets, apis, keys
 

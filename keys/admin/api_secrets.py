@@ -1,4 +1,4 @@
-"""What backends and gateways present, for staff. What is stored of a secret is never shown; a new one once."""
+"""API secrets in the admin. Stored digests are never shown; a new secret is shown once."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -31,18 +31,18 @@ def _roll(secret: ApiSecret, *, by: Actor, overlap: timedelta, submission: UUID)
 
 
 def _extend(secret: ApiSecret, *, by: Actor, hours: str) -> ChangedApiSecret:
-    # The newest has no end to count from: the service says what to do instead.
+    # The newest secret has no end to count from; the service refuses with a message that says what to do instead.
     return extend_api_secret(secret, ends_at=(secret.ends_at or timezone.now()) + timedelta(hours=int(hours)), by=by)
 
 
 def shown_once(issued: IssuedApiSecret) -> Reveal:
-    """The page that shows a new secret, the only time."""
+    """Build the page that shows a new secret for the only time."""
     context = {"title": "Copy the new secret now", "secret": issued.secret, "secret_text": issued.secret_text}
     return Reveal("admin/latchkey/secret_once.html", context)
 
 
 def status_of(secret: ApiSecret) -> str:
-    """The secret's state in a word."""
+    """Return the secret's status in a word."""
     now = timezone.now()
     if secret.revoked_at is not None:
         return Status.LEAKED if secret.revoke_reason == RevokeReason.LEAKED else Status.REVOKED
@@ -59,7 +59,7 @@ def _can_work(secret: ApiSecret) -> bool:
 
 @admin.register(ApiSecret)
 class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
-    """What backends and gateways present. Issued from the page of their API."""
+    """Secrets that backends and gateways present. They are issued on the page of their API."""
 
     declines = (Refused,)
     list_display = ("name", "hint", "api", "environment", "status", "last_used_at", "created_at")
@@ -141,7 +141,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
     )
 
     def facts(self, obj: ApiSecret) -> dict[str, object]:
-        """What to know before a backend is turned away."""
+        """Return the facts that staff should know before an action turns backends away."""
         return {
             "Hint": obj.hint,
             "API": obj.api,
@@ -154,5 +154,4 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
 
     @admin.display(description="status")
     def status(self, secret: ApiSecret) -> str:
-        """In a word."""
         return status_of(secret)

@@ -1,4 +1,4 @@
-"""APIs, for staff: made and edited on a page of our own."""
+"""APIs in the admin, created and edited on a page of our own."""
 
 from typing import Any
 from uuid import UUID
@@ -25,14 +25,14 @@ from portal.staff.actions import OperatedAdmin, Reveal, ShownInline, StaffAction
 
 
 class ScopeInline(ShownInline):
-    """What the API's credentials can be allowed."""
+    """The scopes of an API."""
 
     model = Scope
     fields = readonly_fields = ("name", "description", "is_sensitive")
 
 
 class ApiSecretInline(ShownInline):
-    """What its backends present."""
+    """The secrets of an API's backends."""
 
     model = ApiSecret
     fields = readonly_fields = ("hint", "environment", "status", "created_at", "last_used_at", "ends_at")
@@ -41,7 +41,6 @@ class ApiSecretInline(ShownInline):
 
     @admin.display(description="status")
     def status(self, secret: ApiSecret) -> str:
-        """In a word."""
         return status_of(secret)
 
 
@@ -51,7 +50,7 @@ def _issue(api: Api, *, by: Actor, name: str, environment: Environment, submissi
 
 @admin.register(Api)
 class ApiAdmin(OperatedAdmin[Api]):
-    """Protected resource servers. Made and edited on a page of their own, which calls the service."""
+    """Protected resource servers. Our own page creates and edits them, by calling the services."""
 
     declines = (Refused,)
     list_display = ("name", "identifier", "public_id", "key_count", "disabled_at", "created_at")
@@ -101,21 +100,21 @@ class ApiAdmin(OperatedAdmin[Api]):
 
     @property
     def permissions(self) -> set[str]:
-        """Also that of the page that makes one."""
+        """Include the permission to create APIs."""
         return {*super().permissions, "keys.add_api"}
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """On a page of our own."""
+        """Tell whether the user may create APIs, which happens on our own page."""
         return bool(request.user.has_perm("keys.add_api"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Api]:
-        """APIs, with how many keys each has."""
+        """Annotate each API with its number of unrevoked keys."""
         live = Count("api_keys", filter=Q(api_keys__revoked_at=None))
         apis: QuerySet[Api] = super().get_queryset(request).annotate(keys_n=live)
         return apis
 
     def facts(self, obj: Api) -> dict[str, object]:
-        """What to know before stopping or resuming its traffic."""
+        """Return the facts that staff should know before an action stops or resumes traffic."""
         newest = obj.api_keys.exclude(last_used_at=None).order_by("-last_used_at").first()
         return {
             "Identifier": obj.identifier,
@@ -126,26 +125,24 @@ class ApiAdmin(OperatedAdmin[Api]):
 
     @admin.display(description="keys", ordering="keys_n")
     def key_count(self, api: Api) -> int:
-        """Keys that were not revoked."""
+        """Count the keys that were not revoked."""
         return int(getattr(api, "keys_n", 0))
 
     @admin.display(description="default rate limits")
     def limits(self, api: Api) -> str:
-        """As one types them."""
         return ", ".join(map(spell_rate_limit, api.default_rate_limits)) or "none"
 
     @admin.display(description="rate limit ceiling")
     def ceiling(self, api: Api) -> str:
-        """As one types them."""
         return ", ".join(map(spell_rate_limit, api.max_rate_limits)) or "none"
 
     def get_urls(self) -> list[URLPattern]:
-        """And the page that edits one."""
+        """Add the URL of our edit page."""
         edit = self.admin_site.admin_view(self.edit_view)
         return [path("<int:pk>/edit/", edit, name="keys_api_edit"), *super().get_urls()]
 
     def links(self, request: HttpRequest, obj: Api) -> list[dict[str, object]]:
-        """Editing comes first."""
+        """Put the link to the edit page first."""
         may_edit = request.user.has_perm("keys.change_api") and not obj.is_builtin
         edit = {"label": "Edit", "href": reverse("admin:keys_api_edit", args=[obj.pk]), "is_danger": False}
         return [*([edit] if may_edit else []), *super().links(request, obj)]
@@ -153,7 +150,7 @@ class ApiAdmin(OperatedAdmin[Api]):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Make an API with its scopes."""
+        """Create an API with its scopes."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         return self._form_page(request, None)
@@ -166,7 +163,7 @@ class ApiAdmin(OperatedAdmin[Api]):
 
     def _form_page(self, request: HttpRequest, api: Api | None) -> HttpResponse:
         data = request.POST if request.method == "POST" else None
-        if data is not None:  # a scope more, or a limit raised, widens what credentials may do
+        if data is not None:  # a new scope or a raised limit lets credentials do more
             reauthentication.require_recent(request)
         form = ApiForm(data, api=api, initial=initial_of(api) if api else None)
         if data is not None and form.is_valid():

@@ -1,4 +1,4 @@
-"""What staff type about APIs and their secrets. Services check it again."""
+"""Forms of the admin for APIs and their secrets. Services check the values again."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,13 +25,13 @@ MAX_SCOPES_CHARS = 200_000
 
 
 class ReasonForm(forms.Form):
-    """Why something is revoked."""
+    """The reason of a revocation."""
 
     reason = forms.TypedChoiceField(choices=RevokeReason.choices, coerce=RevokeReason, widget=forms.RadioSelect)
 
 
 class OnceForm(forms.Form):
-    """A form that makes a secret: sent twice, it makes one."""
+    """A form that creates a secret; a second submission creates nothing."""
 
     submission = forms.UUIDField(initial=uuid4, widget=forms.HiddenInput)
 
@@ -48,7 +48,6 @@ class IssueForm(OnceForm):
     )
 
     def clean_name(self) -> str:
-        """The name as it will be stored."""
         return valid(clean_name, self.cleaned_data["name"])
 
 
@@ -65,7 +64,7 @@ class RollForm(OnceForm):
 
 
 class ApiForm(forms.Form):
-    """An API's own settings; ``identifier`` is there only when it is made."""
+    """An API's settings; ``identifier`` is asked only at its creation."""
 
     name = forms.CharField(max_length=MAX_NAME_CHARS)
     identifier = forms.CharField(
@@ -117,20 +116,17 @@ class ApiForm(forms.Form):
         del self.fields["identifier" if api else "seen_version"]
 
     def clean_default_rate_limits(self) -> list[RateLimit]:
-        """The limits, one from each line."""
         return valid(field_rules.parse_rate_limits, self.cleaned_data["default_rate_limits"])
 
     def clean_max_rate_limits(self) -> list[RateLimit]:
-        """The limits, one from each line."""
         return valid(field_rules.parse_rate_limits, self.cleaned_data["max_rate_limits"])
 
     def clean_scopes(self) -> list[ScopeInfo]:
-        """The scopes, one from each line."""
         return valid(parse_scopes, self.cleaned_data["scopes"])
 
 
 def initial_of(api: Api) -> dict[str, object]:
-    """What the form shows of an API as it is."""
+    """Return the form's initial values for an existing API."""
     return {
         "name": api.name,
         "description": api.description,
@@ -146,7 +142,7 @@ def initial_of(api: Api) -> dict[str, object]:
 
 
 def settings_of(form: ApiForm) -> ApiSettings:
-    """What was typed, for the service."""
+    """Convert the form's values for the service."""
     typed = form.cleaned_data
     return ApiSettings(
         name=typed["name"],

@@ -1,4 +1,4 @@
-"""Consumers' keys, for staff, and what all credentials share."""
+"""Consumers' keys in the admin, and the parts that all credentials share."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -27,17 +27,15 @@ Kind = TypeVar("Kind", bound=Credential)
 
 
 class StatusFilter(admin.SimpleListFilter):
-    """The words that the consumers' own pages use."""
+    """Filter by the status that the consumers' own pages show."""
 
     title = "status"
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Each of them."""
         return [(status.value, status.value) for status in Status]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
-        """Those with that word now."""
         word = self.value()
         if word not in set(Status):
             return queryset
@@ -45,7 +43,7 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 class SecretInline(ShownInline):
-    """A credential's secrets, by their hints."""
+    """The secrets of a credential, by their hints."""
 
     fields = readonly_fields = (
         "hint",
@@ -59,29 +57,26 @@ class SecretInline(ShownInline):
 
 
 class CredentialAdmin(OperatedAdmin[Kind]):
-    """Consumers' credentials: read, and stopped where need be. Making and editing them is the consumers' own affair."""
+    """Consumers' credentials. Staff may read and stop them; creating and editing is up to the consumers."""
 
     declines = (Refused,)
     ordering = ("-created_at", "-pk")
 
     @admin.display(description="networks")
     def from_where(self, credential: Kind) -> str:
-        """Where its calls may come from."""
         return ", ".join(credential.networks) or "any"
 
     @admin.display(description="rate limits")
     def limits(self, credential: Kind) -> str:
-        """As one types them."""
         return ", ".join(map(spell_rate_limit, credential.rate_limits)) or "the API's"
 
     @admin.display(description="operator metadata")
     def noted(self, credential: Kind) -> SafeString | str:
-        """What backends are told, in the operator's words."""
         return pretty(credential.operator_metadata)
 
 
 def operator_metadata_action(permission: str, run: Callable[..., Changed]) -> StaffAction:
-    """The action that sets the operator's metadata of a key or client."""
+    """Build the action that sets the operator's metadata of a key or client."""
     return StaffAction(
         name="metadata",
         label="Edit operator metadata",
@@ -92,13 +87,13 @@ def operator_metadata_action(permission: str, run: Callable[..., Changed]) -> St
         run=run,
         form=OperatorMetadataForm,
         initial=lambda credential: {"metadata": spell_metadata(credential.operator_metadata)},
-        widens=True,  # backends give more for a better plan
+        widens=True,  # backends may allow more for a better plan
         is_bulk=False,
     )
 
 
 class KeySecretInline(SecretInline):
-    """A key's secrets."""
+    """The secrets of a key."""
 
     model = KeySecret
 
@@ -109,7 +104,7 @@ def _note_key(key: ApiKey, *, by: Actor, metadata: dict[str, object]) -> Changed
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(CredentialAdmin[ApiKey]):
-    """Keys, found by the words of their own pages."""
+    """API keys, with the same status words as the consumers' pages."""
 
     list_display = ("name", "hint", "organization", "api", "environment", "status", "last_used_at")
     list_filter = (StatusFilter, "environment", "api", "created_at")
@@ -162,13 +157,13 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
-        """Keys, with their secrets."""
+        """Load the keys with their secrets, without the digests."""
         newest_first = KeySecret.objects.order_by("-pk").defer("digest", "pepper_version")
         keys = super().get_queryset(request).select_related("organization", "api", "owner")
         return keys.prefetch_related(Prefetch("secrets", newest_first))
 
     def facts(self, obj: ApiKey) -> dict[str, object]:
-        """What to know before traffic is stopped or let through."""
+        """Return the facts that staff should know before an action stops or resumes traffic."""
         return {
             "Hint": self.hint(obj),
             "Organization": obj.organization,
@@ -180,22 +175,20 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
 
     @admin.display(description="key")
     def hint(self, key: ApiKey) -> str:
-        """What may be shown of its newest secret."""
+        """Return the hint of the newest secret."""
         return next((secret.hint for secret in key.secrets.all()), "none")
 
     @admin.display(description="scopes")
     def granted(self, key: ApiKey) -> str:
-        """What it may do."""
         return ", ".join(key.scopes) or "none"
 
     @admin.display(description="quota")
     def uses(self, key: ApiKey) -> str:
-        """How many it may have."""
         return activity.words(key.quota) or "any number of uses"
 
     @admin.display(description="status")
     def status(self, key: ApiKey) -> str:
-        """As its own page says."""
+        """Return the status that the key's own page shows."""
         now = timezone.now()
         working = [secret for secret in key.secrets.all() if secret.works(now)]
         return key_view(key, working, may_manage=False, now=now).status.value

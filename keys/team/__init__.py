@@ -1,1 +1,1 @@
-"""The pages about people and organizations, with what becomes of their credentials."""
+"""The pages about people and organizations, and what happens to credentials whose owner leaves."""

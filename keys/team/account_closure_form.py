@@ -1,4 +1,4 @@
-"""What is asked of whoever closes their account."""
+"""The form for closing one's account."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,10 @@ from portal.names import is_same_name
 
 
 class ClosureForm(forms.Form):
-    """What becomes of each organization that nobody else owns, of credentials elsewhere, and one's address, typed."""
+    """Ask for a new owner of each organization and of credentials elsewhere, and for one's address as a confirmation.
+
+    An organization with no other possible owner is closed: ``lost`` lists these.
+    """
 
     email = forms.CharField(max_length=254, widget=forms.TextInput({"autocomplete": "off"}))
     CLOSE = "close"
@@ -36,7 +39,7 @@ class ClosureForm(forms.Form):
                 self._ask_who_owns(organization, words, owners.get(organization.pk, []))
             elif words:
                 self._ask_who_inherits(organization, words, heirs.get(organization.pk, []))
-        self.order_fields([*self._heirs, "email"])  # as they stand on the page
+        self.order_fields([*self._heirs, "email"])  # the order of the page
 
     def _ask_who_owns(self, organization: Organization, left: str, heirs: Sequence[Heir]) -> None:
         if not heirs:
@@ -59,16 +62,16 @@ class ClosureForm(forms.Form):
 
     @property
     def questions(self) -> list[forms.BoundField]:
-        """One for each organization where something is left."""
+        """The choice fields, one per organization where the person leaves something."""
         return [self[name] for name in self._heirs]
 
     def heirs(self) -> dict[str, Heir]:
-        """Who goes on with what is left, by organization; none where it is closed, or all there revoked."""
+        """Return the new owner for each organization; without one, it is closed, or the credentials there are revoked."""
         chosen = self.cleaned_data
         return {name: heir for name, heirs in self._heirs.items() for heir in heirs if heir.public_id == chosen[name]}
 
     def clean_email(self) -> str:
-        """The address, in any case."""
+        """Compare with the person's address, ignoring case."""
         email: str = self.cleaned_data["email"]
         if not is_same_name(email.lower(), self._user.email.lower()):
             raise forms.ValidationError("The address is another one.")

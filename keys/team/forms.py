@@ -1,4 +1,4 @@
-"""What is asked about people and organizations."""
+"""The forms about people and organizations."""
 
 import re
 from collections.abc import Sequence
@@ -24,22 +24,22 @@ MAX_SHOWN_CHARS = 80
 
 
 class MemberSearchForm(forms.Form):
-    """Whom to look for among many."""
+    """Search for members."""
 
     q = forms.CharField(label="Search", required=False, max_length=100, widget=forms.SearchInput)
 
     def text(self) -> str:
-        """What was asked for, if it makes sense."""
+        """Return the search text; empty if it is invalid."""
         return normal_name(self.cleaned_data["q"]) if self.is_valid() else ""
 
 
 def roles_to_grant(granter: Role) -> list[tuple[str, str]]:
-    """The roles that a member may give, as choices."""
+    """Return the roles that a member may give, as choices."""
     return [(role.value, role.value.title()) for role in Role if may_grant(granter, role)]
 
 
 class RoleForm(forms.Form):
-    """Another role; one that gives more is asked about twice."""
+    """Choose another role; a role with more permissions has to be confirmed."""
 
     role = forms.ChoiceField(label="Role", widget=forms.RadioSelect)
     confirmed = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -49,16 +49,15 @@ class RoleForm(forms.Form):
         choose(self, "role", roles_to_grant(granter))
 
     def wanted(self) -> Role:
-        """The role."""
         return Role(self.cleaned_data["role"])
 
     def is_confirmed(self) -> bool:
-        """Whether the person has seen what it widens."""
+        """Tell whether the person has confirmed this very role."""
         return bool(self.cleaned_data["confirmed"] == self.cleaned_data["role"])
 
 
 class InviteForm(forms.Form):
-    """Several addresses and one role."""
+    """Invite several addresses with one role."""
 
     emails = forms.CharField(
         label="E-mail addresses",
@@ -73,7 +72,7 @@ class InviteForm(forms.Form):
         choose(self, "role", roles_to_grant(granter))
 
     def clean_emails(self) -> list[str]:
-        """The addresses, each once, as accounts have them."""
+        """Return the addresses, without duplicates, as accounts store them."""
         found = re.split(r"[\s,;]+", self.cleaned_data["emails"].strip())
         emails = list(dict.fromkeys(email.lower() for email in found))
         if len(emails) > MAX_AT_ONCE:
@@ -81,12 +80,11 @@ class InviteForm(forms.Form):
         return list(dict.fromkeys(map(_checked, emails)))
 
     def wanted(self) -> Role:
-        """The role."""
         return Role(self.cleaned_data["role"])
 
 
 class DepartureForm(forms.Form):
-    """What becomes of the credentials of whoever leaves; asked only where there are any."""
+    """Choose what happens to a leaving owner's credentials; asked only if there are any."""
 
     fate = forms.ChoiceField(label="What becomes of them")
 
@@ -99,18 +97,18 @@ class DepartureForm(forms.Form):
             del self.fields["fate"]
 
     def heir(self) -> Heir | None:
-        """Who takes the credentials over; None where they are to be revoked, or there are none."""
+        """Return the new owner of the credentials; None if they are to be revoked, or if there are none."""
         return self._heirs.get(self.cleaned_data.get("fate", REVOKE))
 
 
 def fates(heirs: Sequence[Heir]) -> list[tuple[str, str]]:
-    """What can become of credentials that lose their owner, as choices."""
+    """Return the choices for credentials that lose their owner."""
     named = [(heir.public_id, f"Hand them to {_name(heir)}") for heir in heirs]
     return [("", "Choose…"), *named, (REVOKE, "Revoke them: requests are refused at once")]
 
 
 class PoliciesForm(forms.Form):
-    """What the organization asks of its people and their keys."""
+    """The organization's policies for its people and their keys."""
 
     max_key_lifetime_days = forms.IntegerField(
         label="Longest key lifetime",
@@ -152,7 +150,6 @@ class PoliciesForm(forms.Form):
         ].help_text = f"A leaked key is worth little elsewhere. Together they hold no more than {widest_prefixes()}."
 
     def wanted(self) -> Policies:
-        """The policies."""
         data = self.cleaned_data
         day = data["second_factor_from"]
         return Policies(

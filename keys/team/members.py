@@ -1,4 +1,4 @@
-"""Who belongs to an organization, and what pages know of them. Reading only; services change it."""
+"""Read the members of an organization, for pages. Only services change them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MAX_SEARCH_CHARS = 100
 
 @dataclass(frozen=True)
 class MemberRow:
-    """A member as one who may or may not change them sees them."""
+    """A member, as seen by a viewer who may or may not change the membership."""
 
     membership: Membership
     keys: int
@@ -29,13 +29,13 @@ class MemberRow:
 
     @property
     def may_remove(self) -> bool:
-        """Whether removing, or leaving, is offered."""
+        """Whether the page offers removing the member, or leaving."""
         return self.may_change or self.is_oneself
 
 
 @dataclass(frozen=True)
 class MemberPage:
-    """At most 50 members, and the one after whom the next begin; empty where there are none."""
+    """At most 50 members, and the id after which the next page begins; the id is empty on the last page."""
 
     rows: Sequence[MemberRow]
     total: int
@@ -44,7 +44,7 @@ class MemberPage:
 
 @dataclass(frozen=True)
 class LeftView:
-    """The credentials of whoever goes: how many of each kind in words, and those in use first, as far as shown."""
+    """The credentials that a leaving owner has: their number in words, and some of them, recently used first."""
 
     count: int
     words: str
@@ -52,12 +52,12 @@ class LeftView:
 
     @property
     def more(self) -> int:
-        """How many are not shown."""
+        """The number of credentials that are not shown."""
         return self.count - len(self.shown)
 
 
 def visible_members(organization: Organization) -> QuerySet[Membership]:
-    """The members, with their people, and what a list tells of each."""
+    """Return the members with their users, number of unrevoked keys, and whether they have a second factor."""
     keys = ApiKey.objects.filter(organization=organization, owner=OuterRef("user"), revoked_at=None)
     factors = Authenticator.objects.filter(user=OuterRef("user")).exclude(type=Authenticator.Type.RECOVERY_CODES)
     counted = keys.order_by().values("owner").annotate(n=Count("pk")).values("n")
@@ -68,7 +68,7 @@ def visible_members(organization: Organization) -> QuerySet[Membership]:
 
 
 def member_page(organization: Organization, viewer: Membership, *, text: str = "", after: str = "") -> MemberPage:
-    """The page that begins after the person of that id, by address; an unknown one begins at the top."""
+    """Return the members after the person with id ``after``, by address; an unknown id gives the first page."""
     members = visible_members(organization)
     if text:
         members = members.filter(Q(user__email__icontains=text) | Q(user__name__icontains=text))
@@ -83,7 +83,7 @@ def member_page(organization: Organization, viewer: Membership, *, text: str = "
 
 
 def member_row(membership: Membership, viewer: Membership) -> MemberRow:
-    """One of ``visible_members``, as the viewer sees it."""
+    """Build the row of one of ``visible_members``, for this viewer."""
     return MemberRow(
         membership,
         keys=getattr(membership, "keys_n", 0),
@@ -94,13 +94,13 @@ def member_row(membership: Membership, viewer: Membership) -> MemberRow:
 
 
 def open_invitations(organization: Organization) -> QuerySet[Invitation]:
-    """Those that nobody has answered, the newest first, expired ones too: they can be sent again."""
+    """Return the unanswered invitations, newest first. Expired ones are included: they can be sent again."""
     waiting = Invitation.objects.filter(organization=organization, ended_at=None)
     return waiting.select_related("invited_by").order_by("-sent_at", "-pk")
 
 
 def left_view(owner: Heir, organization: Organization) -> LeftView:
-    """The credentials that whoever goes leaves behind."""
+    """Return the credentials that a leaving owner leaves behind."""
     kinds = left_by(owner, organization)
     counts = {rows.model: rows.count() for rows in kinds}
     in_use = F("last_used_at").desc(nulls_last=True)
@@ -110,16 +110,16 @@ def left_view(owner: Heir, organization: Organization) -> LeftView:
 
 
 def count_words(counts: Mapping[type[Credential], int]) -> str:
-    """``2 API keys and 1 OAuth client``; empty for nothing."""
+    """Describe counts: ``2 API keys and 1 OAuth client``; empty for none."""
     return " and ".join(
-        f"{n:,} {model._meta.verbose_name if n == 1 else model._meta.verbose_name_plural}"  # noqa: SLF001  # Django's public name
+        f"{n:,} {model._meta.verbose_name if n == 1 else model._meta.verbose_name_plural}"  # noqa: SLF001  # Django documents it as public
         for model, n in counts.items()
         if n
     )
 
 
 def possible_heirs(organization: Organization, *, instead_of: Heir) -> list[Heir]:
-    """Who could take over credentials: service accounts first, since they outlive people."""
+    """Return possible new owners of credentials: service accounts first, because they stay when people leave."""
     accounts = ServiceAccount.objects.filter(organization=organization, removed_at=None).order_by("name")
     people = User.objects.filter(
         memberships__organization=organization, memberships__role__in=ROLES_FOR[Action.MANAGE_KEYS], is_active=True
@@ -129,7 +129,7 @@ def possible_heirs(organization: Organization, *, instead_of: Heir) -> list[Heir
 
 
 def possible_heirs_at(organizations: Collection[int], *, instead_of: User) -> dict[int, list[Heir]]:
-    """The same for many organizations, by their keys, in two queries."""
+    """Return possible new owners for many organizations, by the organizations' pks; runs two queries."""
     accounts = ServiceAccount.objects.filter(organization__in=organizations, removed_at=None).order_by("name")
     makers = Membership.objects.filter(
         organization__in=organizations, role__in=ROLES_FOR[Action.MANAGE_KEYS], user__is_active=True

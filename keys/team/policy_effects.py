@@ -1,4 +1,4 @@
-"""What a policy would change before it does: the keys and the people that do not keep it. Reading only."""
+"""Show the effect of a policy before it is set: keys that break it, and people it concerns. Read only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from portal.policies import Policies
 
 @dataclass(frozen=True)
 class BreakingKey:
-    """A key that goes on working though it breaks rules, and those rules in words."""
+    """A key that goes on working although it breaks rules, and these rules in words."""
 
     key: ApiKey
     rules: str
 
 
 def breaking_keys(organization: Organization, policies: Policies, *, now: datetime) -> list[BreakingKey]:
-    """The keys that are not over and would break these policies, as decided for new ones, those in use first."""
+    """Return the unrevoked, unexpired keys that break these policies, recently used first."""
     found, widest = [], widest_prefixes()
     for key in _present(organization, now).annotate(secret_from=Max("secrets__created_at")):
         secret_from: datetime = key.secret_from
@@ -37,19 +37,19 @@ def breaking_keys(organization: Organization, policies: Policies, *, now: dateti
 
 
 def without_second_factor(organization: Organization) -> QuerySet[Membership]:
-    """The members who would be asked to set one up."""
+    """Return the members who would have to set up a second factor."""
     factors = Authenticator.objects.exclude(type=Authenticator.Type.RECOVERY_CODES)
     return organization.memberships.filter(user__is_active=True).exclude(user__in=factors.values("user"))
 
 
 def without_live_keys(organization: Organization, policies: Policies) -> int:
-    """How many members who may make keys could make none for live traffic."""
+    """Count the members who may make keys, but could make no live keys under these policies."""
     roles = [role for role in Role if role in ROLES_FOR[Action.MANAGE_KEYS] and not policies.may_make_live_keys(role)]
     return organization.memberships.filter(role__in=roles).count()
 
 
 def policy_words(policies: Policies) -> Sequence[activity.Change]:
-    """Each policy with its label and its value in words."""
+    """Return each policy with its label and its value in words."""
     shown = policies.shown()
     return [activity.Change(activity.label_of(name), "", activity.value_words(name, shown[name])) for name in shown]
 

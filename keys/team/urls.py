@@ -1,4 +1,4 @@
-"""Addresses of the pages about people and organizations."""
+"""URLs of the pages about people and organizations."""
 
 from django.urls import include, path
 

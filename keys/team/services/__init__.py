@@ -1,1 +1,1 @@
-"""Operations on people that end or hand over credentials, by the rules of ``keys.services``."""
+"""Operations on people that revoke or hand over credentials, by the rules of ``keys.services``."""

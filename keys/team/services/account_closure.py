@@ -1,4 +1,4 @@
-"""Closing one's account: organizations and credentials are handed over or ended, then the person is gone."""
+"""Close a person's account: hand over or end organizations and credentials, then delete the person."""
 
 from collections.abc import Collection, Mapping
 
@@ -19,20 +19,20 @@ CHANGED = "Somebody has changed an organization of yours in the meantime. Look a
 
 
 def memberships_of(user: User) -> QuerySet[Membership]:
-    """The person's places in organizations that are open."""
+    """Return the person's memberships in organizations that are open."""
     mine = Membership.objects.filter(user=user, organization__closed_at=None)
     return mine.select_related("organization", "user").order_by("organization")
 
 
 def memberships_to_settle(user: User) -> list[Membership]:
-    """Those of them in organizations that nobody else who can sign in owns."""
+    """Return the person's memberships in organizations that have no other active owner."""
     other_owners = Membership.objects.filter(role=Role.OWNER, user__is_active=True).exclude(user=user)
     mine = memberships_of(user).filter(role=Role.OWNER)
     return list(mine.exclude(organization_id__in=other_owners.values("organization_id")))
 
 
 def next_owners(memberships: Collection[Membership]) -> dict[int, list[User]]:
-    """Who could own each membership's organization next, by the organization's key; one query for all."""
+    """Return possible next owners of each membership's organization, by the organization's pk; runs one query."""
     organizations = {membership.organization_id for membership in memberships}
     others = Membership.objects.filter(organization__in=organizations, user__is_active=True)
     others = others.exclude(user__in={membership.user_id for membership in memberships})
@@ -42,11 +42,12 @@ def next_owners(memberships: Collection[Membership]) -> dict[int, list[User]]:
 
 
 def close_account(user: User, heirs: Mapping[str, Heir], *, by: Actor) -> None:
-    """Delete the person; ``heirs`` say, by organization, who goes on with what is theirs there.
+    """Delete the person. ``heirs`` maps organizations to the new owner of what the person leaves there.
 
-    Where nobody else owns the organization, the heir becomes its owner; without one it is closed. Elsewhere the heir
-    takes over the person's credentials; without one they are revoked. Raises Refused for staff, and where things have
-    changed since the person looked: what was handed over or ended until then stays so, and a repeat goes on from there.
+    If nobody else owns the organization, the new owner owns it next; without a new owner it is closed. In other
+    organizations the new owner gets the person's credentials; without a new owner they are revoked.
+    Raises Refused for staff, and if anything has changed since the person looked. Everything handed over or ended by
+    then stays so, and a repeat continues from there.
     """
     if user.is_staff:
         raise Refused(STAFF)

@@ -1,6 +1,6 @@
-"""Whoever leaves an organization leaves credentials behind: handed to somebody else, or revoked, in the same step.
+"""Remove members and service accounts; their credentials are handed over or revoked in the same transaction.
 
-API keys are one kind of them; ``oauth`` registers its clients, which have the same columns.
+API keys are one type of such credentials. ``oauth`` registers its clients, which have the same columns.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ Of = TypeVar("Of")
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of credential that people own: its rows, the snapshots of one, and what is told of its end and heir."""
+    """A type of credential that people own: its model, the names of its snapshots, and its audit actions."""
 
     model: type[Credential]
     names: Callable[[Any], Iterable[str]]
@@ -42,30 +42,30 @@ _kinds = [Kind(ApiKey, key_names, AuditAction.KEY_REVOKED, AuditAction.KEY_REASS
 
 
 def register(kind: Kind) -> None:
-    """Add a kind of credential that somebody has to take over."""
+    """Register a type of credential that has to be handed over."""
     _kinds.append(kind)
 
 
 @dataclass(frozen=True)
 class Departure:
-    """How many credentials of each kind went on with another owner or were revoked, and how far that has spread."""
+    """How many credentials of each type were handed over or revoked, with the propagation of the change."""
 
     counts: dict[type[Credential], int]
     propagation: Propagation
 
 
 def left_by(owner: Heir, organization: Organization) -> list[QuerySet[Any]]:
-    """What somebody has to take over, kind by kind: the owner's credentials that were not revoked."""
+    """Return the owner's unrevoked credentials, which somebody has to take over; one query set per type."""
     column = "owner" if isinstance(owner, User) else "service_account"
     ours = {"organization": organization, "revoked_at": None, column: owner}
-    return [kind.model._default_manager.filter(**ours) for kind in _kinds]  # noqa: SLF001  # a manager's public name
+    return [kind.model._default_manager.filter(**ours) for kind in _kinds]  # noqa: SLF001  # Django documents it as public
 
 
 def left_counts(user: User) -> dict[int, dict[type[Credential], int]]:
-    """How many credentials of each kind the person would leave, by the organization's key; one query a kind."""
+    """Count the credentials of each type that the person would leave, by the organization's pk; one query per type."""
     counts: dict[int, dict[type[Credential], int]] = defaultdict(dict)
     for kind in _kinds:
-        manager: Any = kind.model._default_manager  # noqa: SLF001  # a manager's public name
+        manager: Any = kind.model._default_manager  # noqa: SLF001  # Django documents it as public
         rows = manager.filter(owner=user, revoked_at=None).order_by()
         for organization_id, count in rows.values_list("organization").annotate(n=Count("pk")):
             counts[organization_id][kind.model] = count
@@ -73,7 +73,7 @@ def left_counts(user: User) -> dict[int, dict[type[Credential], int]]:
 
 
 def by_organization(pairs: Iterable[tuple[int, Of]]) -> dict[int, list[Of]]:
-    """The values, in their order, by the organization's key that stands before each."""
+    """Group the values by the organization's pk that comes before each, in their order."""
     found: dict[int, list[Of]] = defaultdict(list)
     for organization_id, value in pairs:
         found[organization_id].append(value)
@@ -81,10 +81,10 @@ def by_organization(pairs: Iterable[tuple[int, Of]]) -> dict[int, list[Of]]:
 
 
 def remove_member(membership: Membership, *, heir: Heir | None, by: Actor) -> Departure:
-    """End a membership; its person's credentials go on under the heir or, without one, are revoked.
+    """End a membership. The person's credentials go to the new owner; without one they are revoked.
 
-    Members may leave by themselves; removing others takes an admin, and removing owners an owner.
-    Raises NotAllowed, or Refused for the last owner and for an heir who cannot own credentials here.
+    Members may leave by themselves. Removing others takes an admin, and removing an owner takes an owner.
+    Raises NotAllowed; Refused for the last owner, and for a new owner who cannot own credentials here.
     """
     with change() as pending:
         membership = lock_member(membership)
@@ -97,7 +97,10 @@ def remove_member(membership: Membership, *, heir: Heir | None, by: Actor) -> De
 
 
 def remove_service_account(account: ServiceAccount, *, heir: Heir | None, by: Actor) -> Departure:
-    """End a service account; its credentials go on under the heir or, without one, are revoked. A repeat is refused."""
+    """End a service account. Its credentials go to the new owner; without one they are revoked.
+
+    Raises NotAllowed; Refused if it is removed already.
+    """
     with change() as pending:
         organization = lock_organization(account.organization)
         require(by, organization, Action.MANAGE_ORGANIZATION)
@@ -114,7 +117,7 @@ Left = list[tuple[Kind, list[Credential]]]
 
 
 def _locked(owner: Heir, organization: Organization) -> Left:
-    # Counts refer to these rows in an order of their own: a full lock would have the two wait for each other.
+    # ``no_key``: usage counts refer to these rows and lock them in their own order, so a full lock could deadlock.
     found = [rows.select_for_update(of=("self",), no_key=True).order_by("pk") for rows in left_by(owner, organization)]
     related = ("organization", "owner", "service_account")
     return [
@@ -151,5 +154,5 @@ def _reassign(kind: Kind, row: Any, heir: Heir, by: Actor, now: datetime) -> Non
 def _may_own(heir: Heir, organization: Organization) -> bool:
     if isinstance(heir, ServiceAccount):
         return ServiceAccount.objects.filter(pk=heir.pk, organization=organization, removed_at=None).exists()
-    membership = Membership.objects.filter(organization=organization, user=heir).first()  # who leaves has none by now
+    membership = Membership.objects.filter(organization=organization, user=heir).first()  # a leaving member has none now
     return membership is not None and can(Role(membership.role), Action.MANAGE_KEYS)

@@ -1,1 +1,1 @@
-"""The pages about who belongs to an organization, and about the organization itself."""
+"""The views about an organization and its members."""

@@ -1,4 +1,4 @@
-"""What pages about people begin with: one of the organization's own, and who may change them."""
+"""Find the member of a page, and check who may change members."""
 
 from django.shortcuts import get_object_or_404
 
@@ -8,11 +8,11 @@ from portal.permissions import Action
 
 
 def get_member(request: MemberRequest, user_id: str) -> MemberRow:
-    """The member of that id; somebody else is as unknown as nobody."""
+    """Return the organization's member with this id. Other people are a 404, like unknown ids."""
     membership = get_object_or_404(visible_members(request.organization), user__public_id=user_id)
     return member_row(membership, request.membership)
 
 
 def may_manage_team(request: MemberRequest) -> bool:
-    """Whether this member may change people; a control one may not use is not drawn."""
+    """Tell whether this member may change members; pages hide controls that the member may not use."""
     return request.membership.can(Action.MANAGE_ORGANIZATION)

@@ -1,4 +1,4 @@
-"""Close one's account: what becomes of one's organizations and credentials, then the end."""
+"""The page that closes one's account."""
 
 from allauth.account.adapter import get_adapter
 from django.contrib import messages
@@ -20,7 +20,7 @@ from portal.refusals import Refused
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def close(request: HttpRequest) -> HttpResponse:
-    """Each organization that is left is asked about on the one page."""
+    """Ask about every organization that the person leaves, on one page, then close the account."""
     reauthentication.require_recent(request)
     user = request.user
     form = ClosureForm(request.POST if request.method == "POST" else None, user=user)

@@ -1,4 +1,4 @@
-"""Somebody leaves: their credentials first, then the word."""
+"""Remove a member, or leave: show the credentials first, then ask."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -19,7 +19,7 @@ from portal.refusals import Refused
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.VIEW)
 def remove(request: MemberRequest, user_id: str) -> HttpResponse:
-    """Remove a member, or leave: what becomes of the credentials is decided in the same step."""
+    """Remove a member, or leave. The same step decides what happens to the credentials."""
     row = get_member(request, user_id)
     if not row.may_remove:
         return forbidden(request, Action.MANAGE_ORGANIZATION)
@@ -42,7 +42,7 @@ def remove(request: MemberRequest, user_id: str) -> HttpResponse:
 
 
 def told(departure: Departure, heir: Heir | None) -> str:
-    """What became of the credentials, in words; empty where there were none."""
+    """Describe what happened to the credentials; empty if there were none."""
     words = count_words(departure.counts)
     if not words:
         return ""

@@ -1,4 +1,4 @@
-"""Who was invited and has not come yet."""
+"""The pages about invitations that were not accepted yet."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -20,7 +20,7 @@ from portal.services import invitations
 @require_safe
 @member_required(Action.MANAGE_ORGANIZATION)
 def show_invitations(request: MemberRequest) -> HttpResponse:
-    """Those that wait for an answer, and those that were too late."""
+    """Show the unanswered invitations, including expired ones."""
     rows = open_invitations(request.organization)
     granter = Role(request.membership.role)
     grantable = [role.value for role in Role if may_grant(granter, role)]
@@ -30,7 +30,7 @@ def show_invitations(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_ORGANIZATION, widens=True)
 def invite(request: MemberRequest) -> HttpResponse:
-    """Several addresses, one role."""
+    """Invite several addresses with one role."""
     form = InviteForm(request.POST or None, granter=Role(request.membership.role))
     if request.method == "POST" and form.is_valid():
         emails = form.cleaned_data["emails"]
@@ -51,7 +51,7 @@ def invite(request: MemberRequest) -> HttpResponse:
 @require_POST
 @member_required(Action.MANAGE_ORGANIZATION, widens=True)
 def resend(request: MemberRequest, invitation_id: str) -> HttpResponse:
-    """Another link; the old one is void."""
+    """Send a new link; the old link becomes void."""
     with refusals_told(request):
         sent = invitations.resend_invitation(_get(request, invitation_id), by=actor_of(request))
         messages.success(request, f"A new link is on its way to {sent.email}. The old one no longer works.")
@@ -61,7 +61,7 @@ def resend(request: MemberRequest, invitation_id: str) -> HttpResponse:
 @require_POST
 @member_required(Action.MANAGE_ORGANIZATION)
 def revoke(request: MemberRequest, invitation_id: str) -> HttpResponse:
-    """Take it back."""
+    """Revoke an invitation."""
     revoked = invitations.revoke_invitation(_get(request, invitation_id), by=actor_of(request))
     if revoked.outcome == Invitation.Outcome.REVOKED:
         messages.success(request, f"The invitation of {revoked.email} no longer works.")

@@ -1,4 +1,4 @@
-"""Answer an invitation. The link leads to an address without its one-time part; nothing is changed by looking."""
+"""Answer an invitation. The mailed link redirects to a URL without its one-time token. Looking changes nothing."""
 
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -19,7 +19,7 @@ from portal.services import invitations, opened_invitation
 
 @require_safe
 def open_link(request: HttpRequest, token: str) -> HttpResponse:
-    """Keep which invitation it is, and leave the link behind."""
+    """Remember the invitation in the session, and redirect to a URL without the token."""
     invitation = invitations.find_by_token(token)
     if invitation is None:
         return _show_gone(request, "The link is not complete, or a newer one was sent in its place.", status=404)
@@ -31,7 +31,7 @@ def open_link(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_safe
 def show(request: HttpRequest) -> HttpResponse:
-    """Who invites whom, where and as what; and what to do now."""
+    """Show who invites, to which organization and role, and the possible answers."""
     invitation = opened_invitation.opened(request)
     if invitation is None:
         return _show_gone(request, "Open the link in your mail once more.", status=404)
@@ -52,7 +52,7 @@ def show(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def accept(request: HttpRequest) -> HttpResponse:
-    """Become a member, and work there from now on."""
+    """Become a member, and switch to the organization."""
     if not request.user.is_authenticated:
         return sign_in(request)
     invitation = opened_invitation.opened(request)
@@ -71,7 +71,7 @@ def accept(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def decline(request: HttpRequest) -> HttpResponse:
-    """Let it end; this takes no account."""
+    """Decline the invitation; this needs no account."""
     invitation = opened_invitation.opened(request)
     if invitation is not None:
         invitations.decline_invitation(invitation, by=actor_of(request))
@@ -81,7 +81,7 @@ def decline(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def switch_account(request: HttpRequest) -> HttpResponse:
-    """Sign out, and in again as whom the invitation is for."""
+    """Sign out, and sign in again with the account that the invitation is for."""
     invitation = opened_invitation.opened(request)
     logout(request)
     if invitation is not None:

@@ -1,4 +1,4 @@
-"""The people of the organization: the list, and their roles."""
+"""The pages about members: the list, and their roles."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -20,7 +20,7 @@ from portal.services.members import change_role
 @require_safe
 @member_required(Action.VIEW)
 def show_members(request: MemberRequest) -> HttpResponse:
-    """Who belongs here, as what, how well protected, and with how many keys."""
+    """Show each member's role, second factor and number of keys."""
     form = MemberSearchForm(request.GET)
     text = form.text()
     after = request.GET.get("after", "")
@@ -42,7 +42,7 @@ def show_members(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_ORGANIZATION, widens="by form")
 def change_member_role(request: MemberRequest, user_id: str) -> HttpResponse:
-    """Another role for a member; one that gives more is confirmed."""
+    """Give a member another role; a role with more permissions has to be confirmed."""
     row = get_member(request, user_id)
     before = Role(row.membership.role)
     form = RoleForm(request.POST or None, granter=Role(request.membership.role), initial={"role": before})

@@ -1,4 +1,4 @@
-"""The organization itself: another one, its settings, its end."""
+"""The pages about organizations: create, settings, close."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -30,7 +30,7 @@ WORKING = (Status.RETIRING, Status.EXPIRES_SOON, Status.NEVER_USED, Status.IDLE,
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def new_organization(request: HttpRequest) -> HttpResponse:
-    """One more organization, which the person then works in; open to those who belong to none, too."""
+    """Create another organization and switch to it; people without any organization may do so too."""
     form = OrganizationNameForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -50,7 +50,7 @@ def new_organization(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.VIEW)
 def organization_settings(request: MemberRequest) -> HttpResponse:
-    """Its name, its rules, and the ways out; posting renames it."""
+    """Show the name, the policies, and how to leave or close; a POST renames the organization."""
     organization = request.organization
     if request.method == "POST" and not may_manage_team(request):
         return forbidden(request, Action.MANAGE_ORGANIZATION)
@@ -74,7 +74,7 @@ def organization_settings(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.CLOSE_ORGANIZATION)
 def close(request: MemberRequest) -> HttpResponse:
-    """End the organization and all its credentials: the facts first, then its name, typed."""
+    """Close the organization and end all its credentials: show the facts, and ask for its name."""
     organization = request.organization
     form = TypedNameForm(request.POST or None, expected_name=organization.name)
     if request.method == "POST" and form.is_valid():

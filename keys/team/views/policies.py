@@ -1,4 +1,4 @@
-"""What the organization asks of its people and their keys: the form, what it would mean, then the change."""
+"""Edit the organization's policies in three steps: the form, a review of the effects, the change."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -23,7 +23,7 @@ KEYS_SHOWN = 50
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_ORGANIZATION, widens="by form")
 def edit_policies(request: MemberRequest) -> HttpResponse:
-    """The three steps at one address; ``step`` says which was sent."""
+    """Serve the three steps at one URL; ``step`` says which one was submitted."""
     organization = request.organization
     form = PoliciesForm(request.POST or None, initial=_initial(organization.policies))
     step = request.POST.get("step", "review")

@@ -1,4 +1,4 @@
-"""Members that are no people: they own keys, and nobody signs in as one."""
+"""The pages about service accounts: members that own keys, without a person who signs in."""
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -23,7 +23,7 @@ from portal.services.service_accounts import create_service_account
 @require_safe
 @member_required(Action.VIEW)
 def show_service_accounts(request: MemberRequest) -> HttpResponse:
-    """What runs by itself, and with how many keys."""
+    """Show the service accounts, with their number of keys."""
     rows = visible_service_accounts(request.organization)
     return render(request, "team/service_accounts.html", {"rows": rows, "may_manage": may_manage_team(request)})
 
@@ -31,7 +31,7 @@ def show_service_accounts(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_ORGANIZATION)
 def new_service_account(request: MemberRequest) -> HttpResponse:
-    """A name is all it takes."""
+    """Create a service account by name."""
     form = NameForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -51,7 +51,7 @@ def new_service_account(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_ORGANIZATION)
 def remove(request: MemberRequest, account_id: str) -> HttpResponse:
-    """Remove one; what becomes of its credentials is decided in the same step."""
+    """Remove a service account. The same step decides what happens to its credentials."""
     account = visible_service_accounts(request.organization).filter(public_id=account_id).first()
     if account is None:
         raise Http404
