@@ -1,4 +1,4 @@
-"""Django's view of this app."""
+"""Django configuration of the ``keys`` app."""
 
 from django.apps import AppConfig
 
@@ -9,7 +9,7 @@ class KeysConfig(AppConfig):
     name = "keys"
 
     def ready(self) -> None:
-        """Make API keys a kind of credential, say how their snapshots are read, and finish what is begun at the end."""
+        """Register API keys as a credential type, the snapshot loaders, and the tasks of a serving process."""
         from django.conf import settings
 
         from keys.services import redigest

@@ -1,4 +1,4 @@
-"""What operators script against keys, API secrets and organizations: find one, act on it, report."""
+"""Actions of operators' scripts on keys, API secrets and organizations: find one, change it, report."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -71,7 +71,7 @@ def _report_organization(organization: Organization, spread: Propagation | None 
 
 
 def spread_report(spread: Propagation | None) -> Report:
-    """How far a change has spread; nothing where there was none."""
+    """Report the propagation of a change; empty if nothing changed."""
     if spread is None:
         return {}
     late = {} if spread.effective_by is None else {"effective_by": instant(spread.effective_by)}
@@ -80,7 +80,7 @@ def spread_report(spread: Propagation | None) -> Report:
 
 
 def instant(at: datetime) -> str:
-    """RFC 3339 in UTC, with ``Z``."""
+    """Format as RFC 3339 in UTC, with ``Z``."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -111,7 +111,7 @@ def _roll_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
 
 
 def _set_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
-    """Change what is given, keep the rest; a change in between is a conflict, not a loss."""
+    """Change the given settings and keep the rest. A concurrent change raises Conflict and is not overwritten."""
     check_given(options, "scopes", "networks", "rate_limit", "quota", "expires_at", "operator_metadata")
     wanted, noted = _chosen_for_key(options), operator_metadata(options)
     now_set = {name: getattr(key, name) for name in keys.EDITABLE}
@@ -124,7 +124,7 @@ def _set_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
 
 
 def check_given(options: Mapping[str, Any], *takes: str) -> None:
-    """Raise ValueError where none of these options is given, or another that can be set elsewhere."""
+    """Raise ValueError if none of these options is given, or if an option is given that this type does not have."""
     given = [name for name in SETTABLE if options[name] is not None]
     if not given:
         raise ValueError(f"Say what to set: {', '.join(map(_flag, takes))}.")
@@ -137,13 +137,13 @@ def _flag(name: str) -> str:
 
 
 def operator_metadata(options: Mapping[str, Any]) -> dict[str, object] | None:
-    """The operator's metadata where it was given; raises ValueError."""
+    """Parse the operator's metadata if it was given; raises ValueError."""
     text = options["operator_metadata"]
     return None if text is None else parse_metadata(text)
 
 
 def chosen(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that were given, of those that keys and clients have alike; raises ValueError."""
+    """Parse the given settings that keys and clients share; raises ValueError."""
     found: dict[str, Any] = {}
     if options["scopes"] is not None:
         found["scopes"] = items(options["scopes"])
@@ -164,7 +164,7 @@ def _chosen_for_key(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def items(text: str) -> list[str]:
-    """What stands between the commas."""
+    """Split at commas, without empty items."""
     return [item for part in text.split(",") if (item := part.strip())]
 
 

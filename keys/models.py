@@ -1,4 +1,4 @@
-"""APIs, API keys, their secrets, and how they were used: facts that ``keys.services`` alone changes."""
+"""APIs, API keys, their secrets and their usage: stored facts, changed only by ``keys.services``."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -28,14 +28,14 @@ MAX_PEPPER_VERSION_CHARS = 16
 
 
 class Environment(models.TextChoices):
-    """Which side of the API a credential is for."""
+    """The environment of the API that a credential is for."""
 
     LIVE = "live"
     TEST = "test"
 
 
 class SigningAlgorithm(models.TextChoices):
-    """What signs an API's access tokens (RFC 7518 §3.1, RFC 8037 §3.1)."""
+    """The algorithm that signs an API's access tokens (RFC 7518 §3.1, RFC 8037 §3.1)."""
 
     ES256 = "ES256", "ES256"
     RS256 = "RS256", "RS256"
@@ -43,7 +43,7 @@ class SigningAlgorithm(models.TextChoices):
 
 
 class RevokeReason(models.TextChoices):
-    """Why a credential was revoked."""
+    """The reason for a revocation."""
 
     LEAKED = "leaked", "It leaked"
     REPLACED = "replaced", "It was replaced"
@@ -97,7 +97,7 @@ class Api(models.Model):
 
 
 class Scope(models.Model):
-    """One thing a credential may be allowed to do with an API."""
+    """A permission of an API that a credential may have."""
 
     api = models.ForeignKey(Api, models.PROTECT, related_name="scopes")
     name = models.CharField(max_length=MAX_SCOPE_CHARS)
@@ -117,7 +117,7 @@ class Scope(models.Model):
 
 
 class Secret(models.Model):
-    """One shown-once string; only its digest is kept."""
+    """A secret whose text is shown once; only its digest is stored."""
 
     public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=secret_id, editable=False)
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
@@ -140,14 +140,14 @@ class Secret(models.Model):
         return self.hint
 
     def works(self, now: datetime) -> bool:
-        """Whether this secret, taken alone, has not ended: ``now < ends_at``."""
+        """Tell whether this secret, taken alone, has not ended: ``now < ends_at``."""
         return self.ends_at is None or now < self.ends_at
 
 
 class ApiSecret(Secret):
-    """What a backend or gateway presents to be allowed to ask about one API's credentials in one environment.
+    """A secret with which a backend or gateway may validate one API's credentials in one environment.
 
-    ``line`` is the first secret's id: rolling adds a secret to the line.
+    ``line`` is the id of the first secret; rolling adds a secret to the line.
     """
 
     api = models.ForeignKey(Api, models.PROTECT, related_name="secrets")
@@ -169,7 +169,7 @@ class ApiSecret(Secret):
 
 
 class Credential(models.Model):
-    """What API keys and OAuth clients have alike; each kind spells the first four."""
+    """The common fields of API keys and OAuth clients. Each subclass defines the columns for the first four."""
 
     public_id: "models.CharField[str, str]"
     organization: "models.ForeignKey[Organization, Organization]"
@@ -199,13 +199,13 @@ class Credential(models.Model):
 
     @property
     def owner_name(self) -> str:
-        """The person or service account that answers for it; empty where its person's account is gone."""
+        """The person or service account that owns it; empty if the person's account was deleted."""
         owner = self.service_account or self.owner
         return owner.display_name if owner else ""
 
 
 class ApiKey(Credential):
-    """A logical credential of one organization for one API; its secrets come and go, it stays."""
+    """A logical credential of one organization for one API. Its secrets change; the key stays."""
 
     public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=key_id, editable=False)
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="api_keys")
@@ -250,13 +250,13 @@ class KeySecret(Secret):
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
-            # The newest secret of a key has no end of its own; rolling ends it and adds the next.
+            # The newest secret of a key has no end. Rolling gives it an end and adds the next one.
             models.UniqueConstraint(fields=["key"], condition=Q(ends_at=None), name="key_secret_one_without_end"),
         ]
 
 
 class Usage(models.Model):
-    """How often a secret got an answer, per hour and code; ``secret_id`` is its public id."""
+    """How many responses a secret got, per hour and code; ``secret_id`` is its public id."""
 
     secret_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS)
     key = models.ForeignKey(ApiKey, models.PROTECT, related_name="usage", null=True)
@@ -273,7 +273,7 @@ class Usage(models.Model):
 
 
 class UsageBatch(models.Model):
-    """A batch of counts that has been added to Usage: the row is what makes it once."""
+    """A usage batch that was added to Usage. This row keeps the batch from being added twice."""
 
     id = models.CharField(max_length=32, primary_key=True)
     folded_at = models.DateTimeField(db_index=True)
@@ -297,7 +297,7 @@ class Caller(models.Model):
 
 
 class QuotaUse(models.Model):
-    """How much of its quota a key has used since ``period`` began: a day, a month, or the first of days."""
+    """The uses of a key's quota since ``period`` began: a day, a month, or ``date.min`` for all time."""
 
     key = models.OneToOneField(ApiKey, models.PROTECT, primary_key=True, related_name="quota_use")
     period = models.DateField()
@@ -311,7 +311,7 @@ class QuotaUse(models.Model):
 
 
 class Submission(models.Model):
-    """A form that was sent: its one-time id, and what it made, so that a repeated POST makes nothing twice."""
+    """A submitted form: its one-time id, and the id of the object it created. A repeated POST creates nothing."""
 
     token = models.UUIDField(unique=True)
     subject_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS)
@@ -322,10 +322,10 @@ class Submission(models.Model):
 
 
 class Notice(models.Model):
-    """Something a key's owner is told once: the row is what makes it once."""
+    """A notice to a key's owner. This row keeps it from being sent twice."""
 
     class Kind(models.TextChoices):
-        """What is told."""
+        """The event that the notice is about."""
 
         EXPIRES_IN_30_DAYS = "expires_in_30_days"
         EXPIRES_IN_7_DAYS = "expires_in_7_days"

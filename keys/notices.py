@@ -1,4 +1,4 @@
-"""Tell owners about the end of their keys: one mail for each notice, without any secret."""
+"""Mail owners about the end of their keys: one mail per notice, without any secret."""
 
 from datetime import datetime, timedelta
 
@@ -25,14 +25,14 @@ TEMPLATES = {
 
 
 def send_due(*, now: datetime) -> int:
-    """Mail up to a batch of notices that were not sent yet, and return how many.
+    """Mail up to a batch of unsent notices; returns their number.
 
-    What was due three days ago is left.
+    Notices older than three days are not sent any more.
     """
     sent = 0
     due = Notice.objects.filter(sent_at=None, created_at__gt=now - TELL_WITHIN).order_by("pk")
     for notice in due.select_related("key__organization", "key__api", "key__owner")[:BATCH]:
-        with transaction.atomic():  # claimed and queued together: two sweeps at once send one mail
+        with transaction.atomic():  # claimed and queued in one transaction: two sweeps at once send one mail
             if Notice.objects.filter(pk=notice.pk, sent_at=None).update(sent_at=now):
                 _send(notice)
                 sent += 1
@@ -46,7 +46,10 @@ def _send(notice: Notice) -> None:
 
 
 def recipients_of(organization: Organization, owner: User | None) -> list[str]:
-    """A credential's owner while still a member, else the organization's owners; but for who wants no such mails."""
+    """Return the addresses to mail: the credential's owner if still a member, else the organization's owners.
+
+    People who have unsubscribed from these mails are left out.
+    """
     members = Membership.objects.filter(organization=organization, user__is_active=True)
     chosen = members.filter(user=owner) if owner else members.none()
     chosen = chosen or members.filter(role=Role.OWNER)
@@ -55,7 +58,7 @@ def recipients_of(organization: Organization, owner: User | None) -> list[str]:
 
 
 def _is_moot(notice: Notice) -> bool:
-    """Whether the key was revoked, its organization closed, or its end moved, since the notice was written."""
+    """Tell whether the key was revoked, its organization closed, or its end moved since the notice was written."""
     key = notice.key
     tells_of_expiry = notice.kind != Notice.Kind.SECRET_ENDED
     moved = tells_of_expiry and (key.expires_at is None or key.expires_at.isoformat() != notice.about)
@@ -86,7 +89,7 @@ def _mail(notice: Notice, recipient: str) -> EmailMultiAlternatives:
 
 
 def _subject(notice: Notice) -> str:
-    """The fact first; names hold no line breaks, by the rules of ``keys.rules.field_rules``."""
+    """Write the subject, the fact first. Names contain no line breaks (``keys.rules.field_rules``)."""
     key = notice.key
     if notice.kind == Notice.Kind.SECRET_ENDED:
         return f"An old secret of {key.name} has ended"

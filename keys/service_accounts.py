@@ -1,4 +1,4 @@
-"""Service accounts, and what pages tell of each. Reading only; services change them."""
+"""Read service accounts, for pages. Only services change them."""
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 
@@ -7,7 +7,7 @@ from portal.models import Organization, ServiceAccount
 
 
 def visible_service_accounts(organization: Organization) -> QuerySet[ServiceAccount]:
-    """The service accounts that were not removed, by name, each with its number of keys as ``keys_n``."""
+    """Return the service accounts that were not removed, by name, with ``keys_n`` (unrevoked) and ``last_used_at``."""
     accounts = ServiceAccount.objects.filter(organization=organization, removed_at=None).select_related("organization")
     live = Count("api_keys", filter=Q(api_keys__revoked_at=None))
     return accounts.annotate(keys_n=live, last_used_at=_last_used()).order_by("name")

@@ -1,4 +1,4 @@
-"""What runs on schedule, in bounded batches; each says how much it did. Two at once, or a late one, do no harm."""
+"""Scheduled work in bounded batches; each sweep returns how many rows it handled. Concurrent or late runs are safe."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -18,8 +18,8 @@ from portal.services import invitations
 
 Row = TypeVar("Row", bound=Model)
 BATCH = 200
-DROPPED_AT_ONCE = 2_000  # rows that nobody waits for: an hour of a busy portal writes many
-MAX_BATCHES = 50  # what is left waits for the next run
+DROPPED_AT_ONCE = 2_000  # rows without locks to wait for; an hour of a busy portal writes many
+MAX_BATCHES = 50  # the next run does the rest
 FORMS_STAY_OPEN = timedelta(days=30)
 WARNINGS = {
     Notice.Kind.EXPIRES_IN_1_DAY: timedelta(days=1),
@@ -29,7 +29,7 @@ WARNINGS = {
 
 
 def record_endings(*, now: datetime) -> int:
-    """Write down expired keys and ended secrets, each once, and have their owners told."""
+    """Record expired keys and ended secrets, each once, and have their owners notified."""
     endings = (record_expired_keys, record_ended_key_secrets, record_ended_api_secrets)
     recorded = sum(in_batches(partial(record, now=now)) for record in endings)
     enqueue_after_commit("keys.tasks.send_notices")
@@ -38,7 +38,7 @@ def record_endings(*, now: datetime) -> int:
 
 
 def write_notices(*, now: datetime) -> int:
-    """Note each key that is within 30 days, seven days or one day of its end; an instant is noted once."""
+    """Write a notice for each key that ends within 30 days, seven days or one day; one per key, period and end."""
     written = 0
     soon = ApiKey.objects.filter(expires_at__gt=now, revoked_at=None)
     for kind, ahead in WARNINGS.items():
@@ -53,18 +53,18 @@ def write_notices(*, now: datetime) -> int:
                 for key in batch
                 if key.expires_at and key.created_at <= key.expires_at - ahead and not _is_noted(key, kind)
             ]
-            Notice.objects.bulk_create(wanted, ignore_conflicts=True)  # another sweep may have been first
+            Notice.objects.bulk_create(wanted, ignore_conflicts=True)  # another sweep may have written the notice
             written += len(wanted)
     return written
 
 
 def remind_invited(*, now: datetime) -> int:
-    """Mail those whose invitations are about to end, each once."""
+    """Remind people whose invitations end soon, each once."""
     return in_batches(partial(invitations.remind_invited, now=now))
 
 
 def prune_usage(*, now: datetime) -> int:
-    """Drop counts, and the addresses that calls came from, past the retention; and batches that cannot come again."""
+    """Delete usage and caller addresses past the retention, and ids of batches that cannot come again."""
     kept_since = now - settings.USAGE_RETENTION
     return (
         _drop(Usage.objects.filter(hour__lt=kept_since))
@@ -74,7 +74,7 @@ def prune_usage(*, now: datetime) -> int:
 
 
 def prune_leftovers(*, now: datetime) -> int:
-    """Drop sessions that are over, and what tells a form that is sent again once nobody has it open any more."""
+    """Delete expired sessions, and the ids of submitted forms that nobody can still have open."""
     sessions = _drop(Session.objects.filter(expire_date__lt=now))
     return sessions + _drop(Submission.objects.filter(created_at__lt=now - FORMS_STAY_OPEN))
 
@@ -87,9 +87,9 @@ def _drop(rows: QuerySet[Row]) -> int:
 
 
 def in_batches(work: Callable[..., int], *, of: int = BATCH) -> int:
-    """Do the work, which says how many rows it did, until it finds less than a batch, or often enough for one run.
+    """Repeat the work until it handles less than a batch, or MAX_BATCHES times; returns the number of rows.
 
-    Returns how many rows that was.
+    ``work`` takes ``limit`` and returns how many rows it handled.
     """
     done = 0
     for _ in range(MAX_BATCHES):

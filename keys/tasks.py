@@ -1,6 +1,6 @@
-"""What the worker runs on schedule (portal/celery.py); each is a shell around a sweep, and returns how much it did.
+"""The worker's scheduled tasks (portal/celery.py). Each calls a sweep and returns how much it did.
 
-One that did nothing leaves no line in the log (portal/operations/logs.py).
+A task that did nothing writes no log line (portal/operations/logs.py).
 """
 
 from celery import shared_task
@@ -13,47 +13,47 @@ from portal import outbox
 
 @shared_task
 def record_endings() -> int:
-    """Write down which keys have expired and which secrets have ended."""
+    """Record expired keys and ended secrets."""
     return sweeps.record_endings(now=timezone.now())
 
 
 @shared_task
 def write_notices() -> int:
-    """Note whom to warn of a key that is about to expire."""
+    """Write notices for keys that expire soon."""
     return sweeps.write_notices(now=timezone.now())
 
 
 @shared_task
 def send_notices() -> int:
-    """Mail what owners have not been told yet."""
+    """Mail the notices that were not sent yet."""
     return notices.send_due(now=timezone.now())
 
 
 @shared_task
 def remind_invited() -> int:
-    """Mail those whose invitations are about to end."""
+    """Remind people whose invitations end soon."""
     return sweeps.remind_invited(now=timezone.now())
 
 
 @shared_task
 def flush_outbox() -> int:
-    """Tell the caches of changes whose own process could not."""
+    """Invalidate the caches for changes whose own process could not."""
     return outbox.flush_outbox()
 
 
 @shared_task
 def fold_usage() -> int:
-    """Add to the tables what web processes have counted."""
+    """Add the usage counted by web processes to the tables."""
     return queue.work()
 
 
 @shared_task
 def prune_usage() -> int:
-    """Drop counts that are older than the retention."""
+    """Delete usage that is older than the retention."""
     return sweeps.prune_usage(now=timezone.now())
 
 
 @shared_task
 def prune_leftovers() -> int:
-    """Drop sessions that are over and forms that nobody sends any more."""
+    """Delete expired sessions and old form ids."""
     return sweeps.prune_leftovers(now=timezone.now())

@@ -1,4 +1,4 @@
-"""Addresses of the pages about keys."""
+"""URLs of the pages about keys."""
 
 from django.urls import include, path
 

@@ -1,1 +1,1 @@
-"""Commands of this app."""
+"""Management commands of this app."""

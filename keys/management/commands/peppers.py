@@ -1,4 +1,4 @@
-"""``manage.py peppers``: how many working secrets stand under which pepper, so that an old one can be retired."""
+"""``manage.py peppers``: count working secrets by pepper, so that an old pepper can be retired."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     help = "Count the working secrets under each pepper; a pepper without any can be dropped from KEY_PEPPERS."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Print a line for each version: that of the settings, and any that secrets still stand under."""
+        """Print a line for each pepper in the settings, and for any other pepper that working secrets still use."""
         now = timezone.now()
         unended = Q(ends_at=None) | Q(ends_at__gt=now)
         key_open = Q(key__revoked_at=None) & (Q(key__expires_at=None) | Q(key__expires_at__gt=now))
