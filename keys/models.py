@@ -169,7 +169,7 @@ class ApiSecret(Secret):
 
 
 class Credential(models.Model):
-    """The common fields of API keys and OAuth clients. Each subclass defines the columns for the first four."""
+    """The common fields of API keys and OAuth clients. Subclasses define the columns only annotated here."""
 
     public_id: "models.CharField[str, str]"
     organization: "models.ForeignKey[Organization, Organization]"

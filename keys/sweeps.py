@@ -18,7 +18,7 @@ from portal.services import invitations
 
 Row = TypeVar("Row", bound=Model)
 BATCH = 200
-DROPPED_AT_ONCE = 2_000  # rows without locks to wait for; an hour of a busy portal writes many
+DROPPED_AT_ONCE = 2_000  # nobody waits for locks on these rows, and a busy portal writes many in an hour
 MAX_BATCHES = 50  # the next run does the rest
 FORMS_STAY_OPEN = timedelta(days=30)
 WARNINGS = {

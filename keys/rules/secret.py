@@ -51,7 +51,7 @@ class Secret:
     def hint(self) -> str:
         """The part that may be shown later, such as ``lk_live_7Qd3…x9Kf``: the prefix, four characters, the last four.
 
-        This reveals 4 of the 32 random characters; 166 bits stay unknown.
+        This reveals 4 of the 32 random characters and 4 of the 6 checksum characters; more than 140 bits stay unknown.
         """
         head_chars = len(self.brand) + len(self.kind) + 2 + HINT_HEAD_CHARS
         return f"{self.text[:head_chars]}…{self.text[-HINT_TAIL_CHARS:]}"

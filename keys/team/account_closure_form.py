@@ -66,7 +66,7 @@ class ClosureForm(forms.Form):
         return [self[name] for name in self._heirs]
 
     def heirs(self) -> dict[str, Heir]:
-        """Return the new owner for each organization; without one, it is closed, or the credentials there are revoked."""
+        """Return the new owner for each organization; none where it is closed, or the credentials there are revoked."""
         chosen = self.cleaned_data
         return {name: heir for name, heirs in self._heirs.items() for heir in heirs if heir.public_id == chosen[name]}
 

@@ -81,7 +81,7 @@ class KnownApiKey:
         self._lasting: Lasting | None = None
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
-        """Decide from the cached verdict where it applies, else anew."""
+        """Return the cached verdict if it applies to this call; otherwise decide, and cache the verdict if possible."""
         api_at, organization_at = self.names
         api, organization = found.get(api_at), found.get(organization_at)
         known = self._lasting
@@ -109,9 +109,9 @@ class Caller:
         self.names = tuple(self._digests)
 
     def owner_at(self, address: str | None) -> Owner:
-        """Return whose share of the database threads to use: the API's if the secret was found before, else strangers'.
+        """Return the owner whose share of the database threads to use.
 
-        All strangers have one share together.
+        It is the API if the secret was found before, else a stranger. All strangers have one share together.
         """
         return stranger_at(address) if self._known is None else self._known.owner
 

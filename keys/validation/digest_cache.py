@@ -1,8 +1,8 @@
 """A cache of parsed credentials whose keys are keyed digests, so that no credential text stays in memory.
 
-The key of the digest is random and known only to this process. An entry holds the credential that the text was found to
-be, never a verdict by itself: a verdict kept inside an entry applies only to the snapshots it was decided from.
-Only credentials that were found are stored, so guesses by strangers fill nothing. A full cache drops its oldest entry.
+Each process draws a random key for its digests. An entry holds a credential that was found. A verdict cached inside an
+entry applies only while the snapshots behind it are unchanged. Guesses by strangers are never stored, so they fill
+nothing. A full cache drops its oldest entry.
 """
 
 import os

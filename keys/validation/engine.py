@@ -69,6 +69,7 @@ class Engine:
         audience = asker.audience
         known = presented if isinstance(presented, Verdict) else presented.find(found, audience, now=time.time())
 
+        # The first read guessed these names from the last lookup. Read them now if it missed any.
         lead = {asker.api_at} if isinstance(known, Verdict) else {asker.api_at, *known.names}
         if not lead <= found.keys():
             found = {**found, **await self._snapshots.read(tuple(lead), deadline=deadline, owner=asker.owner)}
@@ -87,7 +88,7 @@ class Engine:
         return outcome
 
     async def ask_about_itself(self, credential: str, call: Call) -> Outcome:
-        """Return what the presented credential itself is good for; raises Unavailable."""
+        """Validate a credential for its own holder (whoami), who presents no API secret; raises Unavailable."""
         deadline = time.monotonic() + DEADLINE_S  # the same clock as the event loop's
         verdict = await self._decide_on_itself(credential, call, deadline)
         now = time.time()

@@ -1,7 +1,7 @@
 """Prometheus metrics of the hot path.
 
-Verdicts are counted in a dictionary and copied to Prometheus once a second. Incrementing a multiprocess counter costs
-more than the verdict itself.
+Verdicts are counted in a dictionary and added to the Prometheus counter once a second. To increment a multiprocess
+counter costs more than the verdict itself.
 """
 
 import asyncio

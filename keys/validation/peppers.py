@@ -61,7 +61,7 @@ class Mover:
         self._move = move
 
     def notice(self, outdated: Outdated | None) -> None:
-        """Schedule the move, once per process; again only after a database error. None is ignored."""
+        """Schedule the move, once per process; again only after a database error. Does nothing for None."""
         if outdated is None or self._move is None or outdated.secret_id in self._noticed:
             return
         if len(self._noticed) < MAX_NOTICED:

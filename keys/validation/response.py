@@ -12,7 +12,7 @@ from keys.validation.types import Code
 
 
 class QuotaMember(Struct, frozen=True):
-    """The ``quota`` member: how much of the quota is used."""
+    """The ``quota`` member: the state of the key's quota."""
 
     limit: int
     remaining: int

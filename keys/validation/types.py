@@ -71,7 +71,7 @@ class Quota(Struct, frozen=True, gc=False):
 
 
 class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
-    """``secret:<digest>``: an API key, by one of its secrets."""
+    """``secret:<digest>``: an API key, found by one of its secrets."""
 
     digest: bytes
     secret_id: str

@@ -76,7 +76,7 @@ async def drain_outbox() -> None:
         await asyncio.sleep(DRAIN_EVERY_S)
         try:
             await asyncio.to_thread(_flush_outbox)
-        except Exception:  # whatever failed, such as no thread to be had: the next run may succeed
+        except Exception:  # any failure, such as no free thread: the next run may succeed
             log.exception("outbox.not_drained")
 
 

@@ -154,5 +154,5 @@ def _reassign(kind: Kind, row: Any, heir: Heir, by: Actor, now: datetime) -> Non
 def _may_own(heir: Heir, organization: Organization) -> bool:
     if isinstance(heir, ServiceAccount):
         return ServiceAccount.objects.filter(pk=heir.pk, organization=organization, removed_at=None).exists()
-    membership = Membership.objects.filter(organization=organization, user=heir).first()  # a leaving member has none now
+    membership = Membership.objects.filter(organization=organization, user=heir).first()  # None for a leaving member
     return membership is not None and can(Role(membership.role), Action.MANAGE_KEYS)

@@ -101,7 +101,7 @@ def _tell(names: Sequence[str]) -> int | None:
     """Return how many processes acknowledged every message; None if Redis could not list the processes."""
     with _client() as client:
         announced = _announce(client, names)
-        until = time.monotonic() + WAIT_S  # counted from the return of the last script
+        until = time.monotonic() + WAIT_S  # from the return of the last script: no older lease lasts longer
         heard = [_wait(client, message_id, live, until) for message_id, live in announced]
     counted = [each for each in heard if each is not None]
     return min(counted, default=0) if len(counted) == len(heard) else None

@@ -126,6 +126,7 @@ class Lease:
     async def _renew(self, connection: Any) -> None:
         number = 0
         while True:
+            # Read the clock first: the lease counts from before the outbox was read and the row was renewed.
             began_at = boottime()
             has_lease = self._local.has_lease(began_at)
             may_count = has_lease or await self._catch_up()

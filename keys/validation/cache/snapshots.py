@@ -15,16 +15,22 @@ The protocol, in the order of a change's life:
 2. **Fill** (this module). A reader that misses takes a fill token in Redis *before* it reads the database. Its copy is
    stored only if the token is still there: a write in between deletes the token, so a stale read is never stored.
    A reader that finds the token taken reads the database for itself and stores nothing in Redis.
-3. **Own copies** (``local``). A process uses its own copies only under a lease (``lease``). A lease lasts 0.8 s from
-   the moment before the process renewed its row in the register. It is granted once a ping sent after the renewal has
-   come back over the subscription, and so behind all earlier invalidations. A new connection begins a new epoch and
-   drops all copies. The process acknowledges after it has dropped the names and marked the running loads. A load's
-   result is stored only if its epoch still lasts, the lease was good when it began, and no invalidation of its name
-   came since. A caller joins a running load only under the same rules; otherwise it waits for the next load, which
-   begins after the caller came. Shared copies, too, are read only under a lease; without one the database answers. A
-   process without a lease (at its start, or after an outage) gets one only after it has read the outbox and announced
-   everything in it. If it answered from the database and could not store the result in Redis, it remembers this: no
-   shared copy read earlier counts.
+3. **Own copies** (``local``). A process uses its own copies only under a lease (``lease``).
+
+   - A lease lasts 0.8 s from the moment before the process renewed its row in the register. It is granted once a ping
+     sent after the renewal has come back over the subscription, and so behind all earlier invalidations.
+   - A new connection begins a new epoch and drops all copies.
+   - The process acknowledges a message after it has dropped the named copies and marked the running loads.
+   - A load's result is stored only if its epoch still lasts, the lease was good when the load began, and no
+     invalidation of its name has come since.
+   - A caller joins a running load only under the same rules. Otherwise it waits for the next load, which begins after
+     the caller came.
+   - Shared copies, too, are read only under a lease. Without one the database answers.
+   - A process without a lease (at its start, or after an outage) gets one only after it has read the outbox and
+     announced everything in it.
+   - A process that answered from the database and could not store the result in Redis remembers this: no shared copy
+     read earlier counts.
+
 4. **Age.** A copy is fresh for ``SNAPSHOT_TTL`` from the time of its fill token. It is kept until
    ``SNAPSHOT_STALE_IF_ERROR`` for a time when the database does not answer.
 5. **Redis unreachable at the write, or refusing it.** The writer retries for 2.4 s; by then, leases that Redis does not

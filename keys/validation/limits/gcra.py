@@ -88,7 +88,7 @@ class Buckets:
                 self._full_at[bucket] -= cost * limit.window_s * SECOND_NS
 
     def _sweep(self, now_ns: int) -> None:
-        """Drop full buckets, which equal no bucket. Only credentials in use have others, so memory is bounded."""
+        """Drop full buckets: a missing bucket counts as full. Others belong to credentials in use, so they are few."""
         self._full_at = {bucket: full_at for bucket, full_at in self._full_at.items() if full_at > now_ns * bucket[1]}
         self._sweep_at = max(SWEEP_AT, 2 * len(self._full_at))
 

@@ -130,6 +130,7 @@ class RateLimiter:
     async def _ask(self, link: Link, limits: Limits, *, cost: int, needed: int, within_s: float) -> Standing:
         allotment_id, before = f"{self._process}{next(self._numbers)}", boottime()
         wanted = max(allotment_size(limits), needed, cost) if cost else 0
+        # One request exchanges the batches: it gives back the unspent tokens of the old one and takes the new one.
         mine = self._held.pop(limits.holder, None) if cost else None
         granted, *used_ns = await _spend(
             link, limits, mine, allotment_id, needed=cost, wanted=wanted, within_s=within_s

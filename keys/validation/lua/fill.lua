@@ -1,7 +1,7 @@
--- Store copies. Each is stored only if this reader's fill token is still there: a write since then has deleted the
--- token. KEYS: for each name, its copy and its token. ARGV: this reader's nonce, life of a copy in ms from now, then
--- the copies; an empty copy means that there is nothing to store. Returns for each name 1 if the copy was stored, else
--- 0.
+-- Store copies. Each is stored only if this reader's fill token is still there: a write in between deletes the token.
+-- KEYS: for each name, its copy and its token.
+-- ARGV: this reader's nonce; life of a copy in ms from now; then the copies, '' for a name that has nothing to store.
+-- Returns for each name 1 if its copy was stored, else 0.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stored = {}

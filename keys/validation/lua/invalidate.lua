@@ -1,8 +1,8 @@
 -- Invalidate names: delete their copies and tokens, publish the message, and only then read the register of processes
--- that have to acknowledge. A process that registers later finds the copies deleted already. KEYS: the register, then
--- for each name its copy and its token. ARGV: channel, message, run of this server, minimum age in ms of a register
--- that lists every process. Returns the ids of the processes with a live row; false if the register is empty, from
--- another run or too young.
+-- that have to acknowledge.
+-- KEYS: the register; then for each name its copy and its token.
+-- ARGV: channel; message; run of this server; age in ms from which a register is sure to list every process.
+-- Returns the ids of the processes with a live row; false if the register is empty, from another run or too young.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 2, #KEYS do

@@ -1,5 +1,7 @@
 -- Renew a process's row in the register. A register that is missing, or from another run of the server, begins anew.
--- KEYS: the register. ARGV: id of the process, life of a row in ms, run of this server. Returns the time in ms.
+-- KEYS: the register.
+-- ARGV: id of the process; life of a row in ms; run of this server.
+-- Returns the time in ms.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.call('HGET', KEYS[1], 'run') ~= ARGV[3] then

@@ -1,6 +1,7 @@
--- Read the shared copies of names, and take a fill token for each name without a fresh copy. KEYS: for each name, its
--- copy and its token. ARGV: this reader's nonce, life of a token in ms, age in ms below which a copy is fresh. Returns
--- the time in ms; then for each name its copy or false, and 1 if this reader took the token.
+-- Read the shared copies of names, and take a fill token for each name without a fresh copy.
+-- KEYS: for each name, its copy and its token.
+-- ARGV: this reader's nonce; life of a token in ms; age in ms below which a copy is fresh.
+-- Returns the time in ms; then for each name its copy or false, and 1 if this reader took the token, else 0.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answer = {now}

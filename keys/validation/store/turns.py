@@ -31,7 +31,7 @@ class Turns(Generic[Job]):
     """The jobs that wait for one of a few threads. Groups take turns, and within a group its members do.
 
     A member has at most ``each`` jobs, running ones included. A group has at most twice as many, and the whole pool
-    four times as many. A group never occupies all the threads.
+    four times as many. A group never occupies all of several threads.
     """
 
     def __init__(self, *, threads: int, each: int) -> None:
@@ -64,6 +64,7 @@ class Turns(Generic[Job]):
         if not self._idle:
             return None
         for group, members in self._waiting.items():
+            # No group gets the last thread: its slow jobs would block all other groups.
             if self._running[group] < self._each_running:
                 member, jobs = next(iter(members.items()))
                 owner, job = Owner(group, member), jobs.popleft()
