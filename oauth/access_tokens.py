@@ -1,8 +1,8 @@
-"""Access tokens as a kind of credential: from a JWT to its client, API and organization.
+"""The credential type for access tokens: from a JWT to its client, API and organization.
 
-The signature is checked once per token and process; what was checked is known again. All else is asked on every call:
-whether the key that signed is still believed, the clock, and what client, API and organization say now. What a text
-claims of itself before its signature is checked only tells which snapshots to read.
+The signature is checked once per token and process; the digest cache then recognises the token. The rest is checked for
+each call: whether the signing key is still trusted, the expiry, and the current state of the client, the API and the
+organization. Before the signature is checked, the token's claims only select the snapshots to read.
 """
 
 from math import inf
@@ -40,7 +40,7 @@ _REFUSALS = {
 
 
 class UncheckedToken:
-    """A text that says it is an access token of ours."""
+    """A well-formed access token that names us as its issuer; its signature is not checked yet."""
 
     __slots__ = ("_mark", "_names", "_presented")
 
@@ -51,15 +51,18 @@ class UncheckedToken:
 
     @property
     def client_id(self) -> str:
-        """Whose token it says it is."""
+        """The client that the token names; not verified."""
         return self._presented.claims.client_id
 
     def names_for(self, _audience: Audience | None) -> tuple[str, ...]:
-        """The keys and the client that it names: where they lead, nobody has been led yet."""
+        """Snapshots to read first: the signing keys and the client that the token names."""
         return self._names
 
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownAccessToken | Verdict":
-        """The token, if we signed it, and unless it is for another audience."""
+        """Check the signature and resolve the client.
+
+        Returns the refusal for a wrong signature, an unknown client or a token for another audience.
+        """
         keys = found.get(SIGNING_KEYS)
         if not isinstance(keys, SigningKeysSnapshot):
             return SIGNATURE_INVALID
@@ -78,29 +81,36 @@ class AccessToken:
 
     def __init__(self, genuine: Genuine, names: tuple[str, ...]) -> None:
         self._claims, self._kid = genuine
-        self._known: KnownAccessToken | None = None  # good for the one snapshot of the client that it was made of
+        self._known: KnownAccessToken | None = None  # used while the client's snapshot is the same object
         self._names = names
-        self._audience: Audience | None = None  # who was led on last
+        self._audience: Audience | None = None  # the last audience that resolved this token
 
     @property
     def client_id(self) -> str:
-        """Whose token it is."""
+        """The client that the token was issued to."""
         return self._claims.client_id
 
     def names_for(self, audience: Audience | None) -> tuple[str, ...]:
-        """Its own, and what it leads to where the same audience has been led there."""
+        """Snapshots to prefetch: the token's own, plus its API and organization if this audience resolved it before."""
+        # Prefetching for another audience would reveal, by timing, that the token is in use elsewhere.
         known = self._known
         return self._names if known is None or audience is not self._audience else self._names + known.names
 
     def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownAccessToken | Verdict":
-        """The token with its client, while its key is believed, and unless it is for another audience."""
+        """Resolve the client while the signing key is trusted.
+
+        Returns the refusal for a key that is no longer trusted, an unknown client or a token for another audience.
+        """
         keys = found.get(SIGNING_KEYS)
         if not isinstance(keys, SigningKeysSnapshot) or not keyring(keys).is_believed(self._kid, now=now):
             return SIGNATURE_INVALID
         return self.known(found, audience)
 
     def known(self, found: Snapshots, audience: Audience | None) -> "KnownAccessToken | Verdict":
-        """The token with its client, unless it is for another audience; its key has just been found to be believed."""
+        """Resolve the client; the caller has just checked that the signing key is trusted.
+
+        Returns NOT_FOUND for an unknown client or a token for another audience.
+        """
         client_at, known = self._names[1], self._known
         client = found.get(client_at)
         if not isinstance(client, ClientSnapshot):
@@ -117,9 +127,9 @@ class AccessToken:
 
 
 class KnownAccessToken:
-    """A genuine token, its client, and what that may do where the token is for.
+    """A genuine token with its client and the client's grant at the token's API.
 
-    It does not keep the client's snapshot alive, which may be large, and of which there is one more after each change.
+    The reference to the client's snapshot is weak: a snapshot may be large, and each change of a client makes another.
     """
 
     __slots__ = (
@@ -150,11 +160,11 @@ class KnownAccessToken:
         self.names = (api_name(grant.api_id), organization_name(client.organization_id))
 
     def is_for(self, audience: Audience | None) -> bool:
-        """Whether it is for the API and environment of whoever asks."""
+        """Whether the token is for the caller's API and environment; without an audience it asks about itself."""
         return audience is None or audience == self._audience
 
-    def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:  # noqa: ARG002  # of all kinds
-        """The verdict."""
+    def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:  # noqa: ARG002  # the signature that all types share
+        """The verdict on a call. An allowed one is cached and reused until a snapshot behind it is replaced."""
         api_at, organization_at = self.names
         api, organization = found.get(api_at), found.get(organization_at)
         known = self._lasting
@@ -171,7 +181,7 @@ class KnownAccessToken:
         return verdict
 
     def _principal_of(self, client: ClientSnapshot, api: ApiSnapshot, organization: OrganizationSnapshot) -> Principal:
-        """Who it stands for, made once of the same snapshots."""
+        """The token's principal, built again only when the API's or the organization's snapshot is replaced."""
         if self._principal is None or self._api is not api or self._organization is not organization:
             self._principal = principal_of(self.claims, client, self._grant, api, organization)
             self._api, self._organization = api, organization
@@ -182,7 +192,11 @@ _MEMO: Memo[AccessToken] = Memo(20_000)
 
 
 def recognise_access_token(text: str) -> AccessToken | UncheckedToken | Verdict | None:
-    """The access token that the text spells, or says that it spells."""
+    """Parse a text as an access token.
+
+    Returns None for a text that is no JWT, and a verdict for a JWT that is no access token of ours. A token whose
+    signature this process has checked comes from the digest cache.
+    """
     if text.count(".") != 2 or not text.isascii():
         return None
     mark = mark_of(text.encode())
@@ -192,5 +206,5 @@ def recognise_access_token(text: str) -> AccessToken | UncheckedToken | Verdict 
     presented = read(text, issuer=settings.PUBLIC_URL)
     if isinstance(presented, Flaw):
         return _REFUSALS[presented]
-    # Other names are none of ours, whoever signed; and nothing else may become part of a snapshot's name.
+    # We sign only for well-formed client ids, and any other text must not become part of a snapshot's name.
     return UncheckedToken(mark, presented) if is_client_id(presented.claims.client_id) else SIGNATURE_INVALID

@@ -1,4 +1,4 @@
-"""OAuth clients and signing keys, for staff: read, and stopped where need be."""
+"""Admin for OAuth clients and signing keys: staff read them, pause or revoke clients, and rotate or drop keys."""
 
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
@@ -19,20 +19,20 @@ from portal.staff.actions import Declined, OperatedAdmin, ShownInline, StaffActi
 
 
 class ClientSecretInline(SecretInline):
-    """A client's secrets."""
+    """Secrets of a client."""
 
     model = ClientSecret
 
 
 class GrantInline(ShownInline):
-    """What a client may have at each API."""
+    """Grants of a client: its scopes at each API."""
 
     model = Grant
     fields = readonly_fields = ("api", "granted")
 
     @admin.display(description="scopes")
     def granted(self, grant: Grant) -> str:
-        """As one reads them."""
+        """Scopes separated by commas, or "none"."""
         return ", ".join(grant.scopes) or "none"
 
 
@@ -53,7 +53,7 @@ def _note_client(client: Client, *, by: Actor, metadata: dict[str, object]) -> C
 
 @admin.register(Client)
 class ClientAdmin(CredentialAdmin[Client]):
-    """Clients, with what they may have at each API."""
+    """Clients with their grants and secrets; staff actions pause, resume and revoke them."""
 
     list_display = ("name", "public_id", "organization", "environment", "status", "last_used_at")
     list_filter = ("environment", "created_at")
@@ -114,13 +114,13 @@ class ClientAdmin(CredentialAdmin[Client]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
-        """Clients, with their secrets and grants."""
+        """Prefetch secrets and grants, without the secrets' digests."""
         newest_first = ClientSecret.objects.order_by("-pk").defer("digest", "pepper_version")
         clients = super().get_queryset(request).select_related("organization", "owner")
         return clients.prefetch_related(Prefetch("secrets", newest_first), "grants__api")
 
     def facts(self, obj: Client) -> dict[str, object]:
-        """What to know before traffic is stopped or let through."""
+        """Facts that the confirmation page of a staff action shows."""
         return {
             "Client id": obj.public_id,
             "Organization": obj.organization,
@@ -131,12 +131,12 @@ class ClientAdmin(CredentialAdmin[Client]):
 
     @admin.display(description="keys of its own")
     def own_keys(self, client: Client) -> str:
-        """Their ids."""
+        """The kids of the client's public keys."""
         return ", ".join(key["kid"] for key in client.public_keys) or "none: it has secrets"
 
     @admin.display(description="status")
     def status(self, client: Client) -> str:
-        """As its own page says."""
+        """The status that the client's own page shows."""
         now = timezone.now()
         working = [secret for secret in client.secrets.all() if secret.works(now)]
         return client_view(client, working, may_manage=False, now=now).status.value
@@ -144,7 +144,7 @@ class ClientAdmin(CredentialAdmin[Client]):
 
 @admin.register(SigningKey)
 class SigningKeyAdmin(OperatedAdmin[SigningKey]):
-    """The keys that sign access tokens. They rotate by themselves; the private half is shown to nobody."""
+    """Keys that sign access tokens. They rotate on schedule; the private half is never shown."""
 
     list_display = ("kid", "algorithm", "status", "signs_from", "signs_until", "kept_until")
     list_filter = ("algorithm",)
@@ -177,7 +177,7 @@ class SigningKeyAdmin(OperatedAdmin[SigningKey]):
     )
 
     def facts(self, obj: SigningKey) -> dict[str, object]:
-        """What to know before tokens are refused."""
+        """Facts that the confirmation page of a staff action shows."""
         return {"Algorithm": obj.algorithm, "Status": self.status(obj)}
 
     @admin.display(description="status")

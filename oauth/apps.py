@@ -1,4 +1,4 @@
-"""Django's view of this app."""
+"""App configuration: registers clients and access tokens with the apps below this one."""
 
 from typing import Any
 
@@ -8,13 +8,16 @@ from django.db.models.signals import post_migrate
 
 
 class OAuthConfig(AppConfig):
-    """OAuth clients, and the signed tokens that they are given."""
+    """OAuth clients and the access tokens that are issued to them."""
 
     name = "oauth"
     verbose_name = "OAuth"
 
     def ready(self) -> None:
-        """Make tokens and clients kinds of credential, say how snapshots are read, and have keys to sign with."""
+        """Register the credential type, snapshot loaders, usage tables and start and stop hooks.
+
+        After each migration the signing keys that are due are made.
+        """
         from keys.services import redigest
         from keys.team.services import departures
         from keys.validation import credential_types
@@ -54,7 +57,7 @@ def _have_signing_keys(*, apps: Apps, **_: Any) -> None:
     try:
         apps.get_model("oauth", "SigningKey")
     except LookupError:
-        return  # migrated back to before there were any
+        return  # migrated back to a state without the table
     from django.utils import timezone
 
     from oauth.services.signing_keys import rotate_signing_keys

@@ -1,11 +1,11 @@
-"""Find out which client asks, and whether it may: by its secret, or by an assertion that one of its keys signed.
+"""Authenticate OAuth clients, by secret or by an assertion that one of their keys signed.
 
-A stranger is told the same, byte for byte, of an unknown client, a wrong secret, and a client that may not be used. A
-warm answer takes no I/O but the single use of an assertion.
+An unknown client, a wrong secret and a client that may not be used get the same response, byte for byte. With cached
+snapshots the only I/O is the replay check of an assertion.
 
-An assertion is checked off the event loop. After too many failures for a client from a network (an IPv4 address, or an
-IPv6 network of 64 bits), one assertion for that client from there is checked at a time, and the others are refused
-before any work. A right one is let in all the same.
+Assertions are checked off the event loop. After too many failures for one client from one network (an IPv4 address or
+an IPv6 /64), a single assertion for that client from that network is checked at a time, and the others are refused
+before any work. A valid assertion that is checked is accepted all the same.
 """
 
 import hmac
@@ -41,19 +41,19 @@ from portal.ids import ID_CHARS, base62
 
 
 class Caller(NamedTuple):
-    """Where a request comes from, and by what."""
+    """Address and user agent of a request."""
 
     address: str | None
     agent: bytes | None = None
 
 
 def caller_of(exchange: Exchange) -> Caller:
-    """Who sends this request, as far as the connection tells."""
+    """The client's address, taken from the connection or a trusted proxy, and its user agent."""
     return Caller(exchange.client_address, exchange.agent)
 
 
 class Proof(NamedTuple):
-    """What was right: a secret or a key of the client's, by the id that its uses are counted under."""
+    """The secret or key that authenticated the client; ``id`` is the id that its uses are counted under."""
 
     id: str
     ends_at: float | None = None
@@ -62,7 +62,7 @@ class Proof(NamedTuple):
 
 
 class AuthenticatedClient(NamedTuple):
-    """A client that proved who it is, and may be used; and what was read on the way."""
+    """An authenticated client that may be used, with the snapshots that were read for it."""
 
     client: ClientSnapshot
     proof_id: str
@@ -81,11 +81,12 @@ class ClientAuthenticator:
         self._looked_at: set[Who] = set()
 
     async def authenticate(self, presented: Presented, caller: Caller, *, deadline: float) -> AuthenticatedClient:
-        """The client, by ``deadline`` on the event loop's clock; what it then does is for the caller to ``count``.
+        """The client, by ``deadline`` on the event loop's clock. On success the caller has to ``count`` the use.
 
         Raises InvalidClient, FailedTooOften, TooManyAtOnce, UnauthorizedClient (its networks) or Unavailable.
         """
-        name = presented.client_id if is_client_id(presented.client_id) else ""  # the rest may be of any length
+        # Any other text counts as one client: it may be of any length, and would be kept with the failures.
+        name = presented.client_id if is_client_id(presented.client_id) else ""
         who = name, network_of(caller.address)
         try:
             if isinstance(presented, PresentedAssertion):
@@ -99,16 +100,16 @@ class ClientAuthenticator:
             raise
 
     def count(self, who: AuthenticatedClient, code: Code, caller: Caller, *, now: float) -> None:
-        """One use of what the client proved itself by, and what came of it."""
+        """Count one use of the client's secret or key, with its result."""
         self._usage.count(who.client.client_id, who.proof_id, code, address=caller.address, agent=caller.agent, now=now)
 
     def note(self, who: AuthenticatedClient, caller: Caller, *, now: float) -> None:
-        """One use of what the client proved itself by, for something else than a token."""
+        """Note when and from where the secret or key was used for a request other than a token request."""
         self._usage.note(who.client.client_id, who.proof_id, address=caller.address, agent=caller.agent, now=now)
 
     @contextmanager
     def _one_at_a_time(self, who: Who) -> Iterator[None]:
-        """Look at one assertion at a time of who failed too often; raises FailedTooOften for the others."""
+        """After too many failures, admit one assertion at a time; raises FailedTooOften for the others."""
         wait_s = self._failures.wait_s(who, now=time.monotonic())
         if not wait_s:
             yield
@@ -156,7 +157,7 @@ _ELSEWHERE = "This client may not be used from this network address."
 
 
 def _names(presented: Presented) -> Sequence[str]:
-    """The snapshots to read first, the client's before all; raises InvalidClient for what names no client."""
+    """Names of the snapshots to read first, the client's at the front; raises InvalidClient for a malformed id."""
     if isinstance(presented, PresentedDigests):
         return presented.names
     if not is_client_id(presented.client_id):
@@ -165,7 +166,10 @@ def _names(presented: Presented) -> Sequence[str]:
 
 
 def digests_of(presented: Presented) -> Sequence[bytes]:
-    """What the secret may be stored as, that under the first pepper first; raises InvalidClient for what is none."""
+    """Digests that the secret may be stored as, the one under the first pepper first; none for an assertion.
+
+    Raises InvalidClient for a secret that is too long or not ASCII.
+    """
     if isinstance(presented, PresentedDigests):
         return presented.digests
     if isinstance(presented, PresentedAssertion):
@@ -176,7 +180,10 @@ def digests_of(presented: Presented) -> Sequence[bytes]:
 
 
 def _proof_by_secret(digests: Sequence[bytes], client: Snapshot | None) -> Proof | None:
-    """What the client proved itself by. A secret is digested for an unknown client, too."""
+    """The client's secret that matches a digest, or None.
+
+    The caller digests the secret even if the client is unknown: a faster response would reveal which ids exist.
+    """
     for facts in client.secrets if isinstance(client, ClientSnapshot) else ():
         for each in digests:
             if hmac.compare_digest(facts.digest, each):
@@ -188,7 +195,10 @@ def _proof_by_secret(digests: Sequence[bytes], client: Snapshot | None) -> Proof
 async def _proof_by_key(
     presented: PresentedAssertion, client: Snapshot | None, caller: Caller, deadline: float
 ) -> Proof | None:
-    """The same, by an assertion; raises InvalidClient that names what is wrong with one that its key has signed."""
+    """The client's key that signed the assertion, or None.
+
+    Raises InvalidClient; for an assertion that the client's key signed, its description names the broken rule.
+    """
     if not isinstance(client, ClientSnapshot):
         return None
     check = partial(
@@ -207,7 +217,7 @@ async def _proof_by_key(
 
 
 def id_of_key(client_id: str, kid: str) -> str:
-    """The short name that uses of a client's key are counted under; a ``kid`` is of any length."""
+    """The id under which uses of a client's key are counted. It is short, while a ``kid`` may be long."""
     number = int.from_bytes(sha256(f"{client_id} {kid}".encode()).digest()[:16], "big")
     return f"jwk_{base62(number, width=ID_CHARS)}"
 

@@ -1,4 +1,4 @@
-"""What operators script against OAuth clients: find one, act on it, report."""
+"""Actions of ``manage.py credential`` on OAuth clients: find one, act on it, report the result."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -57,7 +57,7 @@ def _roll(client: Client, options: Mapping[str, Any]) -> Report:
 
 
 def _set(client: Client, options: Mapping[str, Any]) -> Report:
-    """Change what is given, keep the rest; a change in between is a conflict, not a loss."""
+    """Change the given options and keep the rest. An edit by somebody else in between raises Conflict."""
     check_given(options, "scopes", "networks", "rate_limit", "operator_metadata")
     wanted, noted = chosen(options), operator_metadata(options)
     now_set = {name: getattr(client, name) for name in clients.EDITABLE}

@@ -1,4 +1,4 @@
-"""The signing keys as this process holds them: read from their snapshot, decrypted once."""
+"""The signing keys of a snapshot, parsed and decrypted once per process."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from oauth.protocol.access_token import Signer, Verifier, header_of
 
 
 class NoSigningKey(Exception):
-    """No key of the algorithm signs now; ``rotate_signing_keys`` makes one."""
+    """No key of the algorithm signs at present; ``rotate_signing_keys`` makes one."""
 
 
 class Keyring:
@@ -38,11 +38,11 @@ class Keyring:
         raise NoSigningKey(algorithm)
 
     def is_believed(self, kid: str, *, now: float) -> bool:
-        """Whether what the key has signed still counts."""
+        """Whether tokens that the key has signed are still trusted."""
         return now < self._kept_until.get(kid, -inf)
 
     def published(self, *, now: float) -> list[jwk.PublicJwk]:
-        """The public keys that verifiers are to have: also the next ones, and those whose tokens are still out."""
+        """The public keys for the JWK Set: active keys, the next ones, and retiring ones whose tokens may be valid."""
         return [
             json.loads(key.public_key) for key in self.snapshot.keys if key.kept_until is None or now < key.kept_until
         ]
@@ -58,20 +58,20 @@ class Keyring:
 
 
 class _Latest:
-    """The snapshot that was asked about last; to know it again by its identity costs less than to compare it."""
+    """The snapshot that was asked for last. Comparing by identity is cheaper than comparing contents."""
 
     snapshot: SigningKeysSnapshot | None = None
     ring: Keyring
 
 
 def keyring(snapshot: SigningKeysSnapshot) -> Keyring:
-    """The keys of the snapshot."""
+    """The keyring of the snapshot."""
     if snapshot is not _Latest.snapshot:
         _Latest.ring, _Latest.snapshot = _read(snapshot), snapshot
     return _Latest.ring
 
 
-_read = lru_cache(maxsize=2)(Keyring)  # a snapshot that has not changed gives the keys that were read before
+_read = lru_cache(maxsize=2)(Keyring)  # a new snapshot with equal contents gives the keyring that was built before
 
 
 def _verifier(key: SigningKeyFacts) -> Verifier:

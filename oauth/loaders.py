@@ -1,4 +1,4 @@
-"""How this app's snapshots are read from the database: one SELECT for all ids of a kind, without building models."""
+"""Load this app's snapshots from the database: one SELECT for all ids of a type, without building models."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -31,24 +31,24 @@ class JsonList(Subquery):
     template = "(SELECT coalesce(jsonb_agg(found.item), '[]') FROM (%(subquery)s) found)"
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
-        """The same in SQLite's words."""
+        """The same expression in SQLite's dialect."""
         template = "(SELECT json_group_array(json(found.item)) FROM (%(subquery)s) found)"
         return self.as_sql(compiler, connection, template=template)
 
 
 class Hex(Func):
-    """Bytes as hexadecimal digits, which JSON can hold."""
+    """Bytes as hexadecimal digits, because JSON cannot hold bytes."""
 
     output_field = models.CharField()
     template = "encode(%(expressions)s, 'hex')"
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
-        """The same in SQLite's words."""
+        """The same expression in SQLite's dialect."""
         return self.as_sql(compiler, connection, template="hex(%(expressions)s)")
 
 
 def load_clients(ids: Sequence[str]) -> Mapping[str, Snapshot]:
-    """``client:<id>``, with secrets, grants and revoked tokens."""
+    """Load ``client:<id>`` snapshots, with secrets, grants and revoked tokens; unknown ids are left out."""
     now = timezone.now()
     of_client = Q(client=OuterRef("pk"))
     working = Q(ends_at=None) | Q(ends_at__gt=now - CLOCKS_DIFFER)
@@ -92,7 +92,7 @@ def load_clients(ids: Sequence[str]) -> Mapping[str, Snapshot]:
 
 
 def load_signing_keys(ids: Sequence[str]) -> Mapping[str, Snapshot]:
-    """``signing-keys:all``: there is one such snapshot."""
+    """Load ``signing-keys:all``, the one snapshot of all signing keys that are not long retired."""
     kept = Q(kept_until=None) | Q(kept_until__gt=timezone.now() - CLOCKS_DIFFER)
     rows = (
         SigningKey.objects.filter(kept)
@@ -144,12 +144,12 @@ def _client(row: Any) -> ClientSnapshot:
 
 
 def _parsed(value: Any) -> Any:
-    """SQLite puts a column of JSON into another as text."""
+    """The JSON value: SQLite nests a JSON column in JSON as text."""
     return json.loads(value) if isinstance(value, str) else value
 
 
 def _instant(text: str | None) -> float | None:
-    """The instant that the database spelled; SQLite leaves the zone out, which is UTC."""
+    """A timestamp as seconds since the epoch; SQLite writes UTC without a zone."""
     if text is None:
         return None
     at = datetime.fromisoformat(text)

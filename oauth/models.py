@@ -1,7 +1,7 @@
-"""OAuth clients, their secrets and grants; revoked tokens; places in status lists; signing keys.
+"""OAuth clients, their secrets and grants; revoked tokens; blocks of status lists; signing keys.
 
-Rows are facts, changed by ``oauth.services`` alone. Issuing a token writes none: what a token can be revoked by stands
-in its client's row (``generation``), in ``RevokedToken``, and in the block that its place in a status list came from.
+Rows are facts, changed by ``oauth.services`` alone. Issuing a token writes no row. A token is revoked by its client's
+row (``generation``), by a ``RevokedToken``, or by the status block that its status index was leased with.
 """
 
 from datetime import datetime, timedelta
@@ -18,14 +18,15 @@ from oauth.protocol.status_list import LIST_SIZE, new_seed
 from portal.ids import MAX_PUBLIC_ID_CHARS
 from portal.models import Organization, ServiceAccount, User
 
-CLOCKS_DIFFER = timedelta(hours=1)  # what has ended longer ago is over by every clock
+CLOCKS_DIFFER = timedelta(hours=1)  # an end that lies further back has passed by every clock
 MAX_KID_CHARS = 43  # an RFC 7638 thumbprint
 
 
 class Client(Credential):
-    """An OAuth 2.0 client of one organization: by its secrets, or by a key of its own, it gets access tokens.
+    """An OAuth 2.0 client of one organization; it gets access tokens with a secret or with its own key.
 
-    ``public_keys`` is an inline JWKS's list; with any in it the client authenticates by ``private_key_jwt`` alone.
+    ``public_keys`` is the ``keys`` list of a JWK Set; a client with public keys authenticates only by
+    ``private_key_jwt``.
     """
 
     public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=client_id, editable=False)
@@ -59,20 +60,20 @@ class Client(Credential):
 
 
 class ClientSecret(Secret):
-    """One secret of a client."""
+    """A secret of a client."""
 
     client = models.ForeignKey(Client, models.PROTECT, related_name="secrets")
 
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
-            # As with keys: the newest has no end of its own; rolling ends it and adds the next.
+            # As for API keys: the newest secret has no end of its own; a roll ends it and adds the next.
             models.UniqueConstraint(fields=["client"], condition=Q(ends_at=None), name="client_secret_one_without_end"),
         ]
 
 
 class Grant(models.Model):
-    """What a client may have at one API."""
+    """A client's access to one API: the scopes that its tokens may have there."""
 
     client = models.ForeignKey(Client, models.PROTECT, related_name="grants")
     api = models.ForeignKey(Api, models.PROTECT, related_name="grants")
@@ -89,10 +90,10 @@ class Grant(models.Model):
 
 
 class StatusList(models.Model):
-    """A Token Status List; ``pk`` is the number in its address and is never used again.
+    """A Token Status List; ``pk`` is the number in its address and is never reused.
 
-    Slots are handed out in order and published under indexes that ``oauth.protocol.status_list`` scatters by the seed.
-    From ``struck_at`` on, every place is refused: after a restore nobody knows which were given.
+    Slots are leased in order and published under indexes that ``oauth.protocol.status_list`` permutes by the seed.
+    From ``struck_at`` on, every index is invalid: after a restore it is unknown which indexes tokens have.
     """
 
     seed = models.BinaryField(max_length=32, default=new_seed, editable=False)
@@ -112,8 +113,8 @@ class StatusList(models.Model):
 class StatusBlock(models.Model):
     """Slots ``first`` to ``first + count - 1`` of a list, for tokens of one client, API, generation and signing key.
 
-    ``ends_at``: no token that holds one of its slots can be alive by then. ``signing_key`` is empty in blocks that were
-    leased before blocks knew their key.
+    By ``ends_at`` every token with one of the slots has expired. ``signing_key`` is null in blocks that were leased
+    before this column existed.
     """
 
     status_list = models.ForeignKey(StatusList, models.PROTECT, related_name="blocks")
@@ -138,15 +139,15 @@ class StatusBlock(models.Model):
 
 
 class RevokedTokenQuerySet(models.QuerySet["RevokedToken"]):
-    """Tokens that were revoked by themselves."""
+    """Queries on tokens that were revoked one by one."""
 
     def remembered(self, now: datetime) -> "RevokedTokenQuerySet":
-        """Those that may be alive but for that, by whichever clock."""
+        """Revoked tokens that may not have expired by every clock."""
         return self.filter(expires_at__gt=now - CLOCKS_DIFFER)
 
 
 class RevokedToken(models.Model):
-    """An access token that was revoked by itself; kept until it would have expired at the latest."""
+    """An access token that was revoked one by one; the row is kept until the token has expired."""
 
     client = models.ForeignKey(Client, models.PROTECT, related_name="revoked_tokens")
     jti = models.CharField(max_length=MAX_JTI_CHARS)
@@ -168,10 +169,10 @@ class RevokedToken(models.Model):
 
 
 class SigningKey(models.Model):
-    """A key pair that signs access tokens. Published from its creation, it signs from one instant to another.
+    """A key pair that signs access tokens. It is published from its creation until ``kept_until``.
 
-    What it is at an instant (next, active, retiring, retired) follows from these alone:
-    ``oauth.protocol.key_rotation.state``.
+    It signs from ``signs_from`` until ``signs_until``. Its state (next, active, retiring, retired) follows from these
+    times: ``oauth.protocol.key_rotation.state``.
     """
 
     kid = models.CharField(max_length=MAX_KID_CHARS, unique=True, editable=False)
@@ -199,7 +200,8 @@ class SigningKey(models.Model):
                 ),
                 name="signing_key_ends_in_order",
             ),
-            # The newest of an algorithm signs until another takes over; two processes that make one at once make one.
+            # The newest key of an algorithm has no end until its successor is made. Without the constraint two
+            # processes could each make the first key at the same time.
             models.UniqueConstraint(
                 fields=["algorithm"], condition=Q(signs_until=None), name="signing_key_one_without_end"
             ),

@@ -1,4 +1,4 @@
-"""Tell owners about the end of their clients' secrets: one mail each, without any secret."""
+"""Mail owners when a secret of their client has ended: one mail for each secret, without the secret."""
 
 from django.urls import reverse
 
@@ -9,7 +9,7 @@ from portal.ui.times import exact_words
 
 
 def tell_ended_secret(secret: ClientSecret) -> None:
-    """Queue the mail, in the transaction that records the end: it is sent once, and cannot get lost."""
+    """Queue the mail in the transaction that records the end, so that it is sent once and cannot be lost."""
     client = secret.client
     if client.organization.closed_at is None:
         send(_secret_ended(secret), recipients_of(client.organization, client.owner))

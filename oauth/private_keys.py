@@ -1,15 +1,15 @@
-"""Signing keys at rest: the private half is encrypted, bound to its kid, so that no other key can stand in for it."""
+"""Encrypt signing keys at rest: the private half is bound to its kid, so that it cannot be swapped with another key."""
 
 from portal.encryption import decrypt, encrypt
 
 
 def seal(kid: str, private: bytes) -> str:
-    """The private half, as it is stored."""
+    """Encrypt the private half for storage."""
     return encrypt(private, bound_to=_bound(kid))
 
 
 def unseal(kid: str, sealed: str) -> bytes:
-    """The private half again; raises CannotDecrypt."""
+    """Decrypt the private half; raises CannotDecrypt."""
     return decrypt(sealed, bound_to=_bound(kid))
 
 

@@ -1,9 +1,9 @@
-"""Which client assertions were used already, so that each counts once: in Redis for all processes, else in this one.
+"""Replay protection: accept each client assertion once. The memory is in Redis, or in the process if there is no Redis.
 
-It fails closed. Where Redis cannot be asked, nobody can tell. A memory that was lost (a restart, a failover, an
-eviction) begins anew, and what was issued before that, or by a clock that is ahead might have been, is turned away for
-those few seconds: the client makes another assertion. Each process that serves has the memory begin as soon as there
-is a Redis, so that these seconds are over when the first assertion comes.
+It fails closed. While Redis does not answer, no assertion is accepted. If the memory was lost (a restart, a failover,
+an eviction), a new one starts. An assertion is refused if it was issued before that start, or may have been, given the
+allowed clock difference; the client then has to make another assertion. Each serving process starts the memory as soon
+as Redis answers, so that this period of a few seconds is usually over before the first assertion.
 """
 
 import asyncio
@@ -23,20 +23,20 @@ TENDED_EVERY_S = 1.0
 
 
 class Replays(Protocol):
-    """The memory of one process, or of all."""
+    """A memory of used assertions."""
 
     async def is_first_use(self, client_id: str, assertion: Assertion) -> bool:
-        """Whether nobody has used it before; from now on somebody has. Raises Unavailable."""
+        """Claim the assertion's ``jti``. True on first use; raises Unavailable if the memory cannot tell."""
 
 
 class SharedReplays:
-    """The memory in Redis."""
+    """The memory in Redis, shared by all processes."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
 
     async def is_first_use(self, client_id: str, assertion: Assertion) -> bool:
-        """Whether no process has seen it."""
+        """Claim the ``jti`` in Redis. True if no process has claimed it before; raises Unavailable."""
         name = _name(client_id, assertion.jti)
         try:
             answer = await self._run(name, assertion.expires_at, assertion.issued_at)
@@ -47,7 +47,7 @@ class SharedReplays:
         return bool(answer)
 
     async def begin(self) -> None:
-        """Have the memory begin where there is none; raises RedisDown."""
+        """Start the memory if there is none; raises RedisDown."""
         await self._run(b"", 0, 0)
 
     async def _run(self, name: bytes, expires_at: float, issued_at: float) -> int:
@@ -65,14 +65,14 @@ class SharedReplays:
 
 
 class OwnReplays:
-    """The memory of a process that is the only one."""
+    """The memory in the process, for a portal with a single process."""
 
     def __init__(self, *, born_at: float) -> None:
         self._born_at = born_at
         self._until: dict[bytes, float] = {}
 
     async def is_first_use(self, client_id: str, assertion: Assertion) -> bool:
-        """Whether this process has not seen it."""
+        """Claim the ``jti``. True if this process has not claimed it before; raises Unavailable."""
         if assertion.issued_at <= self._born_at + AHEAD_S:
             raise Unavailable("replays")
         now = time.time()
@@ -84,13 +84,13 @@ class OwnReplays:
 
 
 def replays() -> Replays:
-    """The memory that this process uses."""
+    """The memory that this process uses: in Redis if there is one."""
     shared = link()
     return OwnReplays(born_at=time.time()) if shared is None else SharedReplays(shared)
 
 
 async def tend() -> None:
-    """Begin the memory again whenever Redis has lost it, for as long as this process serves."""
+    """Start the memory again whenever Redis has lost it, for as long as this process serves."""
     shared = link()
     while shared is not None:
         with contextlib.suppress(RedisDown):

@@ -1,8 +1,8 @@
-"""Check signatures made with other people's keys, off the event loop and within bounds.
+"""Check signatures made with clients' keys, off the event loop and with bounds per client.
 
-Every such check goes through this module, whatever the source of the key. A flood of one tenant keeps the others
-waiting for one check at most. The signatures of our own tokens are checked on the event loop: a check costs about 100
-microseconds (ES256), and handing it to a thread about 150.
+Every check with a key from outside goes through this module, whatever the source of the key. A flood of one tenant
+delays the others by at most one check. The signatures of our own tokens are checked on the event loop: a check takes
+about 100 microseconds (ES256), and handing it to a thread about 150.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ from keys.validation.store.threads import Busy, SharedThreads
 from keys.validation.store.turns import Owner
 from oauth.protocol.errors import TooManyAtOnce
 
-THREADS = 1  # a check holds the interpreter's lock: a second thread would check no more
+THREADS = 1  # a check holds the interpreter's lock, so a second thread would not check more
 EACH = 64
 
 Checked = TypeVar("Checked")
 
 
 class SignatureChecks:
-    """The checks of one process."""
+    """Runs signature checks; one instance per process."""
 
     def __init__(self) -> None:
         self._threads = SharedThreads("signatures", threads=THREADS, each=EACH)
 
     async def run(self, owner: Owner, check: Callable[[], Checked], *, deadline: float) -> Checked:
-        """What ``check`` finds, by ``deadline`` on the event loop's clock; raises TooManyAtOnce or Unavailable."""
+        """The result of ``check``, by ``deadline`` on the event loop's clock; raises TooManyAtOnce or Unavailable."""
         try:
             found = self._threads.submit(owner, check)
         except Busy:
@@ -41,7 +41,7 @@ class SignatureChecks:
             raise Unavailable("timeout") from None
 
     def stop(self) -> None:
-        """Let the thread end."""
+        """Stop the thread."""
         self._threads.stop()
 
 

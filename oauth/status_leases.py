@@ -1,8 +1,9 @@
-"""Places in status lists that this process may give to tokens, leased ahead of time: issuing a token writes nothing.
+"""Keep status indexes leased ahead of time, so that issuing a token waits for no database write.
 
-A lease is for one client, API, generation and signing key. It begins small and doubles with each that is used up, and
-shrinks again where it was not; half-way through, the next is fetched on another thread, at which organizations take
-turns. What is left after an hour, or when the process dies, nobody ever uses.
+A lease is for one client, API, generation and signing key. Leases start small. Each lease has twice the size of the one
+before, and a smaller size again after one that expired unused. When half of a lease is used, the next one is fetched on
+another thread, where organizations take turns. Indexes that are left after an hour, or when the process ends, are never
+used.
 """
 
 import asyncio
@@ -34,13 +35,13 @@ log = logging.getLogger(__name__)
 
 class _Lease(NamedTuple):
     list_number: int
-    indexes: list[int]  # what is left
+    indexes: list[int]  # unused ones
     half: int
     until: float
 
 
 class _Stock:
-    """What one holder has left, and the fetching of more."""
+    """The leases of one block owner, and the fetch in progress."""
 
     def __init__(self) -> None:
         self.leases: deque[_Lease] = deque()  # filled by a thread, emptied here
@@ -62,20 +63,20 @@ class _Stock:
             if lease.indexes and now < lease.until:
                 return Place(lease.list_number, lease.indexes.pop())
             self.leases.popleft()
-            if len(lease.indexes) > lease.half:  # it ran out of time first: a smaller one will do
+            if len(lease.indexes) > lease.half:  # it expired with more than half unused: a smaller lease is enough
                 self.next_count = max(FIRST_COUNT, lease.half)
         return None
 
 
 class Leases:
-    """One a process; called on its event loop."""
+    """Hands out status indexes from leases; one instance per process, called on its event loop."""
 
     def __init__(self) -> None:
         self._stocks: dict[Holder, _Stock] = {}
         self._threads = SharedThreads("status-leases", threads=THREADS, each=EACH)
 
     async def place(self, holder: Holder, *, deadline: float) -> Place:
-        """A place that no other token has, by ``deadline`` on the event loop's clock; raises Unavailable."""
+        """A status index that no other token has, by ``deadline`` on the event loop's clock; raises Unavailable."""
         stock = self._stocks.get(holder) or self._new_stock(holder)
         while True:
             place = stock.take(boottime())
@@ -87,19 +88,19 @@ class Leases:
                 raise Unavailable("busy")
             try:
                 async with asyncio.timeout_at(deadline):
-                    await asyncio.shield(asyncio.wrap_future(stock.fetching))  # others wait for it, too
+                    await asyncio.shield(asyncio.wrap_future(stock.fetching))  # other requests wait for it too
             except TimeoutError:
                 raise Unavailable("timeout") from None
             except Error as exc:
                 raise Unavailable("error") from exc
 
     def stop(self) -> None:
-        """Let the threads end."""
+        """Stop the threads."""
         self._threads.stop()
 
     def _new_stock(self, holder: Holder) -> _Stock:
         if len(self._stocks) >= MAX_STOCKS:
-            self._stocks.pop(next(iter(self._stocks)))  # it costs that holder a few places, of which there are many
+            self._stocks.pop(next(iter(self._stocks)))  # wastes that owner's unused indexes, of which there are many
         stock = self._stocks[holder] = _Stock()
         return stock
 
@@ -111,7 +112,7 @@ class Leases:
 
 
 def _fill(holder: Holder, stock: _Stock) -> None:
-    """Lease the next places, in this thread."""
+    """Lease the next block, in this thread."""
     until = boottime() + LEASED_FOR_S
     close_old_connections()
     try:

@@ -1,4 +1,4 @@
-"""Make Token Status Lists: what is said of each token that is out, signed, for whoever verifies tokens offline."""
+"""Build and sign Token Status Lists: the status of every issued token, for services that verify tokens offline."""
 
 import base64
 import gzip
@@ -18,7 +18,7 @@ from oauth.protocol.access_token import Signer, mint
 from oauth.protocol.status_list import AGGREGATION_PATH, BITS, LIST_SIZE, Span, Status, packed
 
 TYPE = "statuslist+jwt"
-TTL_S = 60  # for how long a verifier may keep it, if it asks no sooner
+TTL_S = 60  # how long a verifier may use its copy of a list before it has to fetch the list again
 EXPIRES_S = 3600
 # By then every token with a place in it has expired.
 STRUCK_FOR = timedelta(seconds=MAX_TOKEN_LIFETIME_S) + 2 * CLOCKS_DIFFER
@@ -36,7 +36,7 @@ _SUSPENDED = (
 
 
 class Facts(NamedTuple):
-    """What the database says of the tokens of a list, as far as they are not valid."""
+    """The statuses in a list that are not VALID, as read from the database."""
 
     seed: bytes
     spans: tuple[Span, ...]
@@ -44,7 +44,7 @@ class Facts(NamedTuple):
 
 
 class Content(NamedTuple):
-    """A list as it was built, and the facts that it was built of."""
+    """An encoded list, with the facts that it was built from."""
 
     facts: Facts
     lst: str
@@ -52,7 +52,7 @@ class Content(NamedTuple):
 
 
 class Served(NamedTuple):
-    """A signed list as it is sent."""
+    """A signed list as it is served, plain and gzipped."""
 
     etag: str
     text: bytes
@@ -60,7 +60,7 @@ class Served(NamedTuple):
 
 
 class ListMember(Struct, frozen=True):
-    """The list itself."""
+    """The claim ``status_list``: the encoded list."""
 
     bits: int
     lst: str
@@ -68,7 +68,7 @@ class ListMember(Struct, frozen=True):
 
 
 class ListClaims(Struct, frozen=True):
-    """What a Status List Token says (Token Status List, "Status List Token in JWT Format")."""
+    """The claims of a Status List Token (Token Status List, "Status List Token in JWT Format")."""
 
     iss: str
     sub: str
@@ -79,12 +79,12 @@ class ListClaims(Struct, frozen=True):
 
 
 def address_of(number: int) -> str:
-    """Where a list is served, as tokens name it."""
+    """The address of a list, as in the ``status`` claim of tokens."""
     return f"{settings.PUBLIC_URL}{AGGREGATION_PATH}/{number}"
 
 
 def read_numbers() -> frozenset[int]:
-    """The lists that a token may be in that has not expired."""
+    """The numbers of the lists that may have a token that has not expired."""
     now = timezone.now()
     live = StatusBlock.objects.filter(ends_at__gt=now).order_by().values_list("status_list", flat=True)
     struck = StatusList.objects.filter(struck_at__gt=now - STRUCK_FOR).values_list("pk", flat=True)
@@ -92,11 +92,12 @@ def read_numbers() -> frozenset[int]:
 
 
 def read_facts(number: int) -> Facts:
-    """What is to be said in a list that exists."""
+    """Read the facts of an existing list from the database."""
     listed = StatusList.objects.get(pk=number)
     if listed.struck_at is not None:
         return Facts(bytes(listed.seed), (Span(0, LIST_SIZE, Status.INVALID),), ())
-    # Before the blocks: revoking all raises the generation and drops these rows in one commit, and one of two is seen.
+    # Read these rows before the blocks. Revoking all tokens deletes them and raises the generation in one commit. In
+    # the other order a read could miss both, and a revoked token would look valid.
     revoked = tuple(RevokedToken.objects.filter(status_list=number).order_by("index").values_list("index", flat=True))
     is_granted = Exists(Grant.objects.filter(client=OuterRef("client"), api=OuterRef("api")))
     is_of_dropped_key = Q(signing_key__kept_until__lte=timezone.now())
@@ -111,14 +112,14 @@ def read_facts(number: int) -> Facts:
 
 
 def build(facts: Facts) -> Content:
-    """The list that says so; where all of a million tokens are refused 0.6 s of one core at first, then 0.05 s."""
+    """Encode the list. With all of a million tokens refused this takes 0.6 s of one core at first, later 0.05 s."""
     compressed = zlib.compress(packed(facts.spans, facts.revoked, seed=facts.seed), 9)
     lst = base64.urlsafe_b64encode(compressed).rstrip(b"=").decode()
     return Content(facts, lst, sha256(compressed).hexdigest()[:32])
 
 
 def signed(number: int, content: Content, signer: Signer, *, iat: int, etag: str) -> Served:
-    """The list as a JWT."""
+    """Sign the list as a JWT."""
     claims = ListClaims(
         iss=settings.PUBLIC_URL,
         sub=address_of(number),

@@ -1,8 +1,7 @@
-"""Keep Token Status Lists in memory, and never far behind the database.
+"""Serve Token Status Lists from memory, at most a few seconds behind the database.
 
-A list is read at most every ``FRESH_S``, and built anew only where what it says has changed, on a thread of its own.
-What a process serves is so at most a few seconds behind a revocation; whoever cannot wait asks ``/v1/validate`` or
-``/oauth/introspect``, which know at once.
+The facts of a list are read at most once per ``FRESH_S``, on a thread. The list is built again only if they changed.
+``/v1/validate`` and ``/oauth/introspect`` refuse a revoked token at once.
 """
 
 import asyncio
@@ -24,14 +23,14 @@ from oauth.status_lists import TYPE, Content, Served, build, read_facts, read_nu
 
 ALGORITHM = "ES256"
 FRESH_S = 2.0
-ASKED_AGAIN_AFTER_S = 0.2  # for lists that are not known: strangers make up numbers
+ASKED_AGAIN_AFTER_S = 0.2  # for unknown numbers, which anybody can make up: bounds the reads that they cause
 SIGNED_EVERY_S = 900
 THREADS = 2
 Read = TypeVar("Read")
 
 
 class Lists:
-    """The lists that one process serves."""
+    """Serves the lists; one instance per process."""
 
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
@@ -41,13 +40,13 @@ class Lists:
         self._signed: dict[int, tuple[str, Future[Served]]] = {}  # with its ETag
 
     async def numbers(self, *, no_older_than_s: float = FRESH_S, deadline: float) -> frozenset[int]:
-        """The lists there are; raises Unavailable."""
+        """The numbers of the existing lists; raises Unavailable."""
         return await self._numbers.get(no_older_than_s=no_older_than_s, deadline=deadline)
 
     async def get(self, number: int, *, now: float, deadline: float) -> Served | None:
-        """A list as it stands, or None where there is no such; raises Unavailable or NoSigningKey."""
+        """A signed list in its present state, or None if there is none; raises Unavailable or NoSigningKey."""
         numbers = await self.numbers(deadline=deadline)
-        if number not in numbers:  # it may have begun just now
+        if number not in numbers:  # the list may be newer than the numbers that were read
             numbers = await self.numbers(no_older_than_s=ASKED_AGAIN_AFTER_S, deadline=deadline)
         if number not in numbers:
             return None
@@ -56,11 +55,11 @@ class Lists:
             self._contents[number] = Refreshed(Rebuilt(number), self._threads)
         content = await self._contents[number].get(no_older_than_s=FRESH_S, deadline=deadline)
         signer = await self._signer(now, deadline)
-        # Of the same content, what one process signs is as good as what another does a little later: one ETag.
+        # A weak ETag: processes sign the same content at slightly different times, and each copy is as good as another.
         etag = f'W/"{content.digest}-{int(now) // SIGNED_EVERY_S}-{signer.kid[:8]}"'
         signed_etag, signing = self._signed.get(number, ("", None))
         if signing is None or signed_etag != etag or (signing.done() and signing.exception()):
-            # Once for all who wait: signing a full list costs as much as a hundred verdicts.
+            # One signature for all waiting requests: signing a full list takes as long as a hundred verdicts.
             signing = self._threads.submit(partial(signed, number, content, signer, iat=int(now), etag=etag))
             self._signed[number] = etag, signing
         try:
@@ -70,11 +69,11 @@ class Lists:
             raise Unavailable("timeout") from None
 
     def stop(self) -> None:
-        """Let the threads end."""
+        """Stop the threads."""
         self._threads.shutdown(cancel_futures=True)
 
     async def _signer(self, now: float, deadline: float) -> Signer:
-        """Who signs lists now; read each time, so that a key that is dropped signs none any more."""
+        """The key that signs lists at present; read for each request, so that a dropped key signs no more lists."""
         keys = (await self._snapshots.read((SIGNING_KEYS,), deadline=deadline)).get(SIGNING_KEYS)
         if not isinstance(keys, SigningKeysSnapshot):
             raise NoSigningKey(ALGORITHM)
@@ -87,7 +86,7 @@ class Lists:
 
 
 class Refreshed(Generic[Read]):
-    """What a thread reads, one reading at a time; used on the event loop."""
+    """A value that a thread reads, with one read at a time; used on the event loop."""
 
     def __init__(self, read: Callable[[], Read], threads: ThreadPoolExecutor) -> None:
         self._read = read
@@ -97,7 +96,10 @@ class Refreshed(Generic[Read]):
         self._kept: tuple[float, Read] | None = None
 
     async def get(self, *, no_older_than_s: float, deadline: float) -> Read:
-        """What was read a while ago at most, by ``deadline`` on the event loop's clock; raises Unavailable."""
+        """The value, read at most ``no_older_than_s`` ago or now, by ``deadline`` on the event loop's clock.
+
+        Raises Unavailable.
+        """
         if self._kept is not None and time.monotonic() - self._kept[0] < no_older_than_s:
             return self._kept[1]
         if self._running is None or self._running.done():
@@ -116,14 +118,14 @@ class Refreshed(Generic[Read]):
 
 
 class Rebuilt:
-    """Reads a list, and builds it where it no longer says the same."""
+    """Reads the facts of a list, and builds the list again if they changed."""
 
     def __init__(self, number: int) -> None:
         self._number = number
         self._content: Content | None = None
 
     def __call__(self) -> Content:
-        """The list, as it is to stand now."""
+        """The list for the present facts."""
         facts = read_facts(self._number)
         if self._content is None or self._content.facts != facts:
             self._content = build(facts)

@@ -1,4 +1,4 @@
-"""What runs on schedule, in bounded batches; each says how much it did. Two at once, or a late one, do no harm."""
+"""Scheduled sweeps, in bounded batches; each returns how much it did. Two at once, or a late one, do no harm."""
 
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from portal.operations.sweep_runs import note_sweep
 
 
 def rotate_keys(*, now: datetime) -> int:
-    """Publish the next signing keys where they are due, and erase what signs no more."""
+    """Publish the signing keys that are due, and erase the private halves of keys that no longer sign."""
     made = rotate_signing_keys(by=SYSTEM, now=now).made
     erased = forget_private_halves(now=now)
     note_sweep("rotate_signing_keys", ended_at=now)
@@ -20,11 +20,11 @@ def rotate_keys(*, now: datetime) -> int:
 
 
 def record_endings(*, now: datetime) -> int:
-    """Write down clients' ended secrets, each once."""
+    """Record the ended secrets of clients, each once, and mail their owners."""
     return in_batches(partial(record_ended_client_secrets, now=now))
 
 
 def prune_tokens(*, now: datetime) -> int:
-    """Drop what is remembered of tokens that have expired."""
+    """Delete revocations and status blocks whose tokens have expired."""
     tokens = in_batches(partial(prune_revoked_tokens, now=now))
     return tokens + in_batches(partial(prune_status_blocks, now=now))

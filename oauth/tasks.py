@@ -1,6 +1,6 @@
-"""What the worker runs on schedule (portal/celery.py); each is a shell around a sweep, and returns how much it did.
+"""Celery tasks that run on schedule (portal/celery.py). Each runs one sweep, and returns how much it did.
 
-One that did nothing leaves no line in the log (portal/operations/logs.py).
+A task that did nothing writes no line to the log (portal/operations/logs.py).
 """
 
 from celery import shared_task
@@ -11,17 +11,17 @@ from oauth import sweeps
 
 @shared_task
 def rotate_signing_keys() -> int:
-    """Publish the next signing keys where they are due."""
+    """Publish the signing keys that are due, and erase old private halves."""
     return sweeps.rotate_keys(now=timezone.now())
 
 
 @shared_task
 def record_endings() -> int:
-    """Write down which clients' secrets have ended."""
+    """Record the ended secrets of clients."""
     return sweeps.record_endings(now=timezone.now())
 
 
 @shared_task
 def prune_tokens() -> int:
-    """Drop what is remembered of tokens that have expired."""
+    """Delete revocations and status blocks whose tokens have expired."""
     return sweeps.prune_tokens(now=timezone.now())

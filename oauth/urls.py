@@ -1,4 +1,4 @@
-"""Addresses of the pages about OAuth clients."""
+"""URLs of the pages about OAuth clients."""
 
 from django.urls import include, path
 

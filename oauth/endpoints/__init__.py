@@ -1,1 +1,1 @@
-"""The endpoints of OAuth, one module each."""
+"""The OAuth endpoints, one module each."""

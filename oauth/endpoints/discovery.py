@@ -1,4 +1,4 @@
-"""What anybody may read: the keys that tokens are verified with (RFC 7517), and the server's metadata (RFC 8414)."""
+"""Public documents: the JWK Set that verifies tokens (RFC 7517) and the server's metadata (RFC 8414)."""
 
 import time
 from hashlib import sha256
@@ -23,14 +23,14 @@ CACHE_CONTROL = f"public, max-age={JWKS_MAX_AGE_S}"
 
 
 class Published:
-    """The public keys as this process knows them. What was read last goes on being published where nothing answers."""
+    """Publishes the public keys; while they cannot be read, the ones that were read last are served."""
 
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
         self._last: SigningKeysSnapshot | None = None
 
     async def jwks(self) -> bytes:
-        """The JWK Set, as JSON; raises Unavailable where none was ever read."""
+        """The JWK Set as JSON; raises Unavailable if none was ever read."""
         deadline = time.monotonic() + DEADLINE_S
         try:
             found = (await self._snapshots.read((SIGNING_KEYS,), deadline=deadline)).get(SIGNING_KEYS)
@@ -59,7 +59,7 @@ async def _metadata(exchange: Exchange) -> Answer:
 
 
 def _kept(exchange: Exchange, body: bytes, content_type: str) -> Answer:
-    """An answer that anybody may read and keep for a while; 304 to whoever has it (RFC 9110 §13.1.2)."""
+    """A public, cacheable response; 304 if the request's ``If-None-Match`` has the ETag (RFC 9110 §13.1.2)."""
     etag = f'"{sha256(body).hexdigest()[:32]}"'
     headers = (("etag", etag), ("access-control-allow-origin", "*"))
     if is_known(etag, exchange.headers(b"if-none-match")):

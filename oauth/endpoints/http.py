@@ -1,4 +1,4 @@
-"""``POST /oauth/token``, ``/oauth/introspect`` and ``/oauth/revoke``: the edge."""
+"""HTTP handlers of ``POST /oauth/token``, ``/oauth/introspect`` and ``/oauth/revoke``, with their bounds."""
 
 import time
 
@@ -35,7 +35,8 @@ async def _revoke(exchange: Exchange) -> Answer:
     form = await read_post(exchange)
     presented, caller = read_presented(exchange.headers(b"authorization"), form), caller_of(exchange)
     if "token" not in form:
-        await CLIENTS.authenticate(presented, caller, deadline=_deadline())  # a stranger is told nothing of the form
+        # Only an authenticated client learns that the token is missing.
+        await CLIENTS.authenticate(presented, caller, deadline=_deadline())
     await REVOKER.revoke(presented, token_of(form), caller, request_id=exchange.request_id, deadline=_deadline())
     return Answer(b"", headers=PRAGMA)
 

@@ -1,7 +1,8 @@
-"""``POST /oauth/introspect`` (RFC 7662): what a token is good for, told to its API, and to the client whose it is.
+"""``POST /oauth/introspect`` (RFC 7662): an API asks about tokens and keys for it, a client about its own tokens.
 
-Whatever else there is to say of a token, to anybody else and for any reason, is the same two words. It is asked without
-an address and spends nothing: a credential that is bound to networks is active for nobody but whoever holds it there.
+In every other case the response is ``{"active":false}``, whatever the reason. Introspection spends no limit and no
+quota. An API asks without a caller's address, so a credential that is bound to networks is inactive for it. A client
+that asks about its own token is judged by the address that it asks from.
 """
 
 import re
@@ -27,14 +28,14 @@ _BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)
 
 
 class Introspector:
-    """Answers introspections; one a process."""
+    """Answers introspection requests; one instance per process."""
 
     def __init__(self, engine: Engine, clients: ClientAuthenticator) -> None:
         self._engine = engine
         self._clients = clients
 
     async def introspect(self, authorization: Sequence[str], form: Form, caller: Caller, *, deadline: float) -> bytes:
-        """The answer's body; ``authorization`` holds the header's lines. Raises OAuthError or Unavailable."""
+        """The body of the response; ``authorization`` holds the header's lines. Raises OAuthError or Unavailable."""
         bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
         if bearer is not None and "client_secret" not in form and "client_assertion" not in form:
             try:
@@ -53,9 +54,9 @@ class Introspector:
         return await self._for_client(presented, form, caller, deadline)
 
     async def _for_api(self, asker: ApiCaller, form: Form, caller: Caller) -> bytes:
-        """For the API whose secret was presented; raises UnknownCaller."""
+        """The response for the API whose secret was presented; raises UnknownCaller."""
         if "token" not in form:
-            # Only a known caller is told what is wrong with the request.
+            # Only an authenticated API learns that the token is missing.
             await self._engine.know(asker, caller_address=caller.address)
         call, text = Call(cost=0), token_of(form)
         return _told(
@@ -63,7 +64,7 @@ class Introspector:
         )
 
     async def _for_client(self, presented: Presented, form: Form, caller: Caller, deadline: float) -> bytes:
-        """For the client that is presented, of its own tokens alone."""
+        """The response for a client; any token but its own is inactive."""
         who = await self._clients.authenticate(presented, caller, deadline=deadline)
         text = token_of(form)
         token = recognise(text)
@@ -76,7 +77,7 @@ class Introspector:
 
 
 def check_bearer(authorization: Sequence[str]) -> None:
-    """Raise InvalidToken for a bearer token that has not the form of an API secret: no form is read for it."""
+    """Raise InvalidToken for a bearer token without the form of an API secret, before the form is read."""
     bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
     if bearer is not None:
         try:
@@ -86,7 +87,7 @@ def check_bearer(authorization: Sequence[str]) -> None:
 
 
 def token_of(form: Form) -> str:
-    """The token that the request is about; raises InvalidRequest. A hint of its type changes nothing (§2.1)."""
+    """The form's ``token``; raises InvalidRequest if it is missing. ``token_type_hint`` is ignored (§2.1)."""
     token = form.get("token")
     if token is None:
         raise InvalidRequest("Send the token.")

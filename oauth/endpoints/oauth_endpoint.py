@@ -1,4 +1,4 @@
-"""What the OAuth endpoints share: a form is read strictly, and every refusal is answered as RFC 6749 §5.2 says."""
+"""Shared by the OAuth endpoints: strict reading of forms, and error responses as in RFC 6749 §5.2."""
 
 from keys.validation.store.database import Unavailable
 from oauth.protocol.errors import InvalidRequest, OAuthError
@@ -11,7 +11,7 @@ PRAGMA = (("pragma", "no-cache"),)  # RFC 6749 §5.1 asks for it beside no-store
 
 
 def oauth_endpoint(handler: Handler, bounds: Bounds) -> Endpoint:
-    """The handler as an ASGI app that answers OAuthError, and 503 where no answer can be given now."""
+    """The handler as an ASGI app: OAuthError becomes its error response, Unavailable a 503."""
 
     async def handle(exchange: Exchange) -> Answer:
         try:
@@ -26,12 +26,12 @@ def oauth_endpoint(handler: Handler, bounds: Bounds) -> Endpoint:
 
 
 async def read_post(exchange: Exchange) -> Form:
-    """The form that was posted; raises InvalidRequest, or Problem for another method or too large a body."""
+    """The posted form; raises InvalidRequest, or Problem for another method or too large a body."""
     return read_form(await read_form_body(exchange))
 
 
 async def read_form_body(exchange: Exchange) -> bytes:
-    """The body of a form that was posted, unread; raises as ``read_post`` does."""
+    """The posted form's body, not yet parsed; raises like ``read_post``."""
     if exchange.method != "POST":
         raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use POST.", headers=(("allow", "POST"),))
     if exchange.query:

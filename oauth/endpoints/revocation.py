@@ -1,12 +1,12 @@
-"""``POST /oauth/revoke`` (RFC 7009): a client gives up a token of its own.
+"""``POST /oauth/revoke`` (RFC 7009): a client revokes one of its own tokens.
 
-A token of another client is left as it is, and the answer is the same 200.
+A request for another client's token changes nothing and gets the same 200.
 
-The answer comes after the revocation is stored and every process has heard of it. If either fails, there is no 200:
-the client must take the token to be alive, and may try again (§2.2.1).
+The response is sent once the revocation is stored and every process has dropped its cached copy. If either fails, there
+is no 200: the client has to assume that the token is still valid, and may retry (§2.2.1).
 
-A client has one revocation under way. At most 16 calls that repeat it wait for its end; calls for another token of the
-client get 429. So one tenant's revocations keep nobody else's waiting.
+A client has at most one revocation in progress. Up to 16 requests that repeat it wait for its result; a request for
+another token of the client gets 429. So one tenant's revocations do not delay another tenant's.
 """
 
 import asyncio
@@ -36,22 +36,22 @@ from oauth.services.tokens import revoke_token
 from portal.audit import Actor, ActorKind
 
 THREADS = 4
-EACH = 16  # of one organization
-MAX_WAITING = 16  # calls that wait for one revocation: they count among the requests that the process works on
-WITHIN_S = 4.0  # storing it, and 1.2 s for the slowest process to hear
+EACH = 16  # revocations of one organization at once
+MAX_WAITING = 16  # requests that wait for one revocation: each takes one of the process's places for requests
+WITHIN_S = 4.0  # to store the revocation, plus 1.2 s for the slowest process to drop its copy
 
 
 @dataclass(slots=True)
 class UnderWay:
-    """A client's revocation on its way. Its result says whether every process has heard of it."""
+    """A client's revocation in progress; the result is True once every process has dropped its cached copy."""
 
-    mark: bytes  # of the token's text
+    mark: bytes  # keyed digest of the token
     result: "asyncio.Future[bool]"
-    waiting: int = 0  # calls
+    waiting: int = 0  # requests that wait for the result
 
 
 class Revoker:
-    """Revokes tokens for their clients; one a process."""
+    """Revokes tokens for their clients; one instance per process."""
 
     def __init__(self, clients: ClientAuthenticator, snapshots: Snapshots) -> None:
         self._clients = clients
@@ -62,14 +62,14 @@ class Revoker:
     async def revoke(
         self, presented: Presented, token: str, caller: Caller, *, request_id: str, deadline: float
     ) -> None:
-        """Have the token refused from now on, if it is the client's own; raises OAuthError or Unavailable.
+        """Revoke the token if it is the client's own; raises OAuthError or Unavailable.
 
-        TooManyAtOnce, an OAuthError, while another token of the client is being revoked.
+        While another token of the client is being revoked, the OAuthError is TooManyAtOnce.
         """
         who = await self._clients.authenticate(presented, caller, deadline=deadline)
         self._clients.note(who, caller, now=time.time())
         client_id, mark = who.client.client_id, mark_of(token.encode())
-        if client_id not in self._under_way:  # a repeat costs no signature check
+        if client_id not in self._under_way:  # a repeated request costs no signature check
             claims = await self._genuine(token, deadline, Owner(who.client.organization_id))
             if claims is None or claims.client_id != client_id:
                 return
@@ -79,11 +79,11 @@ class Revoker:
         await self._wait_for(self._under_way[client_id], mark)
 
     def stop(self) -> None:
-        """Let the threads end."""
+        """Stop the threads."""
         self._threads.stop()
 
     async def _genuine(self, token: str, deadline: float, owner: Owner) -> Claims | None:
-        """The claims of a token that we signed and that has not expired. There is nothing to revoke of another."""
+        """The claims of a token that we signed and that has not expired. Any other token needs no revocation: None."""
         keys = (await self._snapshots.read((SIGNING_KEYS,), deadline=deadline, owner=owner)).get(SIGNING_KEYS)
         if not isinstance(keys, SigningKeysSnapshot):
             return None
@@ -103,7 +103,7 @@ class Revoker:
     def _ended(self, client_id: str, result: "asyncio.Future[bool]") -> None:
         del self._under_way[client_id]
         if not result.cancelled():
-            result.exception()  # whoever waited for it may be gone
+            result.exception()  # marks it as retrieved: asyncio logs an exception that no waiter has read
 
     async def _wait_for(self, running: UnderWay, mark: bytes) -> None:
         if running.mark != mark:
@@ -125,13 +125,13 @@ class Revoker:
 
 
 def _revoke(claims: Claims, by: Actor) -> bool:
-    """Do so in this thread; whether every process has heard of it."""
+    """Revoke the token, in this thread. True once every process has dropped its cached copy."""
     close_old_connections()
     try:
         client = Client.objects.select_related("organization").get(public_id=claims.client_id)
         changed = revoke_token(client, claims.jti, by=by, expires_at=datetime.fromtimestamp(claims.exp, UTC))
     except Invalid:
-        return False  # it is alive and of ours, yet nobody knows of its place any more: it goes on, so this is no 200
+        return False  # the token is valid, but its status index was not leased for this client: it stays so, so no 200
     finally:
         close_old_connections()
     return changed.propagation.effective_by is None

@@ -1,4 +1,4 @@
-"""``GET /oauth/status/{n}``, a Token Status List, and ``GET /oauth/status``, where all of them are. For anybody."""
+"""``GET /oauth/status/{n}``, a Token Status List, and ``GET /oauth/status``, the addresses of all lists. Public."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ from portal.edge.endpoint import Answer, Exchange, require_get, unavailable
 from portal.edge.negotiation import is_known, takes_gzip
 from portal.edge.problems import Problem, ProblemType
 
-# Caches may keep it, and ask each time whether it still holds: a revocation is not to wait for them.
+# Caches may store a list, but must revalidate it on each use: else a revocation would show only once they expire.
 CACHE_CONTROL = "public, no-cache"
 _PATH = re.compile(rf"{AGGREGATION_PATH}/([1-9][0-9]{{0,8}})", re.ASCII)
 _FOR_ANYBODY = (("access-control-allow-origin", "*"),)

@@ -1,4 +1,4 @@
-"""Issue an access token: authenticate → grant → place in a status list → sign → count. A warm answer writes nothing."""
+"""Issue an access token: authenticate → grant → status index → sign → count. With warm caches nothing is written."""
 
 import time
 from typing import Protocol
@@ -22,7 +22,7 @@ from oauth.status_leases import LEASES
 
 
 class Issued(Struct, frozen=True):
-    """A token, as its client is told of it (RFC 6749 §5.1)."""
+    """A token response (RFC 6749 §5.1)."""
 
     access_token: str
     token_type: str
@@ -34,14 +34,14 @@ class Issued(Struct, frozen=True):
 
 
 class Places(Protocol):
-    """Where places in status lists come from."""
+    """A source of status indexes."""
 
     async def place(self, holder: Holder, *, deadline: float) -> Place:
-        """A place that no other token has; raises Unavailable."""
+        """A status index that no other token has; raises Unavailable."""
 
 
 class Issuer:
-    """Issues access tokens; one a process."""
+    """Issues access tokens; one instance per process."""
 
     def __init__(self, clients: ClientAuthenticator, snapshots: Snapshots, places: Places) -> None:
         self._clients = clients
@@ -49,13 +49,13 @@ class Issuer:
         self._places = places
 
     async def issue(self, request: TokenRequest, caller: Caller) -> Issued:
-        """The token that is asked for; raises OAuthError, or Unavailable where no answer can be given now."""
+        """The token that the request asks for; raises OAuthError, or Unavailable if it cannot be issued now."""
         deadline = time.monotonic() + DEADLINE_S
         who = await self._clients.authenticate(request.presented, caller, deadline=deadline)
         wanted = request.wanted
         try:
             issued = await self._issue(who, request, wanted, deadline)
-        except (InvalidScope, InvalidTarget):  # either way it may not have what it asked for
+        except (InvalidScope, InvalidTarget):  # both mean that the client lacks the requested access
             self._clients.count(who, Code.INSUFFICIENT_SCOPE, caller, now=time.time())
             raise
         self._clients.count(who, Code.VALID, caller, now=time.time())
@@ -70,13 +70,13 @@ class Issuer:
         if not isinstance(keys, SigningKeysSnapshot):
             raise NoSigningKey(terms.signing_algorithm)
         signer, iat = keyring(keys).signer(terms.signing_algorithm, now=now), int(now)
-        # The key comes first: a place is for tokens of one key, so that dropping the key strikes these and no others.
+        # Choose the key first: a status index belongs to one key, so that dropping the key refuses only its tokens.
         place = await self._places.place(terms.holder.signed_by(signer.kid), deadline=deadline)
         payload = terms.draft.payload(new_jti(place), place, iat=iat, exp=iat + terms.lifetime_s)
         return Issued(sign(signer, payload), "Bearer", terms.lifetime_s, terms.scope)
 
     async def _settle(self, who: AuthenticatedClient, wanted: Wanted, deadline: float) -> tuple[Terms, Snapshot | None]:
-        """What the client is given, and the signing keys."""
+        """The grant decision and the snapshot of the signing keys."""
         grant = choose_grant(wanted, who.client.grants)
         name = api_name(grant.api_id)
         found = who.found

@@ -1,7 +1,7 @@
-"""Read token requests, and recognise a request that was granted before: programs repeat the same request.
+"""Parse token requests, and recognise a request that was granted before: programs repeat the same request.
 
-No secret is remembered. The client's secrets and state are checked on each request, and the grant is decided again once
-the snapshot of the client or the API is replaced. A request with an assertion is never remembered.
+The digest cache keeps no secret. The client's secrets and state are checked on each request, and the grant is decided
+again once the snapshot of the client or the API is replaced. A request with an assertion is never cached.
 """
 
 from collections.abc import Sequence
@@ -19,25 +19,25 @@ from oauth.protocol.grants import Terms, Wanted, read_request
 
 
 class TokenRequest(Struct, frozen=True):
-    """The client that asks, and what it asks for."""
+    """A token request: the client's authentication and the form, or the decision on an equal earlier request."""
 
-    mark: bytes  # of all that was sent
+    mark: bytes  # keyed digest of the header's lines and the body
     presented: Presented
     form: Form
     resources: frozenset[str] = frozenset()
-    terms: Terms | None = None  # what was granted before
+    terms: Terms | None = None  # the decision on an equal earlier request
 
     def __repr__(self) -> str:
         return "TokenRequest(***)"
 
     @property
     def wanted(self) -> Wanted:
-        """What is asked for; raises OAuthError, which only an authenticated client may be told."""
+        """The requested API and scopes. Raises OAuthError, which only an authenticated client may see."""
         return read_request(self.form, self.resources) if self.terms is None else self.terms.wanted
 
 
 def read_token_request(authorization: Sequence[str], body: bytes) -> TokenRequest:
-    """The request; ``authorization`` holds the header's lines. Raises InvalidClient or InvalidRequest."""
+    """Parse a request; ``authorization`` holds the header's lines. Raises InvalidClient or InvalidRequest."""
     sent = "\n".join((str(len(authorization)), *authorization, "")).encode() + body
     mark = mark_of(sent)
     known = _MEMO.get(mark)
@@ -49,7 +49,7 @@ def read_token_request(authorization: Sequence[str], body: bytes) -> TokenReques
 
 
 def _split_resources(body: bytes) -> tuple[bytes, frozenset[str]]:
-    """The form without ``resource``, and the values of that one, which may stand there several times (RFC 8707 §2)."""
+    """The form without ``resource``, and the values of ``resource``, which may be repeated (RFC 8707 §2)."""
     check_size(body)
     rest: list[bytes] = []
     resources: set[str] = set()
@@ -66,7 +66,7 @@ def _split_resources(body: bytes) -> tuple[bytes, frozenset[str]]:
 
 
 def remember(request: TokenRequest, client: ClientSnapshot, terms: Terms) -> None:
-    """Remember what the client's request was granted."""
+    """Cache the decision on a client's request; does nothing for a request with an assertion."""
     presented = request.presented
     if isinstance(presented, PresentedAssertion):
         return

@@ -1,10 +1,13 @@
--- Remember that a client assertion was used, until it has expired by every clock. KEYS: the memory, a sorted set.
--- ARGV: the assertion's name, its expiry and its issue in seconds since the epoch, how far clocks may be ahead, and the
--- run of this server. Answers 1 for a first use, 0 for another, -1 where the memory is younger than the assertion and
--- so cannot tell. An empty name has the memory begin where there is none, and remembers nothing. Members are scored by
--- their expiry, and as many seconds more as this clock may be ahead of that of whoever checks it. When the memory was
--- born stands in it as well, as a negative score under the run's name: where the memory was evicted, flushed or comes
--- from another run's dump, its birth is gone with it.
+-- Record that a client assertion was used, until it has expired by every clock.
+-- KEYS: the replay memory, a sorted set.
+-- ARGV: the assertion's digest (a member of the set), its expiry and its issue time in seconds since the epoch, the
+-- allowed clock difference in seconds, and the run id of this Redis server.
+-- Returns 1 for a first use, 0 for a repeated use, and -1 if the memory may be younger than the assertion.
+-- With an empty digest the script only creates the memory if there is none, and records nothing.
+-- A member's score is the expiry plus the allowed clock difference: this server's clock may be ahead of the clock of
+-- the process that checks the assertion.
+-- The set also holds the time of its creation, as a negative score under a member with the run id. If the set was
+-- evicted, flushed or loaded from another run's dump, that member is missing and the memory starts again.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local born = redis.call('ZSCORE', KEYS[1], 'born:' .. ARGV[5])

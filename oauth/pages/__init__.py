@@ -1,1 +1,1 @@
-"""The pages about OAuth clients: what they read, ask and show."""
+"""The pages about OAuth clients: queries, forms, presenters and views."""

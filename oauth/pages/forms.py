@@ -1,4 +1,4 @@
-"""The forms of the client pages: texts in, the values that services take out."""
+"""Forms of the client pages: they turn submitted texts into the values that services take."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -25,9 +25,10 @@ MAX_SCOPES_DRAWN = 300
 
 @dataclass(frozen=True)
 class GrantChoice:
-    """Whether a client is let in at an API, and with which scopes, as the choice stands.
+    """An API in the form: whether it is granted, and the picker of its scopes.
 
-    Of very many scopes only those are drawn whose API is chosen: each is a field of the form, which has its bounds.
+    If there are very many scopes, only a chosen API has a picker: each scope is a field, and the number of fields of a
+    form is bounded.
     """
 
     api: Api
@@ -36,15 +37,15 @@ class GrantChoice:
 
     @property
     def ceiling(self) -> str:
-        """The most that the API lets a client call it, in words; empty where it sets no such limit."""
+        """The API's ceiling on rates in words; empty without a ceiling."""
         return field_rules.rate_words(self.api.max_rate_limits)
 
 
 class ClientForm(CredentialForm):
-    """What a person chooses for a client; APIs name the scopes, so they are read from the data as it was sent."""
+    """Settings and grants of a client. Grants are read from the raw data: the names of their fields depend on APIs."""
 
     restrictions = (*CredentialForm.restrictions, "token_lifetime_s", "public_keys")
-    kept: Collection[str] = ()  # the APIs at which it may stay without scopes
+    kept: Collection[str] = ()  # the APIs that may stay granted without scopes
 
     token_lifetime_s = forms.IntegerField(
         label="Token lifetime",
@@ -72,7 +73,7 @@ class ClientForm(CredentialForm):
 
     @property
     def grants(self) -> list[GrantChoice]:
-        """The choice of APIs and scopes as it stands."""
+        """The choices of APIs and scopes to draw: those submitted, else those granted."""
         chosen = self.chosen_grants() if self.is_bound else self._granted
         draws_all = sum(len(_scopes(api)) for api in self.apis) <= MAX_SCOPES_DRAWN
         return [
@@ -87,7 +88,7 @@ class ClientForm(CredentialForm):
         ]
 
     def chosen_grants(self) -> dict[str, list[str]]:
-        """The scopes by API, as they were sent."""
+        """The submitted scopes by API."""
         sent = self.data if isinstance(self.data, QueryDict) else QueryDict()
         ticked, levels = sent.getlist("api"), texts_of(sent)
         return {
@@ -99,7 +100,7 @@ class ClientForm(CredentialForm):
         }
 
     def clean(self) -> dict[str, Any]:
-        """At least one API, and a scope of each that is added: a token without any may do nothing."""
+        """Require at least one API, and one scope of each added API: a token without scopes may do nothing."""
         cleaned = super().clean() or {}
         chosen = self.chosen_grants()
         if not chosen:
@@ -110,12 +111,12 @@ class ClientForm(CredentialForm):
         return cleaned
 
     def clean_public_keys(self) -> list[dict[str, str]]:
-        """The public keys, as they are stored."""
+        """The public keys, in the form that is stored."""
         text = self.cleaned_data["public_keys"].strip()
         return list(valid(clean_jwks, valid(parse_json, text))) if text else []
 
     def settings(self) -> ClientSettings:
-        """What the service is asked for."""
+        """The settings for the service."""
         data = self.cleaned_data
         return ClientSettings(
             name=data["name"],
@@ -128,7 +129,7 @@ class ClientForm(CredentialForm):
         )
 
     def field_names(self) -> list[str]:
-        """The names under which the form is sent, those of APIs and scopes included."""
+        """The names of all fields, including the fields of APIs and scopes."""
         of_scopes = [
             name
             for choice in self.grants
@@ -139,11 +140,11 @@ class ClientForm(CredentialForm):
 
 
 class NewClientForm(NewCredentialForm, ClientForm):
-    """A new client."""
+    """Settings, grants, environment and owner of a new client."""
 
 
 class EditClientForm(ClientForm):
-    """The settings of a client that exists; ``version`` is the one that the person was shown."""
+    """Settings and grants of an existing client; ``version`` is the version that the person was shown."""
 
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
 
@@ -151,17 +152,17 @@ class EditClientForm(ClientForm):
         super().__init__(*args, initial=_initial(client), **kwargs)
         self.kept = self._granted.keys()
         if not client.public_keys:
-            del self.fields["public_keys"]  # it keeps to secrets
+            del self.fields["public_keys"]  # a client with secrets cannot change to keys
 
     def clean(self) -> dict[str, Any]:
-        """A client that has no keys of its own is asked for none."""
+        """A client with secrets has no field for public keys: set the value to no keys."""
         cleaned = super().clean()
         cleaned.setdefault("public_keys", [])
         return cleaned
 
 
 class TokenForm(forms.Form):
-    """Which token to revoke: all of it, or its id."""
+    """The token to revoke: the whole token or its ``jti``."""
 
     token = forms.CharField(
         label="Token or jti",
@@ -171,14 +172,14 @@ class TokenForm(forms.Form):
     )
 
     def clean_token(self) -> str:
-        """Its id."""
+        """The token's ``jti``."""
         try:
             return jti_in(self.cleaned_data["token"])
         except ValueError as exc:
             raise ValidationError(str(exc)) from None
 
     def without_token(self) -> Self:
-        """The form as it is shown once more: with its errors, without what was pasted."""
+        """The form to show again: with its errors, and without the pasted token."""
         self.data = QueryDict()
         return self
 

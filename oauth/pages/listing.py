@@ -1,4 +1,4 @@
-"""OAuth clients as lists show them. Reading starts from who may see."""
+"""Queries of the list of OAuth clients. Each starts from the clients that the member may see."""
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
@@ -19,7 +19,7 @@ CLIENTS: Listing[Client] = Listing(
 
 
 def visible_clients(organization: Organization) -> QuerySet[Client]:
-    """The clients that members of the organization may see, with their grants."""
+    """The organization's clients, which all of its members may see, with their grants."""
     clients = Client.objects.filter(organization=organization)
     grants = Prefetch("grants", Grant.objects.select_related("api").order_by("pk"))
     return clients.select_related("organization", "owner", "service_account").prefetch_related(grants)

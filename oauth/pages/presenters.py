@@ -1,4 +1,4 @@
-"""Clients as pages and commands show them: every decision a template would have to make, made beforehand."""
+"""Clients as pages and commands show them. Every decision is made here, so that templates make none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _EXPLANATIONS = {
 
 @dataclass(frozen=True)
 class GrantView:
-    """What a client may have at one API; ``ceiling`` is the most that the API lets it call, in words."""
+    """A grant with the API's ceiling on rates in words."""
 
     grant: Grant
     ceiling: str
@@ -29,7 +29,7 @@ class GrantView:
 
 @dataclass(frozen=True)
 class ClientView(CredentialView):
-    """One client at one instant, for someone who may or may not change it."""
+    """A client at a given time, for a person who may or may not change it."""
 
     client: Client
     grants: Sequence[Grant]
@@ -51,28 +51,28 @@ class ClientView(CredentialView):
 
     @property
     def granted(self) -> list[GrantView]:
-        """Its grants as its pages show them."""
+        """The grants as pages show them."""
         return [GrantView(grant, rate_words(grant.api.max_rate_limits)) for grant in self.grants]
 
     @property
     def explanation(self) -> str:
-        """Why it gets no tokens; empty where it gets them."""
+        """The reason why the client gets no tokens; empty if it gets tokens."""
         return _EXPLANATIONS.get(self.status, "")
 
     @property
     def hint(self) -> str:
-        """What may be shown of the newest secret, or that it proves itself by keys of its own."""
+        """The hint of the newest secret, or a note that the client uses its own keys."""
         return super().hint or "Keys of its own"
 
 
 def client_view(client: Client, secrets: Sequence[Secret], *, may_manage: bool, now: datetime) -> ClientView:
-    """The client as it is now; ``secrets`` are those that have not ended, newest first."""
+    """The view of a client at ``now``; ``secrets`` are its secrets that have not ended, newest first."""
     word = status_of(client, facts_of_client(client), secrets, now=now)
     return ClientView(secrets, word, may_manage, client, list(client.grants.all()))
 
 
 def facts_of_client(client: Client) -> Facts:
-    """What of the row decides its state, as the verdict on its tokens does; a client has no end of its own."""
+    """The facts that determine a client's state, as in the verdict on its tokens; a client has no end of its own."""
     return Facts(
         is_compromised=client.revoke_reason == RevokeReason.LEAKED,
         is_revoked=client.revoked_at is not None,
@@ -82,7 +82,7 @@ def facts_of_client(client: Client) -> Facts:
 
 
 def issue_words(issued: Calls) -> str:
-    """How much it is in use: ``12 tokens`` in a day."""
+    """The number of issued tokens as a sentence, such as ``12 tokens in the last 24 hours``."""
     number = issued.total - issued.denied
     if not number:
         return "No tokens in the last 24 hours."

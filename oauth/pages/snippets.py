@@ -1,7 +1,7 @@
-"""Getting a token and calling with it in several languages, for one client.
+"""Snippets that get a token for one client and call with it, in several languages.
 
-People paste these as they are. A ``kid`` and an API's identifier are somebody else's words: each stands quoted, so that
-it stays data in whatever language it is in.
+People paste them unchanged. A ``kid`` and an API's identifier are texts that other people chose: each is quoted in the
+snippet's language, so that it cannot become code.
 """
 
 import json
@@ -16,7 +16,7 @@ VARIABLE = "LATCHKEY_CLIENT_SECRET"
 
 
 def with_secret(client: Client, secret_text: str) -> list[Snippet]:
-    """How a new client is put to use, with its secret in place; never kept, only rendered."""
+    """Snippets with the secret in place; they are rendered once and never stored."""
     return [
         Snippet(".env", "ini", f"LATCHKEY_CLIENT_ID={client.public_id}\n{VARIABLE}={secret_text}"),
         Snippet("curl", "bash", _curl(client, secret_text)),
@@ -27,7 +27,7 @@ def with_secret(client: Client, secret_text: str) -> list[Snippet]:
 
 
 def with_variable(client: Client) -> list[Snippet]:
-    """How a client gets a token with its secret in an environment variable, or with its own key in a file."""
+    """Snippets that read the secret from an environment variable, or the client's private key from a file."""
     if client.public_keys:
         return [Snippet("Python", "python", _python_assertion(client)), Snippet("Call with it", "bash", _call())]
     return [
@@ -44,21 +44,21 @@ def _url() -> str:
 
 
 def _audience(client: Client) -> str:
-    """The API that the client was let in at first; with several the token request has to name one."""
+    """The identifier of the API that was granted first; with several grants a token request has to name one."""
     grant = client.grants.order_by("pk").select_related("api").first()
     return grant.api.identifier if grant else ""
 
 
 def _literal(text: str) -> str:
-    """A string literal of Python, JavaScript and Go alike, for printable text."""
-    # Escapes of what is not ASCII would be read as two characters by Python where they are pairs.
+    """A string literal that Python, JavaScript and Go read alike, for printable text."""
+    # JSON escapes a character beyond U+FFFF as two surrogates, which Python would read as two characters.
     return json.dumps(text, ensure_ascii=False)
 
 
 def _curl(client: Client, secret: str) -> str:
     return (
         f"curl {shlex.quote(_url())} \\\n"
-        # Neither id nor secret has a character that double quotes leave alive, and a variable needs them.
+        # Double quotes, because a variable needs them. An id or secret has no character that is special inside them.
         f'  -u "{client.public_id}:{secret}" \\\n'
         "  -d grant_type=client_credentials \\\n"
         f"  --data-urlencode {shlex.quote(f'audience={_audience(client)}')}"

@@ -1,1 +1,1 @@
-"""The protocol, pure: it knows no framework and no store."""
+"""The OAuth protocol as pure code: no Django, no database, no Redis."""

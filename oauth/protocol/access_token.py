@@ -1,8 +1,8 @@
-"""The text of an access token (RFC 9068): mint it, and tell whether we did. Pure; caches nothing.
+"""Mint access tokens (RFC 9068) and verify that we minted one. Pure; caches nothing.
 
-A token is believed only with a header that is, byte for byte, one that we write: so the key it is checked with is never
-chosen by it, and nothing that a header could say (``alg``, ``typ``, ``jku``, ``jwk``, ``x5u``, ``crit``…) is ever read.
-Whether its client, API and organization still stand behind it is decided elsewhere, on each call.
+A token is accepted only if its header equals, byte for byte, a header that we write. So a token cannot choose the key
+that verifies it, and no header member (``alg``, ``typ``, ``jku``, ``jwk``, ``x5u``, ``crit``…) is ever parsed.
+The state of the client, the API and the organization is checked elsewhere, on each call.
 """
 
 import binascii
@@ -21,29 +21,29 @@ from oauth.protocol.status_list import AGGREGATION_PATH
 
 TYPE = "at+jwt"
 MAX_TOKEN_CHARS = 16_384
-OWN_CLAIMS_BYTES = 256  # at most, of what differs from token to token: instants, jti, status without its address
-FRAME_CHARS = 640  # at most, of the header and the longest signature, RS256's
+OWN_CLAIMS_BYTES = 256  # upper bound of the claims that differ between tokens: iat, exp, jti, status without its URL
+FRAME_CHARS = 640  # upper bound of the header and the longest signature, that of RS256
 _SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 
 
 class StatusListClaim(Struct, frozen=True, gc=False):
-    """The place of a token's status (Token Status List, "Referenced Token")."""
+    """The status index of a token (Token Status List, "Referenced Token")."""
 
     idx: int
     uri: str
 
 
 class StatusClaim(Struct, frozen=True, gc=False):
-    """How a token's status is looked up."""
+    """The ``status`` claim."""
 
     status_list: StatusListClaim
 
 
 class SharedClaims(Struct, frozen=True, kw_only=True, gc=False):
-    """What access tokens say alike that a client is given for the same (RFC 9068 §2.2 and ours).
+    """Claims shared by all tokens of one client, API and scope set (RFC 9068 §2.2, and ``org``, ``env``, ``gen``).
 
-    ``aud`` is the API's identifier, ``sub`` the client itself, ``org`` and ``env`` whom and what it is for; a token is
-    revoked once its client's generation is past ``gen``.
+    ``aud`` is the API's identifier, ``sub`` the client's id, ``org`` the organization's id, ``env`` the environment. A
+    token is revoked once its client's generation is greater than ``gen``.
     """
 
     iss: str
@@ -57,7 +57,7 @@ class SharedClaims(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Claims(SharedClaims, frozen=True, kw_only=True, gc=False):
-    """What an access token says; instants are whole seconds since the epoch."""
+    """All claims of an access token; times are whole seconds since the epoch."""
 
     iat: int
     exp: int
@@ -70,10 +70,10 @@ class Claims(SharedClaims, frozen=True, kw_only=True, gc=False):
 
 
 class Signer(NamedTuple):
-    """A key that signs now."""
+    """A key that signs at present."""
 
     kid: str
-    header: str  # base64url, as it begins the token
+    header: str  # base64url, the token's first segment
     algorithm: Algorithm
     private_key: Any
 
@@ -82,7 +82,7 @@ class Signer(NamedTuple):
 
 
 class Verifier(NamedTuple):
-    """A key whose tokens are believed; ``kept_until`` in seconds since the epoch."""
+    """A key whose tokens are trusted until ``kept_until``, in seconds since the epoch; None is without end."""
 
     kid: str
     algorithm: Algorithm
@@ -91,7 +91,7 @@ class Verifier(NamedTuple):
 
 
 class Flaw(StrEnum):
-    """Why a text is no access token of ours, in the order in which it is looked at."""
+    """Why a text is no access token of ours, in the order of the checks."""
 
     MALFORMED = "malformed"
     ISSUER_UNKNOWN = "issuer_unknown"
@@ -99,14 +99,14 @@ class Flaw(StrEnum):
 
 
 class Genuine(NamedTuple):
-    """A token that we signed, and the key that did: the token is believed for as long as that is."""
+    """The claims of a token that we signed, and the key's kid: the token is trusted while the key is."""
 
     claims: Claims
     kid: str
 
 
 class Presented(NamedTuple):
-    """A text that says it is an access token of ours; whether we signed it is not known yet."""
+    """A parsed token that names us as its issuer; its signature is not verified yet."""
 
     header: str
     signed: bytes
@@ -122,23 +122,23 @@ class _Issued(Struct):
 
 
 def header_of(kid: str, algorithm: str, *, typ: str = TYPE) -> str:
-    """The first segment of what this key signs."""
+    """The first segment, in base64url, of each JWT that this key signs."""
     return _encode(msgspec.json.encode({"typ": typ, "alg": algorithm, "kid": kid})).decode()
 
 
 def mint(signer: Signer, claims: Struct) -> str:
-    """The claims, signed."""
+    """The claims as a signed JWT."""
     return sign(signer, msgspec.json.encode(claims))
 
 
 def sign(signer: Signer, payload: bytes) -> str:
-    """A token with this payload."""
+    """The JSON payload as a signed JWT."""
     signed = b"%b.%b" % (signer.header.encode(), _encode(payload))
     return (b"%b.%b" % (signed, _encode(signer.algorithm.sign(signed, signer.private_key)))).decode()
 
 
 class Draft:
-    """Access tokens that differ in when, for how long and where their status stands: the rest is written once."""
+    """Payload template of tokens with the same shared claims, which are encoded once for all of them."""
 
     __slots__ = ("_lists", "_shared")
 
@@ -147,12 +147,12 @@ class Draft:
         self._lists = msgspec.json.encode(f"{shared.iss}{AGGREGATION_PATH}/")[1:-1]
 
     def fits(self) -> bool:
-        """Whether each of its tokens is short enough to be presented: a longer one would only ever be malformed."""
+        """Whether every token of this template is within MAX_TOKEN_CHARS: ``read`` refuses a longer token."""
         payload_bytes = len(self._shared) + len(self._lists) + OWN_CLAIMS_BYTES
         return payload_bytes * 4 // 3 + FRAME_CHARS <= MAX_TOKEN_CHARS
 
     def payload(self, jti: str, place: Place, *, iat: int, exp: int) -> bytes:
-        """``Claims`` as they are encoded."""
+        """The payload of one token: JSON that decodes to ``Claims``."""
         return b'%b,"iat":%d,"exp":%d,"jti":"%b","status":{"status_list":{"idx":%d,"uri":"%b%d"}}}' % (
             self._shared,
             iat,
@@ -165,16 +165,16 @@ class Draft:
 
 
 def verify(token: str, verifiers: Mapping[str, Verifier], *, issuer: str, now: float) -> Genuine | Flaw:
-    """The claims of a token that we signed with a key that is still believed, or what is wrong with it.
+    """The claims of a token that we signed with a key that is still trusted, or the flaw.
 
-    ``verifiers`` are by header (``header_of``). An expired token is genuine, too: ask ``claims.is_over``.
+    ``verifiers`` are keyed by header (``header_of``). An expired token is genuine too: check ``claims.is_over``.
     """
     presented = read(token, issuer=issuer)
     return presented if isinstance(presented, Flaw) else check(presented, verifiers, now=now)
 
 
 def read(token: str, *, issuer: str) -> Presented | Flaw:
-    """What the text says of itself, which anybody may have written; or what is wrong with it."""
+    """Parse a token without verifying its signature: anybody may have written the claims. Returns them or the flaw."""
     match = _SHAPE.fullmatch(token) if len(token) <= MAX_TOKEN_CHARS else None
     payload = _decode(match[2]) if match else None
     if match is None or payload is None:
@@ -189,7 +189,7 @@ def read(token: str, *, issuer: str) -> Presented | Flaw:
 
 
 def _flaw(payload: bytes, issuer: str) -> Flaw:
-    """What is wrong with claims that are not such as we make."""
+    """The flaw of a payload that is not valid ``Claims``, or that has another issuer."""
     try:
         issued = _issued.decode(payload)
     except msgspec.ValidationError:
@@ -200,7 +200,7 @@ def _flaw(payload: bytes, issuer: str) -> Flaw:
 
 
 def check(presented: Presented, verifiers: Mapping[str, Verifier], *, now: float) -> Genuine | Flaw:
-    """The claims, if a key signed them that is still believed."""
+    """Verify the signature with the key that the header names. A key that is no longer trusted verifies nothing."""
     verifier = verifiers.get(presented.header)
     if verifier is None or (verifier.kept_until is not None and verifier.kept_until <= now):
         return Flaw.SIGNATURE_INVALID
@@ -217,7 +217,7 @@ _decoder = msgspec.json.Decoder(Claims)
 
 
 def _claims(payload: bytes) -> Claims | None:
-    """The claims where each has its type and the life of the token its bounds; strings are no numbers."""
+    """The claims, or None if one has the wrong type or the lifetime is out of bounds; a string is not a number."""
     try:
         claims = _decoder.decode(payload)
     except _UNREADABLE:

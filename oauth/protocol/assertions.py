@@ -1,8 +1,8 @@
-"""Client assertions (``private_key_jwt``, RFC 7523 §3 as updated by RFC 10070): whose one is, whether it is genuine.
+"""Verify client assertions (``private_key_jwt``, RFC 7523 §3 as updated by RFC 10070). Pure.
 
-Pure. A key is taken from those that the client has registered, never from the assertion: its header may name one of
-them by ``kid`` and say nothing else. One assertion costs one signature check at most. Whether it is used for the first
-time is asked elsewhere.
+The verifying key is always one that the client has registered, never one from the assertion: the header may select a
+registered key by ``kid``, and may hold ``alg`` and ``typ`` and no other member. An assertion costs at most one
+signature check. The check for replays is made elsewhere.
 """
 
 import base64
@@ -26,7 +26,7 @@ _HEADER = frozenset({"alg", "kid", "typ"})
 
 
 class Assertion(NamedTuple):
-    """A genuine assertion; instants are seconds since the epoch."""
+    """A genuine assertion; times are seconds since the epoch."""
 
     jti: str
     issued_at: float
@@ -35,7 +35,7 @@ class Assertion(NamedTuple):
 
 
 class Flaw(StrEnum):
-    """The rule that a signed assertion breaks, in words for whoever writes the client."""
+    """The rule that a signed assertion breaks, worded for the client's developer."""
 
     CLAIMS = (
         "The assertion has iss, sub, aud and jti as text, and exp and iat as numbers;"
@@ -49,7 +49,7 @@ class Flaw(StrEnum):
 
 
 class PublicKey(NamedTuple):
-    """A key that a client has registered."""
+    """A public key that a client has registered."""
 
     kid: str
     algorithm: str
@@ -76,7 +76,7 @@ _claims = msgspec.json.Decoder(_Claims)
 
 @lru_cache(maxsize=1024)
 def public_keys(jwks: bytes) -> tuple[PublicKey, ...]:
-    """The keys of a client's snapshot. What was stored under earlier rules and is not accepted now counts as no key."""
+    """The keys of a client's snapshot; a stored key that the present rules refuse is left out."""
     try:
         stored = msgspec.json.decode(jwks)
     except (ValueError, RecursionError):
@@ -97,7 +97,7 @@ def _public_key(jwk: object) -> PublicKey | None:
 
 
 def claimed_subject(text: str) -> str | None:
-    """Whose assertion it says it is, so that the client can be looked up; nothing of it is believed yet."""
+    """The ``sub`` of an assertion, not verified, to look up the client; None if it cannot be read."""
     parts = text.split(".") if len(text) <= MAX_ASSERTION_CHARS else []
     if len(parts) != 3:
         return None
@@ -108,9 +108,10 @@ def claimed_subject(text: str) -> str | None:
 
 
 def check(text: str, jwks: bytes, *, client_id: str, issuer: str, now: float) -> Assertion | Flaw | None:
-    """The assertion, if a key of the client's snapshot signed it, and it is for us alone, of now and of this client.
+    """Verify an assertion: its signature, issuer, subject, audience and times.
 
-    None where no key of the client's signed it: then nobody is to be told more.
+    Returns a Flaw for an assertion that the client's key signed and that breaks a rule. Returns None if no key of the
+    client signed it: then the response must not say more.
     """
     public_key = _key_for(text, public_keys(jwks))
     payload = _verified(text, public_key) if public_key else None
@@ -125,7 +126,7 @@ def check(text: str, jwks: bytes, *, client_id: str, issuer: str, now: float) ->
 
 
 def _key_for(text: str, keys: Sequence[PublicKey]) -> PublicKey | None:
-    """The one key that the header leaves; where it names none by ``kid``, the client's only one of that algorithm."""
+    """The registered key that the header's ``kid`` and ``alg`` select; without ``kid`` the only key of that ``alg``."""
     try:
         header = jwt.get_unverified_header(text)
     except (jwt.InvalidTokenError, ValueError, RecursionError):
@@ -147,12 +148,12 @@ def _verified(text: str, public_key: PublicKey) -> bytes | None:
 
 
 def _flaw(claims: _Claims, client_id: str, issuer: str, now: float) -> Flaw | None:
-    """The first rule that the claims break."""
+    """The first rule that the claims break, or None."""
     if not 0 < len(claims.jti) <= MAX_JTI_CHARS:
         return Flaw.CLAIMS
     if not claims.iss == claims.sub == client_id:
         return Flaw.CLIENT
-    if claims.aud != issuer:  # RFC 10070: our issuer, as a string, is the only audience; an endpoint's address is none
+    if claims.aud != issuer:  # RFC 10070: the only audience is our issuer, as a string, not an endpoint's URL
         return Flaw.AUDIENCE
     if not claims.iat < claims.exp <= claims.iat + MAX_LIFETIME_S:
         return Flaw.LIFETIME

@@ -1,4 +1,4 @@
-"""What a client presents to prove who it is: read from the ``Authorization`` header and the form, exactly one. Pure."""
+"""Parse the client's authentication from the ``Authorization`` header and the form; exactly one method. Pure."""
 
 import base64
 import re
@@ -16,7 +16,7 @@ _VSCHARS = re.compile(r"[\x20-\x7E]+")  # RFC 6749 App. A.1, A.2
 
 @dataclass(frozen=True)
 class PresentedSecret:
-    """An id and a secret (``client_secret_basic``, ``client_secret_post``)."""
+    """A client id and a secret (``client_secret_basic``, ``client_secret_post``)."""
 
     client_id: str
     secret: str = field(repr=False)
@@ -24,10 +24,10 @@ class PresentedSecret:
 
 @dataclass(frozen=True)
 class PresentedDigests:
-    """A secret that was right once, as the digests that it may be stored as, that under the first pepper first.
+    """A secret from the digest cache: it was right once, and is checked again by its digests.
 
-    ``names`` are those of the snapshots that were needed for it then, the client's first, so that they are read at
-    once; they decide nothing.
+    ``digests`` are the digests that it may be stored as, the one under the first pepper first. ``names`` are the
+    snapshots that were needed then, the client's first. They are only prefetched, and decide nothing.
     """
 
     client_id: str
@@ -37,7 +37,7 @@ class PresentedDigests:
 
 @dataclass(frozen=True)
 class PresentedAssertion:
-    """A JWT of the client's own, and whose it says it is (``private_key_jwt``)."""
+    """A client assertion and its ``sub``, not verified (``private_key_jwt``)."""
 
     client_id: str
     assertion: str = field(repr=False)
@@ -47,9 +47,10 @@ Presented = PresentedSecret | PresentedDigests | PresentedAssertion
 
 
 def read_presented(authorization: Sequence[str], form: Form) -> Presented:
-    """How the client authenticates; ``authorization`` holds the header's lines.
+    """The client's authentication; ``authorization`` holds the header's lines.
 
-    Raises InvalidRequest for several ways at once (RFC 6749 §2.3), InvalidClient for none or one that cannot be read.
+    Raises InvalidRequest for several methods at once (RFC 6749 §2.3) or a ``client_id`` that contradicts the method,
+    and InvalidClient for no method or one that cannot be parsed.
     """
     is_asserted = "client_assertion" in form or "client_assertion_type" in form
     if len(authorization) + ("client_secret" in form) + is_asserted > 1:
@@ -71,7 +72,7 @@ def _basic(line: str) -> PresentedSecret:
         raise InvalidClient
     try:
         client_id, colon, secret = base64.b64decode(match[1], validate=True).partition(b":")
-        # Both are form-encoded inside (RFC 6749 §2.3.1). Ours hold nothing that needs it, so that either way is right.
+        # RFC 6749 §2.3.1 form-encodes both values. Ours hold no character that needs it, so either form is accepted.
         return _secret(decode(client_id), decode(secret) if colon else "")
     except ValueError:
         raise InvalidClient from None

@@ -1,4 +1,4 @@
-"""Decide whether a client that has proved who it is may be used. No clock, no database, no Redis."""
+"""Decide whether an authenticated client may be used. No clock, no database, no Redis."""
 
 from keys.validation.types import ClientSnapshot, Code, OrganizationSnapshot
 from keys.validation.verdict import last_refusal
@@ -12,7 +12,7 @@ def standing(
     address: str | None,
     now: float,
 ) -> Code:
-    """VALID, or the first reason why not; ``proof_ends_at`` is the end of the secret that was presented."""
+    """VALID, or the code of the first check that fails; ``proof_ends_at`` is the end of the presented secret."""
     if client.is_compromised:
         return Code.COMPROMISED
     if client.is_revoked:

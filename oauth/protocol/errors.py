@@ -1,6 +1,6 @@
-"""What OAuth clients are refused with: one class for each error of RFC 6749 §5.2 and RFC 8707 §2. Pure.
+"""OAuth errors, mainly of RFC 6749 §5.2 and RFC 8707 §2, each with its status and headers. Pure.
 
-The description is for whoever writes the client: ours alone, never a word of the request.
+The description is for the client's developer. It is a text of ours and never repeats a part of the request.
 """
 
 from typing import ClassVar
@@ -11,7 +11,7 @@ CHALLENGE: Headers = (("www-authenticate", 'Basic realm="Latchkey", charset="UTF
 
 
 class OAuthError(Exception):
-    """A request that gets an error; raised within an endpoint, answered at its rim."""
+    """A request is refused with an OAuth error; ``oauth_endpoint`` turns the exception into the response."""
 
     error: ClassVar[str]
     status: ClassVar[int] = 400
@@ -29,9 +29,9 @@ class InvalidRequest(OAuthError):
 
 
 class InvalidClient(OAuthError):
-    """The client did not prove who it is, or may not be used: the same bytes for every reason.
+    """Client authentication failed, or the client may not be used: the same bytes for every reason.
 
-    Only whoever signed with a key of the client's is told another ``description``, of what is wrong in the assertion.
+    Only for an assertion that the client's key signed does ``description`` name the broken rule.
     """
 
     error = "invalid_client"
@@ -42,7 +42,7 @@ class InvalidClient(OAuthError):
 
 
 class InvalidToken(OAuthError):
-    """What was presented as a Bearer is no API secret that works (RFC 6750 §3.1)."""
+    """The Bearer token is not a working API secret (RFC 6750 §3.1)."""
 
     error = "invalid_token"
     status = 401
@@ -53,7 +53,7 @@ class InvalidToken(OAuthError):
 
 
 class FailedTooOften(OAuthError):
-    """Authentication for this client failed too often from this address. What is right is let in all the same."""
+    """Authentication for this client failed too often from this network. A right secret is accepted all the same."""
 
     error = "invalid_client"
     status = 429
@@ -66,7 +66,7 @@ class FailedTooOften(OAuthError):
 
 
 class TooManyAtOnce(OAuthError):
-    """The caller has as much under way as it may have at once; others are not held up."""
+    """The caller has as many requests in progress as it may have at once; other callers are not affected."""
 
     error = "temporarily_unavailable"
     status = 429
@@ -76,13 +76,13 @@ class TooManyAtOnce(OAuthError):
 
 
 class UnauthorizedClient(OAuthError):
-    """The client is known, and may not do this from here."""
+    """The client is authenticated, but may not be used from this network address."""
 
     error = "unauthorized_client"
 
 
 class UnsupportedGrantType(OAuthError):
-    """There is one grant type."""
+    """The grant type is not ``client_credentials``, the only one."""
 
     error = "unsupported_grant_type"
 
@@ -94,6 +94,6 @@ class InvalidScope(OAuthError):
 
 
 class InvalidTarget(OAuthError):
-    """No API of this client's is named."""
+    """The request does not select one API that is granted and in service (RFC 8707 §2)."""
 
     error = "invalid_target"

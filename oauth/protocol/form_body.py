@@ -1,4 +1,4 @@
-"""Read the form of an OAuth request. Strict, since what two readers read differently lets something through. Pure."""
+"""Parse the form of an OAuth request. Strict: a form that two parsers read differently can bypass a check. Pure."""
 
 import re
 from urllib.parse import unquote_to_bytes
@@ -14,9 +14,10 @@ Form = dict[str, str]
 
 
 def read_form(body: bytes) -> Form:
-    """The parameters that have a value, by name; raises InvalidRequest.
+    """The parameters with a value, by name; raises InvalidRequest.
 
-    RFC 6749 §3.2: no parameter twice; one without a value counts as left out. Unknown ones are the caller's to ignore.
+    RFC 6749 §3.2: a repeated parameter is an error, and a parameter without a value counts as omitted. Unknown
+    parameters are returned too: the caller ignores them.
     """
     check_size(body)
     try:
@@ -33,13 +34,13 @@ def read_form(body: bytes) -> Form:
 
 
 def check_size(body: bytes) -> None:
-    """Raise InvalidRequest for a form that would cost too much to decode; call it before anything is decoded."""
+    """Raise InvalidRequest for a form that would cost too much to decode. Call it before decoding."""
     if body.count(b"&") >= MAX_PARAMETERS or body.count(b"%") > MAX_ESCAPES:
         raise InvalidRequest("The form has too many parameters or escapes.")
 
 
 def decode(raw: bytes) -> str:
-    """A name or value as it was before it was encoded (RFC 6749 App. B); raises ValueError."""
+    """Decode a form-encoded name or value (RFC 6749 App. B); raises ValueError."""
     if b"%" in raw or b"+" in raw:
         if _BROKEN_PERCENT.search(raw):
             raise ValueError("a percent sign that begins nothing")

@@ -1,4 +1,4 @@
-"""From a token request to what is granted, or the error that says why nothing is. Pure."""
+"""Decide a token request: the API, scopes and lifetime that are granted, or the error. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,17 +16,20 @@ GRANT_TYPE = "client_credentials"
 
 
 class Wanted(NamedTuple):
-    """What a token request asks for; without a target the client's only API is meant, without scopes all of them."""
+    """The APIs and scopes that a token request names.
+
+    No target stands for the client's only API. ``scopes`` None stands for all scopes that are granted there.
+    """
 
     targets: frozenset[str]
     scopes: frozenset[str] | None
 
 
 def read_request(form: Form, resources: frozenset[str] = frozenset()) -> Wanted:
-    """What is asked for; ``resources`` are the form's, which may be several.
+    """Parse the parameters of a token request; ``resources`` are the values of the form's ``resource``.
 
-    Raises InvalidRequest, UnsupportedGrantType, or InvalidScope for what is no scope at all.
-    Scopes are taken as RFC 6749 §3.3 spells them or not at all: what is normalised is read differently by somebody.
+    Raises InvalidRequest, UnsupportedGrantType, or InvalidScope for malformed scopes. Scopes have to be spelled as in
+    RFC 6749 §3.3 and are not normalised: another parser could normalise them in another way.
     """
     grant_type = form.get("grant_type")
     if grant_type is None:
@@ -44,7 +47,7 @@ def read_request(form: Form, resources: frozenset[str] = frozenset()) -> Wanted:
 
 
 def choose_grant(wanted: Wanted, grants: Sequence[GrantFacts]) -> GrantFacts:
-    """What the client may have at the API that is meant (RFC 8707 §2); raises InvalidTarget."""
+    """The client's grant at the requested API (RFC 8707 §2); raises InvalidTarget."""
     if not wanted.targets:
         if len(grants) != 1:
             raise InvalidTarget("Name the API that the token is for, as audience or as resource.")
@@ -56,9 +59,9 @@ def choose_grant(wanted: Wanted, grants: Sequence[GrantFacts]) -> GrantFacts:
 
 
 def choose_scopes(wanted: Wanted, grant: GrantFacts, api: ApiSnapshot) -> tuple[str, ...]:
-    """The scopes of the token, in the order of the grant; raises InvalidScope for one that is not granted.
+    """The scopes of the token, in the order of the grant; raises InvalidScope for a scope that is not granted.
 
-    What the API no longer has, nobody is granted.
+    A scope that the API no longer has is not granted.
     """
     granted = tuple(scope for scope in grant.scopes if scope in api.scopes)
     if wanted.scopes is None:
@@ -69,7 +72,10 @@ def choose_scopes(wanted: Wanted, grant: GrantFacts, api: ApiSnapshot) -> tuple[
 
 
 class Terms(NamedTuple):
-    """What a request comes to: good while client and API are these very snapshots, which it does not keep alive."""
+    """The decision on a token request, current while the snapshots of client and API are the same objects.
+
+    The references to the snapshots are weak, so that a cached decision does not keep replaced snapshots in memory.
+    """
 
     wanted: Wanted
     client: "ref[ClientSnapshot]"
@@ -82,12 +88,12 @@ class Terms(NamedTuple):
     draft: Draft
 
     def stand(self, client: ClientSnapshot, api: Snapshot | None) -> bool:
-        """Whether client and API are still the same."""
+        """Whether the decision is current: neither snapshot was replaced."""
         return api is not None and self.api() is api and self.client() is client
 
 
 def settle(wanted: Wanted, client: ClientSnapshot, grant: GrantFacts, api: ApiSnapshot, *, issuer: str) -> Terms:
-    """What the client is given; raises InvalidScope."""
+    """Decide the scopes, lifetime and claims of the token; raises InvalidScope."""
     shared = SharedClaims(
         iss=issuer,
         aud=grant.identifier,
@@ -116,5 +122,5 @@ def settle(wanted: Wanted, client: ClientSnapshot, grant: GrantFacts, api: ApiSn
 
 
 def lifetime_s(client: ClientSnapshot, api: ApiSnapshot) -> int:
-    """How long the token lives: as the client says, else as the API does."""
+    """The token's lifetime in seconds: the client's setting, else the API's."""
     return client.token_lifetime_s or api.token_lifetime_s

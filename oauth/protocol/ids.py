@@ -1,4 +1,4 @@
-"""The public ids of this app's nouns. Pure."""
+"""Public ids of OAuth clients. Pure."""
 
 import re
 
@@ -8,10 +8,10 @@ _CLIENT_ID = re.compile(rf"client_[0-9A-Za-z]{{{ID_CHARS}}}", re.ASCII)
 
 
 def client_id() -> str:
-    """A new OAuth client's id."""
+    """An id for a new OAuth client."""
     return public_id("client")
 
 
 def is_client_id(text: str) -> bool:
-    """Whether the text may be a client's id, so that it is worth looking for."""
+    """Whether the text has the form of a client id; a client with that id need not exist."""
     return _CLIENT_ID.fullmatch(text) is not None

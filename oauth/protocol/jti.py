@@ -1,7 +1,7 @@
-"""The id of an access token: 128 random bits, and its place in a status list. Pure.
+"""The ``jti`` of an access token: 128 random bits and the token's status index. Pure.
 
-``<22 characters of base64url>.<list>.<index>``. The place stands in the token's ``status`` claim too; here it lets a
-token be revoked by its ``jti`` alone, although nothing is stored of a token when it is issued.
+``<22 characters of base64url>.<list>.<index>``. The status index is also in the token's ``status`` claim. Since the
+``jti`` holds it too, a token can be revoked by its ``jti`` alone, although nothing is stored when it is issued.
 """
 
 import os
@@ -16,18 +16,18 @@ _JTI = re.compile(rf"[0-9A-Za-z_-]{{{_NOISE_CHARS}}}\.([1-9][0-9]{{0,8}})\.(0|[1
 
 
 class Place(NamedTuple):
-    """Where a token's status stands: the number of a list, and the index that it has there."""
+    """A token's status index: the number of a status list and the index in that list."""
 
     list_number: int
     idx: int
 
     def __str__(self) -> str:
-        """As it ends a ``jti``."""
+        """The form in which a ``jti`` ends with it."""
         return f"{self.list_number}.{self.idx}"
 
 
 class Holder(NamedTuple):
-    """For which tokens places are leased: those of one client, API and generation that one key signs."""
+    """The owner of a status block: the tokens of one client, API and generation that one key signs."""
 
     client_id: str
     api_id: str
@@ -36,22 +36,22 @@ class Holder(NamedTuple):
     kid: str = ""
 
     def signed_by(self, kid: str) -> "Holder":
-        """The same tokens, signed by this key."""
+        """The same owner for tokens that this key signs."""
         return Holder(self.client_id, self.api_id, self.generation, self.organization_id, kid)
 
 
 def new_jti(place: Place) -> str:
-    """A new token's id."""
+    """A ``jti`` for a new token."""
     noise = b2a_base64(os.urandom(16), newline=False).translate(_URLSAFE)
     return f"{noise[:_NOISE_CHARS].decode()}.{place}"
 
 
 def place_of(jti: str) -> Place | None:
-    """Where the status of the token stands, or None where the text is no id of a token of ours."""
+    """The status index in a ``jti``, or None for a text that is no ``jti`` of ours."""
     match = _JTI.fullmatch(jti)
     return Place(int(match[1]), int(match[2])) if match else None
 
 
 def place_text(jti: str) -> str:
-    """``str`` of the place that an id of ours ends with: cut off, not parsed, for verdicts."""
+    """``str`` of the status index in a ``jti`` of ours. It is cut off, not parsed, because each verdict needs it."""
     return jti[_NOISE_CHARS + 1 :]

@@ -1,6 +1,6 @@
-"""Keys that sign tokens and client assertions, as JWKs (RFC 7517): ES256, RS256 and EdDSA alone. Pure.
+"""Make, load and check the JWKs (RFC 7517) of tokens and client assertions: only ES256, RS256 and EdDSA. Pure.
 
-One algorithm belongs to each key type, so that a key says by itself what may be verified with it.
+Each key type has one algorithm, so that the key determines the algorithm that it may verify.
 """
 
 import base64
@@ -31,19 +31,19 @@ MAX_KID_CHARS = 128
 
 
 class _Es256(ECAlgorithm):
-    """ES256 (RFC 7518 §3.4) that makes neither hash nor curve anew for each signature, made or checked."""
+    """ES256 (RFC 7518 §3.4) that builds the hash and curve objects once, not for each signature."""
 
     def __init__(self) -> None:
         super().__init__(ECAlgorithm.SHA256, ec.SECP256R1)
         self._ecdsa = ec.ECDSA(SHA256())
 
     def sign(self, msg: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
-        """The signature as JOSE has it: r and s, 32 bytes each."""
+        """The signature in JOSE form: r and s, 32 bytes each."""
         r, s = decode_dss_signature(key.sign(msg, self._ecdsa))
         return r.to_bytes(32) + s.to_bytes(32)
 
     def verify(self, msg: bytes, key: Any, sig: bytes) -> bool:
-        """Whether the key made this signature, as JOSE has it."""
+        """Whether the key made this signature, given in JOSE form."""
         if len(sig) != 64:
             return False
         try:
@@ -60,7 +60,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
 }
 ALGORITHM_OF = {"EC": "ES256", "RSA": "RS256", "OKP": "EdDSA"}
 _CURVE_OF = {"EC": "P-256", "OKP": "Ed25519"}
-# RFC 7638 §3.2, RFC 8037 §2: what a thumbprint is made of, which is all that a public key is.
+# The members of a thumbprint (RFC 7638 §3.2, RFC 8037 §2); they are also the complete public key.
 _MEMBERS = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
 _PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
@@ -69,7 +69,7 @@ PublicJwk = dict[str, str]
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A new signing key; its private half (PKCS #8, DER) hides itself in ``repr``."""
+    """A new signing key; its private half (PKCS #8, DER) is left out of ``repr``."""
 
     kid: str
     public: PublicJwk
@@ -77,7 +77,7 @@ class KeyPair:
 
 
 def generate(algorithm: str) -> KeyPair:
-    """A new key for the algorithm; its id is its thumbprint."""
+    """A new key for the algorithm; its kid is its thumbprint."""
     key = _generate(algorithm)
     public = _named(ALGORITHMS[algorithm].to_jwk(key.public_key(), as_dict=True))
     private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -85,15 +85,15 @@ def generate(algorithm: str) -> KeyPair:
 
 
 def load_public(jwk: PublicJwk) -> Any:
-    """The key that ``ALGORITHMS[jwk["alg"]]`` verifies with."""
+    """The public key of a JWK of ours, for ``ALGORITHMS[jwk["alg"]]``."""
     return ALGORITHMS[jwk["alg"]].from_jwk(dict(jwk))
 
 
 def load_foreign(jwk: object) -> Any:
-    """The key of a JWK that somebody else made, whatever it holds; raises ValueError for one that is not accepted.
+    """The public key of a JWK from outside; raises ValueError for a key that is not accepted.
 
-    Every source of such keys loads them here. The numbers of an RSA key decide what a check costs: with an exponent as
-    long as the modulus it costs fifty times as much. So they are bounded before a key is made of them.
+    All keys from outside are loaded here. The numbers of an RSA key determine the cost of a signature check: with an
+    exponent as long as the modulus it costs fifty times as much. So the numbers are bounded before the key is built.
     """
     names = _members(jwk) if isinstance(jwk, dict) else ()
     if not names or not isinstance(jwk, dict) or not all(isinstance(jwk.get(name), str) for name in names):
@@ -110,7 +110,7 @@ def load_foreign(jwk: object) -> Any:
 
 
 def _refuse_costly_rsa(members: Mapping[str, str]) -> None:
-    if len(members["n"]) > MAX_RSA_BITS or len(members["e"]) > MAX_KID_CHARS:  # before any of it is decoded
+    if len(members["n"]) > MAX_RSA_BITS or len(members["e"]) > MAX_KID_CHARS:  # before decoding, which costs time
         raise ValueError(f"An RSA key has {RSA_BITS} to {MAX_RSA_BITS} bits, and the exponent {RSA_EXPONENT}.")
     try:
         modulus, exponent = (_number(members[name]) for name in ("n", "e"))
@@ -127,14 +127,14 @@ def _number(text: str) -> int:
 
 
 def load_private(der: bytes) -> Any:
-    """The key that its algorithm signs with."""
+    """The private key in PKCS #8, DER."""
     return load_der_private_key(der, password=None)
 
 
 def clean_jwks(value: object) -> list[PublicJwk]:
-    """The public keys of a client's JWKS, or of a list of JWKs, as they are stored; raises ValueError.
+    """The public keys of a JWK Set or of a list of JWKs, in the form that is stored; raises ValueError.
 
-    Each comes out with ``alg``, ``use`` and a ``kid`` of its own, its thumbprint where none was given.
+    Each key gets ``alg``, ``use`` and a ``kid`` that is unique in the set. The default ``kid`` is the thumbprint.
     """
     keys = value.get("keys") if isinstance(value, dict) else value
     if not isinstance(keys, list) or not keys:
@@ -168,7 +168,7 @@ def _clean(key: Any) -> PublicJwk:
 
 
 def _members(key: Mapping[str, object]) -> Sequence[str]:
-    """The names of what the key is made of; none for a type that is not known here."""
+    """The names of the key's members; none for a key type that is not supported."""
     kty = key.get("kty")
     return _MEMBERS.get(kty, ()) if isinstance(kty, str) else ()
 
@@ -181,6 +181,6 @@ def _named(jwk: Mapping[str, str], *, kid: object = None) -> PublicJwk:
 
 
 def _thumbprint(members: Mapping[str, str]) -> str:
-    """RFC 7638 §3."""
+    """The thumbprint of a JWK (RFC 7638 §3)."""
     text = json.dumps(dict(sorted(members.items())), separators=(",", ":"))
     return base64.urlsafe_b64encode(sha256(text.encode()).digest()).rstrip(b"=").decode()

@@ -1,9 +1,9 @@
-"""When signing keys take over from one another. Pure: ``now`` is given.
+"""The schedule of signing keys: when each is published, signs and is retired. Pure: ``now`` is an argument.
 
-A key is published from its creation. It signs from ``signs_from`` until ``signs_until``, which is when its successor
-begins, and stays published until ``kept_until``. All processes turn to the successor by the clock, at the one instant
-that both rows have named for a day: so whoever verifies, here or elsewhere, has had the key long before its first token
-came, and keeps it until its last token has expired.
+A key is published from its creation. It signs from ``signs_from`` until ``signs_until``, when its successor starts to
+sign, and stays published until ``kept_until``. The rows of both keys hold the time of the change a day ahead, and all
+processes change keys by the clock. So every verifier has a key long before the key's first token, and keeps it until
+the last of its tokens has expired.
 """
 
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S
 
 JWKS_MAX_AGE_S = 900
 SIGNS_FOR = timedelta(days=30)
-# Far more than verifiers keep the JWKS for, and than our own processes keep a copy of the keys for in an outage.
+# Far longer than verifiers cache the JWK Set, and than our own processes use a cached copy of the keys in an outage.
 PUBLISHED_AHEAD = timedelta(days=1)
 KEPT_AFTER = timedelta(seconds=MAX_TOKEN_LIFETIME_S) + timedelta(hours=1)  # clocks differ
 
 
 class KeyState(StrEnum):
-    """What a signing key is at an instant."""
+    """The state of a signing key at a given time."""
 
     NEXT = "next"
     ACTIVE = "active"
@@ -30,7 +30,7 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True)
 class Span:
-    """When a key signs, and until when it is published; None while no successor is named."""
+    """The times between which a key signs, and the end of its publication; both ends are None without a successor."""
 
     signs_from: datetime
     signs_until: datetime | None = None
@@ -38,7 +38,7 @@ class Span:
 
 
 def state(span: Span, *, now: datetime) -> KeyState:
-    """What the key is at ``now``."""
+    """The state of the key at ``now``."""
     if span.kept_until is not None and span.kept_until <= now:
         return KeyState.RETIRED
     if span.signs_until is not None and span.signs_until <= now:
@@ -47,10 +47,10 @@ def state(span: Span, *, now: datetime) -> KeyState:
 
 
 def successor_signs_from(newest: Span | None, *, now: datetime, is_wanted: bool = False) -> datetime | None:
-    """When a key that is made now begins to sign; None where none is due.
+    """The time from which a key made now would sign; None if no key is due.
 
-    The first signs at once: nobody can hold an older JWKS. A key that waits for its turn has no successor yet, even
-    where one ``is_wanted`` before its time.
+    The first key signs at once, since no verifier can hold an older JWK Set. A key that does not sign yet gets no
+    successor, not even with ``is_wanted``, which otherwise makes one ahead of schedule.
     """
     if newest is None:
         return now
@@ -62,10 +62,10 @@ def successor_signs_from(newest: Span | None, *, now: datetime, is_wanted: bool 
 
 
 def ended(span: Span, *, at: datetime) -> Span:
-    """The span of a key whose successor begins to sign at that instant."""
+    """The span of a key whose successor starts to sign at ``at``."""
     return Span(span.signs_from, at, at + KEPT_AFTER)
 
 
 def dropped(span: Span, *, now: datetime) -> Span:
-    """The span of a key that is trusted no longer, nor are its tokens."""
+    """The span of a key that is no longer trusted from ``now`` on; its tokens are refused too."""
     return Span(min(span.signs_from, now), min(span.signs_until or now, now), now)

@@ -1,4 +1,4 @@
-"""What this authorization server says of itself (RFC 8414). Pure. Nothing stands here that does not work."""
+"""The authorization server's metadata (RFC 8414), with only the features that work. Pure."""
 
 import msgspec
 
@@ -20,11 +20,11 @@ def document(issuer: str) -> bytes:
             "revocation_endpoint": f"{issuer}/oauth/revoke",
             "status_list_aggregation_endpoint": f"{issuer}/oauth/status",
             "grant_types_supported": [GRANT_TYPE],
-            # RFC 8414 §2 asks for this member and for no empty list: we have no endpoint that gives such responses.
+            # RFC 8414 §2 requires this member, and it must not be empty. We have no authorization endpoint: "none".
             "response_types_supported": ["none"],
             "token_endpoint_auth_methods_supported": methods,
             "token_endpoint_auth_signing_alg_values_supported": algorithms,
-            "introspection_endpoint_auth_methods_supported": (*methods, "Bearer"),  # an API's own secret
+            "introspection_endpoint_auth_methods_supported": (*methods, "Bearer"),  # Bearer: an API secret
             "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
             "revocation_endpoint_auth_methods_supported": methods,
             "revocation_endpoint_auth_signing_alg_values_supported": algorithms,

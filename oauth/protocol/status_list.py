@@ -1,14 +1,14 @@
-"""Where the status of tokens stands in a Token Status List, without a write for each token. Pure.
+"""Assign status indexes in a Token Status List, and encode the list, without a database write for each token. Pure.
 
-A list has 2**20 places. A process that issues tokens leases *blocks* of it ahead of time (``oauth.status_leases``):
-consecutive slots for one client, API and generation, so that one row tells whose a million places may be. Whoever
-suspends or revokes a client changes nothing in a list: what its blocks say follows from the client. Only a token that
-is revoked by itself has a row, and its ``jti`` says its place.
+A list has 2**20 indexes. A process that issues tokens leases *blocks* of it ahead of time (``oauth.status_leases``). A
+block is a range of slots for one client, API, generation and signing key, so that one row describes many tokens.
+Suspending or revoking a client changes no list: the status of its blocks follows from the client's row. Only a token
+that is revoked one by one has a row, and its ``jti`` holds its status index.
 
-Slots are handed out in order and never twice; published is the *index* that a slot is scattered to, so that neighbours
-tell nobody that two tokens belong together (Token Status List, "Unlinkability"). The scattering is a Feistel network
-over 20 bits whose round functions are tables drawn from the list's random seed: a bijection that takes well under a
-second for all of a list, and can be run backwards to find the block of an index.
+Slots are leased in order and never twice. Each slot is published under another number, its *index*, so that adjacent
+indexes do not reveal that two tokens belong together (Token Status List, "Unlinkability"). The permutation of slots to
+indexes is a Feistel network over 20 bits; its round functions are tables derived from the list's random seed. It takes
+well under a second for a whole list, and can be inverted to find the block of an index.
 """
 
 import secrets
@@ -20,18 +20,18 @@ from hashlib import shake_256
 from operator import or_, xor
 from typing import NamedTuple
 
-AGGREGATION_PATH = "/oauth/status"  # and below it each list, by its number
+AGGREGATION_PATH = "/oauth/status"  # each list is served below this path, under its number
 HALF_BITS = 10
 LIST_SIZE = 1 << 2 * HALF_BITS
 SEED_BYTES = 32
-BITS = 2  # a status takes
+BITS = 2  # per status
 _HALF = (1 << HALF_BITS) - 1
 _ROUNDS = 4
-_AT_ONCE = 1 << 14  # slots are scattered, in about 10 ms, so that other threads get their turn
+_AT_ONCE = 1 << 14  # slots in one step of about 10 ms; other threads run between the steps
 
 
 class Status(IntEnum):
-    """What is said of a token (Token Status List, "Status Types")."""
+    """The status of a token (Token Status List, "Status Types")."""
 
     VALID = 0
     INVALID = 1
@@ -39,7 +39,7 @@ class Status(IntEnum):
 
 
 class Span(NamedTuple):
-    """Slots that follow one another, and what is said of each."""
+    """Consecutive slots with the same status."""
 
     first: int
     size: int
@@ -47,12 +47,12 @@ class Span(NamedTuple):
 
 
 def new_seed() -> bytes:
-    """What a new list scatters its slots by."""
+    """A random seed for the permutation of a new list."""
     return secrets.token_bytes(SEED_BYTES)
 
 
 def indexes_of(slots: Sequence[int], seed: bytes) -> list[int]:
-    """The indexes that the slots are published under, in their order."""
+    """The indexes of the slots, in the order of the slots."""
     left, right = [slot >> HALF_BITS for slot in slots], [slot & _HALF for slot in slots]
     for table in _tables(seed):
         left, right = right, list(map(xor, left, map(table.__getitem__, right)))
@@ -60,7 +60,7 @@ def indexes_of(slots: Sequence[int], seed: bytes) -> list[int]:
 
 
 def slot_of(index: int, seed: bytes) -> int:
-    """The slot that is published under the index."""
+    """The slot of an index."""
     left, right = index >> HALF_BITS, index & _HALF
     for table in reversed(_tables(seed)):
         left, right = right ^ table[left], left
@@ -68,9 +68,9 @@ def slot_of(index: int, seed: bytes) -> int:
 
 
 def packed(spans: Iterable[Span], invalid: Iterable[int], *, seed: bytes) -> bytes:
-    """All of a list, four statuses a byte and the first in the lowest bits (Token Status List, "Status List").
+    """The bytes of a list, four statuses per byte, the first in the lowest bits (Token Status List, "Status List").
 
-    ``invalid`` are indexes of single tokens; whatever is named neither way is valid.
+    ``invalid`` holds the indexes of tokens that were revoked one by one. All other indexes outside the spans are valid.
     """
     by_slot, by_index = bytearray(LIST_SIZE), bytearray(LIST_SIZE)
     for first, size, status in spans:
@@ -88,13 +88,13 @@ def packed(spans: Iterable[Span], invalid: Iterable[int], *, seed: bytes) -> byt
 
 @lru_cache(maxsize=4 * LIST_SIZE // _AT_ONCE)  # 16 MB
 def _scattered(first: int, seed: bytes) -> "array[int]":
-    """The indexes of slots that follow one another; they cost most of a list, and never change."""
+    """The indexes of ``_AT_ONCE`` slots from ``first`` on; cached, since they never change and take the most time."""
     return array("I", indexes_of(range(first, first + _AT_ONCE), seed))
 
 
 @lru_cache(maxsize=16)
 def _tables(seed: bytes) -> tuple[tuple[int, ...], ...]:
-    """A table of random 10-bit numbers for each round."""
+    """A table of pseudorandom 10-bit numbers for each round, derived from the seed."""
     size = 2 * (_HALF + 1)
     drawn = shake_256(b"latchkey status list" + seed).digest(_ROUNDS * size)
     rounds = (drawn[first : first + size] for first in range(0, len(drawn), size))

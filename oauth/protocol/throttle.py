@@ -1,8 +1,8 @@
-"""Slow down guesses at a client's secret, from each network for each client. Pure; ``now`` is monotonic seconds.
+"""Slow down failed authentication, per client and network. Pure; ``now`` is in monotonic seconds.
 
-It only ever changes what a failure is answered: what is right is let in however much has failed before, so that nobody
-can lock an owner out, who may come from the same address as the stranger. Guessing 190 random bits is hopeless anyway;
-this is for the program that repeats a mistake.
+The throttle changes only the response to a failure. A right secret is accepted however many attempts have failed, so
+that nobody can lock out the owner, who may share the attacker's address. Guessing 190 random bits is hopeless; the
+throttle is for programs that repeat a mistake.
 """
 
 from math import ceil
@@ -15,17 +15,17 @@ Who = tuple[str, str]  # the client's id, and the network that the request comes
 
 
 class Failures:
-    """The failures of the last minute; one a process."""
+    """Counts the failures of the last minute; one instance per process."""
 
     def __init__(self) -> None:
-        self._forgotten_at: dict[Who, float] = {}  # the one that failed last at the end
+        self._forgotten_at: dict[Who, float] = {}  # in the order of the last failure, oldest first
 
     def wait_s(self, who: Who, *, now: float) -> int:
-        """For how many seconds one more failure would be asked to wait; 0 while it would not."""
+        """Seconds that one more failure would be told to wait; 0 if it would not."""
         return max(ceil(self._forgotten_at.get(who, now) - now - (BURST - 1) * EACH_S), 0)
 
     def note(self, who: Who, *, now: float) -> int:
-        """One more failure; 0, or for how many seconds failures are answered with a request to wait."""
+        """Count one more failure. Returns the seconds for which failures are told to wait, or 0."""
         forgotten_at = max(self._forgotten_at.pop(who, now), now)
         wait_s = forgotten_at - now - (BURST - 1) * EACH_S
         if wait_s <= 0:

@@ -1,4 +1,4 @@
-"""What a person pastes to name one token: the whole of it, or its ``jti``. Pure."""
+"""Parse the text that a person pastes to identify a token: the whole token or its ``jti``. Pure."""
 
 import base64
 import json
@@ -9,9 +9,10 @@ MAX_PASTED_CHARS = 16_384
 
 
 def jti_in(text: str) -> str:
-    """The id of the token that was pasted; raises ValueError for what holds none.
+    """The ``jti`` in a pasted text; raises ValueError if there is none.
 
-    Nothing is believed of the token: who revokes may name any token of the client, and is told if there is none.
+    The token is not verified: a person who revokes may name any token of the client, and gets an error if the client
+    has no token with this ``jti``.
     """
     text = text.strip()
     if place_of(text) is not None:

@@ -1,6 +1,6 @@
-"""Decide whether a genuine access token may be used for a call, and for whom. No clock, no database, no Redis.
+"""Decide whether a genuine access token may be used for a call, and build its principal. No clock, database or Redis.
 
-The order of the checks is the one of API keys (``keys.validation.verdict``); the first that fails names the code.
+The order of the checks is that of API keys (``keys.validation.verdict``); the first that fails determines the code.
 """
 
 from datetime import UTC, datetime
@@ -25,9 +25,9 @@ from oauth.protocol.jti import place_text
 
 
 def grant_of(token: Claims, client: ClientSnapshot, audience: Audience | None) -> GrantFacts | None:
-    """What the client may still do where the token is for; None for another API or environment than the asker's.
+    """The client's present grant at the token's API; None if the token is for another API or environment.
 
-    A client that has lost its grant is a stranger to that API, and so are the tokens that it got.
+    None also if the client has lost the grant: then the API is told NOT_FOUND, as for an unknown token.
     """
     if audience is not None and client.environment != audience.environment:
         return None
@@ -40,7 +40,7 @@ def grant_of(token: Claims, client: ClientSnapshot, audience: Audience | None) -
 def principal_of(
     token: Claims, client: ClientSnapshot, grant: GrantFacts, api: ApiSnapshot, organization: OrganizationSnapshot
 ) -> Principal:
-    """Who the token stands for: its client, with what grant and API have left of the token's scopes."""
+    """The principal of a token: its client, with the token's scopes that grant and API still have."""
     expires_at = datetime.fromtimestamp(token.exp, UTC)
     credential = CredentialMember("access_token", client.client_id, client.name, client.environment, expires_at, None)
     scopes = tuple(scope for scope in token.scope.split() if scope in grant.scopes and scope in api.scopes)
@@ -91,7 +91,7 @@ def decide(
     call: Call,
     now: float,
 ) -> Verdict:
-    """The verdict on a token that is for the asker, before any limit is asked."""
+    """The verdict on a token that is for the caller's API, before any limit is checked."""
     missing = call.scopes.difference(principal.scopes)
     code = _first_refusal(token, client, api, organization, call=call, is_missing_scope=bool(missing), now=now)
     return Verdict(code, principal, tuple(sorted(missing)) if code is Code.INSUFFICIENT_SCOPE else ())

@@ -1,1 +1,1 @@
-"""The operations on OAuth clients, tokens and signing keys, by the rules of ``keys.services``: its order holds here."""
+"""Operations on OAuth clients, tokens and signing keys. The rules of ``keys.services``, such as its order, apply."""

@@ -37,10 +37,10 @@ Grants = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """What a person chooses for a client; each field is checked when it is used.
+    """Settings of a client; each field is checked when it is used.
 
     ``public_keys`` is a JWK Set or a list of JWKs, for a client that authenticates by ``private_key_jwt``.
-    ``token_lifetime_s`` None: that of each API.
+    ``token_lifetime_s`` None stands for the lifetime that each API sets.
     """
 
     name: str
@@ -52,7 +52,7 @@ class ClientSettings:
     metadata: dict[str, object] = field(default_factory=dict)
 
     def cleaned(self) -> dict[str, object]:
-        """The values as columns; raises Invalid naming the first field that is out of bounds."""
+        """The values as columns; raises Invalid with the first field that is out of bounds."""
         lifetime_s = self.token_lifetime_s
         return {
             "name": valid("name", lambda: clean_name(self.name)),
@@ -77,12 +77,12 @@ def create_client(
     service_account: ServiceAccount | None = None,
     submission: UUID | None = None,
 ) -> IssuedClient | ChangedClient:
-    """Make a client, and its first secret unless it brings keys of its own; owned as keys are.
+    """Create a client, with a secret unless it has public keys. The owner is the service account, else the person.
 
-    Raises NotAllowed, Invalid, Refused (suspended organization, disabled API, cap reached) or AlreadyDone.
+    Raises NotAllowed, Invalid, Refused (closed or suspended organization, disabled API, cap reached) or AlreadyDone.
     """
     with change() as pending, only_once(submission) as remember:
-        organization = lock_organization(organization)  # holds the cap under parallel calls
+        organization = lock_organization(organization)  # else parallel calls could exceed the cap
         require(by, organization, Action.MANAGE_KEYS)
         now = timezone.now()
         _refuse_if_closed(organization, by)
@@ -123,11 +123,11 @@ def edit_client(
     by: Actor,
     seen_version: int | None = None,
 ) -> ChangedClient:
-    """Give the client other settings and, where ``grants`` are given, those and no other, all in one step.
+    """Change the settings and, if ``grants`` are given, replace all grants, in one transaction.
 
-    What does not change is left alone; grants hold for tokens that are out, too. Keys can be replaced by keys; whether
-    a client has keys or secrets stays as it was made. Raises NotAllowed, Invalid, Refused (revoked client, a disabled
-    API among the new ones) or Conflict where ``seen_version`` is not the current one.
+    Only columns that differ are written. Changed grants also apply to tokens that were issued before. Keys can be
+    replaced by keys, but a client cannot change between keys and secrets. Raises NotAllowed, Invalid, Refused (revoked
+    client, or a new grant at a disabled API), or Conflict if ``seen_version`` is not the current version.
     """
     with change() as pending:
         client = _lock_as_seen(client, seen_version, by)
@@ -152,7 +152,7 @@ def edit_client(
 
 
 def note_client(client: Client, metadata: dict[str, object], *, by: Actor) -> ChangedClient:
-    """Set what the operator tells backends of the client. Its organization can read that and not change it.
+    """Set the operator's metadata of the client, which backends receive. The organization can read but not change it.
 
     Raises NotAllowed or Invalid.
     """
@@ -165,17 +165,17 @@ def note_client(client: Client, metadata: dict[str, object], *, by: Actor) -> Ch
 
 
 def disable_client(client: Client, *, by: Actor) -> ChangedClient:
-    """Pause the client: it gets no tokens, and those it has are refused until it is enabled."""
+    """Pause the client: it gets no tokens, and its tokens are refused until it is enabled."""
     return _set_disabled(client, disabled=True, by=by)
 
 
 def enable_client(client: Client, *, by: Actor) -> ChangedClient:
-    """Resume a paused client; raises Refused once it is revoked."""
+    """Resume a paused client; raises Refused for a revoked one."""
     return _set_disabled(client, disabled=False, by=by)
 
 
 def revoke_client(client: Client, *, reason: RevokeReason, by: Actor) -> ChangedClient:
-    """Refuse the client and all its tokens for good. The first reason stays; a repeat only tells the caches again."""
+    """Revoke the client and all its tokens for good. A repeat keeps the first reason and only invalidates caches."""
     with change() as pending:
         client = lock_client(client.public_id, by=by)
         now = timezone.now()
@@ -194,13 +194,13 @@ def _lock_as_seen(client: Client, seen_version: int | None, by: Actor) -> Client
 
 
 def _other_columns(client: Client, wanted: ClientSettings, by: Actor) -> dict[str, Any]:
-    """What would be different, as columns; raises Invalid for what may not be."""
+    """The columns that differ from the client's; raises Invalid for a value or change that is not allowed."""
     wanted_columns: dict[str, Any] = wanted.cleaned()
     if bool(wanted_columns["public_keys"]) != bool(client.public_keys):
         raise Invalid("public_keys", "A client keeps to keys, or to secrets. Create another.")
     columns = {name: value for name, value in wanted_columns.items() if getattr(client, name) != value}
     if "public_keys" in columns:
-        hold_policies_on_roll(client, by=by)  # whoever puts in their own key can sign in as the client
+        hold_policies_on_roll(client, by=by)  # like a new secret, a new key lets its owner act as the client
     if "networks" in columns:
         is_live = client.environment == Environment.LIVE
         hold_policies_on_client(client.organization, columns["networks"], is_live=is_live, is_new=False, by=by)
@@ -234,14 +234,14 @@ def _refuse_if_closed(organization: Organization, by: Actor) -> None:
     if organization.suspended_at is not None:
         raise Refused("This organization is suspended; it can create no clients.")
     if by.kind not in {ActorKind.USER, ActorKind.CREDENTIAL}:
-        return  # the cap is for members; operators know what they do
+        return  # the cap applies to members, not to operators
     most = settings.MAX_CLIENTS_PER_ORGANIZATION
     if Client.objects.filter(organization=organization, revoked_at=None).count() >= most:
         raise Refused(f"This organization has {most} clients, the most it may have. Revoke one first.")
 
 
 def _granted(grants: Grants, *, before: Mapping[str, object]) -> dict[Api, list[str]]:
-    """The scopes by API, checked; an API that is disabled may stay granted, and cannot be added."""
+    """The checked scopes by API. A disabled API may stay granted but cannot be added."""
     if not grants:
         raise Invalid("grants", "Choose at least one API.")
     if len(grants) > MAX_GRANTS:
@@ -264,7 +264,7 @@ def _shown_grants(client: Client) -> dict[str, object]:
 
 
 def _shown(client: Client, names: Iterable[str]) -> dict[str, object]:
-    """The fields as JSON values; of keys, their ids."""
+    """The fields as JSON values for the audit trail; public keys are shown by their kids."""
     values = {name: getattr(client, name) for name in names}
     if "public_keys" in values:
         values["public_keys"] = [key["kid"] for key in client.public_keys]

@@ -1,4 +1,4 @@
-"""What operations on clients share: the lock, the snapshot's name and the refusals."""
+"""Shared by the operations on clients: results, the row lock, snapshot names, and the check for revoked clients."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from portal.outbox import Propagation
 
 @dataclass(frozen=True)
 class IssuedClient:
-    """A client and a new secret of it, whose text is shown once and hides itself in ``repr``."""
+    """A client with a new secret, whose text is shown once and is left out of ``repr``."""
 
     client: Client
     secret: ClientSecret
@@ -22,16 +22,16 @@ class IssuedClient:
 
 @dataclass(frozen=True)
 class ChangedClient:
-    """A client after a change, and how far the change has spread."""
+    """A client after a change, with the propagation of the change."""
 
     client: Client
     propagation: Propagation
 
 
 def lock_client(public_id: str, *, by: Actor) -> Client:
-    """The client, locked, with its organization at hand, for who may change it now; raises NotAllowed.
+    """Lock the client's row and check that the actor may change it; raises NotAllowed. The organization is loaded too.
 
-    Rows that only refer to it may be written meanwhile.
+    The lock does not block writes of rows that only refer to the client.
     """
     clients = Client.objects.select_for_update(of=("self",), no_key=True)
     client = clients.select_related("organization").get(public_id=public_id)
@@ -40,16 +40,16 @@ def lock_client(public_id: str, *, by: Actor) -> Client:
 
 
 def name_of(client: Client) -> str:
-    """The client's snapshot, which holds all that is its own."""
+    """The name of the client's snapshot, which includes secrets, grants and revoked tokens."""
     return client_name(client.public_id)
 
 
 def name_of_secret(secret: ClientSecret) -> str:
-    """The snapshot that the secret stands in."""
+    """The name of the snapshot that includes the secret."""
     return name_of(secret.client)
 
 
 def refuse_if_revoked(client: Client) -> None:
-    """Raise Refused for a client that was revoked."""
+    """Raise Refused for a revoked client."""
     if client.revoked_at is not None:
         raise Refused("This client is revoked; that cannot be undone.")

@@ -1,4 +1,4 @@
-"""Write down what the clock has ended; no call waits for this."""
+"""Record the secrets whose overlap has ended by the clock. Validations do not depend on these records."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from portal.audit_actions import AuditAction
 
 
 def record_ended_client_secrets(*, now: datetime, limit: int) -> int:
-    """Record up to ``limit`` overlaps that are over, each once, and tell the owners; pass over what others change."""
+    """Record up to ``limit`` ended overlaps, each once, and mail the owners. Rows that are locked are skipped."""
     with transaction.atomic(durable=True):
         due = ClientSecret.objects.filter(ends_at__lte=now, end_recorded_at=None).order_by("ends_at")
         rows = due.select_for_update(of=("self",), skip_locked=True).select_related(

@@ -1,4 +1,4 @@
-"""Make a restored database safe to serve: no token and no session that was ended since the backup lives again."""
+"""Make a restored database safe to serve: no token or session that ended after the backup becomes valid again."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ CLOCK_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Settled:
-    """How much was ended, and how far this has spread."""
+    """The number of clients and sessions that were affected, and the propagation."""
 
     clients: int
     sessions: int
@@ -30,16 +30,17 @@ class Settled:
 
 
 def settle_restore(*, by: Actor, now: datetime) -> Settled:
-    """End every token and every session, and give no place in a status list a second time.
+    """End every token and every session, and make sure that no status index is used twice.
 
-    All tokens end, since a backup does not know which were revoked after it; with them the signing keys, of which one
-    may have been dropped. Running it twice ends what began in between, and does no other harm.
+    All tokens end, since a backup does not contain later revocations. All signing keys are dropped, since one of them
+    may have been dropped after the backup. A second run only ends tokens and sessions that began after the first.
     """
     require_operator(by)
     with together() as everything:
         with change() as pending:
-            # What was counted since the backup is not known. A number that follows the clock is past it, and past what
-            # an earlier restore chose: nobody raises a generation or fills a status list each second for years.
+            # Generations and list numbers of the time since the backup are unknown. Seconds since 2026 exceed them, and
+            # exceed the number of an earlier restore: no client raises its generation each second for years, and no
+            # status list is filled each second.
             unused = (now - CLOCK_BEGAN) // timedelta(seconds=1)
             clients = _end_tokens(unused)
             _strike_status_lists(unused, now=now)
@@ -52,16 +53,16 @@ def settle_restore(*, by: Actor, now: datetime) -> Settled:
 
 
 def _end_tokens(unused: int) -> int:
-    """Begin a generation of each client that no token can have."""
+    """Start a generation of each client that no issued token can have."""
     RevokedToken.objects.all().delete()
     return Client.objects.update(generation=Greatest(F("generation") + 1, Value(unused)), version=F("version") + 1)
 
 
 def _strike_status_lists(unused: int, *, now: datetime) -> None:
-    """Refuse all places of every list, and begin one whose number no list can have had."""
+    """Refuse all indexes of every list, and start a list with a number that no list can have had."""
     StatusList.objects.update(next_slot=LIST_SIZE, struck_at=now)
     last = StatusList.objects.aggregate(last=Max("pk"))["last"] or 0
     StatusList.objects.create(pk=max(last + 1, unused))
-    with connection.cursor() as cursor:  # what counts the numbers has not seen this one
+    with connection.cursor() as cursor:  # an explicit pk does not advance the sequence, which could give it out again
         for statement in connection.ops.sequence_reset_sql(no_style(), [StatusList]):
             cursor.execute(statement)

@@ -1,4 +1,4 @@
-"""Operations on the secrets of clients: roll, end one, move the end of an overlap; a key's rules, word for word."""
+"""Operations on the secrets of clients: roll, end one, move the end of an overlap. The rules are those of API keys."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -25,10 +25,10 @@ def roll_client(
     submission: UUID | None = None,
     seen_secret_id: str | None = None,
 ) -> IssuedClient:
-    """Add a secret to the client and let the old one go on for ``overlap``, 0 s to 30 days. Its tokens stay good.
+    """Add a secret to the client; the old one works on for ``overlap``, 0 s to 30 days. Issued tokens stay valid.
 
-    Raises NotAllowed, Invalid, Refused (revoked, or authenticates by keys), AlreadyDone, or Conflict where the client
-    has a secret newer than the one the caller knew.
+    Raises NotAllowed, Invalid, Refused (revoked, or authenticates by keys), AlreadyDone, or Conflict if the client has
+    a newer secret than ``seen_secret_id``.
     """
     check_overlap(overlap)
     with change() as pending, only_once(submission) as remember:
@@ -51,12 +51,12 @@ def roll_client(
 
 
 def end_client_secret(secret: ClientSecret, *, by: Actor) -> ChangedClient:
-    """End a retiring secret at once; ending an ended one only tells the caches again. Raises Refused for the newest."""
+    """End an old secret at once; raises Refused for the newest. A repeat only invalidates the caches again."""
     return _set_end(secret, ends_at=None, by=by)
 
 
 def extend_client_overlap(secret: ClientSecret, *, ends_at: datetime, by: Actor) -> ChangedClient:
-    """Move the end of a retiring secret, to at most 30 days from now."""
+    """Move the end of an old secret, to at most 30 days from now."""
     return _set_end(secret, ends_at=ends_at, by=by)
 
 

@@ -1,4 +1,4 @@
-"""Operations on signing keys: let the next one come, or drop those that nobody may trust any longer."""
+"""Operations on signing keys: publish the next key, drop keys that are no longer trusted, erase old private halves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ALL = tuple(SigningAlgorithm)
 
 @dataclass(frozen=True)
 class ChangedSigningKeys:
-    """The keys that were made, and how far the change has spread."""
+    """The keys that were made, and the propagation of the change."""
 
     made: Sequence[SigningKey]
     propagation: Propagation
@@ -31,9 +31,9 @@ class ChangedSigningKeys:
 def rotate_signing_keys(
     *, by: Actor, now: datetime, algorithms: Sequence[str] = ALL, is_wanted: bool = False
 ) -> ChangedSigningKeys:
-    """Make each algorithm's next key where it is due, or ``is_wanted`` before that; the first signs at once.
+    """Make each algorithm's next key if it is due, or ahead of schedule if ``is_wanted``. The first key signs at once.
 
-    Called on schedule, at each migration, and by whoever finds no key. Two at once make one.
+    Called on schedule, after each migration and by operators. Two calls at once make one key.
     """
     require_operator(by)
     due = [each for each in algorithms if _next_signs_from(_newest(each), now=now, is_wanted=is_wanted)]
@@ -46,7 +46,7 @@ def rotate_signing_keys(
 
 
 def drop_signing_keys(*, by: Actor, algorithms: Sequence[str] = ALL) -> ChangedSigningKeys:
-    """Emergency: trust none of the keys any more, sign with new ones at once; every token that is out is refused."""
+    """Emergency: distrust all keys of the algorithms and sign with new ones at once; all issued tokens are refused."""
     require_operator(by)
     with change() as pending:
         made: list[SigningKey] = []
@@ -66,14 +66,14 @@ def drop_signing_keys(*, by: Actor, algorithms: Sequence[str] = ALL) -> ChangedS
 
 
 def forget_private_halves(*, now: datetime) -> int:
-    """Erase what has signed its last token; returns of how many keys."""
+    """Erase the private halves of keys that no longer sign; returns the number of keys."""
     signed = SigningKey.objects.filter(signs_until__lt=now - timedelta(hours=1)).exclude(private_key="")
     return signed.update(private_key="")
 
 
 def _make_next(algorithm: str, *, by: Actor, now: datetime, is_wanted: bool) -> SigningKey | None:
     list(SigningKey.objects.select_for_update().filter(algorithm=algorithm).order_by("pk"))
-    newest = _newest(algorithm)  # read again: who held the lock may have made it
+    newest = _newest(algorithm)  # read again: the process that held the lock may have made the key
     signs_from = _next_signs_from(newest, now=now, is_wanted=is_wanted)
     if signs_from is None:
         return None
@@ -82,11 +82,11 @@ def _make_next(algorithm: str, *, by: Actor, now: datetime, is_wanted: bool) -> 
             if newest:
                 _end(newest, ended(_span(newest), at=signs_from))
             key = _make(algorithm, signs_from=signs_from, now=now)
-            if newest:  # the first keys come with the tables, and are nobody's deed
+            if newest:  # the first keys are made by the migration, so there is no action to record
                 _record(AuditAction.SIGNING_KEY_PUBLISHED, key, by, now)
             return key
     except IntegrityError:
-        return None  # there was no row to lock, and another process made the first key
+        return None  # there was no row to lock, so another process made the first key at the same time
 
 
 def _make(algorithm: str, *, signs_from: datetime, now: datetime) -> SigningKey:
@@ -106,9 +106,10 @@ def _newest(algorithm: str) -> SigningKey | None:
 
 
 def _strike_older_blocks(algorithm: str, dropped_keys: Sequence[SigningKey]) -> None:
-    """Have status lists refuse tokens of the dropped keys whose blocks do not know their key, too.
+    """Make status lists refuse tokens of the dropped keys also in blocks without a signing key.
 
-    Any of the keys will do: all that are believed are dropped together. Blocks that know their key follow from it.
+    Such blocks get one of the dropped keys. Any of them is right, since all trusted keys of the algorithm are dropped
+    together. Blocks with a signing key need no change.
     """
     if dropped_keys:
         older = StatusBlock.objects.filter(signing_key=None, api__signing_algorithm=algorithm)

@@ -1,4 +1,4 @@
-"""Lease places in status lists, a block at a time: what token issuing writes, ahead of the tokens."""
+"""Lease blocks of status indexes: the only write of token issuing, made ahead of the tokens."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -15,7 +15,7 @@ _TOKENS_LIVE_ON = timedelta(seconds=MAX_TOKEN_LIFETIME_S) + timedelta(hours=1)  
 
 
 class Block(NamedTuple):
-    """Slots of a list that one process may use, each once."""
+    """Slots of a list that one process may use, each for one token."""
 
     list_number: int
     seed: bytes
@@ -23,20 +23,21 @@ class Block(NamedTuple):
 
     @property
     def indexes(self) -> list[int]:
-        """What the slots are published under."""
+        """The indexes under which the slots are published."""
         return indexes_of(self.slots, self.seed)
 
 
 def lease_block(
     client_id: str, api_id: str, *, generation: int, count: int, now: datetime, kid: str | None = None
 ) -> Block:
-    """Up to ``count`` slots that nobody else has or will have, to be used within ``LEASED_FOR``.
+    """Lease up to ``count`` slots, which are never leased again. They have to be used within ``LEASED_FOR``.
 
-    The client may be revoked meanwhile: the block says for whom, for which generation and for which signing key it was,
-    and is judged by that.
+    The client may be revoked during the lease: the block's row holds its client, generation and signing key, and its
+    status follows from them.
     """
     with transaction.atomic(durable=True):
-        # Not so that a revocation, which refers to the list, would wait, holding the client that is referred to below.
+        # no_key: else the revocation of a token, which inserts a row that refers to the list, would wait for this lock
+        # while it holds the lock of a client, to which this transaction refers below.
         open_lists = StatusList.objects.select_for_update(no_key=True).filter(next_slot__lt=LIST_SIZE)
         found = open_lists.order_by("pk").first() or StatusList.objects.create()
         slots = range(found.next_slot, min(found.next_slot + count, LIST_SIZE))

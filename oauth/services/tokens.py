@@ -1,4 +1,4 @@
-"""Revoke a client's access tokens: one, by its ``jti``, or all of them."""
+"""Revoke a client's access tokens: one by its ``jti``, or all of them."""
 
 from datetime import datetime
 
@@ -13,16 +13,17 @@ from portal.audit import Actor, record_of
 from portal.audit_actions import AuditAction
 from portal.outbox import change
 
-MAX_REVOKED_TOKENS = 1000  # of one client, one by one: its snapshot holds them all, and each change reads them anew
+MAX_REVOKED_TOKENS = 1000  # of a client: its snapshot holds all of them, and each change loads them again
 
 
 def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | None = None) -> ChangedClient:
-    """Refuse one token of the client from now on; a repeat only tells the caches again.
+    """Revoke one token of the client; a repeat only invalidates the caches again.
 
-    The token is whichever was given the place that ``jti`` ends with: of the rest nothing is stored to compare with.
-    Where ``MAX_REVOKED_TOKENS`` are remembered already, this revokes all: what is refused stays so, and it is bounded.
-    Without ``expires_at`` it is remembered for as long as any token with that place can live.
-    Raises NotAllowed, or Invalid for an id that was never given to a token of this client.
+    The token is found by the status index at the end of ``jti``: the rest of a ``jti`` is not stored anywhere. If
+    ``MAX_REVOKED_TOKENS`` are stored already, all tokens of the client are revoked, so that the number stays bounded
+    and every revoked token stays refused. Without ``expires_at`` the row is kept for as long as any token with this
+    status index can live.
+    Raises NotAllowed, or Invalid for a ``jti`` with an index that was not leased for this client.
     """
     with change() as pending:
         client = lock_client(client.public_id, by=by)
@@ -48,7 +49,7 @@ def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | 
 
 
 def revoke_all_tokens(client: Client, *, by: Actor) -> ChangedClient:
-    """Refuse every token that was issued so far; the client goes on and gets new ones."""
+    """Revoke every token that was issued so far; the client can get new ones."""
     with change() as pending:
         client = lock_client(client.public_id, by=by)
         refuse_if_revoked(client)
@@ -58,7 +59,7 @@ def revoke_all_tokens(client: Client, *, by: Actor) -> ChangedClient:
 
 
 def _revoke_all(client: Client, by: Actor, now: datetime, **because: object) -> None:
-    """Begin the next generation, in the open transaction; which single tokens were refused before is of no matter."""
+    """Start the next generation, in the open transaction. Rows of single revoked tokens are then no longer needed."""
     client.generation += 1
     client.version += 1
     client.save(update_fields=["generation", "version"])
@@ -72,7 +73,7 @@ def _of_place(client: Client, place: Place) -> RevokedTokenQuerySet:
 
 
 def _block_of(client: Client, place: Place) -> StatusBlock | None:
-    """What the place was leased with; None where it was not for tokens of this client."""
+    """The block that the status index was leased with; None if it was not leased for this client."""
     found = StatusList.objects.filter(pk=place.list_number).first() if place.idx < LIST_SIZE else None
     if found is None:
         return None
@@ -83,12 +84,12 @@ def _block_of(client: Client, place: Place) -> StatusBlock | None:
 
 
 def prune_revoked_tokens(*, now: datetime, limit: int) -> int:
-    """Drop up to ``limit`` revocations of tokens that have expired; nobody can tell the difference."""
+    """Delete up to ``limit`` revocations of tokens that have expired: an expired token is refused anyway."""
     over = RevokedToken.objects.filter(expires_at__lt=now - CLOCKS_DIFFER)
     return over.filter(pk__in=list(over.values_list("pk", flat=True)[:limit])).delete()[0]
 
 
 def prune_status_blocks(*, now: datetime, limit: int) -> int:
-    """Drop up to ``limit`` blocks whose tokens have all expired."""
+    """Delete up to ``limit`` blocks whose tokens have all expired."""
     over = StatusBlock.objects.filter(ends_at__lt=now)
     return over.filter(pk__in=list(over.values_list("pk", flat=True)[:limit])).delete()[0]

@@ -1,4 +1,4 @@
-"""``manage.py after_restore``: what a restored database needs before it is served."""
+"""``manage.py after_restore``: make a restored database safe to serve."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from portal.operations.served import served_at
 
 
 class Command(BaseCommand):
-    """Ends what a backup brings back to life."""
+    """Ends the tokens, sessions and signing keys that a backup would make valid again."""
 
     help = (
         "After a restore, before anything is served: refuse every access token, end every session, and leave out the "
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Do it, and say what only the operator can do."""
+        """Run the operation, and print the steps that are left to the operator."""
         self._refuse_while_served()
         settled = settle_restore(by=COMMAND, now=timezone.now())
         self.stdout.write(
@@ -30,7 +30,10 @@ class Command(BaseCommand):
         )
 
     def _refuse_while_served(self) -> None:
-        """Processes keep copies of what was before the restore; shared ones are dropped here, their own with them."""
+        """Drop the cached copies in Redis, and refuse to run while a web process serves.
+
+        Each web process holds copies from before the restore, which only its end drops.
+        """
         try:
             serving = forget_all_copies()
         except CopiesNotReached:

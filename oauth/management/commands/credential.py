@@ -1,4 +1,4 @@
-"""``manage.py credential ID ACTION``: what operators script against keys, clients, API secrets and organizations."""
+"""``manage.py credential ID ACTION``: scripted operations on keys, clients, API secrets and organizations."""
 
 import json
 from argparse import ArgumentParser
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     help = "Show or change an API key, an OAuth client, an API secret or an organization."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """What can be asked for."""
+        """Declare the id, the action and the options of all actions."""
         parser.add_argument("id", help="key_…, client_…, sec_… (an API secret) or org_…")
         parser.add_argument("action", choices=sorted({action for actions in ACTIONS.values() for action in actions}))
         parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--expires-at", metavar="2027-01-31T00:00:00Z", help="an instant, or 'never'")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Do it and print what came of it."""
+        """Run the action and print its report."""
         prefix = options["id"].partition("_")[0]
         action = ACTIONS.get(prefix, {}).get(options["action"])
         if action is None:
@@ -59,5 +59,5 @@ class Command(BaseCommand):
 
 
 def _spelled(value: object) -> object:
-    """An object or a list as JSON, in which it can be given back; a text or a number as it is."""
+    """An object or a list as JSON, the form that the options accept; a text or a number unchanged."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

@@ -1,4 +1,4 @@
-"""``manage.py demo``: people, organizations and APIs to try things with, and new credentials where that is possible."""
+"""``manage.py demo``: make demo people, organizations and APIs, and new credentials unless they are refused."""
 
 import json
 from argparse import ArgumentParser
@@ -25,7 +25,7 @@ from portal.outbox import together
 from portal.services.people import sign_up
 
 Made = TypeVar("Made")
-KEPT = "demo.json"  # in VAR_DIR: what the first start made, to be shown by each later one
+KEPT = "demo.json"  # in VAR_DIR: the demo data of the first start, shown again by each later start
 ADMIN_EMAIL = "admin@localhost"
 USER_EMAIL = "demo@localhost"
 OTHER_EMAIL = "other@localhost"
@@ -44,20 +44,20 @@ class Command(BaseCommand):
     help = "Make demo data: people, organizations and APIs once, and new credentials on each run."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """What can be asked for."""
+        """Declare the options."""
         parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
         parser.add_argument("--keys", type=int, default=0, metavar="N", help="make N more API keys")
         parser.add_argument("--once", action="store_true", help="make nothing where an earlier --once did: show that")
         parser.add_argument("--force", action="store_true", help="also outside embedded mode")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Make and print it."""
+        """Make the demo data and print it."""
         if not settings.EMBEDDED and not options["force"]:
             raise CommandError("DATABASE_URL is set: this is no demo installation. Use --force if you mean it.")
         made = _read_kept() if options["once"] else None
         if made is None:
             refused: list[str] = []
-            with together():  # one round through the caches for all of it
+            with together():  # one invalidation of the caches for all changes
                 made = make_demo(extra_keys=options["keys"], refused=refused)
             for line in refused:
                 self.stderr.write(line)
@@ -67,9 +67,9 @@ class Command(BaseCommand):
 
 
 def make_demo(*, extra_keys: int, refused: list[str]) -> dict[str, Any]:
-    """The demo data with new credentials; what earlier runs made goes on working.
+    """Make the demo data with new credentials; credentials of earlier runs stay valid.
 
-    A credential that cannot be made as things are is None, and ``refused`` gets a line that says why.
+    A credential that is refused is None in the result, and ``refused`` gets a line with the reason.
     """
 
     def new(what: str, make: Callable[[], Made]) -> Made | None:
@@ -110,7 +110,7 @@ def make_demo(*, extra_keys: int, refused: list[str]) -> dict[str, Any]:
 
 
 def _read_kept() -> dict[str, Any] | None:
-    """What an earlier run made and kept, at the address and with the passwords that hold now."""
+    """The demo data that an earlier run kept, with the present address and passwords; None if there is none."""
     try:
         kept: dict[str, Any] = json.loads((settings.VAR_DIR / KEPT).read_text())
     except (FileNotFoundError, ValueError):
@@ -125,12 +125,12 @@ def _keep(made: dict[str, Any]) -> None:
 
 
 def _base_url() -> str:
-    """Where the demo data is served: by a ``serve`` that runs, or else where one would."""
+    """The address of the running ``serve``, else PUBLIC_URL."""
     return (settings.EMBEDDED and served_at()) or settings.PUBLIC_URL
 
 
 def as_text(made: dict[str, Any]) -> str:
-    """For a person: who to be, and a call to make."""
+    """The log-ins and a ``curl`` command, for a person to read."""
     people = {"developer": made["user"], "admin": made["admin"]}
     shown = [
         f"  {name:<10} {person['email']:<16} {person['password'] or '(changed since)'}"
@@ -143,7 +143,7 @@ def as_text(made: dict[str, Any]) -> str:
 
 
 def curl(made: dict[str, Any]) -> str:
-    """A validation of the demo key, ready to paste into a shell."""
+    """A ``curl`` command that validates the demo key."""
     body = json.dumps({"credential": made["api_key"], "scopes": ["orders:read"]})
     return f"""\
 curl -s {made["base_url"]}/v1/validate \\
@@ -153,7 +153,7 @@ curl -s {made["base_url"]}/v1/validate \\
 
 
 def _person(email: str, organization_name: str) -> User:
-    """The demo person of this address, verified, with a personal organization of that name."""
+    """The demo person with this address; made, verified, with a personal organization of that name if missing."""
     found = User.objects.filter(email=email).first()
     if found is None:
         person = User(email=email, name=organization_name, password=make_password(_password(email)))
@@ -163,12 +163,12 @@ def _person(email: str, organization_name: str) -> User:
 
 
 def _password(email: str) -> str:
-    """The same on each run, and nothing anybody can guess: derived from SECRET_KEY."""
+    """The demo password: derived from SECRET_KEY, so the same on each run and not guessable."""
     return salted_hmac("latchkey.demo", email, algorithm="sha256").hexdigest()[:24]
 
 
 def _log_in(email: str) -> dict[str, str | None]:
-    """The address, and the password that was set here; None once it lets nobody in any more."""
+    """The address and the demo password; the password is None once it was changed or the person deactivated."""
     user, password = User.objects.filter(email=email, is_active=True).first(), _password(email)
     return {"email": email, "password": password if user and user.check_password(password) else None}
 

@@ -1,4 +1,4 @@
-"""``manage.py rotate_signing_key``: let the next signing keys come, or drop those that may be known to others."""
+"""``manage.py rotate_signing_key``: publish the next signing keys, or drop keys that may have leaked."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,7 +12,7 @@ from portal.audit import COMMAND
 
 
 class Command(BaseCommand):
-    """Rotates before the schedule does."""
+    """Rotates signing keys ahead of schedule."""
 
     help = (
         "Publish the next signing key of each algorithm; it signs a day later, once every verifier has it. "
@@ -20,12 +20,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """What can be asked for."""
+        """Declare the options."""
         parser.add_argument("--algorithm", choices=SigningAlgorithm.values, help="only this one")
         parser.add_argument("--emergency", action="store_true", help="trust none of the present keys any more")
 
     def handle(self, *_args: Any, algorithm: str | None, emergency: bool, **_options: Any) -> None:
-        """Rotate or drop, and say what was made."""
+        """Rotate or drop, and print the new keys."""
         algorithms = (algorithm,) if algorithm else ALL
         if emergency:
             changed = drop_signing_keys(by=COMMAND, algorithms=algorithms)

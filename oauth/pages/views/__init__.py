@@ -1,1 +1,1 @@
-"""The pages about OAuth clients, one module a noun; what they have in common with those about keys, those lend."""
+"""Views of the pages about OAuth clients. Parts shared with API keys come from ``keys.pages.views``."""

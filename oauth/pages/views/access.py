@@ -1,4 +1,4 @@
-"""What every page about one client begins with: the client, if it is the organization's, as it is now."""
+"""Look up the client of a page, within the member's organization."""
 
 from datetime import datetime
 
@@ -15,12 +15,12 @@ from portal.http import MemberRequest
 
 
 def get_client(request: MemberRequest, public_id: str) -> Client:
-    """The organization's client; another's is as unknown as one that never was."""
+    """The organization's client; 404 alike for another organization's client and for an unknown id."""
     return get_object_or_404(visible_clients(request.organization), public_id=public_id)
 
 
 def get_view(request: MemberRequest, public_id: str, *, now: datetime | None = None) -> ClientView:
-    """The client as pages show it to this member."""
+    """The view of the client for this member, with its working secrets; 404 as ``get_client``."""
     now = now or timezone.now()
     clients = CLIENTS.with_working_secrets(visible_clients(request.organization), now=now)
     client = get_object_or_404(clients, public_id=public_id)
@@ -28,10 +28,10 @@ def get_view(request: MemberRequest, public_id: str, *, now: datetime | None = N
 
 
 def as_view(request: MemberRequest, client: Client, *, now: datetime) -> ClientView:
-    """A client read with its working secrets, as pages show it to this member."""
+    """The view for this member of a client that was read with its working secrets."""
     return client_view(client, client.working_secrets, may_manage=may_change(request, client), now=now)  # type: ignore[attr-defined]  # prefetched
 
 
 def back(request: MemberRequest, public_id: str) -> HttpResponse:
-    """After a change: the client's page."""
+    """Redirect to the client's page after a change."""
     return go_to(request, reverse("clients:detail", args=[public_id]))

@@ -1,4 +1,4 @@
-"""One client: what it is, what it did, what happened to it, what it is set to."""
+"""Pages of one client: overview with usage and secrets, activity, settings."""
 
 from datetime import datetime
 
@@ -28,13 +28,13 @@ TABS = {"clients:detail": "Overview", "clients:activity": "Activity", "clients:s
 @require_safe
 @member_required(Action.VIEW)
 def overview(request: MemberRequest, public_id: str) -> HttpResponse:
-    """How the client is used, its secrets with the overlap that runs, and where its tokens are revoked."""
+    """Show the client's usage, its secrets with a running overlap, and the form that revokes a token."""
     now = timezone.now()
     return show_overview(request, get_view(request, public_id, now=now), TokenForm(), now=now)
 
 
 def show_overview(request: MemberRequest, view: ClientView, form: TokenForm, *, now: datetime) -> HttpResponse:
-    """The page, also where what was pasted to revoke a token was none."""
+    """Render the overview; with status 422 if the bound form has an error, such as a pasted text that is no token."""
     client = view.client
     secrets = list(client.secrets.select_related("created_by").order_by("-pk")[:SECRETS_SHOWN])
     days = usage.days_of_tokens(client, days=CHART_DAYS, now=now)
@@ -58,7 +58,7 @@ def show_overview(request: MemberRequest, view: ClientView, form: TokenForm, *, 
 @require_safe
 @member_required(Action.VIEW)
 def overlap(request: MemberRequest, public_id: str) -> HttpResponse:
-    """The last use of the client's old secret, which its page asks for while the overlap runs."""
+    """Show the last use of the client's old secret; the page polls this while the overlap runs."""
     now = timezone.now()
     return show_overlap_use(request, get_view(request, public_id, now=now), now=now)
 
@@ -66,7 +66,7 @@ def overlap(request: MemberRequest, public_id: str) -> HttpResponse:
 @require_safe
 @member_required(Action.VIEW)
 def client_activity(request: MemberRequest, public_id: str) -> HttpResponse:
-    """What was done to the client, with the values before and after."""
+    """Show the changes of the client, with the values before and after."""
     view = get_view(request, public_id)
     return show_activity(request, view, _tabs(view, "clients:activity"))
 
@@ -74,7 +74,7 @@ def client_activity(request: MemberRequest, public_id: str) -> HttpResponse:
 @require_safe
 @member_required(Action.VIEW)
 def client_settings(request: MemberRequest, public_id: str) -> HttpResponse:
-    """What the client is set to, in words."""
+    """Show the client's settings in words."""
     view = get_view(request, public_id)
     client = view.client
     context = {

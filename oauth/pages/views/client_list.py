@@ -21,7 +21,7 @@ from portal.permissions import Action
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.VIEW)
 def show_list(request: MemberRequest) -> HttpResponse:
-    """The organization's clients."""
+    """Show the organization's clients, with search, filters and sorting."""
     return listing.show_list(request, CLIENT_LIST)
 
 

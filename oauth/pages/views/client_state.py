@@ -1,4 +1,7 @@
-"""Pause and resume a client, end or extend the overlap after a roll: one POST each, all reversible or foreseen."""
+"""Pause and resume a client, end or extend the overlap after a roll: one POST each, without confirmation.
+
+A pause can be undone, and the end of an old secret was announced by the roll.
+"""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -21,7 +24,7 @@ from portal.ui.times import exact_words
 @require_POST
 @member_required(Action.MANAGE_KEYS)
 def pause(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Give the client no tokens, and refuse those it has, until it is resumed."""
+    """Issue no tokens to the client and refuse its tokens, until it is resumed."""
     client = get_client(request, public_id)
     with refusals_told(request):
         changed = disable_client(client, by=actor_of(request))
@@ -33,7 +36,7 @@ def pause(request: MemberRequest, public_id: str) -> HttpResponse:
 @require_POST
 @member_required(Action.MANAGE_KEYS, widens=True)
 def resume(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Let a paused client work again."""
+    """Resume a paused client."""
     client = get_client(request, public_id)
     with refusals_told(request):
         changed = enable_client(client, by=actor_of(request))
@@ -44,7 +47,7 @@ def resume(request: MemberRequest, public_id: str) -> HttpResponse:
 @require_POST
 @member_required(Action.MANAGE_KEYS)
 def end_secret(request: MemberRequest, public_id: str, secret_id: str) -> HttpResponse:
-    """End a retiring secret now."""
+    """End an old secret at once."""
     secret = _get_secret(request, public_id, secret_id)
     with refusals_told(request):
         changed = end_client_secret(secret, by=actor_of(request))
@@ -56,7 +59,7 @@ def end_secret(request: MemberRequest, public_id: str, secret_id: str) -> HttpRe
 @require_POST
 @member_required(Action.MANAGE_KEYS, widens=True)
 def extend_secret(request: MemberRequest, public_id: str, secret_id: str) -> HttpResponse:
-    """Let a retiring secret go on for longer, counted from the end it has."""
+    """Extend the overlap of an old secret, counted from its present end."""
     secret = _get_secret(request, public_id, secret_id)
     with refusals_told(request):
         ends_at = asked_end(request, secret)

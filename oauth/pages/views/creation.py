@@ -1,4 +1,4 @@
-"""A new client: the form, and the only sight of its secret."""
+"""Create a client: the form, and the one page that shows its secret."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -25,7 +25,7 @@ from portal.permissions import Action
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_KEYS, reveals=True, widens=True)
 def new_client(request: MemberRequest) -> HttpResponse:
-    """Ask what the client is to be, make it, and show its secret in the answer to that very POST."""
+    """Show the form, create the client, and show its secret in the response to the same POST."""
     apis = list(Api.objects.filter(disabled_at=None, is_builtin=False).order_by("name").prefetch_related("scopes"))
     granted: dict[str, list[str]] = {apis[0].public_id: []} if len(apis) == 1 else {}
     accounts = list(visible_service_accounts(request.organization))
@@ -58,7 +58,7 @@ def new_client(request: MemberRequest) -> HttpResponse:
 
 @sensitive_variables()
 def show_secret(request: MemberRequest, issued: IssuedClient, *, rolled: bool = False) -> HttpResponse:
-    """The only sight of a secret: rendered into this answer, kept nowhere, never to be stored by what passes it on."""
+    """Render a new secret. This response is the only one that shows it; no server, proxy or browser may store it."""
     context = {
         "view": get_view(request, issued.client.public_id),
         "secret": issued.secret_text,

@@ -1,4 +1,4 @@
-"""Edit a client: the form, then what would change, then the change."""
+"""Edit a client in three steps: the form, a review of the changes, the save."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ from portal.permissions import Action
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_KEYS, widens="by form")
 def edit(request: MemberRequest, public_id: str) -> HttpResponse:
-    """The three steps at one address; ``step`` says which was sent."""
+    """Handle all three steps; the field ``step`` names the one that was submitted."""
     view = to_change(request, get_view(request, public_id))
     client = view.client
     form = EditClientForm(request.POST or None, apis=_apis(client), granted=_granted(client), client=client)
@@ -63,7 +63,7 @@ def _save(request: MemberRequest, form: EditClientForm, client: Client, context:
 def _review(
     request: MemberRequest, form: EditClientForm, client: Client, context: Mapping[str, object]
 ) -> HttpResponse:
-    """What would change against the client as it is now, also where somebody else has changed it meanwhile."""
+    """Show the changes against the client's present state, also after a conflicting change by another person."""
     return show_review(request, form, _differences(client, form), version=client.version, context=context)
 
 
@@ -92,7 +92,7 @@ def _widens(name: str, before: Any, after: Any) -> bool:
     match name:
         case "networks":
             return widening.widens_networks(before, after)
-        case "rate_limits":  # none of one's own means each API's, which may be more
+        case "rate_limits":  # a client without limits has those of each API, which may be higher
             return not before or not after or widening.widens_rate_limits(before, after)
         case "token_lifetime_s":
             return before is None or after is None or after > before
@@ -101,7 +101,7 @@ def _widens(name: str, before: Any, after: Any) -> bool:
 
 
 def _apis(client: Client) -> list[Api]:
-    """Those that the client may be let in at, and those where it is."""
+    """The APIs that can be granted, and those that are granted already."""
     offered = Q(disabled_at=None, is_builtin=False) | Q(pk__in=client.grants.values("api"))
     return list(Api.objects.filter(offered).order_by("name").prefetch_related("scopes"))
 

@@ -24,7 +24,7 @@ from portal.permissions import Action
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_KEYS)
 def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Ask, and refuse the client for good. A client in use has its name typed, so that no habit revokes it."""
+    """Confirm, then revoke the client for good. For a client in use the person types its name, against accidents."""
     now = timezone.now()
     view = to_change(request, get_view(request, public_id, now=now))
     form = ask_for_reason(request, view, now=now)
@@ -43,7 +43,7 @@ def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_KEYS)
 def revoke_tokens(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Ask, and refuse every token that the client was given so far."""
+    """Confirm, then revoke every token that was issued to the client so far."""
     now = timezone.now()
     view = to_change(request, get_view(request, public_id, now=now))
     if request.method == "POST":
@@ -61,7 +61,7 @@ def revoke_tokens(request: MemberRequest, public_id: str) -> HttpResponse:
 @require_POST
 @member_required(Action.MANAGE_KEYS)
 def revoke_one_token(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Refuse one token, named by all of it or by its id; what was pasted goes nowhere, not even back."""
+    """Revoke one token, identified by its text or its ``jti``. The pasted text is not stored, logged or shown again."""
     client = to_change(request, get_view(request, public_id)).client
     form = TokenForm(request.POST)
     if form.is_valid():

@@ -1,4 +1,4 @@
-"""Roll a client: a new secret now, an end for the old one."""
+"""Roll a client: add a new secret, and set the end of the old one."""
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -24,7 +24,7 @@ from portal.permissions import Action
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_KEYS, reveals=True)
 def roll(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Ask when the old secret ends, add the new one, and show it in the answer to that very POST."""
+    """Ask for the end of the old secret, add the new one, and show it in the response to the same POST."""
     now = timezone.now()
     view = to_change(request, get_view(request, public_id, now=now))
     seen = view.secrets[0].public_id if view.secrets else ""
