@@ -1,1 +1,1 @@
-"""What tests work with: servers, people, models to compare with, and ways to read answers."""
+"""Helpers for tests: servers, people, reference models, and readers of responses."""

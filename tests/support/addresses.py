@@ -1,4 +1,4 @@
-"""Every address that Django answers, with an object behind each of the pages that needs one."""
+"""All URLs that Django serves, with the arguments of each filled in."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ _ARGUMENT = re.compile(r"\(\?P<(\w+)>[^)]*\)|<(?:\w+:)?(\w+)>")
 
 @dataclass(frozen=True)
 class Address:
-    """One address, and its route as Django spells it."""
+    """A URL's path, with its name and Django's route."""
 
     name: str
     path: str
@@ -23,17 +23,17 @@ class Address:
 
     @property
     def is_about_one(self) -> bool:
-        """Whether it names a key or a client."""
+        """Whether the route has the id of a key or a client."""
         return ":public_id>" in self.route
 
     @property
     def is_of_admin(self) -> bool:
-        """Whether it is the operator's."""
+        """Whether the page belongs to admin."""
         return self.name.startswith("admin:")
 
 
 def addresses(key: ApiKey, client: Client) -> list[Address]:
-    """Each route once, about this key or client where it is about one. An argument unknown here is an error."""
+    """Each route once, with this key or client as its argument. A route with an unknown argument raises KeyError."""
     arguments = {
         "public_id": key.public_id,
         "secret_id": key.secrets.get().public_id,

@@ -1,4 +1,4 @@
-"""Ask an ASGI app directly, as a server would: one request in, one answer out."""
+"""Call an ASGI app directly, as a server would: one request, one response."""
 
 import asyncio
 import json
@@ -11,14 +11,14 @@ from portal.edge.request_body import AsgiApp, Message
 
 @dataclass
 class Reply:
-    """What the app sent."""
+    """The response that the app sent."""
 
     status: int = 0
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
 
     def __getitem__(self, name: str) -> str:
-        """The header's only value."""
+        """The header's value; fails if the header is missing or repeated."""
         (value,) = [value for each, value in self.headers if each == name]
         return value
 
@@ -39,7 +39,7 @@ def ask(
     scheme: str = "http",
     peer: str = "127.0.0.1",
 ) -> Reply:
-    """Send one request, its body in one piece or several; returns the answer."""
+    """Send one request, with the body in one chunk or several; returns the response."""
     return asyncio.run(send(app, method, path, headers=headers, body=body, query=query, scheme=scheme, peer=peer))
 
 
@@ -54,13 +54,13 @@ async def send(
     scheme: str = "http",
     peer: str = "127.0.0.1",
 ) -> Reply:
-    """The same, within a running loop."""
+    """Send one request like ``ask``, from within a running event loop."""
     pieces = [body] if isinstance(body, bytes) else list(body)
     reply = Reply()
 
     async def receive() -> Message:
         if not pieces:
-            await asyncio.Event().wait()  # a client that says no more
+            await asyncio.Event().wait()  # the client stays connected and sends nothing more
         piece = pieces.pop(0)
         return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
 

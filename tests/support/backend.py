@@ -1,4 +1,4 @@
-"""The API behind the keys, as it asks Latchkey."""
+"""The backend of an API, as a caller of Latchkey."""
 
 from dataclasses import dataclass, field
 
@@ -7,13 +7,13 @@ import httpx
 
 @dataclass
 class Backend:
-    """The API behind the keys."""
+    """A backend with its API secret."""
 
     url: str
     api_secret: str = field(repr=False)
 
     def validate(self, secret: str, **call: object) -> dict[str, object]:
-        """What Latchkey answers about a caller's secret."""
+        """The response of ``POST /v1/validate`` for a caller's secret."""
         answer = httpx.post(
             f"{self.url}/v1/validate",
             headers={"Authorization": f"Bearer {self.api_secret}"},

@@ -1,4 +1,4 @@
-"""Browsers in which somebody has signed in, a while ago or just now."""
+"""Test clients (browsers) in which a person has signed in, now or at an earlier time."""
 
 import time
 
@@ -8,7 +8,7 @@ from portal.models import User
 
 
 def signed_in_by(user: User, method: str = "password", *, at: float | None = None) -> Client:
-    """A browser in which this person has shown a ``password`` or a second factor (``mfa``), now unless ``at`` says."""
+    """A browser in which the person signed in with a ``password`` or a second factor (``mfa``), at ``at`` or now."""
     client = Client()
     client.force_login(user)
     session = client.session

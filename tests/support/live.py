@@ -1,4 +1,4 @@
-"""A portal that really runs: granian in production mode, on a PostgreSQL database of its own and the run's Valkey."""
+"""Run a real portal: granian in production mode, with its own PostgreSQL database and the run's Valkey."""
 
 import os
 import re
@@ -26,7 +26,7 @@ from tests.support.devservices import free_port
 
 READY_WITHIN_S = 60
 TEMPLATE = "migrated"
-NAMED = "tests.support.named_process:application"  # each answer names its process
+NAMED = "tests.support.named_process:application"  # each response names its process
 
 
 @dataclass
@@ -40,34 +40,34 @@ class Live:
 
     @property
     def log(self) -> str:
-        """What it has said so far, mails included: its mail goes to the console."""
+        """The log so far. It contains the mails, which go to the console."""
         return (self.folder / "web.log").read_text(errors="replace")
 
     def tables(self) -> str:
-        """All that its database holds."""
+        """The contents of all tables of its database, as text."""
         with psycopg.connect(self.environ["DATABASE_URL"]) as connection:
             names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
             return repr([connection.execute(SQL("TABLE {}").format(Identifier(name))).fetchall() for (name,) in names])
 
     def workers(self) -> list[int]:
-        """The processes that serve it."""
+        """The pids of the processes that serve requests."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [int(child) for child in children] or [pid]
 
     def resident_mib(self, *, resets_peak: bool = False) -> dict[int, float]:
-        """The memory of each worker; from now on the peak is what it takes from now on, where that is asked for."""
+        """The resident memory of each worker by pid, in MiB; ``resets_peak`` makes ``peak_mib`` start from now."""
         if resets_peak:
             for pid in self.workers():
                 Path(f"/proc/{pid}/clear_refs").write_text("5")
         return {pid: _mib(pid, "VmRSS") for pid in self.workers()}
 
     def peak_mib(self) -> dict[int, float]:
-        """The most memory that each worker took."""
+        """The peak resident memory of each worker by pid, in MiB."""
         return {pid: _mib(pid, "VmHWM") for pid in self.workers()}
 
     def manage(self, *arguments: str, within_s: float = 120) -> str:
-        """What a management command prints."""
+        """The output of a management command, run with the portal's environment."""
         return manage(self.environ, *arguments, within_s=within_s)
 
     def mailed_code(self, address: str) -> str:
@@ -79,7 +79,7 @@ class Live:
         return self.mailed(address, r"^(https?://\S+)$")
 
     def mailed(self, address: str, pattern: str) -> str:
-        """What the newest mail to the address holds there; waits for it, as a person would."""
+        """The pattern's first group in the newest mail to the address; waits up to 20 seconds for it."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             _, is_mailed, newest = self.log.rpartition(f"To: {address}\n")
@@ -96,7 +96,7 @@ def _mib(pid: int, what: str) -> float:
 
 
 def manage(environ: Mapping[str, str], *arguments: str, within_s: float = 120) -> str:
-    """What a management command prints; fails the test with its complaint where it fails."""
+    """The output of a management command. If the command fails, the test fails with its error output."""
     command = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
     done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False, timeout=within_s)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -105,7 +105,7 @@ def manage(environ: Mapping[str, str], *arguments: str, within_s: float = 120) -
 
 @contextmanager
 def database(*, is_empty: bool = False) -> Iterator[str]:
-    """The URL of a migrated database of its own in the run's PostgreSQL, or of one without any table."""
+    """The URL of a new migrated database in the run's PostgreSQL; with ``is_empty`` it has no tables."""
     name = f"live_{uuid.uuid4().hex}"
     template = "template0" if is_empty else migrated()
     with psycopg.connect(_in_cluster("postgres"), autocommit=True) as connection:
@@ -117,9 +117,9 @@ def database(*, is_empty: bool = False) -> Iterator[str]:
 
 
 def migrated() -> str:
-    """The database that all others of the run are copied from; whichever process asks first makes it."""
+    """The template that all databases of the run are copied from; the first process that needs it makes it."""
     with psycopg.connect(_in_cluster("postgres"), autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(1)")  # until this connection ends
+        connection.execute("SELECT pg_advisory_lock(1)")  # held until this connection closes
         if connection.execute("SELECT FROM pg_database WHERE datname = %s", [TEMPLATE]).rowcount == 0:
             connection.execute("CREATE DATABASE half_made")
             migrate(_in_cluster("half_made"))
@@ -132,13 +132,13 @@ def _in_cluster(name: str) -> str:
 
 
 def migrate(database_url: str) -> None:
-    """Make the tables of an empty database."""
+    """Create the tables of an empty database."""
     manage(_environ(database_url), "migrate", "--verbosity=0")
 
 
 @cache
 def _static_files() -> Path:
-    """Those of every portal of this process, collected once."""
+    """The folder of the collected static files, made once per process for all its portals."""
     folder = environment.FOLDER / "collected"
     manage(_environ("postgresql://127.0.0.1:1/none") | {"VAR_DIR": str(folder)}, "collectstatic", "--noinput", "-v0")
     return folder / "static"
@@ -157,7 +157,7 @@ def portal(
     application: str = "portal.asgi:application",
     **settings: str,
 ) -> Iterator[Live]:
-    """A portal on a migrated database, with only the settings that production mode needs, and those given."""
+    """A portal on a migrated database, with the settings that production mode requires and the given ones."""
     port = free_port()
     environ = _environ(database_url) | {"PUBLIC_URL": f"http://localhost:{port}", "VAR_DIR": str(folder)} | settings
     shutil.copytree(_static_files(), folder / "static")

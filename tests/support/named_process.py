@@ -1,4 +1,4 @@
-"""The portal's front door, naming in a header the process that answers. Tests start it to tell processes apart."""
+"""The portal's ASGI application with a response header that names the process. Tests use it to tell processes apart."""
 
 import os
 
@@ -9,7 +9,7 @@ NAME = (b"x-process", str(os.getpid()).encode())
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer as in production, and add the header."""
+    """Serve as in production, and add the header."""
 
     async def send_named(message: Scope) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""People with a password and a verified address, made without walking through the sign-up each time."""
+"""Make people with a password and a verified address in a live portal, without the sign-up pages."""
 
 from tests.support import live
 from tests.support.live import Live
@@ -16,5 +16,5 @@ create_personal_organization(user, by=COMMAND)
 
 
 def make_person(portal: Live, address: str, password: str) -> None:
-    """Somebody who has signed up."""
+    """Make a person with an account and a personal organization."""
     live.manage({**portal.environ, "PERSON": address, "PERSON_PASSWORD": password}, "shell", "-c", _MAKE)

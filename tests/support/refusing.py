@@ -1,4 +1,4 @@
-"""Stores that answer reads and refuse writes, in each way that real ones do."""
+"""Make stores refuse writes and still answer reads, in each way that occurs in production."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,17 +11,17 @@ from tests.support.devservices import Service
 
 
 def _as_replica(client: "redis.Redis", _service: Service) -> None:
-    """As after a failover: READONLY. Its primary cannot be reached, so that it keeps its data."""
+    """READONLY, as after a failover. The primary cannot be reached, so the server keeps its data."""
     client.replicaof("127.0.0.1", "1")
 
 
 def _without_replicas(client: "redis.Redis", _service: Service) -> None:
-    """NOREPLICAS."""
+    """NOREPLICAS: fewer replicas than ``min-replicas-to-write``."""
     client.config_set("min-replicas-to-write", "1")
 
 
 def _unable_to_save(client: "redis.Redis", service: Service) -> None:
-    """MISCONF: its folder is gone."""
+    """MISCONF: the last save failed, since the folder is missing."""
     shutil.rmtree(service._folder, ignore_errors=True)
     client.config_set("save", "3600 1")
     client.bgsave(schedule=False)
@@ -44,7 +44,7 @@ REFUSALS: dict[str, Callable[["redis.Redis", Service], None]] = {
 
 @contextmanager
 def refusing(service: Service, how: str) -> Iterator[None]:
-    """Refuse writes, one of ``REFUSALS``."""
+    """Make the server refuse writes in one way of ``REFUSALS``."""
     with redis.Redis.from_url(service.url) as client:
         REFUSALS[how](client, service)
         try:
@@ -55,7 +55,7 @@ def refusing(service: Service, how: str) -> Iterator[None]:
 
 @contextmanager
 def read_only() -> Iterator[None]:
-    """Have the test's own connection to PostgreSQL take no writes."""
+    """Make the test's own connection to PostgreSQL refuse writes."""
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
     try:

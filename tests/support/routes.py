@@ -1,4 +1,4 @@
-"""Addresses that only tests have, to see what is around every view."""
+"""URLs for tests only, to test the middleware and error handling around every view."""
 
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -14,7 +14,7 @@ from portal.permissions import Action, Role
 
 
 def seen(request: HttpRequest) -> JsonResponse:
-    """What a view sees of the request."""
+    """Respond with the request as a view sees it."""
     actor = actor_of(request)
     return JsonResponse(
         {
@@ -29,28 +29,28 @@ def seen(request: HttpRequest) -> JsonResponse:
 
 
 def failing(_request: HttpRequest) -> HttpResponse:
-    """A bug of ours."""
+    """Raise an unexpected exception."""
     raise RuntimeError("a bug")
 
 
 def busy(_request: HttpRequest) -> HttpResponse:
-    """More passwords than cores."""
+    """Raise PasswordsBusy, as when more passwords are being checked than there are cores."""
     raise PasswordsBusy
 
 
 def unreachable(_request: HttpRequest) -> HttpResponse:
-    """A database that does not answer."""
+    """Raise the error of a database that does not answer."""
     raise OperationalError("the connection is lost")
 
 
 def refused(_request: HttpRequest) -> HttpResponse:
-    """What a service refuses."""
+    """Raise NotAllowed, as a service does."""
     raise NotAllowed(Action.MANAGE_ORGANIZATION, Role.VIEWER)
 
 
 @require_POST
 def only_post(_request: HttpRequest) -> HttpResponse:
-    """A change."""
+    """Accept a POST."""
     return HttpResponse("done")
 
 
@@ -62,19 +62,19 @@ def viewable(request: MemberRequest) -> HttpResponse:
 
 @member_required(Action.MANAGE_KEYS)
 def manageable(_request: MemberRequest) -> HttpResponse:
-    """A page for those who manage keys."""
+    """A page for members who may manage keys."""
     return HttpResponse("managed")
 
 
 def swappable(request: OurRequest) -> HttpResponse:
-    """A page with a fragment."""
+    """A page that is served whole or as a fragment."""
     return fragment_or_page(
         request, "portal/_error.html", "portal/error.html", {"title": "T", "detail": "D"}, status=422
     )
 
 
 def cached(_request: HttpRequest) -> HttpResponse:
-    """A page that says itself how long it keeps."""
+    """A page that sets its own Cache-Control."""
     return HttpResponse("x", headers={"Cache-Control": "private, max-age=5"})
 
 

@@ -1,4 +1,4 @@
-"""Ask about one credential over many connections at once, and count what is answered."""
+"""Validate one credential over many connections at once, and count the responses by code."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ GIVE_UP_S = 10.0
 
 
 def saturate(url: str, api_secret: str, credential: str, *, for_s: float) -> tuple[Counter[str], float]:
-    """Ask as fast as it is answered; the answers by code, and how many seconds it really took."""
+    """Validate without pauses for ``for_s`` seconds. Returns the responses by code, and the seconds that it took."""
     started = time.monotonic()
 
     def ask_on(connection: http.client.HTTPConnection) -> list[str]:
@@ -29,7 +29,7 @@ def saturate(url: str, api_secret: str, credential: str, *, for_s: float) -> tup
 
 
 def at_once(url: str, api_secret: str, credential: str, *, calls: int) -> Counter[str]:
-    """So many calls, each over a connection of its own, sent together; the answers by code."""
+    """Send ``calls`` validations at the same time, each over its own connection. Returns the responses by code."""
     together = threading.Barrier(calls)
 
     def ask_once(connection: http.client.HTTPConnection) -> list[str]:

@@ -1,4 +1,4 @@
-"""A mail server that says what a test wants said of each recipient, and keeps what it took. It really speaks SMTP."""
+"""An SMTP server that responds to each recipient as a test decides, and keeps the accepted mails."""
 
 import asyncio
 import threading
@@ -11,7 +11,10 @@ from email.message import EmailMessage
 
 @dataclass
 class MailServer:
-    """Its port, its answers to RCPT by address (250 where none is left), and the mails it took."""
+    """The port, the responses to RCPT by address (250 if none is left), and the accepted mails.
+
+    ``answers`` are used up one by one, ``always`` is repeated, ``taken`` and ``asked`` are in the order of arrival.
+    """
 
     port: int = 0
     answers: dict[str, list[int]] = field(default_factory=dict)
@@ -20,7 +23,7 @@ class MailServer:
     asked: list[str] = field(default_factory=list)
 
     def recipients(self) -> list[str]:
-        """To whom it took mails, in order."""
+        """The recipients of the accepted mails, in order."""
         return [recipient for recipient, _ in self.taken]
 
     def _answer(self, recipient: str) -> int:
@@ -30,7 +33,7 @@ class MailServer:
         return self.always.get(recipient, 250)
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Speak with one client until it leaves."""
+        """Serve one client until it disconnects."""
         recipient = ""
         writer.write(b"220 here\r\n")
         while line := (await reader.readline()).decode().strip():
@@ -53,7 +56,7 @@ class MailServer:
 
 @contextmanager
 def mail_server() -> Iterator[MailServer]:
-    """The server, on a loopback port of its own, while the block lasts."""
+    """Run the server on a free loopback port in this context."""
     served, loop = MailServer(), asyncio.new_event_loop()
     listening = loop.run_until_complete(asyncio.start_server(served.converse, "127.0.0.1", 0))
     served.port = listening.sockets[0].getsockname()[1]

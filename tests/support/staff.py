@@ -1,4 +1,4 @@
-"""The operator's side of the cast: eve may do everything in admin, and has a second factor."""
+"""Staff for tests, with a second factor: eve is a superuser, sam has single permissions."""
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
@@ -11,12 +11,12 @@ from tests.support.browsers import signed_in_by
 
 
 def make_superuser(email: str = "eve@example.com") -> User:
-    """Someone who may do everything, with a second factor."""
+    """A superuser with a second factor."""
     return _with_second_factor(User.objects.create_superuser(email))
 
 
 def make_staff(*permissions: str, email: str = "sam@example.com") -> User:
-    """Staff with these of Django's permissions, and a second factor."""
+    """A staff member with these Django permissions and a second factor."""
     user = User.objects.create_user(email, is_staff=True)
     for permission in permissions:
         app_label, _, codename = permission.partition(".")
@@ -25,7 +25,7 @@ def make_staff(*permissions: str, email: str = "sam@example.com") -> User:
 
 
 def in_admin(user: User) -> Client:
-    """A browser in which this person has just shown the second factor."""
+    """A browser in which the person has just signed in with the second factor."""
     return signed_in_by(user, "mfa")
 
 

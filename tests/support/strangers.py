@@ -1,4 +1,4 @@
-"""Attack a portal from a process of its own, and measure what another tenant's validations take meanwhile."""
+"""Attack a portal from a separate process, and measure the latency of another tenant's validations meanwhile."""
 
 import asyncio
 import http.client
@@ -37,18 +37,18 @@ END_OF_HEAD = b"\r\n\r\n"
 
 
 class Manner(StrEnum):
-    """What an attacker does on one connection."""
+    """The behaviour of an attacker on one connection."""
 
-    ASK = "ask"  # read the answer, pause, ask again
-    IDLE = "idle"  # read one answer, then say nothing
-    HALF_OPEN = "half open"  # send a part of a request's head, then say nothing
-    SLOW_BODY = "slow body"  # send most of the body at once, then a byte at each pause
-    UNREAD = "unread"  # read the answer's status and nothing else
+    ASK = "ask"  # read the response, pause, send the next request
+    IDLE = "idle"  # read one response, then send nothing more
+    HALF_OPEN = "half open"  # send a part of a request's head, then nothing more
+    SLOW_BODY = "slow body"  # send most of the body at once, then one byte after each pause
+    UNREAD = "unread"  # read the response's status and nothing else
 
 
 @dataclass(frozen=True)
 class Wave:
-    """So many connections that do the same; each sends the requests in turn, beginning with another one."""
+    """A number of connections with the same behaviour; each sends the requests in turn, from a different start."""
 
     connections: int
     requests: Sequence[bytes] = field(repr=False)
@@ -57,12 +57,12 @@ class Wave:
 
 
 def idle(connections: int) -> Wave:
-    """Connections that were answered once."""
+    """Connections that stay idle after one response."""
     return Wave(connections, [b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"], Manner.IDLE)
 
 
 def half_open(connections: int) -> Wave:
-    """Connections whose request never has a whole head."""
+    """Connections that never complete the head of their request."""
     return Wave(connections, [b"POST /v1/validate HTTP/1.1\r\nHost: localhost\r\nAuthor"], Manner.HALF_OPEN)
 
 
@@ -80,13 +80,13 @@ def validation(api_secret: str, body: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Latencies:
-    """What calls took, in milliseconds, and how they were answered."""
+    """The latencies of calls in milliseconds, and the number of responses by status."""
 
     sorted_ms: list[float]
     statuses: Counter[int]
 
     def percentile(self, share: float) -> float:
-        """The time within which this share of the calls was answered."""
+        """The latency in milliseconds that this share of the calls did not exceed."""
         return self.sorted_ms[min(math.floor(share * len(self.sorted_ms)), len(self.sorted_ms) - 1)]
 
     def __str__(self) -> str:
@@ -95,18 +95,18 @@ class Latencies:
 
 @dataclass(frozen=True)
 class Besieged:
-    """A portal in production mode that is attacked. The attackers are strangers, or Acme; the bystander is Initech."""
+    """A portal in production mode under attack. The attackers are strangers or Acme; the bystander is Initech."""
 
     portal: "Live"
     demo: dict[str, Any] = field(repr=False)
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The portal's port."""
         return urlsplit(self.portal.url).port or 0
 
     def validate(self, *, within_s: float = GIVE_UP_S) -> int:
-        """The status of one validation by the bystander, on a new connection; no answer in time raises."""
+        """The status of one validation by the bystander, on a new connection; raises after ``within_s``."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=within_s)
         bystander = self.demo["other"]
         headers = {"Authorization": f"Bearer {bystander['api']['secret']}", "Content-Type": "application/json"}
@@ -119,7 +119,7 @@ class Besieged:
             connection.close()
 
     def validations(self, for_s: float) -> Latencies:
-        """The bystander's validations one after the other, each on a new connection, as by a backend without a pool."""
+        """Validate as the bystander in sequence, each time on a new connection, like a backend without a pool."""
         took, statuses, until = [], Counter[int](), time.monotonic() + for_s
         while time.monotonic() < until:
             began = time.perf_counter()
@@ -131,9 +131,9 @@ class Besieged:
     def withstand(
         self, name: str, *waves: Wave, tell: Callable[[str], None], grows_at_most_mib: int | None = None
     ) -> Counter[int]:
-        """Hold the bystander's validations under attack to those before it; how the attackers were answered.
+        """Compare the bystander's latencies under attack with the latencies before it; fails if they are too high.
 
-        Tells both in one line. Only an attacker may be answered with a 5xx, and only with 503.
+        Reports both in one line. Only attackers may get a 5xx, and only 503. Returns their responses by status.
         """
         quiet = self.validations(QUIET_S)
         before = self.portal.resident_mib(resets_peak=True)
@@ -152,9 +152,9 @@ class Besieged:
 
 @contextmanager
 def attack(port: int, *waves: Wave) -> Iterator[Counter[int]]:
-    """Attack the port from a process of its own while the block lasts; then the Counter holds the answers' statuses.
+    """Attack the port from a separate process in this context, which starts once every connection is open.
 
-    The block begins once every connection is there.
+    After the context, the Counter holds the number of responses by status.
     """
     statuses = Counter[int]()
     command = [sys.executable, "-m", "tests.support.strangers", str(port)]
@@ -174,7 +174,7 @@ def attack(port: int, *waves: Wave) -> Iterator[Counter[int]]:
 
 
 async def _attack(port: int, waves: Sequence[Wave]) -> None:
-    """Until standard input ends, or for as long as an attack lasts at most."""
+    """Attack until standard input ends, or for LASTS_AT_MOST_S."""
     statuses, there, end = Counter[int](), asyncio.Semaphore(0), asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin, end.set)
     attackers = []
@@ -196,7 +196,7 @@ async def _attack(port: int, waves: Sequence[Wave]) -> None:
 
 
 async def _repeat(port: int, wave: Wave, number: int, statuses: Counter[int], there: asyncio.Semaphore) -> None:
-    """Be one attacker of the wave for ever, on a new connection whenever one has ended."""
+    """Run one attacker of the wave for ever; open a new connection whenever one has ended."""
     requests = cycle([*wave.requests[number % len(wave.requests) :], *wave.requests[: number % len(wave.requests)]])
     is_there = False
     while True:
@@ -211,9 +211,9 @@ async def _repeat(port: int, wave: Wave, number: int, statuses: Counter[int], th
 
 
 async def _converse(port: int, first: bytes, others: Iterator[bytes], wave: Wave) -> AsyncIterator[int | None]:
-    """Do on one connection what the manner says, until the server closes it.
+    """Run the wave's behaviour on one connection until the server closes it.
 
-    Gives the status of each answer, or None: either says that this attacker is there.
+    Yields the status of each response, or None. The first yield means that the attacker is connected.
     """
     reader, writer = await _connect(port, reads_little=wave.manner is Manner.UNREAD)
     try:
@@ -266,7 +266,7 @@ async def _connect(port: int, *, reads_little: bool) -> tuple[StreamReader, Stre
 
 
 async def _read_body(reader: StreamReader, head: bytes) -> None:
-    """Read the rest of an answer; one without a length ends the connection."""
+    """Read the rest of a response; a response without a length ends with the connection."""
     _, is_sized, rest = head.lower().partition(b"content-length: ")
     if is_sized:
         await reader.readexactly(int(rest.split(b"\r\n", 1)[0]))
@@ -287,5 +287,5 @@ async def _trickle(writer: StreamWriter, rest: bytes, pause_s: float) -> None:
 
 if __name__ == "__main__":
     processes.raise_file_limit()
-    os.nice(5)  # strangers do not work on the portal's machine
+    os.nice(5)  # real attackers do not take processor time from the portal's machine
     asyncio.run(_attack(int(sys.argv[1]), msgspec.json.decode(sys.stdin.buffer.readline(), type=list[Wave])))

@@ -1,7 +1,8 @@
-"""A process that changes credentials as it is told, line by line: run beside a live portal, with its environment.
+"""A process that changes credentials on command, next to a live portal and with its environment.
 
-Each line is a JSON list: the name of an operation and its arguments. Each answer is a JSON object with the instants of
-CLOCK_MONOTONIC before and after, which all processes of a machine share, and what the operation made.
+Each input line is a JSON list: the name of an operation and its arguments. Each output line is a JSON object with the
+times before and after the operation, and its result. The times are of CLOCK_MONOTONIC, which all processes of a machine
+share.
 """
 
 import json
@@ -44,7 +45,7 @@ from tests.support.oauth.minting import claims_for, sign  # noqa: E402
 
 
 def issue(organization: str, api: str, *scopes: str) -> Any:
-    """A key with these scopes; what it made is its id and its secret."""
+    """Issue a key with these scopes; the result is its id and its secret."""
     made = issue_key(
         Organization.objects.get(public_id=organization),
         Api.objects.get(public_id=api),
@@ -60,35 +61,35 @@ def _key(public_id: str) -> ApiKey:
 
 
 def cut(key: str, *scopes: str) -> Any:
-    """Leave the key these scopes."""
+    """Set the scopes of the key."""
     return edit_key(_key(key), KeySettings("recorded", scopes=scopes), by=COMMAND).propagation, None
 
 
 def restrict(key: str, restrictions: dict[str, Any]) -> Any:
-    """Give the key these limits, or this quota."""
+    """Set the limits or the quota of the key."""
     return edit_key(_key(key), KeySettings("recorded", **restrictions), by=COMMAND).propagation, None
 
 
 def cap(api: str, *limits: Any) -> Any:
-    """Give the API this ceiling."""
+    """Set the API's ceiling on rates."""
     row = Api.objects.get(public_id=api)
     scopes = {scope.name: ScopeSettings(scope.description, scope.is_sensitive) for scope in row.scopes.all()}
     return edit_api(row, ApiSettings(row.name, scopes, max_rate_limits=limits), by=COMMAND).propagation, None
 
 
 def roll(key: str, overlap_s: float) -> Any:
-    """Add a secret."""
+    """Roll the key; the result is the new secret."""
     made = roll_key(_key(key), overlap=timedelta(seconds=overlap_s), by=COMMAND)
     return made.propagation, made.secret_text
 
 
 def end_oldest(key: str) -> Any:
-    """End the oldest secret."""
+    """End the oldest secret of the key."""
     return end_key_secret(_key(key).secrets.order_by("pk")[0], by=COMMAND).propagation, None
 
 
 def make_client(organization: str, api: str) -> Any:
-    """A client with one scope; what it made is its id and its secret."""
+    """Create a client with one scope; the result is its id and its secret."""
     made = create_client(
         Organization.objects.get(public_id=organization),
         ClientSettings("recorded"),
@@ -105,16 +106,16 @@ def _client(public_id: str) -> Client:
 
 
 def mint(client: str, lifetime_s: int = 900) -> Any:
-    """A token of the client's; what it made is its id and the token. Nobody has to hear of it."""
+    """Mint a token of the client; the result is its ``jti`` and the token. There is no change to propagate."""
     row = _client(client)
     claims = claims_for(row, row.grants.get().api, "orders:read", lifetime_s=lifetime_s)
     return outbox.Propagation(0), [claims.jti, sign(claims)]
 
 
 def roll_dying(key: str, overlap_s: float, step: str) -> Any:
-    """Roll, in a process that is killed at this step, or once it has rolled."""
+    """Roll the key in a process that is killed at this step, at the latest after the roll."""
     connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it; its threads do not come along
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it; a fork does not copy its threads
     child = os.fork()
     if child == 0:
         try:
@@ -140,7 +141,7 @@ def _die_once_told() -> None:
     outbox.register_flush(lambda names: (flush(names), _die())[0])
 
 
-# The steps of a roll, each before the next is begun.
+# The steps of a roll: the process is killed after the step and before the next one.
 DYING: dict[str, Callable[[], object]] = {
     "nothing is written": _die_at("keys.services.secrets.end_for_roll"),
     "the old secret has its end": _die_at("keys.services.secrets.mint"),

@@ -1,4 +1,4 @@
-"""What an access token of the tests says."""
+"""Claims of an access token for tests."""
 
 from oauth.protocol.access_token import Claims, StatusClaim, StatusListClaim
 

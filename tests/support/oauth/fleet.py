@@ -1,4 +1,4 @@
-"""What a live portal of several processes issues, refuses and lists while its clients change."""
+"""Observe a live portal of several processes: the tokens it issues, refuses and lists while its clients change."""
 
 import base64
 import time
@@ -19,7 +19,7 @@ VALID, INVALID, SUSPENDED = 0, 1, 2
 
 @dataclass(frozen=True)
 class Issue:
-    """One request for a token: when it was begun and answered, and the token where there was one."""
+    """One token request: the times of its start and its response, and the token, empty if it was refused."""
 
     started: float
     ended: float
@@ -29,7 +29,7 @@ class Issue:
 
 @dataclass(frozen=True)
 class OAuthFleet:
-    """A portal of so many processes, and who changes its clients."""
+    """A portal of ``processes`` processes, and the writer that changes its clients."""
 
     url: str
     processes: int
@@ -39,7 +39,10 @@ class OAuthFleet:
     http: httpx.Client = field(default_factory=httpx.Client)
 
     def refuse_and_list(self) -> float:
-        """Refuse tokens in every way; after how many seconds every process's list says so, and of one that none was."""
+        """Refuse tokens in every way, and leave one valid.
+
+        Returns the seconds until the status list of every process shows it; fails if a list shows it too late.
+        """
         here, there = self.here.organization, self.there.organization
         clients = [self._client(organization)[0] for organization in (here, here, here, here, here, there)]
         minted = [self._do("mint", client)["made"] for client in clients]
@@ -59,7 +62,7 @@ class OAuthFleet:
     def _until_listed(
         self, verifier: OfflineVerifier, tokens: list[str], wanted: tuple[int, ...], *, by: float
     ) -> float:
-        """When the last process served a list that says so; fails where that was not asked for in time."""
+        """The time at which the last process served the wanted statuses; fails for a request after ``by``."""
         seen: set[str] = set()
         while len(seen) < self.processes:
             asked_at = time.monotonic()
@@ -70,7 +73,7 @@ class OAuthFleet:
         return time.monotonic()
 
     def issue_against(self, change: str) -> tuple[dict[str, Any], list[Issue]]:
-        """Change a client while it gets tokens: the change, and what was issued before, meanwhile and after."""
+        """Change a client while it gets tokens. Returns the change, and the issues before, during and after it."""
         client, secret = self._client(self.here.organization)
         have_begun, is_over = Barrier(CALLERS + 1), Event()
 
@@ -89,7 +92,7 @@ class OAuthFleet:
         return changed, [each for job in jobs for each in job.result()]
 
     def is_active(self, token: str) -> bool:
-        """What introspection says, over a new connection."""
+        """Whether introspection calls the token active, asked over a new connection."""
         answer = self._post("introspect", f"Bearer {self.here.api_secret}", {"token": token})
         return bool(answer.raise_for_status().json()["active"])
 

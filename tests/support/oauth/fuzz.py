@@ -1,4 +1,4 @@
-"""Requests to the OAuth endpoints that no client would send, beside ones that are right but for a word."""
+"""Fuzz the OAuth endpoints with random requests and with requests that are right except for one value."""
 
 import base64
 import json
@@ -47,14 +47,14 @@ DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §5.2
 
 @dataclass(frozen=True)
 class Insider:
-    """What somebody knows who is let in: the right headers, and the words that a right form is made of."""
+    """Valid credentials for the fuzzer: right headers, and the values of a right form."""
 
     headers: Sequence[str] = field(repr=False)
     words: Sequence[str] = field(repr=False)
 
 
 def insider() -> Insider:
-    """Somebody who knows a client and the API that it may ask, a token of the client's and a key."""
+    """Make a client, its API with an API secret, a token of the client and a key; returns their credentials."""
     organization = Organization.objects.create(name="Acme")
     api = create_api("https://orders.example.com", ApiSettings("Orders", {SCOPE: ScopeSettings("")}), by=COMMAND).api
     live, grants = Environment.LIVE, {api.public_id: [SCOPE]}
@@ -72,23 +72,23 @@ def insider() -> Insider:
 
 @dataclass(frozen=True)
 class Request:
-    """One request."""
+    """A request to send."""
 
     method: str
     path: str
     query: bytes
-    headers: Sequence[tuple[str, str]] = field(repr=False)  # some are right
+    headers: Sequence[tuple[str, str]] = field(repr=False)  # may contain valid credentials
     body: bytes = field(repr=False)
 
 
 def requests(known: Insider) -> st.SearchStrategy[Request]:
-    """Requests that go wrong everywhere between the first byte and the last check."""
+    """A strategy for requests that fail at every stage from the first byte to the last check."""
     words = st.sampled_from([*known.words, ASSERTION_TYPE, "client_credentials", "access_token", ""]) | st.text()
     pairs = st.lists(st.tuples(st.sampled_from(NAMES) | st.text(max_size=8), words), max_size=6)
     right = st.sampled_from([[("grant_type", "client_credentials")], *([("token", word)] for word in known.words)])
     forms = st.tuples(right, st.just([]) | pairs).map(lambda both: both[0] + both[1]) | pairs
     bodies = forms.map(lambda form: urlencode(form).encode()) | st.binary(max_size=200)
-    line = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=60)  # what a server lets through
+    line = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=60)  # as a server accepts
     garbled = st.binary(max_size=60).map(lambda raw: f"Basic {base64.b64encode(raw).decode()}")
     authorizations = st.lists(st.sampled_from(known.headers) | garbled | line, max_size=2)
     others = st.lists(
@@ -121,7 +121,7 @@ def requests(known: Insider) -> st.SearchStrategy[Request]:
 
 
 def fuzz(*, times: int) -> Counter[int]:
-    """Send so many; how often each status was answered. Fails where one is no answer of a machine endpoint."""
+    """Send ``times`` requests. Returns the number of responses by status; fails for one that ``check`` refuses."""
     seen: Counter[int] = Counter()
 
     @hypothesis.settings(max_examples=times, suppress_health_check=list(HealthCheck))
@@ -139,7 +139,10 @@ def fuzz(*, times: int) -> Counter[int]:
 
 
 def check(request: Request, reply: Reply) -> None:
-    """JSON or a signed list, no 5xx, no cookie, nowhere else to go; errors in the words of whoever asks there."""
+    """Assert that a response is JSON or a signed list, no 5xx, without cookie or redirect.
+
+    An error below ``/oauth/`` has to have the form of RFC 6749 §5.2.
+    """
     names = {name for name, _ in reply.headers}
     assert reply.status < 500
     assert names.isdisjoint({"set-cookie", "location"})

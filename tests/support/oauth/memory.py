@@ -1,4 +1,4 @@
-"""Snapshots and places that a test holds in its own hands, and a token endpoint that reads nothing else."""
+"""Snapshots and status indexes in the test's memory, and a token endpoint that reads only these."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ ADDRESS = "203.0.113.7"
 
 @dataclass
 class Memory:
-    """One organization with one client at the Orders API, and what they are read from."""
+    """One organization with one client at the Orders API, as a source of snapshots and status indexes."""
 
     client: ClientSnapshot
     secret: str = field(repr=False)
@@ -50,35 +50,35 @@ class Memory:
     places: int = 0
 
     async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> Mapping[str, Snapshot]:
-        """As the engine reads."""
+        """Read snapshots, with the interface of ``Snapshots``."""
         self.reads += 1
         return {name: self.snapshots[name] for name in names if name in self.snapshots}
 
     async def place(self, holder: Holder, *, deadline: float) -> Place:
-        """The next place."""
+        """The next status index."""
         self.places += 1
         return Place(1, self.places)
 
     def change_client(self, **facts: Any) -> None:
-        """What an edit would leave."""
+        """Replace the client's snapshot, as an edit would."""
         self.client = msgspec.structs.replace(self.client, **facts)
         self.snapshots[client_name(self.client.client_id)] = self.client
 
     def change(self, name: str, **facts: Any) -> None:
-        """The same for another snapshot."""
+        """Replace another snapshot, as an edit would."""
         self.snapshots[name] = msgspec.structs.replace(self.snapshots[name], **facts)
 
     @property
     def basic(self) -> tuple[str, str]:
-        """The client's right header."""
+        """The header with the client's right secret."""
         return basic(self.client.client_id, self.secret)
 
     def ask(self, form: Mapping[str, str] | bytes | None = None, *headers: tuple[str, str], **more: Any) -> Reply:
-        """Ask for a token with the right secret, or with the headers that are given."""
+        """Request a token with the right secret, or with the given headers."""
         return post(form, *(headers or (self.basic,)), **more)
 
     def claims(self, reply: Reply) -> dict[str, Any]:
-        """What the token says, checked as a resource server would."""
+        """The claims of the token, verified as a resource server would."""
         text = reply.json["access_token"]
         kid = jwt.get_unverified_header(text)["kid"]
         keys = self.snapshots[SIGNING_KEYS]
@@ -89,7 +89,7 @@ class Memory:
 
 
 def basic(name: str, secret: str, encode: Callable[[str], str] = quote_plus) -> tuple[str, str]:
-    """``client_secret_basic``."""
+    """The header of ``client_secret_basic``."""
     pair = f"{encode(name)}:{encode(secret)}"
     return "authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"
 
@@ -103,7 +103,7 @@ def post(form: Mapping[str, str] | bytes | None, *headers: tuple[str, str], **mo
 
 
 def world() -> Memory:
-    """A new one."""
+    """A new organization with a client, two APIs and signing keys."""
     secret = generate("lk", Kind.CLIENT)
     facts = ClientSecretFacts("sec_1", digest(secret.text, settings.KEY_PEPPERS[0].key), None)
     client = ClientSnapshot(
@@ -138,7 +138,7 @@ def world() -> Memory:
 
 
 def api(api_id: str, identifier: str, scopes: set[str]) -> ApiSnapshot:
-    """An API that signs with ES256."""
+    """An API whose tokens are signed with ES256."""
     return ApiSnapshot(
         api_id=api_id,
         identifier=identifier,
@@ -152,7 +152,7 @@ def api(api_id: str, identifier: str, scopes: set[str]) -> ApiSnapshot:
 
 
 def signing_key(algorithm: str) -> SigningKeyFacts:
-    """A key that signs now."""
+    """A key that signs at present."""
     pair = jwk.generate(algorithm)
     return SigningKeyFacts(
         kid=pair.kid,
@@ -166,7 +166,7 @@ def signing_key(algorithm: str) -> SigningKeyFacts:
 
 
 def refused(reply: Reply, error: str, status: int = 400) -> bool:
-    """Whether it is this refusal, in RFC 6749's form, kept by no cache."""
+    """Whether the response is this error; asserts the form of RFC 6749 §5.2 and ``no-store``."""
     assert reply["content-type"] == "application/json"
     assert reply["cache-control"] == "no-store"
     assert reply.json.keys() == {"error", "error_description"}

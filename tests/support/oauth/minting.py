@@ -1,4 +1,4 @@
-"""Access tokens as the token endpoint makes them, without asking it."""
+"""Make access tokens like those of the token endpoint, without a request to it."""
 
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from oauth.services.status import lease_block
 
 
 def ring() -> Keyring:
-    """The signing keys of the database."""
+    """The keyring of the signing keys in the database."""
     name = SIGNING_KEYS.partition(":")[2]
     snapshot = load_signing_keys([name])[name]
     assert isinstance(snapshot, SigningKeysSnapshot)
@@ -32,7 +32,7 @@ def claims_for(
     lifetime_s: int = 900,
     kid: str | None = None,
 ) -> Claims:
-    """The claims of a token that the client would be given at that instant, with a place of its own in a list."""
+    """The claims of a token that the client would get at ``at``, with its own status index."""
     at = at or timezone.now()
     block = lease_block(client.public_id, api.public_id, generation=client.generation, count=1, now=at, kid=kid)
     place = Place(block.list_number, block.indexes[0])
@@ -53,5 +53,5 @@ def claims_for(
 
 
 def sign(claims: Claims, *, algorithm: str = "ES256") -> str:
-    """The token that says so, by the key that signs now."""
+    """A token with these claims, signed by the present key."""
     return mint(ring().signer(algorithm, now=timezone.now().timestamp()), claims)

@@ -1,4 +1,4 @@
-"""Read Token Status Lists as an offline verifier does: by the letter of the draft, with none of our own code."""
+"""Read Token Status Lists as an offline verifier does: as the draft says, with none of our own code."""
 
 import base64
 import zlib
@@ -10,7 +10,7 @@ import jwt
 
 
 def status_at(claims: Mapping[str, Any], idx: int) -> int:
-    """The draft's sections 4.1 and 4.2: base64url, ZLIB, and statuses from the lowest bits of each byte up."""
+    """The status at an index (draft, sections 4.1 and 4.2): base64url, ZLIB, lowest bits of each byte first."""
     assert claims["status_list"]["bits"] == 2
     lst = claims["status_list"]["lst"]
     array = zlib.decompress(base64.urlsafe_b64decode(lst + "=" * (-len(lst) % 4)))
@@ -18,14 +18,14 @@ def status_at(claims: Mapping[str, Any], idx: int) -> int:
 
 
 class OfflineVerifier:
-    """Fetches the keys once and the lists anew each time, over a connection of its own."""
+    """Fetches the keys once, and a list for each question over a new connection."""
 
     def __init__(self, url: str) -> None:
         self._http = httpx.Client(headers={"Connection": "close"}, timeout=10)
         self._jwks = jwt.PyJWKSet.from_dict(self._http.get(f"{url}/.well-known/jwks.json").json())
 
     def statuses(self, tokens: list[str]) -> tuple[str, tuple[int, ...]]:
-        """What the tokens' list says of each, and by which signature: no two processes sign alike."""
+        """The list's signature, which differs between processes, and the status of each token."""
         places = [jwt.decode(token, options={"verify_signature": False})["status"]["status_list"] for token in tokens]
         (uri,) = {place["uri"] for place in places}
         text = self._http.get(uri).raise_for_status().text

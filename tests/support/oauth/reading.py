@@ -1,4 +1,4 @@
-"""Let the endpoints read the database in the test's own thread."""
+"""Make the endpoints read the database in the test's own thread."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +17,12 @@ from oauth.status_serving import LISTS
 
 
 class ReadsHere:
-    """Reads in the test's own thread and transaction, so that no table is to be emptied after it."""
+    """Reads in the test's own thread and transaction, so that no table has to be emptied after the test."""
 
     async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> Mapping[str, Snapshot]:
-        """Those of the named snapshots that exist."""
+        """The named snapshots that exist."""
         loop = asyncio.get_running_loop()
-        asyncio._set_running_loop(None)  # Django gives whatever runs on a loop a connection of its own
+        asyncio._set_running_loop(None)  # code on an event loop would get another database connection from Django
         try:
             return database.load(names)
         finally:
@@ -31,7 +31,7 @@ class ReadsHere:
 
 @contextmanager
 def reading_here() -> Iterator[None]:
-    """Meanwhile, they read so; also what the test has not committed."""
+    """In this context the endpoints read the test's own transaction, including uncommitted changes."""
     with ExitStack() as stack:
         for part in (ENGINE, CLIENTS, ISSUER, REVOKER, PUBLISHED, LISTS):
             stack.enter_context(patch.object(part, "_snapshots", ReadsHere()))

@@ -1,4 +1,4 @@
-"""The recorder with access tokens: revoked, outlived, of a paused client, of a suspended organization."""
+"""The recorder for access tokens: revoked and expired ones, and those of paused clients and suspended organizations."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +10,11 @@ from tests.support.validation.histories import Change, Subject
 from tests.support.validation.recorder import Place, Recorder
 
 LIFETIME_S = 2
-CLOCKS_AGREE_S = 0.01  # the one that tokens expire by, and the one that answers are recorded by
+CLOCKS_AGREE_S = 0.01  # difference of the wall clock, by which tokens expire, and the monotonic clock of the records
 
 
 class TokenRecorder(Recorder):
-    """Records what is answered about tokens."""
+    """Records the verdicts on tokens."""
 
     def _changes(self) -> list[Callable[[], Iterator[None]]]:
         one, all_of_it, short, paused = (self._client(self._here.organization, self._here) for _ in range(4))
@@ -70,6 +70,6 @@ class TokenRecorder(Recorder):
         act = super()._suspend()
         (of_key,) = self._lasting
         _, of_token = self._token("suspend, a token", self._client(self._there.organization, self._here))
-        of_token.changes = of_key.changes  # what happens to the organization happens to both
+        of_token.changes = of_key.changes  # changes of the organization apply to both
         self._lasting.append(of_token)
         return act

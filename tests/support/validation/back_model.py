@@ -1,12 +1,12 @@
-"""Whether a verdict can go back over an outage of Redis: every order of the steps, as in ``protocol_model``.
+"""Model whether a verdict can go back to the old state over an outage of Redis, in every order of the steps.
 
-One writer makes one change to one name. Process A is modelled in full; of B there is a load that fills the shared copy,
-and that it may show the new state at any moment. Only copies from *before* the change are kept. Redis has one outage:
-it hangs, or it refuses writes. No step is forced but one: where Redis answers, the outbox is announced within a tick of
-0.4 s, by the writer or by any process that reads it. So a process may be behind another by a lease and that tick, an
-outage not counted.
+One writer makes one change to one name. Process A is modelled in full. Process B is modelled by a load that fills the
+shared copy; it may also show the new state at any time. Only copies from *before* the change are kept. Redis has one
+outage: it hangs, or it refuses writes. A single step is forced: while Redis answers, the outbox is announced within a
+tick of 0.4 s, by the writer or by any process that reads it. So a process may be behind another by a lease and that
+tick, without the time of an outage.
 
-The register and the writer's wait for acknowledgements are ``protocol_model``'s; here the writer waits for A.
+``protocol_model`` models the register and the writer's wait for acknowledgements; here the writer waits for A.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ RULES = frozenset({
     "row renewed before a lease", "writer waits for leases", "reads are remembered", "answers drop older copies",
     "outbox announced in time",
 })  # fmt: skip
-SPARE = frozenset({"hint", "lease from before the outbox was read"})  # no verdict goes back without; kept as slack
+SPARE = frozenset({"hint", "lease from before the outbox was read"})  # extra safety: no verdict goes back without them
 KNOWN = RULES | SPARE
 OUTAGES = ("hung", "refuses")
 FAULTS = frozenset({"cut off", "second loader"})
@@ -29,7 +29,7 @@ TELL = 1  # cache.DRAIN_EVERY_S
 
 @dataclass(frozen=True)
 class Scenario:
-    """The kind of outage, what else may go wrong, and which rules are left out."""
+    """The kind of outage, the other faults, and the rules that are left out."""
 
     outage: str
     faults: frozenset[str] = frozenset()
@@ -38,12 +38,12 @@ class Scenario:
 
     @property
     def wait(self) -> int:
-        """For acknowledgements: invalidation.WAIT_S."""
+        """Ticks that the writer waits for acknowledgements: invalidation.WAIT_S."""
         return self.use + 1
 
     @property
     def tries(self) -> int:
-        """How long the writer tries: invalidation.TRY_S."""
+        """Ticks for which the writer retries: invalidation.TRY_S."""
         return 2 * self.use + 2
 
     def keeps(self, rule: str) -> bool:
@@ -53,7 +53,7 @@ class Scenario:
 
 
 class Ping(NamedTuple):
-    """A's ping: it has ``begun`` (caught up, or under a lease), is ``renewed``, then ``sent``; the lease's age."""
+    """A's ping in its steps ``begun`` (caught up, or under a lease), ``renewed`` and ``sent``, with the lease's age."""
 
     step: str
     age: int
@@ -61,20 +61,20 @@ class Ping(NamedTuple):
 
 
 class Load(NamedTuple):
-    """A's load: ``began``, ``missed`` in Redis, has ``read`` the old state, then it ``has`` the old state to answer."""
+    """A's load in its steps: ``began``, ``missed`` in Redis, ``read`` the old state, ``has`` the old state to show."""
 
     step: str
     had_lease: bool
-    is_current: bool = True  # its epoch holds, and it was not invalidated
+    is_current: bool = True  # the epoch is the same, and there was no invalidation
 
 
 class State(NamedTuple):
-    """Everything that may differ. What is left counts down; -1 and None: not there."""
+    """The complete state of the model. Remaining times count down; -1 and None stand for absent."""
 
     writer: str = "idle"  # committed, retrying, waiting, returned, pending
     waited: int = 0
     is_told: bool = False
-    untold: int = 0  # ticks in which Redis answered and nobody announced
+    untold: int = 0  # ticks in which Redis answered and no process announced the change
     redis: str = "up"
     had_outage: bool = False
     copy: bool = True  # the shared one
@@ -85,9 +85,9 @@ class State(NamedTuple):
     ping: Ping | None = None
     queue: str | None = ""  # Confirmation, Pong, Invalidation, Hint
     load: Load | None = None
-    is_barred: bool = False  # A uses no shared copy of before
-    has_shown: bool = False  # A, the new state
-    shown: int = -1  # ticks since anybody did, an outage not counted
+    is_barred: bool = False  # A uses no shared copy from before the change
+    has_shown: bool = False  # A has shown the new state
+    shown: int = -1  # ticks since any process showed the new state, without those of an outage
 
     @property
     def is_committed(self) -> bool:
@@ -96,7 +96,7 @@ class State(NamedTuple):
 
     @property
     def is_untold(self) -> bool:
-        """Whether the outbox has what nobody announced."""
+        """Whether the outbox has a change that no process has announced."""
         return self.is_committed and not self.is_told
 
 
@@ -104,7 +104,7 @@ Moves = Iterator[tuple[str, State]]
 
 
 def wrong(state: State, scenario: Scenario) -> str | None:
-    """How a validation by A that starts now would go back; None where it could not."""
+    """The error that a validation by A would show if it started now; None if it would show none."""
     if not _may_show_old(state, scenario):
         return None
     if state.has_shown:
@@ -130,7 +130,7 @@ def _is_hit(state: State, *, has_lease: bool, scenario: Scenario) -> bool:
 
 
 def moves(state: State, scenario: Scenario) -> Moves:
-    """Each step that may be taken now, and what it leads to."""
+    """Each possible next step, and the state after it."""
     is_announced_first = scenario.keeps("outbox announced in time")
     if not (state.is_untold and state.redis == "up" and state.untold >= TELL and is_announced_first):
         yield "tick", _tick(state, scenario)
@@ -248,7 +248,7 @@ def _load(state: State, scenario: Scenario) -> Moves:
 
 
 def _show(state: State, load: Load, scenario: Scenario) -> Moves:
-    """A has read the new state."""
+    """The steps after A has read the new state."""
     is_dropped = (load.had_lease and load.is_current) or scenario.keeps("answers drop older copies")
     shows = state._replace(load=None, own=state.own and not is_dropped, has_shown=True, shown=max(state.shown, 0))
     is_barred = state.is_barred or scenario.keeps("reads are remembered")
@@ -272,7 +272,7 @@ def _other_process(state: State, scenario: Scenario) -> Moves:
 
 
 def explore(scenario: Scenario, *, at_most: int = 3_000_000) -> Explored:
-    """Look at every state that can be reached; raises OverflowError past ``at_most``."""
+    """Check every reachable state; raises OverflowError for more than ``at_most``."""
     return search(
         State(lease=scenario.use),
         moves=lambda state: moves(state, scenario),
@@ -283,7 +283,7 @@ def explore(scenario: Scenario, *, at_most: int = 3_000_000) -> Explored:
 
 
 def _reduce(state: State) -> State | None:
-    """The state without what can no longer matter; None where no old state is left."""
+    """The state without fields that can no longer matter; None if no copy of the old state is left."""
     if not state.is_committed:
         return state._replace(waited=0)
     other = "" if state.other == "token" else state.other

@@ -1,4 +1,4 @@
-"""Look at every state that a model can reach, nearest first. Standard library only."""
+"""Check every state that a model can reach, breadth first. Standard library only."""
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
@@ -10,7 +10,7 @@ S = TypeVar("S", bound=Hashable)
 
 @dataclass(frozen=True)
 class Explored:
-    """How many states there are, and the shortest way to a wrong answer, if there is one."""
+    """The number of states, and the shortest trace to a wrong one; the trace is empty if there is none."""
 
     states: int
     trace: tuple[str, ...] = ()
@@ -24,7 +24,10 @@ def search(
     reduce: Callable[[S], S | None],
     at_most: int = 3_000_000,
 ) -> Explored:
-    """Explore from ``first``; ``reduce`` drops what can no longer matter. Raises OverflowError past ``at_most``."""
+    """Search all states from ``first``; ``reduce`` merges equivalent ones and drops harmless ones (None).
+
+    Raises OverflowError for more than ``at_most`` states.
+    """
     came_from: dict[S, tuple[S, str] | None] = {first: None}
     waiting = deque([first])
     while waiting:

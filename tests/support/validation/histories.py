@@ -1,11 +1,11 @@
-"""What was answered about a secret while it changed, and which of the answers break the promise.
+"""Find the answers about a changing secret that break the promise of revocation.
 
-One thing changes about each subject, by one change after the other, so its history is a list of states. An answer is
+One property of each subject changes, one change after another, so that its history is a list of states. An answer is
 
-- *late* if it shows a state that was over before it started, or that had not begun when it ended. A state may be seen
-  from the start of the change that brought it until the return of the next that is no 202;
-- *back* if it shows an older state than an answer before it did: of the same process, ever; of any process, if it
-  starts after the change has answered, a 202 too, or more than a lease after that answer.
+- *late* if it shows a state that was over before the answer started, or that had not begun when the answer ended. A
+  state may be seen from the start of its change until the next change returns with a status other than 202;
+- *back* if it shows an older state than an earlier answer. The earlier answer counts for the same process at once. It
+  counts for every process once the change has returned (a 202 too), or one lease after the earlier answer.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from keys.validation.cache.lease import USE_S
 
 @dataclass(frozen=True)
 class Change:
-    """One change: when it was begun, when it had returned, and what is answered under it."""
+    """One change: its start, its return, and the code that is right after it; ``is_pending`` stands for a 202."""
 
     started: float
     ended: float
@@ -29,7 +29,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: when it was asked for and read, and the process that gave it."""
+    """One answer: the times of its request and of its last byte, its code, and the process that gave it."""
 
     started: float
     ended: float
@@ -37,23 +37,23 @@ class Answer:
     process: str = ""
 
     def tells_of(self, state: str) -> bool:
-        """Whether it is what is to be answered in that state; introspection gives no reasons."""
+        """Whether the answer is right in that state; introspection says only active or inactive."""
         return self.code in {state, "ACTIVE" if state == "VALID" else "INACTIVE"}
 
 
 class Floor:
-    """The newest state that was surely shown, from an instant on."""
+    """The newest state that was certainly shown before a given time."""
 
     def __init__(self) -> None:
         self._shown: list[tuple[float, int]] = []
         self._state = 0
 
     def show(self, state: int, *, counts_from: float) -> None:
-        """The state was shown; older ones are wrong from that instant on."""
+        """Record that the state was shown: older states are wrong from ``counts_from`` on."""
         heappush(self._shown, (counts_from, state))
 
     def at(self, instant: float) -> int:
-        """The floor for an answer that starts then; instants only grow."""
+        """The oldest state that an answer starting at ``instant`` may show. Calls have to be in the order of time."""
         while self._shown and self._shown[0][0] <= instant:
             self._state = max(self._state, heappop(self._shown)[1])
         return self._state
@@ -61,7 +61,7 @@ class Floor:
 
 @dataclass(eq=False)
 class Subject:
-    """A secret that is asked about, what is done to it in turn, and what was answered."""
+    """A secret with its changes in order, and the answers about it."""
 
     kind: str
     api_secret: str = field(repr=False)
@@ -71,11 +71,11 @@ class Subject:
     answers: list[Answer] = field(default_factory=list)
 
     def late(self) -> list[str]:
-        """The answers that show a state which was over before they started, or not begun when they ended."""
+        """The answers that show a state that was over before they started, or had not begun when they ended."""
         return [self._words(answer) for answer, states in self._read() if not states]
 
     def back(self) -> list[str]:
-        """The answers that are not late and show a state older than what was shown before."""
+        """The answers that are not late but show an older state than an earlier answer."""
         everywhere, of_process = Floor(), defaultdict[str, Floor](Floor)
         found = []
         for answer, states in self._read():
@@ -93,7 +93,7 @@ class Subject:
         return found
 
     def _read(self) -> Iterator[tuple[Answer, list[int]]]:
-        """Each answer in the order of their starts, and the states that it may rightly show."""
+        """The answers in the order of their starts, each with the states that it may show; a 5xx shows none."""
         over, spans = inf, []
         for state, change in reversed(list(enumerate(self.changes))):
             spans.append((state, change, over))

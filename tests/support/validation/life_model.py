@@ -1,4 +1,4 @@
-"""What an API key is and answers, written a second time and as simply as can be: the model that engines are held to."""
+"""A second, simple implementation of API keys and their verdicts: the model that engines are compared with."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ class Key:
 
 @dataclass
 class Model:
-    """Everything there is, at one instant."""
+    """All keys, and the suspended organizations and disabled APIs, at one point in time."""
 
     now: datetime
     keys: list[Key] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Model:
     disabled: set[int] = field(default_factory=set)
 
     def code(self, key: Key, secret: Secret, *, asked_by: int, address: str, scope: str) -> str:  # noqa: PLR0911  # in order
-        """What is answered."""
+        """The code that an engine has to answer."""
         if asked_by in self.disabled:
             return "401"
         if asked_by != key.api:
@@ -67,19 +67,19 @@ class Model:
         return "VALID" if scope in key.scopes else "INSUFFICIENT_SCOPE"
 
     def is_expired(self, key: Key) -> bool:
-        """Whether its time is over."""
+        """Whether the key has expired."""
         return key.expires_at is not None and key.expires_at <= self.now
 
     def is_over(self, key: Key) -> bool:
-        """Whether it is of no more use."""
+        """Whether the key is revoked or expired."""
         return key.is_revoked or self.is_expired(key)
 
     def works(self, secret: Secret) -> bool:
-        """Whether it has not ended."""
+        """Whether the secret has not ended."""
         return secret.ends_at is None or self.now < secret.ends_at
 
     def roll(self, key: Key, overlap: timedelta, new: Secret) -> None:
-        """One more secret, and at most one old that goes on."""
+        """Add a secret; at most one old secret works on, until the end of the overlap."""
         grace_ends = self.now + overlap
         if key.expires_at is not None:
             grace_ends = min(grace_ends, key.expires_at)

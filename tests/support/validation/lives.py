@@ -1,8 +1,9 @@
-"""The whole life of API keys: what is done to them, step by step, and what every process must answer after each.
+"""Test the whole life of API keys: random operations in sequence, with the verdicts of every process after each.
 
 A hypothesis state machine issues, edits, pauses, rolls and revokes keys, suspends their organizations, disables their
-APIs and lets time pass. Services refuse just what the model refuses, every change has been told when it returns, and
-then each of several cached engines, side by side over a real Valkey and PostgreSQL, answers what the model says.
+APIs and lets time pass. Services have to refuse the same operations as the model. Every change has to be propagated
+when it returns. Then several cached engines, side by side over a real Valkey and PostgreSQL, have to give the model's
+verdicts.
 """
 
 import asyncio
@@ -57,7 +58,7 @@ networks = st.sampled_from([(), (NETWORK,)])
 
 @dataclass
 class World:
-    """Engines that stand for processes, on a loop of their own, and what was seen of them."""
+    """Engines in the role of processes, on their own event loop, with counts of codes and changes."""
 
     loop: asyncio.AbstractEventLoop
     engines: list[Engine]
@@ -65,13 +66,13 @@ class World:
     changes: int = 0
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """What it comes to, from another thread."""
+        """Run a coroutine on the loop from another thread; returns its result."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
 
 @contextmanager
 def world(processes: int) -> Iterator[World]:
-    """So many processes, which every change is told to."""
+    """Run a number of processes to which every change is propagated."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -95,12 +96,12 @@ def world(processes: int) -> Iterator[World]:
 class Lives(RuleBasedStateMachine):
     """Two organizations with keys for two APIs."""
 
-    world: World  # set by whoever runs it
+    world: World  # set by the test that runs the machine
     keys = Bundle("keys")
 
     @initialize()
     def begin(self) -> None:
-        """Nothing yet."""
+        """Make two organizations and two APIs, and stop the clock."""
         self.model = Model(datetime.now(UTC).replace(microsecond=0))
         clock = SimpleNamespace(
             monotonic=time.monotonic, monotonic_ns=time.monotonic_ns, perf_counter=time.perf_counter
@@ -123,7 +124,7 @@ class Lives(RuleBasedStateMachine):
         ]
 
     def teardown(self) -> None:
-        """Give time back."""
+        """Let the clock run again."""
         for each in getattr(self, "patches", []):
             each.stop()
 
@@ -133,7 +134,7 @@ class Lives(RuleBasedStateMachine):
     def issue(
         self, organization: int, api: int, scopes: tuple[str, ...], expires_in: int | None, starts_in: int | None
     ) -> Key:
-        """A key, unless its organization or API is closed."""
+        """Issue a key; refused if its organization is suspended, its API disabled or its end not after its start."""
         key = Key("", organization, api, scopes=scopes, not_before=self._in(starts_in), expires_at=self._in(expires_in))
         wanted = _settings(key)
         is_open = organization not in self.model.suspended and api not in self.model.disabled
@@ -143,7 +144,7 @@ class Lives(RuleBasedStateMachine):
             ),
             is_allowed=is_open and _begins_first(key),
         )
-        if made is None:  # a key that never was
+        if made is None:  # refused: the model's key counts as revoked
             key.is_revoked = True
             return key
         key.public_id, key.secrets = made.key.public_id, [Secret(made.secret.public_id, made.secret_text)]
@@ -159,7 +160,7 @@ class Lives(RuleBasedStateMachine):
         expires_in: int | None,
         starts_in: int | None,
     ) -> None:
-        """Other settings, unless the key is over."""
+        """Edit the settings; refused for a key that is revoked or expired."""
         wanted = Key("", 0, 0, [], scopes, networks, self._in(starts_in), self._in(expires_in))
         is_allowed = not self.model.is_over(key) and _begins_first(wanted)
         if self._to(key, lambda row: edit_key(row, _settings(wanted), by=COMMAND), is_allowed=is_allowed):
@@ -168,20 +169,20 @@ class Lives(RuleBasedStateMachine):
 
     @rule(key=keys, is_disabled=rarely)
     def pause_or_resume(self, key: Key, is_disabled: bool) -> None:
-        """For as long as it is not revoked."""
+        """Pause or resume the key; refused for a revoked key."""
         change = disable_key if is_disabled else enable_key
         if self._to(key, lambda row: change(row, by=COMMAND), is_allowed=not key.is_revoked):
             key.is_disabled = is_disabled
 
     @rule(key=keys)
     def revoke(self, key: Key) -> None:
-        """For good."""
+        """Revoke the key."""
         if self._to(key, lambda row: revoke_key(row, reason=RevokeReason.OTHER, by=COMMAND), is_allowed=True):
             key.is_revoked = True
 
     @rule(key=keys, overlap_s=overlaps)
     def roll(self, key: Key, overlap_s: int) -> None:
-        """One more secret."""
+        """Roll the key; refused for a key that is revoked or expired."""
         overlap = timedelta(seconds=overlap_s)
         made = self._to(
             key, lambda row: roll_key(row, overlap=overlap, by=COMMAND), is_allowed=not self.model.is_over(key)
@@ -191,7 +192,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(key=keys, which=st.integers(-3, -1))
     def end_secret(self, key: Key, which: int) -> None:
-        """One of its secrets, unless it is the newest."""
+        """End one of the key's secrets; refused for the newest."""
         secret = (key.secrets * 3)[which] if key.secrets else None
         if secret is None:
             return
@@ -203,7 +204,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(key=keys, which=st.integers(-3, -1), by_s=st.sampled_from([1, 7200]))
     def extend(self, key: Key, which: int, by_s: int) -> None:
-        """The end of a retiring secret."""
+        """Move the end of an old secret that still works."""
         secret = (key.secrets * 3)[which] if key.secrets else None
         if secret is None:
             return
@@ -214,26 +215,26 @@ class Lives(RuleBasedStateMachine):
 
     @rule(organization=both, is_suspended=rarely)
     def suspend_or_resume(self, organization: int, is_suspended: bool) -> None:
-        """All keys of one organization."""
+        """Suspend or resume an organization, with all its keys."""
         change = suspend_organization if is_suspended else resume_organization
         self._do(lambda: change(self.organizations[organization], by=COMMAND), is_allowed=True)
         (self.model.suspended.add if is_suspended else self.model.suspended.discard)(organization)
 
     @rule(api=both, is_disabled=rarely)
     def disable_or_enable(self, api: int, is_disabled: bool) -> None:
-        """An API with its backends."""
+        """Disable or enable an API, with its backends."""
         change = disable_api if is_disabled else enable_api
         self._do(lambda: change(self.apis[api], by=COMMAND), is_allowed=True)
         (self.model.disabled.add if is_disabled else self.model.disabled.discard)(api)
 
     @rule(seconds=st.sampled_from([1, 59, 60, 3600, 86_400]))
     def time_passes(self, seconds: int) -> None:
-        """No sweep runs."""
+        """Advance the clock; no sweep runs."""
         self.model.now += timedelta(seconds=seconds)
 
     @rule()
     def usage_is_written(self) -> None:
-        """Whether a secret was ever used decides what a roll ends."""
+        """Write the usage: whether a secret was ever used decides which secret a roll ends."""
         for engine in self.world.engines:
             engine._usage.finish()
         for secret in (secret for key in self.model.keys for secret in key.secrets):
@@ -244,7 +245,7 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def every_process_answers_what_the_model_says(self) -> None:
-        """About every secret, asked by the backends of both APIs."""
+        """Compare the codes of all engines with the model, for every secret and the backends of both APIs."""
         expected, asked = [], []
         for key in getattr(self, "model", Model(datetime.now(UTC))).keys:
             for secret in key.secrets:
@@ -270,7 +271,7 @@ class Lives(RuleBasedStateMachine):
         return self._do(lambda: change(row), is_allowed=is_allowed)
 
     def _do(self, change: Callable[[], Any], *, is_allowed: bool) -> Any:
-        """What the change made; None where it is refused, which it is just where the model says so."""
+        """The result of the change, or None if it is refused; fails unless the model agrees."""
         try:
             done = change()
         except (Invalid, Refused):
@@ -298,7 +299,7 @@ async def _ask(
         outcome = await engine.ask(recognise_caller(api_secret), credential, call, caller_address=None)
     except UnknownCaller:
         return "401"
-    except Unavailable:  # no verdict within a second, on a machine that does much else: that is no wrong one
+    except Unavailable:  # no verdict within a second on a busy machine is not a wrong verdict: retry
         if attempts == 1:
             raise
         return await _ask(engine, api_secret, credential, address, scope, attempts=attempts - 1)

@@ -1,12 +1,13 @@
-"""The protocol of ``keys.validation.cache.snapshots``, small enough to try every order of its steps.
+"""A model of the protocol of ``keys.validation.cache.snapshots``, small enough to check every order of its steps.
 
 One writer makes one change to one name. Process A is modelled in full: its row in the register, its pings, the queue of
-its subscription, its own copy, a load. Process B is what of another process can reach A: a row, an acknowledgement, a
-load that fills the shared copy. Only copies from *before* the change are kept in a state, since others harm nobody. No
-step is ever forced: each process may stall anywhere, for ever. One tick is 0.4 s; all times are relative, so the states
-end by themselves, and every one of them is looked at.
+its subscription, its own copy, a load. Of process B only the parts that can affect A are modelled: a row, an
+acknowledgement, a load that fills the shared copy. A state keeps only copies from *before* the change, since newer ones
+do no harm. No step is ever forced: each process may stall anywhere, for ever. One tick is 0.4 s. All times are
+relative, so the number of states is finite, and every state is checked.
 
-A validation that starts after the writer has returned needs no steps of its own: ``wrong`` says what it would get.
+A validation that starts after the writer has returned needs no steps in the model: ``wrong`` says which copy it would
+use.
 """
 
 from collections.abc import Iterator
@@ -24,12 +25,12 @@ RULES = frozenset({
 FAULTS = frozenset(
     {"second loader", "cut off", "copy evicted", "register evicted", "flushed", "restarted empty", "dumped"}
 )
-UNKNOWN = "?"  # the register knows too little: the writer waits it out
+UNKNOWN = "?"  # the register may be incomplete: the writer waits for the full time
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What may go wrong, which rules are left out, and how long things last, in ticks."""
+    """The possible faults, the rules that are left out, and durations in ticks."""
 
     faults: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()
@@ -47,12 +48,12 @@ class Scenario:
 
     @property
     def wait(self) -> int:
-        """How long the writer waits for acknowledgements."""
+        """Ticks that the writer waits for acknowledgements."""
         return self.row if self.keeps("wait longer than lease") else self.use
 
 
 class Load(NamedTuple):
-    """A's load: ``began``, then ``missed`` in Redis, then ``read`` the database, then it ``has`` the old value."""
+    """A's load in its steps: ``began``, ``missed`` in Redis, ``read`` the database, ``has`` the old value."""
 
     step: str
     had_lease: bool
@@ -62,21 +63,21 @@ class Load(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything that may differ. Ages count up, what is left counts down; None and -1: not there."""
+    """The complete state of the model. Ages count up, remaining times down; None and -1 stand for absent."""
 
     writer: str = "idle"  # committed, looked (only without a rule), waiting, returned
     waited: int = 0
-    live: str = ""  # who has yet to acknowledge
+    live: str = ""  # the processes that have not acknowledged yet
     run: int = 0  # of the server
-    copy: int | None = None  # in Redis: the run that it is stamped with
-    token: tuple[str, int] | None = None  # in Redis: whose, and the run it was taken in
+    copy: int | None = None  # in Redis: the run in its stamp
+    token: tuple[str, int] | None = None  # in Redis: its owner, and the run in which it was taken
     row_a: int = 0
     row_b: bool = False
-    born: int = 3  # age of the register, as far as it matters
+    born: int = 3  # age of the register, up to the limit that matters
     dump: tuple[int | None, tuple[str, int] | None] | None = None
     own: bool = False  # A's own copy
     lease: int = -1  # ticks left
-    ping: tuple[str, int] | None = None  # A "renewed" its row or "sent" a ping: age of what the lease counts from
+    ping: tuple[str, int] | None = None  # A "renewed" its row or "sent" a ping; ticks since the lease's start
     queue: str | None = None  # of A's subscription: Confirmation, Pong, Invalidation, in order
     load: Load | None = None
     other: str = ""  # B's load: "token" taken, old value "read"
@@ -91,7 +92,10 @@ Moves = Iterator[tuple[str, State]]
 
 
 def wrong(state: State, scenario: Scenario) -> str | None:
-    """What a validation that starts now would be served from before the change; None before the writer returned."""
+    """The old copy that a validation would use if it started now; None if it would use none.
+
+    None also before the writer has returned: until then an old copy is allowed.
+    """
     if state.writer != "returned":
         return None
     if _is_hit(state, scenario):
@@ -106,7 +110,7 @@ def wrong(state: State, scenario: Scenario) -> str | None:
 
 
 def moves(state: State, scenario: Scenario) -> Moves:
-    """Each step that any process, the clock or a fault may take now, and what it leads to."""
+    """Each possible next step of a process, the clock or a fault, and the state after it."""
     yield "tick", _tick(state, scenario)
     yield from _write(state, scenario)
     yield from _hold_lease(state, scenario)
@@ -120,7 +124,7 @@ def _tick(state: State, scenario: Scenario) -> State:
     if ping is not None and (ping[0] == "sent" or scenario.keeps("lease from before renewal")):
         if ping[1] < scenario.use:
             ping = (ping[0], ping[1] + 1)
-        else:  # its pong would bring nothing any more
+        else:  # its pong could no longer extend the lease
             ping, queue = None, queue and queue.replace("P", "")
     return state._replace(
         row_a=max(state.row_a - 1, 0),
@@ -300,7 +304,7 @@ def _fail(state: State, scenario: Scenario) -> Moves:
 
 
 def explore(scenario: Scenario, *, at_most: int = 3_000_000) -> Explored:
-    """Look at every state that can be reached; raises OverflowError past ``at_most``."""
+    """Check every reachable state; raises OverflowError for more than ``at_most``."""
     return search(
         State(born=scenario.row),
         moves=lambda state: moves(state, scenario),
@@ -311,7 +315,7 @@ def explore(scenario: Scenario, *, at_most: int = 3_000_000) -> Explored:
 
 
 def _reduce(state: State) -> State | None:
-    """The state without what can no longer matter; None where no old value is left, since nobody reads one again."""
+    """The state without fields that can no longer matter; None if no old value is left, since none is read again."""
     if not state.is_committed:
         return state
     load, dump = state.load, state.dump

@@ -1,8 +1,8 @@
-"""Record what a live portal answers while credentials change, and find answers that came too late to be right.
+"""Record the answers of a live portal while credentials change, and find answers that show an outdated state.
 
-Eight clients validate and introspect over new and kept connections; processes of their own (tests.support.writer) make
-the changes. Every answer and every change carries its start and end on CLOCK_MONOTONIC, which all processes of a
-machine share. ``histories`` says which answers break the promise.
+Eight clients validate and introspect over new and kept connections; separate processes (tests.support.writer) make the
+changes. Every answer and every change has its start and end on CLOCK_MONOTONIC, which all processes of a machine share.
+``histories`` decides which answers break the promise.
 """
 
 import http.client
@@ -26,16 +26,16 @@ from portal.operations import processes
 from tests.support.validation.histories import Answer, Change, Subject
 
 CLIENTS = 8
-NEW_CONNECTION = 0.2  # the share of questions asked over a connection of their own
-SUBJECTS_ASKED = 12  # the newest; older ones are settled
+NEW_CONNECTION = 0.2  # the share of requests over a new connection
+SUBJECTS_ASKED = 12  # the newest subjects; older ones no longer change
 GIVE_UP_S = 10.0
 OVERLAP_S = 1.0
-_random = Random()  # noqa: S311  # nothing secret: who is asked about next
+_random = Random()  # noqa: S311  # nothing secret: the choice of the next subject
 
 
 @dataclass(frozen=True)
 class Question:
-    """A form or JSON object to post, and how what comes back is read."""
+    """A form or JSON object to post, with a function that reads the code from the response."""
 
     path: str
     media_type: str
@@ -44,13 +44,13 @@ class Question:
 
 
 def validation(subject: "Subject") -> Question:
-    """What a backend asks on each call."""
+    """The validation that a backend sends for each call."""
     body = json.dumps({"credential": subject.credential, "scopes": subject.scopes})
     return Question("/v1/validate", "application/json", body, lambda answer: str(answer["code"]))
 
 
 def introspection(subject: "Subject") -> Question:
-    """The same in OAuth's words."""
+    """The introspection of the subject's credential."""
 
     def read(answer: Mapping[str, Any]) -> str:
         return "ACTIVE" if answer["active"] and {*subject.scopes} <= {*answer["scope"].split()} else "INACTIVE"
@@ -60,7 +60,7 @@ def introspection(subject: "Subject") -> Question:
 
 
 class Writer:
-    """A process that makes changes; one at a time."""
+    """A process that makes changes, one at a time."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._process = processes.start(
@@ -73,7 +73,7 @@ class Writer:
         self._lock = threading.Lock()
 
     def do(self, operation: str, *arguments: Any) -> dict[str, Any]:
-        """Make a change; what the process answers."""
+        """Make a change; returns the output of the process."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -95,7 +95,7 @@ class Writer:
 
 @dataclass(frozen=True)
 class Place:
-    """An API with the secret that its backend presents, and an organization that has keys for it."""
+    """An API with an API secret of its backend, and an organization that has keys for the API."""
 
     organization: str
     api: str
@@ -104,7 +104,7 @@ class Place:
 
 @dataclass
 class Recording:
-    """All that was seen."""
+    """The recorded subjects, the durations of changes, and the number of pending changes."""
 
     subjects: list[Subject] = field(default_factory=list)
     took_ms: list[int] = field(default_factory=list)
@@ -112,21 +112,21 @@ class Recording:
 
     @property
     def codes(self) -> Counter[str]:
-        """How often each code was answered."""
+        """The number of answers by code."""
         return Counter(answer.code for subject in self.subjects for answer in subject.answers)
 
     @property
     def late(self) -> list[str]:
-        """The answers that break the promise."""
+        """The answers that show a state outside its time."""
         return [late for subject in self.subjects for late in subject.late()]
 
     @property
     def back(self) -> list[str]:
-        """The answers that show an older state than one shown before."""
+        """The answers that show an older state than an earlier answer."""
         return [back for subject in self.subjects for back in subject.back()]
 
     def figures(self) -> str:
-        """One line."""
+        """The figures of the recording in one line."""
         refused = sum(count for code, count in self.codes.items() if code.startswith("5"))
         return (
             f"{self.codes.total():,} answers ({refused} of them 503), {len(self.took_ms):,} changes ({self.pending}"
@@ -136,22 +136,22 @@ class Recording:
 
 
 class Recorder:
-    """Drives writers and clients for a while."""
+    """Runs writers and clients, and records their changes and answers."""
 
     questions: ClassVar[Sequence[Callable[[Subject], Question]]] = (validation, introspection)
 
     def __init__(self, url: str, writers: Sequence[Writer], *, here: Place, there: Place, pause_s: float = 0.1) -> None:
         self._address = urlsplit(url).netloc
         self._writers = writers
-        self._here = here  # where single keys change
-        self._there = there  # whose organization is suspended, whose API is disabled
+        self._here = here  # the place where single keys change
+        self._there = there  # the place whose organization is suspended and whose API is disabled
         self._pause_s = pause_s
         self._recording = Recording()
-        self._lasting: list[Subject] = []  # of the one organization, of the one API
+        self._lasting: list[Subject] = []  # subjects that are asked about for longer, whatever their age
         self._stop = threading.Event()
 
     def run(self, for_s: float, *, disturb: Callable[[], None] = lambda: None) -> Recording:
-        """Record for so many seconds, disturbing half-way; raises what any thread raised."""
+        """Record for ``for_s`` seconds and call ``disturb`` half-way; raises the first exception of a thread."""
         writing = self._changes()
         with ThreadPoolExecutor(CLIENTS + len(writing)) as threads:
             jobs = [threads.submit(self._repeat, once) for once in writing]
@@ -192,7 +192,7 @@ class Recorder:
         return subject
 
     def _revoke(self) -> Iterator[None]:
-        """A key revoked by two at once: who finds it done may answer no sooner than who does it."""
+        """Revoke a key by two writers at once: neither may return before the revocation is in effect."""
         key, subject = self._issue("revoke", self._here.organization, self._here)
         yield
         with ThreadPoolExecutor(len(self._writers)) as both:
@@ -243,7 +243,7 @@ class Recorder:
         yield
 
     def _outlive(self) -> Iterator[None]:
-        """A secret whose overlap ends by the clock."""
+        """Roll a key and let the old secret's overlap end by the clock."""
         key, old = self._issue("outlived", self._here.organization, self._here)
         yield
         done = self._do("roll", key, OVERLAP_S)
@@ -252,7 +252,7 @@ class Recorder:
         yield
 
     def _ask_on(self, subject: Subject, *, for_s: float) -> None:
-        """Have it asked about for as long, however many newer ones there are."""
+        """Keep asking about the subject for ``for_s`` seconds, even if there are many newer ones."""
         self._lasting.append(subject)
         self._stop.wait(for_s)
         self._lasting.remove(subject)
@@ -290,14 +290,14 @@ def _change(done: Mapping[str, Any], code: str) -> Change:
 
 
 class ValidationRecorder(Recorder):
-    """Asks ``/v1/validate`` alone."""
+    """A recorder that asks only ``/v1/validate``."""
 
     questions = (validation,)
 
 
 @contextmanager
 def writers(environ: Mapping[str, str], *, number: int = 2) -> Iterator[list[Writer]]:
-    """So many writers beside a portal, with its environment."""
+    """Run ``number`` writers next to a portal, with its environment."""
     with ExitStack() as stack:
         made = [Writer(environ) for _ in range(number)]
         for writer in made:
