@@ -2,17 +2,17 @@
 # All paths are relative, so that the checkout may lie under any path.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
-# One worker more than the two cores of the smallest machine: many tests wait for a server or a browser.
+# One worker more than the two cores of the smallest machine, since many tests wait for a server or a browser.
 PYTEST = .venv/bin/python -m pytest --quiet
 SPREAD = -n 3 --dist loadfile --no-loadscope-reorder
 INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
 
 .PHONY: run env test check prove bench lint lock help
 
-run: .venv/run.stamp  ## the whole portal on http://localhost:8000; PORT=8001 moves it
+run: .venv/run.stamp  ## run the whole portal on http://localhost:8000; PORT=8001 changes the port
 	@PORT='$(PORT)' exec .venv/bin/python manage.py serve
 
-env: .env  ## settings for docker-compose.yml, with secrets that were never used before
+env: .env  ## write the settings for docker-compose.yml, with new secrets
 .env:
 	@umask 077; secret() { head -c "$$1" /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'; }; \
 	while IFS= read -r line; do case $$line in \
@@ -21,17 +21,17 @@ env: .env  ## settings for docker-compose.yml, with secrets that were never used
 	  *) printf '%s\n' "$$line";; \
 	esac; done < .env.example > .env.new && mv .env.new .env
 
-test: .venv/dev.stamp  ## the whole suite: PostgreSQL and Valkey, then what must hold on SQLite too
+test: .venv/dev.stamp  ## run the whole suite on PostgreSQL and Valkey, then the tests that must pass on SQLite too
 	$(PYTEST) $(SPREAD) --durations=10
 	LATCHKEY_TEST_DB=sqlite $(PYTEST) $(SPREAD) -m both_databases
 
-check: lint  ## lint, and every test that needs no server
+check: lint  ## lint, and run every test that needs no server
 	LATCHKEY_TEST_DB=none $(PYTEST) -n 2 --dist loadfile
 
-prove: .venv/dev.stamp  ## the long forms of the promises, one line of figures each
+prove: .venv/dev.stamp  ## run the long proofs of the promises; each prints one line of figures
 	$(PYTEST) -m prove tests/prove
 
-bench: .venv/dev.stamp  ## what a validation costs, in ratios measured side by side
+bench: .venv/dev.stamp  ## measure the cost of a validation, as ratios measured side by side
 	.venv/bin/python -m tests.bench
 
 lint: .venv/dev.stamp  ## style, types, import contracts and the format of templates
