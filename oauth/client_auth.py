@@ -70,7 +70,7 @@ class AuthenticatedClient(NamedTuple):
 
 
 class ClientAuthenticator:
-    """Authenticates clients; one a process."""
+    """Authenticates clients; one instance per process."""
 
     def __init__(self, snapshots: Snapshots, replays: Replays, usage: UsageRecorder, mover: Mover) -> None:
         self._snapshots = snapshots
@@ -81,7 +81,7 @@ class ClientAuthenticator:
         self._looked_at: set[Who] = set()
 
     async def authenticate(self, presented: Presented, caller: Caller, *, deadline: float) -> AuthenticatedClient:
-        """The client, by ``deadline`` on the event loop's clock. On success the caller has to ``count`` the use.
+        """The client, by ``deadline`` on the event loop's clock. A success is not counted: call ``count`` or ``note``.
 
         Raises InvalidClient, FailedTooOften, TooManyAtOnce, UnauthorizedClient (its networks) or Unavailable.
         """

@@ -139,15 +139,15 @@ class StatusBlock(models.Model):
 
 
 class RevokedTokenQuerySet(models.QuerySet["RevokedToken"]):
-    """Queries on tokens that were revoked one by one."""
+    """Queries on individually revoked tokens."""
 
     def remembered(self, now: datetime) -> "RevokedTokenQuerySet":
-        """Revoked tokens that may not have expired by every clock."""
+        """Revoked tokens that may still be unexpired by the clock of some process."""
         return self.filter(expires_at__gt=now - CLOCKS_DIFFER)
 
 
 class RevokedToken(models.Model):
-    """An access token that was revoked one by one; the row is kept until the token has expired."""
+    """An individually revoked access token; the row is kept until the token has expired."""
 
     client = models.ForeignKey(Client, models.PROTECT, related_name="revoked_tokens")
     jti = models.CharField(max_length=MAX_JTI_CHARS)

@@ -1,9 +1,9 @@
-"""Keep status indexes leased ahead of time, so that issuing a token waits for no database write.
+"""Keep status indexes leased ahead of time, so that issuing a token writes nothing itself.
 
-A lease is for one client, API, generation and signing key. Leases start small. Each lease has twice the size of the one
-before, and a smaller size again after one that expired unused. When half of a lease is used, the next one is fetched on
-another thread, where organizations take turns. Indexes that are left after an hour, or when the process ends, are never
-used.
+A lease is for one client, API, generation and signing key. The first lease is small, and each next one has twice the
+size. After a lease that expired with more than half unused, the size shrinks. When half of the last lease is used, the
+next one is fetched on another thread, where organizations take turns. Indexes that are left after an hour, or when the
+process ends, are never used.
 """
 
 import asyncio

@@ -20,7 +20,7 @@ from oauth.protocol.status_list import AGGREGATION_PATH, BITS, LIST_SIZE, Span, 
 TYPE = "statuslist+jwt"
 TTL_S = 60  # how long a verifier may use its copy of a list before it has to fetch the list again
 EXPIRES_S = 3600
-# By then every token with a place in it has expired.
+# After this time every token with an index in a struck list has expired.
 STRUCK_FOR = timedelta(seconds=MAX_TOKEN_LIFETIME_S) + 2 * CLOCKS_DIFFER
 _INVALID = (
     Q(client__revoked_at__isnull=False)

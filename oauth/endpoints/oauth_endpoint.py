@@ -7,7 +7,7 @@ from portal.edge.bounds import Bounds
 from portal.edge.endpoint import Answer, Endpoint, Exchange, Handler, endpoint, unavailable
 from portal.edge.problems import Problem, ProblemType, oauth_error
 
-PRAGMA = (("pragma", "no-cache"),)  # RFC 6749 §5.1 asks for it beside no-store
+PRAGMA = (("pragma", "no-cache"),)  # RFC 6749 §5.1 requires it in addition to no-store
 
 
 def oauth_endpoint(handler: Handler, bounds: Bounds) -> Endpoint:

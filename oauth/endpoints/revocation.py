@@ -131,7 +131,7 @@ def _revoke(claims: Claims, by: Actor) -> bool:
         client = Client.objects.select_related("organization").get(public_id=claims.client_id)
         changed = revoke_token(client, claims.jti, by=by, expires_at=datetime.fromtimestamp(claims.exp, UTC))
     except Invalid:
-        return False  # the token is valid, but its status index was not leased for this client: it stays so, so no 200
+        return False  # the token is ours, but no block has its status index any more: it stays valid, so no 200
     finally:
         close_old_connections()
     return changed.propagation.effective_by is None

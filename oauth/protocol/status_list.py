@@ -3,7 +3,7 @@
 A list has 2**20 indexes. A process that issues tokens leases *blocks* of it ahead of time (``oauth.status_leases``). A
 block is a range of slots for one client, API, generation and signing key, so that one row describes many tokens.
 Suspending or revoking a client changes no list: the status of its blocks follows from the client's row. Only a token
-that is revoked one by one has a row, and its ``jti`` holds its status index.
+that is revoked individually has a row, and its ``jti`` holds its status index.
 
 Slots are leased in order and never twice. Each slot is published under another number, its *index*, so that adjacent
 indexes do not reveal that two tokens belong together (Token Status List, "Unlinkability"). The permutation of slots to
@@ -24,7 +24,7 @@ AGGREGATION_PATH = "/oauth/status"  # each list is served below this path, under
 HALF_BITS = 10
 LIST_SIZE = 1 << 2 * HALF_BITS
 SEED_BYTES = 32
-BITS = 2  # per status
+BITS = 2  # the size of a status
 _HALF = (1 << HALF_BITS) - 1
 _ROUNDS = 4
 _AT_ONCE = 1 << 14  # slots in one step of about 10 ms; other threads run between the steps
@@ -70,7 +70,7 @@ def slot_of(index: int, seed: bytes) -> int:
 def packed(spans: Iterable[Span], invalid: Iterable[int], *, seed: bytes) -> bytes:
     """The bytes of a list, four statuses per byte, the first in the lowest bits (Token Status List, "Status List").
 
-    ``invalid`` holds the indexes of tokens that were revoked one by one. All other indexes outside the spans are valid.
+    ``invalid`` holds the indexes of individually revoked tokens. All other indexes outside the spans are valid.
     """
     by_slot, by_index = bytearray(LIST_SIZE), bytearray(LIST_SIZE)
     for first, size, status in spans:
@@ -86,7 +86,7 @@ def packed(spans: Iterable[Span], invalid: Iterable[int], *, seed: bytes) -> byt
     return reduce(or_, quarters).to_bytes(LIST_SIZE // 4, "little")
 
 
-@lru_cache(maxsize=4 * LIST_SIZE // _AT_ONCE)  # 16 MB
+@lru_cache(maxsize=4 * LIST_SIZE // _AT_ONCE)  # at most 16 MB
 def _scattered(first: int, seed: bytes) -> "array[int]":
     """The indexes of ``_AT_ONCE`` slots from ``first`` on; cached, since they never change and take the most time."""
     return array("I", indexes_of(range(first, first + _AT_ONCE), seed))

@@ -36,8 +36,8 @@ def lease_block(
     status follows from them.
     """
     with transaction.atomic(durable=True):
-        # no_key: else the revocation of a token, which inserts a row that refers to the list, would wait for this lock
-        # while it holds the lock of a client, to which this transaction refers below.
+        # no_key: else the revocation of a token, which inserts a row that refers to the list, would wait for this lock.
+        # It would hold the lock of its client meanwhile, and this transaction refers to a client below.
         open_lists = StatusList.objects.select_for_update(no_key=True).filter(next_slot__lt=LIST_SIZE)
         found = open_lists.order_by("pk").first() or StatusList.objects.create()
         slots = range(found.next_slot, min(found.next_slot + count, LIST_SIZE))

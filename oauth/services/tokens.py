@@ -19,8 +19,8 @@ MAX_REVOKED_TOKENS = 1000  # of a client: its snapshot holds all of them, and ea
 def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | None = None) -> ChangedClient:
     """Revoke one token of the client; a repeat only invalidates the caches again.
 
-    The token is found by the status index at the end of ``jti``: the rest of a ``jti`` is not stored anywhere. If
-    ``MAX_REVOKED_TOKENS`` are stored already, all tokens of the client are revoked, so that the number stays bounded
+    Only the status index at the end of ``jti`` is checked: the rest of a ``jti`` is not stored when a token is issued.
+    If ``MAX_REVOKED_TOKENS`` are stored already, all tokens of the client are revoked, so that the number stays bounded
     and every revoked token stays refused. Without ``expires_at`` the row is kept for as long as any token with this
     status index can live.
     Raises NotAllowed, or Invalid for a ``jti`` with an index that was not leased for this client.

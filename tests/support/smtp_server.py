@@ -13,7 +13,7 @@ from email.message import EmailMessage
 class MailServer:
     """The port, the responses to RCPT by address (250 if none is left), and the accepted mails.
 
-    ``answers`` are used up one by one, ``always`` is repeated, ``taken`` and ``asked`` are in the order of arrival.
+    Each of ``answers`` is used once, ``always`` is repeated; ``taken`` and ``asked`` are in the order of arrival.
     """
 
     port: int = 0

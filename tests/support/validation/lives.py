@@ -128,7 +128,7 @@ class Lives(RuleBasedStateMachine):
         for each in getattr(self, "patches", []):
             each.stop()
 
-    # --- what is done --------------------------------------------------------------------------------------------
+    # --- operations ----------------------------------------------------------------------------------------------
 
     @rule(target=keys, organization=both, api=both, scopes=scopes, expires_in=ends, starts_in=starts)
     def issue(
@@ -241,7 +241,7 @@ class Lives(RuleBasedStateMachine):
             secret.is_used |= secret.has_uses_to_write
             secret.has_uses_to_write = False
 
-    # --- what is answered ----------------------------------------------------------------------------------------
+    # --- verdicts ------------------------------------------------------------------------------------------------
 
     @invariant()
     def every_process_answers_what_the_model_says(self) -> None:
@@ -259,7 +259,7 @@ class Lives(RuleBasedStateMachine):
             assert answers == expected
             self.world.codes.update(answers)
 
-    # --- how -----------------------------------------------------------------------------------------------------
+    # --- helpers -------------------------------------------------------------------------------------------------
 
     def _in(self, seconds: int | None) -> datetime | None:
         return None if seconds is None else self.model.now + timedelta(seconds=seconds)

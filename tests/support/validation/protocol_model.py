@@ -270,7 +270,7 @@ def _other_process(state: State, scenario: Scenario) -> Moves:
         yield "B fills, if it may", _filled(state, "B", scenario)._replace(other="")
 
 
-# --- what goes wrong ----------------------------------------------------------------------------------------------
+# --- faults -------------------------------------------------------------------------------------------------------
 
 
 def _fail(state: State, scenario: Scenario) -> Moves:
@@ -300,7 +300,7 @@ def _fail(state: State, scenario: Scenario) -> Moves:
             yield "Redis restarts from the dump", restarted
 
 
-# --- all of it ----------------------------------------------------------------------------------------------------
+# --- exploration --------------------------------------------------------------------------------------------------
 
 
 def explore(scenario: Scenario, *, at_most: int = 3_000_000) -> Explored:

@@ -257,7 +257,7 @@ class Recorder:
         self._stop.wait(for_s)
         self._lasting.remove(subject)
 
-    # --- questions -----------------------------------------------------------------------------------------------
+    # --- requests ------------------------------------------------------------------------------------------------
 
     def _ask_all(self) -> None:
         kept = http.client.HTTPConnection(self._address, timeout=GIVE_UP_S)
