@@ -23,7 +23,7 @@ class Standing(Struct, frozen=True, gc=False):
     remaining: int
     reset_s: float
     retry_after_s: float
-    allotment_id: str = ""  # the token batch that was spent from, if it came from Redis
+    token_batch_id: str = ""  # the token batch that was spent from, if it came from Redis
 
 
 def token_ns(limit: Limit) -> int:

@@ -20,12 +20,12 @@ from typing import Literal
 
 from keys.validation.limits.gcra import Buckets, Standing, token_ns
 from keys.validation.limits.token_batches import (
-    ALLOTMENT_LIVES_MS,
-    Allotment,
-    Refusal,
-    allotment,
-    allotment_size,
-    refusal,
+    TOKEN_BATCH_LIVES_MS,
+    Backoff,
+    TokenBatch,
+    backoff,
+    token_batch,
+    token_batch_size,
 )
 from keys.validation.store.circuit_breaker import Breaker
 from keys.validation.store.clock import boottime
@@ -57,9 +57,9 @@ class RateLimiter:
         self._without_redis = without_redis
         self._alone = Buckets()
         self._breaker = Breaker()
-        self._held: dict[str, Allotment | Refusal] = {}  # the oldest first
+        self._held: dict[str, TokenBatch | Backoff] = {}  # the oldest first
         self._asking: dict[str, Asking] = {}
-        self._left_over: deque[Allotment] = deque(maxlen=GIVEN_BACK_AT_ONCE)
+        self._left_over: deque[TokenBatch] = deque(maxlen=GIVEN_BACK_AT_ONCE)
         self._process = os.urandom(6).hex()
         self._numbers = itertools.count()
 
@@ -102,9 +102,9 @@ class RateLimiter:
     def give_back(self, limits: Limits, standing: Standing, *, cost: int) -> None:
         """Undo the spending of an admitted call that was refused after all."""
         held = self._held.get(limits.holder)
-        if not standing.allotment_id:
+        if not standing.token_batch_id:
             self._alone.give_back(limits.each, cost=cost)
-        elif isinstance(held, Allotment) and held.id == standing.allotment_id:  # else no longer ours
+        elif isinstance(held, TokenBatch) and held.id == standing.token_batch_id:  # else no longer ours
             held.left += cost
 
     def forget(self, snapshot: Snapshot) -> None:
@@ -128,19 +128,19 @@ class RateLimiter:
             await self._return_left_over()
 
     async def _ask(self, link: Link, limits: Limits, *, cost: int, needed: int, within_s: float) -> Standing:
-        allotment_id, before = f"{self._process}{next(self._numbers)}", boottime()
-        wanted = max(allotment_size(limits), needed, cost) if cost else 0
+        token_batch_id, before = f"{self._process}{next(self._numbers)}", boottime()
+        wanted = max(token_batch_size(limits), needed, cost) if cost else 0
         # One request exchanges the batches: it gives back the unspent tokens of the old one and takes the new one.
         mine = self._held.pop(limits.holder, None) if cost else None
         granted, *used_ns = await _spend(
-            link, limits, mine, allotment_id, needed=cost, wanted=wanted, within_s=within_s
+            link, limits, mine, token_batch_id, needed=cost, wanted=wanted, within_s=within_s
         )
         self._breaker.answered()
         if granted < cost:
             now = boottime()
-            refused = self._held[limits.holder] = refusal(limits, used_ns, cost=cost, now=now)
+            refused = self._held[limits.holder] = backoff(limits, used_ns, cost=cost, now=now)
             return refused.refuse(now)
-        taken = allotment(allotment_id, limits, used_ns, size=granted, now=before)
+        taken = token_batch(token_batch_id, limits, used_ns, size=granted, now=before)
         if cost:
             self._held[limits.holder] = taken
         return taken.spend(cost, before)
@@ -161,7 +161,7 @@ class RateLimiter:
 
     def _drop(self, holder: str) -> None:
         held = self._held.pop(holder, None)
-        if isinstance(held, Allotment) and held.left:
+        if isinstance(held, TokenBatch) and held.left:
             self._left_over.append(held)
 
     async def _return_left_over(self) -> None:
@@ -174,7 +174,7 @@ class RateLimiter:
 async def _spend(
     link: Link,
     limits: Limits,
-    mine: Allotment | Refusal | None,
+    mine: TokenBatch | Backoff | None,
     new: str,
     *,
     needed: int,
@@ -182,8 +182,8 @@ async def _spend(
     within_s: float,
 ) -> list[int]:
     """Run the script; returns the number of tokens taken, and then for each limit how much of it is in use, in ns."""
-    old, back = (mine.id, mine.left) if isinstance(mine, Allotment) else ("", 0)
+    old, back = (mine.id, mine.left) if isinstance(mine, TokenBatch) else ("", 0)
     shapes = [number for limit in limits.each for number in (token_ns(limit), limit.limit)]
-    arguments = (old, back, new, ALLOTMENT_LIVES_MS, needed, wanted, *shapes)
+    arguments = (old, back, new, TOKEN_BATCH_LIVES_MS, needed, wanted, *shapes)
     found: list[int] = (await link.run_script(script("spend"), bucket_keys(limits), *arguments, within_s=within_s))[1]
     return found

@@ -11,30 +11,30 @@ from dataclasses import dataclass
 from keys.validation.limits.gcra import SECOND_NS, Standing, token_ns
 from keys.validation.types import Limit, Limits
 
-ALLOTMENTS_A_SECOND = 10
+TOKEN_BATCHES_A_SECOND = 10
 SHARERS = 10  # estimated number of holders that draw on a shared bucket at once
-ALLOTMENT_LIVES_MS = 1_000  # in Redis; until then, the token batch counts as in use
+TOKEN_BATCH_LIVES_MS = 1_000  # in Redis; until then, the token batch counts as in use
 USE_S = 0.6  # in the process, which needs the rest of the time to give back unspent tokens
 # While tokens are short, a process asks for them at most every 10 ms. It asks at least every 250 ms if it has calls to
 # answer, because other processes may have given tokens back.
-MIN_REFUSAL_S, MAX_REFUSAL_S = 0.01, 0.25
+MIN_BACKOFF_S, MAX_BACKOFF_S = 0.01, 0.25
 
 
-def allotment_size(limits: Limits) -> int:
+def token_batch_size(limits: Limits) -> int:
     """Return how many tokens to request at once: as many as come back in 100 ms, at least 1.
 
     So a lost token batch costs no more than 100 ms. From a shared bucket it is a tenth of that, so that one holder
     leaves enough for others.
     """
-    return max(min(_batch(limit, is_shared=limit.owner != limits.holder) for limit in limits.each), 1)
+    return max(min(_size_for_limit(limit, is_shared=limit.owner != limits.holder) for limit in limits.each), 1)
 
 
-def _batch(limit: Limit, *, is_shared: bool) -> int:
-    return limit.limit // (limit.window_s * ALLOTMENTS_A_SECOND * (SHARERS if is_shared else 1))
+def _size_for_limit(limit: Limit, *, is_shared: bool) -> int:
+    return limit.limit // (limit.window_s * TOKEN_BATCHES_A_SECOND * (SHARERS if is_shared else 1))
 
 
 @dataclass(slots=True)
-class Allotment:
+class TokenBatch:
     """Tokens in hand, and the state of the limits when they were taken."""
 
     id: str
@@ -60,12 +60,12 @@ class Allotment:
             remaining=self.beyond + left,
             reset_s=reset_s,
             retry_after_s=0.0,
-            allotment_id=self.id,
+            token_batch_id=self.id,
         )
 
 
 @dataclass(slots=True)
-class Refusal:
+class Backoff:
     """A refusal to repeat: until ``ends_at``, no call of this cost or more is admitted."""
 
     limits: Limits
@@ -92,11 +92,11 @@ class Refusal:
         )
 
 
-def allotment(allotment_id: str, limits: Limits, used_ns: Sequence[int], *, size: int, now: float) -> Allotment:
+def token_batch(token_batch_id: str, limits: Limits, used_ns: Sequence[int], *, size: int, now: float) -> TokenBatch:
     """Build a token batch of ``size`` tokens taken at ``now`` or later; ``used_ns`` is each limit's use after that."""
     tightest, used = min(zip(limits.each, used_ns, strict=True), key=lambda pair: _remaining(*pair))
-    return Allotment(
-        allotment_id,
+    return TokenBatch(
+        token_batch_id,
         limits,
         left=size,
         ends_at=now + USE_S,
@@ -107,7 +107,7 @@ def allotment(allotment_id: str, limits: Limits, used_ns: Sequence[int], *, size
     )
 
 
-def refusal(limits: Limits, used_ns: Sequence[int], *, cost: int, now: float) -> Refusal:
+def backoff(limits: Limits, used_ns: Sequence[int], *, cost: int, now: float) -> Backoff:
     """Build the refusal of a call that found too few tokens.
 
     ``used_ns`` is how much of each limit was in use, at ``now`` or later.
@@ -115,10 +115,10 @@ def refusal(limits: Limits, used_ns: Sequence[int], *, cost: int, now: float) ->
     slowest, used = max(zip(limits.each, used_ns, strict=True), key=lambda pair: _wait_ns(pair[0], pair[1], cost))
     # A cost above the whole limit is never admitted. There is no right time to wait, so say one window.
     wait_s = min(_wait_ns(slowest, used, cost) / SECOND_NS, slowest.window_s)
-    return Refusal(
+    return Backoff(
         limits,
         cost,
-        ends_at=now + min(max(wait_s, MIN_REFUSAL_S), MAX_REFUSAL_S),
+        ends_at=now + min(max(wait_s, MIN_BACKOFF_S), MAX_BACKOFF_S),
         slowest=slowest,
         remaining=_remaining(slowest, used),
         full_at=now + used / SECOND_NS,

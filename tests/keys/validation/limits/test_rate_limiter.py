@@ -16,7 +16,7 @@ from pytest_django.fixtures import Settings
 from keys.validation.limits import rate_limiter
 from keys.validation.limits.gcra import Standing
 from keys.validation.limits.rate_limiter import RateLimiter, WithoutRedis
-from keys.validation.limits.token_batches import ALLOTMENT_LIVES_MS, allotment_size
+from keys.validation.limits.token_batches import TOKEN_BATCH_LIVES_MS, token_batch_size
 from keys.validation.store.redis_link import Link, Script, bucket_keys
 from keys.validation.types import Limit, Limits
 from tests.support import environment
@@ -174,7 +174,7 @@ def test_buckets_of_one_organization_lie_on_one_node_and_apart_by_owner() -> Non
 def test_a_batch_is_what_comes_back_in_100_ms_and_a_tenth_of_that_where_a_bucket_is_shared(
     limits: list[Limit], size: int
 ) -> None:
-    assert allotment_size(limits_of_key(*limits)) == size
+    assert token_batch_size(limits_of_key(*limits)) == size
 
 
 def test_tokens_in_hand_and_refusals_that_hold_cost_no_request(clock: Clock, valkey: "redis.Redis") -> None:
@@ -208,7 +208,7 @@ def test_unspent_tokens_are_given_back_or_lapse_within_a_second(clock: Clock) ->
         await processes.limiters[0]._return_left_over()
         assert (await processes.take(1, FAST, cost=0)).remaining == 999  # the spent one counted as held until now
         await processes.take(0, FAST)  # and this process is never heard of again
-        clock.forward(ALLOTMENT_LIVES_MS * 1000 + 100_000)
+        clock.forward(TOKEN_BATCH_LIVES_MS * 1000 + 100_000)
         assert (await processes.take(1, FAST, cost=0)).remaining == 1000
 
     play(2, scene)
