@@ -20,7 +20,7 @@ from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from keys.services.keys import IssuedKey, KeySettings, issue_key
 from keys.validation.http import ENGINE
-from keys.validation.limits.admission import Allowances
+from keys.validation.limits.admission import Admission
 from keys.validation.limits.quotas import Quotas
 from keys.validation.limits.rate_limiter import RateLimiter
 from keys.validation.store.database import DatabaseSnapshots, DatabaseThreads
@@ -57,7 +57,7 @@ _canary = watch()
 outbox.register_flush(None)
 ENGINE._snapshots = CLIENTS._snapshots = ISSUER._snapshots = DatabaseSnapshots()
 PUBLISHED._snapshots = REVOKER._snapshots = ENGINE._snapshots
-ENGINE._allowances = Allowances(RateLimiter(), Quotas(DatabaseThreads()))
+ENGINE._admission = Admission(RateLimiter(), Quotas(DatabaseThreads()))
 CLIENTS._replays = OwnReplays(born_at=0)
 hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("suite")

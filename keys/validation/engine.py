@@ -11,7 +11,7 @@ from msgspec import Struct
 from keys.validation import metrics
 from keys.validation.api_keys import Caller, KnownCaller, UnknownCaller
 from keys.validation.credential_types import recognise
-from keys.validation.limits.admission import Allowance, Allowances
+from keys.validation.limits.admission import Admission, AdmissionResult
 from keys.validation.limits.gcra import Standing
 from keys.validation.limits.quotas import QuotaStanding
 from keys.validation.peppers import Mover
@@ -35,9 +35,9 @@ class Outcome(Struct, frozen=True):
 class Engine:
     """Validates credentials; one per process."""
 
-    def __init__(self, snapshots: Snapshots, allowances: Allowances, usage: UsageRecorder, mover: Mover) -> None:
+    def __init__(self, snapshots: Snapshots, admission: Admission, usage: UsageRecorder, mover: Mover) -> None:
         self._snapshots = snapshots
-        self._allowances = allowances
+        self._admission = admission
         self._usage = usage
         self._mover = mover
 
@@ -77,10 +77,10 @@ class Engine:
         _require_working(asker, found, now=now)
         verdict = known if isinstance(known, Verdict) else known.decide(found, call, audience, now=now)
 
-        allowance = self._allowances.take_now(verdict, call)
-        if allowance is None:
-            allowance = await self._allowances.take(verdict, call, now=now, deadline=deadline)
-        outcome = self._outcome(verdict, allowance, call, now=now)
+        admitted = self._admission.try_admit_locally(verdict, call)
+        if admitted is None:
+            admitted = await self._admission.admit(verdict, call, now=now, deadline=deadline)
+        outcome = self._outcome(verdict, admitted, call, now=now)
         self._usage.note("", asker.secret.secret_id, address=caller_address, agent=caller_agent, now=now)
         self._mover.notice(asker.outdated)
         if not isinstance(known, Verdict):
@@ -92,8 +92,8 @@ class Engine:
         deadline = time.monotonic() + DEADLINE_S  # the same clock as the event loop's
         verdict = await self._decide_on_itself(credential, call, deadline)
         now = time.time()
-        allowance = await self._allowances.take(verdict, call, now=now, deadline=deadline)
-        return self._outcome(verdict, allowance, call, now=now)
+        admitted = await self._admission.admit(verdict, call, now=now, deadline=deadline)
+        return self._outcome(verdict, admitted, call, now=now)
 
     async def _decide_on_itself(self, credential: str, call: Call, deadline: float) -> Verdict:
         presented = recognise(credential)
@@ -108,15 +108,15 @@ class Engine:
             found = {**found, **await self._snapshots.read(known.names, deadline=deadline, owner=owner)}
         return known.decide(found, call, None, now=time.time())
 
-    def _outcome(self, verdict: Verdict, allowance: Allowance, call: Call, *, now: float) -> Outcome:
+    def _outcome(self, verdict: Verdict, admitted: AdmissionResult, call: Call, *, now: float) -> Outcome:
         """Count the result for usage and metrics, and build it."""
-        code, principal = allowance.code, verdict.principal
+        code, principal = admitted.code, verdict.principal
         if principal is not None:
             self._usage.count(
                 principal.credential_id, principal.secret_id, code, address=call.address, agent=call.agent, now=now
             )
         metrics.ANSWERED[code] += 1
-        return Outcome(code, principal, verdict.missing_scopes, allowance.standing, allowance.quota)
+        return Outcome(code, principal, verdict.missing_scopes, admitted.standing, admitted.quota)
 
 
 def _require_working(asker: KnownCaller, found: Mapping[str, Snapshot], *, now: float) -> None:

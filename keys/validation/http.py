@@ -15,12 +15,12 @@ from keys.validation.store.database import Unavailable
 from keys.validation.strict_json import NotAnObject
 from keys.validation.types import Call, Code
 from keys.validation.usage.recorder import USAGE
-from keys.validation.wiring import allowances, snapshots
+from keys.validation.wiring import admission, snapshots
 from portal.edge.bounds import Bounds, Sender
 from portal.edge.endpoint import Answer, Exchange, endpoint, unavailable
 from portal.edge.problems import JSON, Problem, ProblemType
 
-ENGINE = Engine(snapshots(), allowances(), USAGE, MOVER)
+ENGINE = Engine(snapshots(), admission(), USAGE, MOVER)
 
 _BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)
 _CHALLENGE = (("www-authenticate", "Bearer"),)

@@ -10,7 +10,7 @@ from django.db import Error, close_old_connections
 from keys.validation.cache.lease import Lease
 from keys.validation.cache.local import Local
 from keys.validation.cache.snapshots import CachedSnapshots
-from keys.validation.limits.admission import Allowances
+from keys.validation.limits.admission import Admission
 from keys.validation.limits.quotas import Quotas
 from keys.validation.limits.rate_limiter import RateLimiter
 from keys.validation.store.database import DatabaseSnapshots, DatabaseThreads, Snapshots, Unavailable
@@ -50,9 +50,9 @@ def snapshots() -> Snapshots:
     )
 
 
-def allowances() -> Allowances:
+def admission() -> Admission:
     """Build the admission control of the engine."""
-    return Allowances(_limiter(), Quotas(DatabaseThreads()))  # slow quotas must not delay snapshot reads
+    return Admission(_limiter(), Quotas(DatabaseThreads()))  # slow quotas must not delay snapshot reads
 
 
 async def hold_lease() -> None:

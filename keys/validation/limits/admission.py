@@ -13,7 +13,7 @@ from keys.validation.store.turns import Owner
 from keys.validation.types import Call, Code, Limits, Principal, Verdict
 
 
-class Allowance(Struct, frozen=True, gc=False):
+class AdmissionResult(Struct, frozen=True, gc=False):
     """The decision, with the state of the limits and the quota; None if there is none, or if it was not checked."""
 
     code: Code
@@ -21,40 +21,40 @@ class Allowance(Struct, frozen=True, gc=False):
     quota: QuotaStanding | None = None
 
 
-_UNLIMITED = Allowance(Code.VALID)
+_UNLIMITED = AdmissionResult(Code.VALID)
 
 
-class Allowances:
+class Admission:
     """Admits calls, with this process's view of limits and quotas."""
 
     def __init__(self, limiter: RateLimiter, quotas: Quotas) -> None:
         self._limiter = limiter
         self._quotas = quotas
 
-    def take_now(self, verdict: Verdict, call: Call) -> Allowance | None:
-        """Spend the call's cost if that needs no I/O; None if ``take`` has to be awaited."""
+    def try_admit_locally(self, verdict: Verdict, call: Call) -> AdmissionResult | None:
+        """Spend the call's cost if that needs no I/O; None if ``admit`` has to be awaited."""
         principal = verdict.principal
         if principal is None or verdict.code is not Code.VALID:
-            return Allowance(verdict.code)
+            return AdmissionResult(verdict.code)
         if principal.quota is not None:
             return None
         if principal.limits is None:
             return _UNLIMITED
-        standing = self._limiter.take_now(principal.limits, cost=call.cost)
+        standing = self._limiter.try_admit_locally(principal.limits, cost=call.cost)
         return None if standing is None else _within(standing)
 
-    async def take(self, verdict: Verdict, call: Call, *, now: float, deadline: float) -> Allowance:
+    async def admit(self, verdict: Verdict, call: Call, *, now: float, deadline: float) -> AdmissionResult:
         """Spend the call's cost; raises Unavailable if the quota cannot be counted."""
         principal = verdict.principal
         if principal is None or verdict.code is not Code.VALID:
-            return Allowance(verdict.code)
-        standing = None if principal.limits is None else await self._take_from_limits(principal.limits, call)
+            return AdmissionResult(verdict.code)
+        standing = None if principal.limits is None else await self._admit_under_limits(principal.limits, call)
         if standing is not None and not standing.is_admitted:
             return _within(standing)
         if principal.quota is None:
-            return Allowance(Code.VALID, standing)
+            return AdmissionResult(Code.VALID, standing)
         try:
-            quota = await self._quotas.take(
+            quota = await self._quotas.admit(
                 principal.credential_id,
                 principal.quota,
                 cost=call.cost,
@@ -66,18 +66,18 @@ class Allowances:
             self._give_back(principal, standing, call)
             raise
         if quota.is_admitted:
-            return Allowance(Code.VALID, standing, quota)
+            return AdmissionResult(Code.VALID, standing, quota)
         self._give_back(principal, standing, call)
-        return Allowance(Code.QUOTA_EXCEEDED, quota=quota)
+        return AdmissionResult(Code.QUOTA_EXCEEDED, quota=quota)
 
-    async def _take_from_limits(self, limits: Limits, call: Call) -> Standing | None:
-        standing = self._limiter.take_now(limits, cost=call.cost)
-        return standing or await self._limiter.take(limits, cost=call.cost)
+    async def _admit_under_limits(self, limits: Limits, call: Call) -> Standing | None:
+        standing = self._limiter.try_admit_locally(limits, cost=call.cost)
+        return standing or await self._limiter.admit(limits, cost=call.cost)
 
     def _give_back(self, principal: Principal, standing: Standing | None, call: Call) -> None:
         if standing is not None and principal.limits is not None:
             self._limiter.give_back(principal.limits, standing, cost=call.cost)
 
 
-def _within(standing: Standing) -> Allowance:
-    return Allowance(Code.VALID if standing.is_admitted else Code.RATE_LIMITED, standing)
+def _within(standing: Standing) -> AdmissionResult:
+    return AdmissionResult(Code.VALID if standing.is_admitted else Code.RATE_LIMITED, standing)

@@ -59,7 +59,7 @@ class Buckets:
         self._full_at: dict[tuple[str, int, int], int] = {}  # by owner, limit and window
         self._sweep_at = SWEEP_AT
 
-    def take(self, limits: Sequence[Limit], *, cost: int, now_ns: int) -> Standing | None:
+    def admit(self, limits: Sequence[Limit], *, cost: int, now_ns: int) -> Standing | None:
         """Spend ``cost`` from every limit, or from none; None if there is no limit. A cost of 0 only looks.
 
         Returns the state of the tightest limit, or of the limit with the longest wait if the call is refused.
@@ -81,7 +81,7 @@ class Buckets:
         return min((standing for _, _, standing in found), key=lambda standing: standing.remaining)
 
     def give_back(self, limits: Sequence[Limit], *, cost: int) -> None:
-        """Undo a ``take`` whose call was refused after all."""
+        """Undo a ``admit`` whose call was refused after all."""
         for limit in limits:
             bucket = _bucket(limit)
             if bucket in self._full_at:

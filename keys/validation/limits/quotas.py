@@ -50,7 +50,7 @@ class Quotas:
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
 
-    async def take(
+    async def admit(
         self, key_id: str, quota: Quota, *, cost: int, now: float, deadline: float, owner: Owner = STRANGERS
     ) -> QuotaStanding:
         """Spend ``cost`` uses, or none; a cost of 0 only looks. Raises Unavailable."""

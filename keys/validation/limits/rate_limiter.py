@@ -1,7 +1,7 @@
 """Enforce rate limits across all processes: take tokens from Redis in token batches, and spend them in this process.
 
-``take_now`` answers from the tokens in hand, or from a refusal that still holds. ``take`` asks Redis for more tokens.
-Concurrent calls of one credential share one request to Redis. Tokens that are unspent after 0.6 s, or when the
+``try_admit_locally`` answers from the tokens in hand, or from a refusal that still holds. ``admit`` asks Redis for more
+tokens. Concurrent calls of one credential share one request to Redis. Tokens that are unspent after 0.6 s, or when the
 credential changes, are given back. Without a configured Redis each process counts for itself; while Redis does not
 answer, a setting decides.
 
@@ -63,26 +63,26 @@ class RateLimiter:
         self._process = os.urandom(6).hex()
         self._numbers = itertools.count()
 
-    def take_now(self, limits: Limits, *, cost: int) -> Standing | None:
-        """Spend ``cost`` from every limit or from none, without I/O; None if ``take`` has to be awaited.
+    def try_admit_locally(self, limits: Limits, *, cost: int) -> Standing | None:
+        """Spend ``cost`` from every limit or from none, without I/O; None if ``admit`` has to be awaited.
 
         Returns the state of the tightest limit, or of the one with the longest wait. A cost of 0 only looks.
         """
         if self._link is None:
-            return self._alone.take(limits.each, cost=cost, now_ns=time.monotonic_ns())
+            return self._alone.admit(limits.each, cost=cost, now_ns=time.monotonic_ns())
         held = self._held.get(limits.holder)
         if held is None or (held.limits is not limits and held.limits != limits):
             return None
         now = boottime()
         return held.answer(cost, now) if now < held.ends_at else None
 
-    async def take(self, limits: Limits, *, cost: int) -> Standing | None:
-        """Spend ``cost`` as ``take_now`` does, with tokens from Redis; None if nothing limits the call."""
+    async def admit(self, limits: Limits, *, cost: int) -> Standing | None:
+        """Spend ``cost`` as ``try_admit_locally`` does, with tokens from Redis; None if nothing limits the call."""
         needed = 0
         while (asking := self._asking.get(limits.holder)) is not None:
             asking.needed += cost
             await asyncio.shield(asking.is_over)
-            standing = self.take_now(limits, cost=cost)
+            standing = self.try_admit_locally(limits, cost=cost)
             if standing is not None:
                 return standing
             needed = asking.needed  # the cost of all waiters: the first to ask takes tokens for the others too
@@ -147,7 +147,7 @@ class RateLimiter:
 
     def _without(self, limits: Limits, cost: int) -> Standing | None:
         if self._link is None or self._without_redis == "local":
-            return self._alone.take(limits.each, cost=cost, now_ns=time.monotonic_ns())
+            return self._alone.admit(limits.each, cost=cost, now_ns=time.monotonic_ns())
         if self._without_redis == "open" or cost == 0:
             return None
         return Standing(

@@ -3,7 +3,7 @@
 import pytest
 
 from keys.validation.http import ENGINE
-from keys.validation.limits.admission import Allowances
+from keys.validation.limits.admission import Admission
 from keys.validation.limits.quotas import Quotas
 from keys.validation.limits.rate_limiter import RateLimiter
 from keys.validation.store.database import DatabaseThreads
@@ -17,5 +17,5 @@ def usage(monkeypatch: pytest.MonkeyPatch) -> UsageRecorder:
     monkeypatch.setattr("keys.validation.usage.recorder.FINISHES_WITHIN_S", 60)  # a busy machine is no failure
     recorder = UsageRecorder(hand_on)
     monkeypatch.setattr(ENGINE, "_usage", recorder)
-    monkeypatch.setattr(ENGINE, "_allowances", Allowances(RateLimiter(), Quotas(DatabaseThreads())))
+    monkeypatch.setattr(ENGINE, "_admission", Admission(RateLimiter(), Quotas(DatabaseThreads())))
     return recorder

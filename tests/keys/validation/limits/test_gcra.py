@@ -13,7 +13,7 @@ HUNDRED_A_MINUTE = Limit("default", 100, 60)
 
 def take(limiter: Buckets, *limits: Limit, cost: int = 1, at_s: float = 0, key: str = "key_1") -> Standing:
     owned = [replace(limit, owner=key) for limit in limits]
-    standing = limiter.take(owned, cost=cost, now_ns=SECOND_NS + round(at_s * SECOND_NS))
+    standing = limiter.admit(owned, cost=cost, now_ns=SECOND_NS + round(at_s * SECOND_NS))
     assert standing is not None
     return standing
 
@@ -71,7 +71,7 @@ def test_credentials_do_not_share_a_bucket() -> None:
 
 
 def test_no_limit_has_no_standing() -> None:
-    assert Buckets().take((), cost=1, now_ns=0) is None
+    assert Buckets().admit((), cost=1, now_ns=0) is None
 
 
 def test_full_buckets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_in_any_window_no_more_than_a_burst_and_the_rate_are_admitted(
     limiter, now_ns, admitted = Buckets(), 0, []
     for wait_ms, cost in calls:
         now_ns += wait_ms * 1_000_000
-        standing = limiter.take([limit], cost=cost, now_ns=now_ns)
+        standing = limiter.admit([limit], cost=cost, now_ns=now_ns)
         assert standing is not None
         assert 0 <= standing.remaining <= limit.limit
         if standing.is_admitted:

@@ -90,13 +90,13 @@ def test_the_database_keeps_no_use_of_nothing(key: ApiKey) -> None:
 def test_a_quota_that_keeps_its_threads_busy_keeps_no_snapshot_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     is_over = threading.Event()
     monkeypatch.setattr("keys.validation.limits.quotas.spend", lambda *_, **__: is_over.wait(10))
-    quotas, snapshots = wiring.allowances()._quotas, wiring.snapshots()
+    quotas, snapshots = wiring.admission()._quotas, wiring.snapshots()
     database = snapshots._database if isinstance(snapshots, CachedSnapshots) else snapshots
     assert isinstance(database, DatabaseSnapshots)
 
     async def scene() -> None:
         deadline = time.monotonic() + 5
-        asked = [quotas.take("key_1", Quota(1, "none"), cost=1, now=0, deadline=deadline) for _ in range(THREADS)]
+        asked = [quotas.admit("key_1", Quota(1, "none"), cost=1, now=0, deadline=deadline) for _ in range(THREADS)]
         taken = asyncio.gather(*asked)
         await asyncio.sleep(0)
         try:

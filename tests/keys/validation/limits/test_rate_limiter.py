@@ -62,7 +62,7 @@ class Processes:
     async def take(self, process: int, *limits: Limit, cost: int = 1) -> Standing:
         """As the engine does."""
         limiter, every = self.limiters[process], limits_of_key(*limits)
-        standing = limiter.take_now(every, cost=cost) or await limiter.take(every, cost=cost)
+        standing = limiter.try_admit_locally(every, cost=cost) or await limiter.admit(every, cost=cost)
         assert standing is not None
         return standing
 
@@ -136,10 +136,10 @@ def test_what_is_held_for_a_client_goes_back_when_it_changes(clock: Clock, limit
     async def scene(processes: Processes) -> None:
         limiter = processes.limiters[0]
         every = Limits(client.client_id if limits else client.at("api_1"), "org_1", (FAST,))
-        await limiter.take(every, cost=1)
-        assert limiter.take_now(every, cost=1)
+        await limiter.admit(every, cost=1)
+        assert limiter.try_admit_locally(every, cost=1)
         limiter.forget(client)
-        assert limiter.take_now(every, cost=1) is None
+        assert limiter.try_admit_locally(every, cost=1) is None
 
     play(1, scene)
 
@@ -257,8 +257,8 @@ def decide(without_redis: WithoutRedis, service: Service, settings: Settings) ->
             for number in range(16):
                 if number == 4:
                     service.stop()
-                standing = limiter.take_now(limits_of_key(SLOW), cost=1)
-                standing = standing or await limiter.take(limits_of_key(SLOW), cost=1)
+                standing = limiter.try_admit_locally(limits_of_key(SLOW), cost=1)
+                standing = standing or await limiter.admit(limits_of_key(SLOW), cost=1)
                 told.append(None if standing is None else standing.is_admitted)
         finally:
             await link.close()

@@ -18,7 +18,7 @@ LIMIT, WINDOW_S = 100, 1
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A fleet for this module."""
-    with fleet_in(tmp_path_factory.mktemp("allowances"), Canary()) as made:
+    with fleet_in(tmp_path_factory.mktemp("admission"), Canary()) as made:
         warm_up(made)
         yield made
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support import environment
 from tests.support.canary import Canary
 from tests.support.saturation import at_once, saturate
-from tests.test_allowances import LIMIT, WINDOW_S, restricted, warm_up
+from tests.test_admission import LIMIT, WINDOW_S, restricted, warm_up
 from tests.test_recorder import fleet_in
 
 pytestmark = [
