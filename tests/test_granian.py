@@ -195,7 +195,7 @@ def test_a_form_signs_in_whole_or_chunked(embedded: Server, chunked: bool) -> No
     assert answer.status_code == 302
 
 
-def test_a_chunked_question_is_answered(embedded: Server) -> None:
+def test_a_chunked_request_is_answered(embedded: Server) -> None:
     body = json.dumps({"credential": embedded.demo["api_key"]}).encode()
     headers = {"Authorization": f"Bearer {embedded.demo['api']['secret']}", "Content-Type": "application/json"}
     with embedded.client() as client:

@@ -9,7 +9,7 @@ import re
 from keys.validation.api_keys import Caller, UnknownCaller, recognise_caller
 from keys.validation.engine import Engine
 from keys.validation.peppers import MOVER
-from keys.validation.request import InvalidFields, Question, read_carefully, read_plainly
+from keys.validation.request import InvalidFields, ValidateRequest, fast_parse, strict_parse
 from keys.validation.response import encode
 from keys.validation.store.database import Unavailable
 from keys.validation.strict_json import NotAnObject
@@ -36,15 +36,15 @@ async def _validate(exchange: Exchange) -> Answer:
     try:
         caller = _caller(exchange)  # the format is checked before anything is read from a store
         try:
-            question = await _question(exchange, caller)
+            request = await _read_request(exchange, caller)
         except Problem:
             # Only an authenticated caller learns what is wrong with its request.
             await ENGINE.know(caller, caller_address=exchange.client_address)
             raise
         outcome = await ENGINE.ask(
             caller,
-            question.credential,
-            question.call,
+            request.credential,
+            request.call,
             caller_address=exchange.client_address,
             caller_agent=exchange.agent,
         )
@@ -103,7 +103,7 @@ def _own_credential(exchange: Exchange) -> str:
     return presented.pop()
 
 
-async def _question(exchange: Exchange, caller: Caller) -> Question:
+async def _read_request(exchange: Exchange, caller: Caller) -> ValidateRequest:
     if exchange.method != "POST":
         raise _wrong_method("POST")
     if exchange.query:
@@ -111,13 +111,13 @@ async def _question(exchange: Exchange, caller: Caller) -> Question:
     if not exchange.is_of(JSON):
         raise Problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8, not compressed.")
     body = await exchange.body()
-    question = read_plainly(body)
-    if question is not None:
-        return question
+    request = fast_parse(body)
+    if request is not None:
+        return request
     # The strict parse costs more than an unauthenticated caller is given, so authenticate the caller first.
     await ENGINE.know(caller, caller_address=exchange.client_address)
     try:
-        return read_carefully(body)
+        return strict_parse(body)
     except NotAnObject as exc:
         raise Problem(ProblemType.MALFORMED_REQUEST, str(exc)) from None
     except InvalidFields as exc:

@@ -32,14 +32,14 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 §5.6.
 _SHOWABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}", re.ASCII)
 
 
-class Question(Struct, frozen=True, gc=False):
+class ValidateRequest(Struct, frozen=True, gc=False):
     """A validate request: a credential, and the call it is presented for."""
 
     credential: str
     call: Call
 
     def __repr__(self) -> str:
-        return f"Question(***, {self.call!r})"
+        return f"ValidateRequest(***, {self.call!r})"
 
 
 class InvalidFields(ValueError):
@@ -65,7 +65,7 @@ class _Fields(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 _decoder = msgspec.json.Decoder(_Fields)
 
 
-def read_plainly(body: bytes) -> Question | None:
+def fast_parse(body: bytes) -> ValidateRequest | None:
     """Parse a body of ASCII without escapes, with each member once and within bounds; any other body gives None."""
     quotes = body.count(b'"')
     if quotes > _MAX_QUOTES or b"\\" in body or not body.isascii():
@@ -89,7 +89,7 @@ def read_plainly(body: bytes) -> Question | None:
         _read_path(path) if path else None,
         asked.cost or 1,
     )
-    return Question(asked.credential, call)
+    return ValidateRequest(asked.credential, call)
 
 
 @lru_cache(maxsize=1024)
@@ -105,7 +105,7 @@ def _read_path(text: str) -> str:
     return text if text.startswith("/") and len(text) <= MAX_PATH_CHARS else ""
 
 
-def read_carefully(body: bytes) -> Question:
+def strict_parse(body: bytes) -> ValidateRequest:
     """Parse any valid body; raises NotAnObject or InvalidFields."""
     members = parse_object(body, max_values=MAX_VALUES)
     if faults := _faults(members):
@@ -118,7 +118,7 @@ def read_carefully(body: bytes) -> Question:
         path=_read_path(fields["path"]) if "path" in fields else None,
         cost=fields.get("cost", 1),
     )
-    return Question(fields["credential"], call)
+    return ValidateRequest(fields["credential"], call)
 
 
 def _faults(body: Mapping[str, object]) -> dict[str, str]:

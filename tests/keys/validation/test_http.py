@@ -30,7 +30,7 @@ from keys.services.secrets import roll_key
 from keys.team.services.departures import remove_member
 from keys.validation import http
 from keys.validation.http import validate, whoami
-from keys.validation.request import Question, read_carefully
+from keys.validation.request import ValidateRequest, strict_parse
 from keys.validation.store import database
 from keys.validation.types import Snapshot
 from portal.accounts.passwords import BoundedArgon2Hasher
@@ -478,16 +478,16 @@ def test_an_ip_is_read_as_proxies_write_it_and_is_else_unknown(
     assert code_of(api_secret, issued.secret_text, ip=ip) == code
 
 
-def test_strangers_never_have_a_body_read_carefully(
+def test_strangers_never_have_a_body_parsed_strictly(
     api_secret: IssuedApiSecret, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[bytes] = []
 
-    def read_and_note(body: bytes) -> Question:
+    def read_and_note(body: bytes) -> ValidateRequest:
         read.append(body)
-        return read_carefully(body)
+        return strict_parse(body)
 
-    monkeypatch.setattr(http, "read_carefully", read_and_note)
+    monkeypatch.setattr(http, "strict_parse", read_and_note)
     for body in (b'{"credential": "\\n"}', b"[" * 60_000, b'{"a": [' + b"{}," * 20_000 + b"1]}"):
         assert ask_validate(generate("lk", Kind.API).text, body).status == 401
     assert read == []

@@ -9,40 +9,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.validation import request
-from keys.validation.request import InvalidFields, Question
+from keys.validation.request import InvalidFields, ValidateRequest
 from keys.validation.strict_json import NotAnObject
 
 BASE: dict[str, Any] = {"credential": "x"}
 
 
-def read_question(body: dict[str, Any]) -> Question:
+def parse_both_ways(body: dict[str, Any]) -> ValidateRequest:
     text = json.dumps(body).encode()
-    return request.read_plainly(text) or request.read_carefully(text)
+    return request.fast_parse(text) or request.strict_parse(text)
 
 
 def faults(body: dict[str, object]) -> set[str]:
     with pytest.raises(InvalidFields) as caught:
-        read_question(body)
+        parse_both_ways(body)
     return set(caught.value.faults)
 
 
-def test_the_whole_question_is_read() -> None:
-    question = read_question(
+def test_the_whole_request_is_parsed() -> None:
+    parsed = parse_both_ways(
         {"credential": "x", "scopes": ["a:b"], "ip": "::ffff:203.0.113.9", "method": "GET", "path": "/o/7", "cost": 3}
     )
-    assert question.credential == "x"
-    assert question.call.scopes == {"a:b"}
-    assert question.call.address == "203.0.113.9"
-    assert (question.call.method, question.call.path, question.call.cost) == ("GET", "/o/7", 3)
+    assert parsed.credential == "x"
+    assert parsed.call.scopes == {"a:b"}
+    assert parsed.call.address == "203.0.113.9"
+    assert (parsed.call.method, parsed.call.path, parsed.call.cost) == ("GET", "/o/7", 3)
 
 
 def test_a_credential_is_enough() -> None:
-    call = read_question(BASE).call
+    call = parse_both_ways(BASE).call
     assert (call.scopes, call.address, call.cost) == (frozenset(), None, 1)
 
 
-def test_a_question_hides_its_credential() -> None:
-    assert "canary" not in repr(read_question({"credential": "canary"}))
+def test_a_request_hides_its_credential() -> None:
+    assert "canary" not in repr(parse_both_ways({"credential": "canary"}))
 
 
 @pytest.mark.parametrize(
@@ -99,32 +99,32 @@ def test_a_value_out_of_bounds_names_its_field(field: str, value: object) -> Non
     ],
 )
 def test_an_ip_is_read_where_it_can_be_and_is_else_unknown(given_ip: str, read: str | None) -> None:
-    assert read_question(BASE | {"ip": given_ip}).call.address == read
+    assert parse_both_ways(BASE | {"ip": given_ip}).call.address == read
 
 
 @pytest.mark.parametrize("text", ["", "x" * 16_385, "é" * 20_000, "\n", "a b"])
 def test_any_text_may_be_a_credential(text: str) -> None:
-    assert read_question({"credential": text}).credential == text
+    assert parse_both_ways({"credential": text}).credential == text
 
 
 @pytest.mark.parametrize("path", ["", "orders", "é", "/" + "x" * 8_192, "//" * 10_000])
 def test_a_path_that_is_none_or_too_long_is_no_fault(path: str) -> None:
-    assert read_question(BASE | {"path": path}).call.path in {"", path[:8_192]}
-    assert len(read_question(BASE | {"path": path}).call.path or "") <= 8_192
+    assert parse_both_ways(BASE | {"path": path}).call.path in {"", path[:8_192]}
+    assert len(parse_both_ways(BASE | {"path": path}).call.path or "") <= 8_192
 
 
 @pytest.mark.parametrize("method", ["", "G T", "GÉT", "X" * 65])
 def test_a_method_that_is_none_is_no_fault(method: str) -> None:
-    assert read_question(BASE | {"method": method}).call.method == ""
+    assert parse_both_ways(BASE | {"method": method}).call.method == ""
 
 
 def test_a_path_is_told_from_none_at_all() -> None:
-    assert read_question(BASE).call.path is None
-    assert read_question(BASE | {"path": "orders"}).call.path == ""
+    assert parse_both_ways(BASE).call.path is None
+    assert parse_both_ways(BASE | {"path": "orders"}).call.path == ""
 
 
 def test_bounds_themselves_are_within() -> None:
-    read_question(
+    parse_both_ways(
         {
             "credential": "x" * 16_384,
             "scopes": ["x" * 128] * 100,
@@ -176,9 +176,9 @@ MORE = [
 )
 def test_the_plain_way_gives_what_the_careful_way_gives(inside: str) -> None:
     body = f"{{{inside}}}".encode()
-    plain = request.read_plainly(body)
+    plain = request.fast_parse(body)
     if plain is not None:
-        assert plain == request.read_carefully(body)
+        assert plain == request.strict_parse(body)
 
 
 MEMBERS: dict[str, st.SearchStrategy[Any]] = {
@@ -196,11 +196,11 @@ MEMBERS: dict[str, st.SearchStrategy[Any]] = {
 def test_of_any_members_both_ways_give_the_same(members: list[tuple[str, object]]) -> None:
     text = ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in members)
     body = f"{{{text}}}".encode()
-    plain, careful = request.read_plainly(body), _or_none(request.read_carefully, body)
+    plain, careful = request.fast_parse(body), _or_none(request.strict_parse, body)
     assert plain is None or plain == careful
 
 
-def _or_none(read: Callable[[bytes], Question], body: bytes) -> Question | None:
+def _or_none(read: Callable[[bytes], ValidateRequest], body: bytes) -> ValidateRequest | None:
     try:
         return read(body)
     except (NotAnObject, InvalidFields):
@@ -216,7 +216,7 @@ def _or_none(read: Callable[[bytes], Question], body: bytes) -> Question | None:
 )
 def test_a_plain_body_takes_the_plain_way(members: dict[str, object]) -> None:
     body = json.dumps(members).encode()
-    assert request.read_plainly(body) == request.read_carefully(body)
+    assert request.fast_parse(body) == request.strict_parse(body)
 
 
 @pytest.mark.parametrize(
@@ -236,11 +236,11 @@ def test_a_plain_body_takes_the_plain_way(members: dict[str, object]) -> None:
     ],
 )
 def test_what_needs_care_is_left_to_the_careful_way(body: bytes) -> None:
-    assert request.read_plainly(body) is None
+    assert request.fast_parse(body) is None
 
 
 def test_of_scopes_that_are_too_long_nothing_is_remembered() -> None:
     request._scope_set.cache_clear()
     huge = json.dumps({"credential": "x", "scopes": ["s" * 60_000]}).encode()
-    assert request.read_plainly(huge) is None
+    assert request.fast_parse(huge) is None
     assert request._scope_set.cache_info().currsize == 0
