@@ -22,7 +22,7 @@ from keys.validation.usage.recorder import UsageRecorder
 from keys.validation.verdict import works
 
 
-class Outcome(Struct, frozen=True):
+class ValidationResult(Struct, frozen=True):
     """The result of one validation, as the response tells it."""
 
     code: Code
@@ -58,7 +58,7 @@ class Engine:
         *,
         caller_address: str | None,
         caller_agent: bytes | None = None,
-    ) -> Outcome:
+    ) -> ValidationResult:
         """Validate the credential for this call to the caller's API; raises UnknownCaller or Unavailable."""
         presented, deadline = recognise(credential), time.monotonic() + DEADLINE_S
         names = caller.names
@@ -80,20 +80,20 @@ class Engine:
         admitted = self._admission.try_admit_locally(verdict, call)
         if admitted is None:
             admitted = await self._admission.admit(verdict, call, now=now, deadline=deadline)
-        outcome = self._outcome(verdict, admitted, call, now=now)
+        result = self._result(verdict, admitted, call, now=now)
         self._usage.note("", asker.secret.secret_id, address=caller_address, agent=caller_agent, now=now)
         self._mover.notice(asker.outdated)
         if not isinstance(known, Verdict):
             self._mover.notice(known.outdated)
-        return outcome
+        return result
 
-    async def ask_about_itself(self, credential: str, call: Call) -> Outcome:
+    async def ask_about_itself(self, credential: str, call: Call) -> ValidationResult:
         """Validate a credential for its own holder (whoami), who presents no API secret; raises Unavailable."""
         deadline = time.monotonic() + DEADLINE_S  # the same clock as the event loop's
         verdict = await self._decide_on_itself(credential, call, deadline)
         now = time.time()
         admitted = await self._admission.admit(verdict, call, now=now, deadline=deadline)
-        return self._outcome(verdict, admitted, call, now=now)
+        return self._result(verdict, admitted, call, now=now)
 
     async def _decide_on_itself(self, credential: str, call: Call, deadline: float) -> Verdict:
         presented = recognise(credential)
@@ -108,7 +108,7 @@ class Engine:
             found = {**found, **await self._snapshots.read(known.names, deadline=deadline, owner=owner)}
         return known.decide(found, call, None, now=time.time())
 
-    def _outcome(self, verdict: Verdict, admitted: AdmissionResult, call: Call, *, now: float) -> Outcome:
+    def _result(self, verdict: Verdict, admitted: AdmissionResult, call: Call, *, now: float) -> ValidationResult:
         """Count the result for usage and metrics, and build it."""
         code, principal = admitted.code, verdict.principal
         if principal is not None:
@@ -116,7 +116,7 @@ class Engine:
                 principal.credential_id, principal.secret_id, code, address=call.address, agent=call.agent, now=now
             )
         metrics.ANSWERED[code] += 1
-        return Outcome(code, principal, verdict.missing_scopes, admitted.standing, admitted.quota)
+        return ValidationResult(code, principal, verdict.missing_scopes, admitted.standing, admitted.quota)
 
 
 def _require_working(asker: KnownCaller, found: Mapping[str, Snapshot], *, now: float) -> None:

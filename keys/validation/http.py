@@ -41,7 +41,7 @@ async def _validate(exchange: Exchange) -> Answer:
             # Only an authenticated caller learns what is wrong with its request.
             await ENGINE.know(caller, caller_address=exchange.client_address)
             raise
-        outcome = await ENGINE.ask(
+        result = await ENGINE.ask(
             caller,
             request.credential,
             request.call,
@@ -54,22 +54,22 @@ async def _validate(exchange: Exchange) -> Answer:
         ) from None
     except Unavailable:
         raise unavailable() from None
-    return Answer(encode(outcome, exchange.request_id))
+    return Answer(encode(result, exchange.request_id))
 
 
 async def _whoami(exchange: Exchange) -> Answer:
     credential = _own_credential(exchange)
     call = Call(address=exchange.client_address, cost=0, agent=exchange.agent)  # a cost of 0 spends nothing
     try:
-        outcome = await ENGINE.ask_about_itself(credential, call)
+        result = await ENGINE.ask_about_itself(credential, call)
     except Unavailable:
         raise unavailable() from None
-    if outcome.code is not Code.VALID:
-        detail = _REASONS.get(outcome.code, "This credential does not work now.")
-        raise Problem(ProblemType.CREDENTIAL_REFUSED, detail, code=outcome.code.value, headers=_CHALLENGE_INVALID)
+    if result.code is not Code.VALID:
+        detail = _REASONS.get(result.code, "This credential does not work now.")
+        raise Problem(ProblemType.CREDENTIAL_REFUSED, detail, code=result.code.value, headers=_CHALLENGE_INVALID)
     if exchange.method not in {"GET", "HEAD"}:
         raise _wrong_method("GET, HEAD")
-    return Answer(encode(outcome, exchange.request_id))
+    return Answer(encode(result, exchange.request_id))
 
 
 def _caller(exchange: Exchange) -> Caller:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct
 
-from keys.validation.engine import Outcome
+from keys.validation.engine import ValidationResult
 from keys.validation.limits.gcra import Standing
 from keys.validation.limits.quotas import QuotaStanding
 from keys.validation.types import Code
@@ -28,20 +28,20 @@ _HEADS = {
 }
 
 
-def encode(outcome: Outcome, request_id: str) -> bytes:
+def encode(result: ValidationResult, request_id: str) -> bytes:
     """Encode the result as the JSON object of ``POST /v1/validate``."""
-    head = _HEADS[outcome.code] + request_id.encode()  # a request id has no character that JSON must escape
-    principal = outcome.principal
+    head = _HEADS[result.code] + request_id.encode()  # a request id has no character that JSON must escape
+    principal = result.principal
     if principal is None:
         return head + b'"}'
-    if outcome.code is not Code.VALID:
-        return b'%s",%s%s}' % (head, principal.shown, _refusal_members(outcome))
-    return b'%s",%s,%s,%s}' % (head, principal.shown, principal.shown_if_valid, _valid_members(outcome))
+    if result.code is not Code.VALID:
+        return b'%s",%s%s}' % (head, principal.shown, _refusal_members(result))
+    return b'%s",%s,%s,%s}' % (head, principal.shown, principal.shown_if_valid, _valid_members(result))
 
 
-def _valid_members(outcome: Outcome) -> bytes:
+def _valid_members(result: ValidationResult) -> bytes:
     """The members about this one call, for an allowed call."""
-    standing, quota = outcome.standing, outcome.quota
+    standing, quota = result.standing, result.quota
     if standing is None and quota is None:
         return _UNLIMITED
     return b'"rate_limit":%s,"quota":%s' % (
@@ -50,17 +50,17 @@ def _valid_members(outcome: Outcome) -> bytes:
     )
 
 
-def _refusal_members(outcome: Outcome) -> bytes:
+def _refusal_members(result: ValidationResult) -> bytes:
     """The members about this one call, for a refused call: members without a value are left out."""
     members = b""
-    if outcome.standing is not None:
-        members += b',"rate_limit":' + _rate_limit(outcome.standing)
-    if outcome.quota is not None:
-        members += b',"quota":' + _quota(outcome.quota)
-    if outcome.missing_scopes:
-        members += b',"missing_scopes":' + _encoder.encode(outcome.missing_scopes)
-    if outcome.standing is not None:
-        members += b',"retry_after_s":%.3f' % outcome.standing.retry_after_s
+    if result.standing is not None:
+        members += b',"rate_limit":' + _rate_limit(result.standing)
+    if result.quota is not None:
+        members += b',"quota":' + _quota(result.quota)
+    if result.missing_scopes:
+        members += b',"missing_scopes":' + _encoder.encode(result.missing_scopes)
+    if result.standing is not None:
+        members += b',"retry_after_s":%.3f' % result.standing.retry_after_s
     return members
 
 

@@ -14,7 +14,7 @@ import msgspec
 from keys.validation.api_keys import Caller as ApiCaller
 from keys.validation.api_keys import UnknownCaller, recognise_caller
 from keys.validation.credential_types import recognise
-from keys.validation.engine import Engine, Outcome
+from keys.validation.engine import Engine, ValidationResult
 from keys.validation.http import ENGINE
 from keys.validation.types import Call, Code
 from oauth.access_tokens import AccessToken, UncheckedToken
@@ -59,7 +59,7 @@ class Introspector:
             # Only an authenticated API learns that the token is missing.
             await self._engine.know(asker, caller_address=caller.address)
         call, text = Call(cost=0), token_of(form)
-        return _told(
+        return _introspection(
             await self._engine.ask(asker, text, call, caller_address=caller.address, caller_agent=caller.agent)
         )
 
@@ -71,7 +71,7 @@ class Introspector:
         self._clients.note(who, caller, now=time.time())
         if not isinstance(token, AccessToken | UncheckedToken) or token.client_id != who.client.client_id:
             return INACTIVE
-        return _told(
+        return _introspection(
             await self._engine.ask_about_itself(text, Call(address=caller.address, agent=caller.agent, cost=0))
         )
 
@@ -94,10 +94,10 @@ def token_of(form: Form) -> str:
     return token
 
 
-def _told(outcome: Outcome) -> bytes:
-    if outcome.code is not Code.VALID or outcome.principal is None:
+def _introspection(result: ValidationResult) -> bytes:
+    if result.code is not Code.VALID or result.principal is None:
         return INACTIVE
-    return msgspec.json.encode(outcome.principal.introspected)
+    return msgspec.json.encode(result.principal.introspected)
 
 
 INTROSPECTOR = Introspector(ENGINE, CLIENTS)

@@ -296,14 +296,14 @@ async def _ask(
 ) -> str:
     call = Call(scopes=frozenset([scope]), address=address)
     try:
-        outcome = await engine.ask(recognise_caller(api_secret), credential, call, caller_address=None)
+        result = await engine.ask(recognise_caller(api_secret), credential, call, caller_address=None)
     except UnknownCaller:
         return "401"
     except Unavailable:  # no verdict within a second on a busy machine is not a wrong verdict: retry
         if attempts == 1:
             raise
         return await _ask(engine, api_secret, credential, address, scope, attempts=attempts - 1)
-    return outcome.code.value
+    return result.code.value
 
 
 def _settings(key: Key) -> KeySettings:
