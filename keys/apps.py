@@ -20,7 +20,7 @@ class KeysConfig(AppConfig):
         from portal import outbox
         from portal.edge import lifespan
 
-        credential_types.register_kind(api_keys.recognise_api_key)
+        credential_types.register_credential_type(api_keys.parse_api_key)
         database.register_loader("secret", loaders.load_keys)
         database.register_loader("apisecret", loaders.load_api_secrets)
         database.register_loader("api", loaders.load_apis)

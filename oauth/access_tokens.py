@@ -54,11 +54,11 @@ class UncheckedToken:
         """The client that the token names; not verified."""
         return self._presented.claims.client_id
 
-    def names_for(self, _audience: Audience | None) -> tuple[str, ...]:
+    def lookup_names(self, _audience: Audience | None) -> tuple[str, ...]:
         """Snapshots to read first: the signing keys and the client that the token names."""
         return self._names
 
-    def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownAccessToken | Verdict":
+    def resolve(self, found: Snapshots, audience: Audience | None, *, now: float) -> "ResolvedAccessToken | Verdict":
         """Check the signature and resolve the client.
 
         Returns the refusal for a wrong signature, an unknown client or a token for another audience.
@@ -71,17 +71,17 @@ class UncheckedToken:
             return SIGNATURE_INVALID
         token = AccessToken(genuine, self._names)
         _MEMO.remember(self._mark, token)
-        return token.known(found, audience)
+        return token.resolve_client(found, audience)
 
 
 class AccessToken:
     """A token whose signature this process has checked."""
 
-    __slots__ = ("_audience", "_claims", "_kid", "_known", "_names")
+    __slots__ = ("_audience", "_claims", "_kid", "_names", "_resolved")
 
     def __init__(self, genuine: Genuine, names: tuple[str, ...]) -> None:
         self._claims, self._kid = genuine
-        self._known: KnownAccessToken | None = None  # used while the client's snapshot is the same object
+        self._resolved: ResolvedAccessToken | None = None  # used while the client's snapshot is the same object
         self._names = names
         self._audience: Audience | None = None  # the last audience that resolved this token
 
@@ -90,13 +90,13 @@ class AccessToken:
         """The client that the token was issued to."""
         return self._claims.client_id
 
-    def names_for(self, audience: Audience | None) -> tuple[str, ...]:
+    def lookup_names(self, audience: Audience | None) -> tuple[str, ...]:
         """Snapshots to prefetch: the token's own, plus its API and organization if this audience resolved it before."""
         # Prefetching for another audience would reveal, by timing, that the token is in use elsewhere.
-        known = self._known
-        return self._names if known is None or audience is not self._audience else self._names + known.names
+        resolved = self._resolved
+        return self._names if resolved is None or audience is not self._audience else self._names + resolved.names
 
-    def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownAccessToken | Verdict":
+    def resolve(self, found: Snapshots, audience: Audience | None, *, now: float) -> "ResolvedAccessToken | Verdict":
         """Resolve the client while the signing key is trusted.
 
         Returns the refusal for a key that is no longer trusted, an unknown client or a token for another audience.
@@ -104,29 +104,29 @@ class AccessToken:
         keys = found.get(SIGNING_KEYS)
         if not isinstance(keys, SigningKeysSnapshot) or not keyring(keys).is_believed(self._kid, now=now):
             return SIGNATURE_INVALID
-        return self.known(found, audience)
+        return self.resolve_client(found, audience)
 
-    def known(self, found: Snapshots, audience: Audience | None) -> "KnownAccessToken | Verdict":
+    def resolve_client(self, found: Snapshots, audience: Audience | None) -> "ResolvedAccessToken | Verdict":
         """Resolve the client; the caller has just checked that the signing key is trusted.
 
         Returns NOT_FOUND for an unknown client or a token for another audience.
         """
-        client_at, known = self._names[1], self._known
+        client_at, resolved = self._names[1], self._resolved
         client = found.get(client_at)
         if not isinstance(client, ClientSnapshot):
             return NOT_FOUND
-        if known is None or known.client() is not client:
+        if resolved is None or resolved.client() is not client:
             grant = grant_of(self._claims, client, audience)
             if grant is None:
                 return NOT_FOUND
-            known = self._known = KnownAccessToken(self._claims, client_at, client, grant)
-        elif not known.is_for(audience):
+            resolved = self._resolved = ResolvedAccessToken(self._claims, client_at, client, grant)
+        elif not resolved.is_for(audience):
             return NOT_FOUND
         self._audience = audience
-        return known
+        return resolved
 
 
-class KnownAccessToken:
+class ResolvedAccessToken:
     """A genuine token with its client and the client's grant at the token's API.
 
     The reference to the client's snapshot is weak: a snapshot may be large, and each change of a client makes another.
@@ -191,7 +191,7 @@ class KnownAccessToken:
 _MEMO: Memo[AccessToken] = Memo(20_000)
 
 
-def recognise_access_token(text: str) -> AccessToken | UncheckedToken | Verdict | None:
+def parse_access_token(text: str) -> AccessToken | UncheckedToken | Verdict | None:
     """Parse a text as an access token.
 
     Returns None for a text that is no JWT, and a verdict for a JWT that is no access token of ours. A token whose

@@ -32,7 +32,7 @@ class OAuthConfig(AppConfig):
         from portal.edge import lifespan
 
         activity.register_page("client", "clients:detail")
-        credential_types.register_kind(access_tokens.recognise_access_token)
+        credential_types.register_credential_type(access_tokens.parse_access_token)
         database.register_loader("client", loaders.load_clients)
         database.register_loader("signing-keys", loaders.load_signing_keys)
         tables.register_tables("client", tables.Tables("oauth_clientsecret", "oauth_client"))

@@ -36,39 +36,39 @@ class UnknownCaller(Exception):
 class ApiKeyCredential:
     """A well-formed API key, not yet looked up."""
 
-    __slots__ = ("_audience", "_digests", "_known", "_mark", "_names")
+    __slots__ = ("_audience", "_digests", "_mark", "_names", "_resolved")
 
     def __init__(self, mark: bytes, digests: Sequence[bytes]) -> None:
         self._mark = mark
         self._digests = {secret_name(digest): digest for digest in digests}
-        self._known: KnownApiKey | None = None
+        self._resolved: ResolvedApiKey | None = None
         self._names = tuple(self._digests)
         self._audience: Audience | None = None  # the last audience for which the key was found
 
-    def names_for(self, audience: Audience | None) -> tuple[str, ...]:
+    def lookup_names(self, audience: Audience | None) -> tuple[str, ...]:
         """Snapshots to read first: the key's own, and its API and organization if this audience found it before."""
-        known = self._known
-        return self._names if known is None or audience is not self._audience else self._names + known.names
+        resolved = self._resolved
+        return self._names if resolved is None or audience is not self._audience else self._names + resolved.names
 
-    def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "KnownApiKey | Verdict":  # noqa: ARG002  # of all types
+    def resolve(self, found: Snapshots, audience: Audience | None, *, now: float) -> "ResolvedApiKey | Verdict":  # noqa: ARG002  # of all types
         """Return the found key, or NOT_FOUND if no key with this secret exists for this audience."""
-        known = self._known
-        if known is not None and found.get(known.secret_at) is known.key:  # compared with the secret before
-            if not is_for(known.key, audience):
+        resolved = self._resolved
+        if resolved is not None and found.get(resolved.secret_at) is resolved.key:  # compared with the secret before
+            if not is_for(resolved.key, audience):
                 return NOT_FOUND
             self._audience = audience
-            return known
+            return resolved
         key = _right(KeySnapshot, self._digests, found)
         if key is None or not is_for(key, audience):
             return NOT_FOUND
-        if known is None or known.key is not key:
-            known = self._known = KnownApiKey(key, _outdated("secret", key, self._digests))
+        if resolved is None or resolved.key is not key:
+            resolved = self._resolved = ResolvedApiKey(key, _outdated("secret", key, self._digests))
             _MEMO.remember(self._mark, self)
         self._audience = audience
-        return known
+        return resolved
 
 
-class KnownApiKey:
+class ResolvedApiKey:
     """An API key whose snapshot was found."""
 
     __slots__ = ("_lasting", "key", "names", "outdated", "secret_at")
@@ -100,12 +100,12 @@ class KnownApiKey:
 class Caller:
     """A well-formed API secret, not yet looked up."""
 
-    __slots__ = ("_digests", "_known", "_mark", "names")
+    __slots__ = ("_digests", "_mark", "_resolved", "names")
 
     def __init__(self, mark: bytes, digests: Sequence[bytes]) -> None:
         self._mark = mark
         self._digests = {api_secret_name(digest): digest for digest in digests}
-        self._known: KnownCaller | None = None
+        self._resolved: ResolvedApiSecret | None = None
         self.names = tuple(self._digests)
 
     def owner_at(self, address: str | None) -> Owner:
@@ -113,28 +113,28 @@ class Caller:
 
         It is the API if the secret was found before, else a stranger. All strangers have one share together.
         """
-        return stranger_at(address) if self._known is None else self._known.owner
+        return stranger_at(address) if self._resolved is None else self._resolved.owner
 
     @property
     def audience(self) -> Audience:
         """The audience of the last successful lookup. Use it only to choose what to prefetch, never to decide."""
-        return _NOBODY if self._known is None else self._known.audience
+        return _NOBODY if self._resolved is None else self._resolved.audience
 
-    def find(self, found: Snapshots) -> "KnownCaller":
+    def resolve(self, found: Snapshots) -> "ResolvedApiSecret":
         """Return the found API secret; raises UnknownCaller."""
-        known = self._known
-        if known is not None and found.get(known.secret_at) is known.secret:
-            return known
+        resolved = self._resolved
+        if resolved is not None and found.get(resolved.secret_at) is resolved.secret:
+            return resolved
         secret = _right(ApiSecretSnapshot, self._digests, found)
         if secret is None:
             raise UnknownCaller
-        if known is None or known.secret is not secret:
-            known = self._known = KnownCaller(secret, _outdated("apisecret", secret, self._digests))
+        if resolved is None or resolved.secret is not secret:
+            resolved = self._resolved = ResolvedApiSecret(secret, _outdated("apisecret", secret, self._digests))
             _MEMO.remember(self._mark, self)
-        return known
+        return resolved
 
 
-class KnownCaller:
+class ResolvedApiSecret:
     """An API secret whose snapshot was found."""
 
     __slots__ = ("api_at", "audience", "outdated", "owner", "secret", "secret_at")
@@ -152,27 +152,27 @@ _NOBODY = Audience("", "")
 _MEMO: Memo[ApiKeyCredential | Caller] = Memo(20_000)
 
 
-def recognise_api_key(text: str) -> ApiKeyCredential | Verdict | None:
+def parse_api_key(text: str) -> ApiKeyCredential | Verdict | None:
     """Parse the text as an API key. None means another credential type; an API or client secret is NOT_FOUND."""
-    recognised = _recognise(text)
-    return NOT_FOUND if isinstance(recognised, Caller) else recognised
+    parsed = _parse(text)
+    return NOT_FOUND if isinstance(parsed, Caller) else parsed
 
 
-def recognise_caller(text: str) -> Caller:
+def parse_api_secret(text: str) -> Caller:
     """Parse the text as an API secret; raises UnknownCaller."""
-    recognised = _recognise(text)
-    if isinstance(recognised, Caller):
-        return recognised
+    parsed = _parse(text)
+    if isinstance(parsed, Caller):
+        return parsed
     raise UnknownCaller
 
 
-def _recognise(text: str) -> ApiKeyCredential | Caller | Verdict | None:
+def _parse(text: str) -> ApiKeyCredential | Caller | Verdict | None:
     if len(text) > MAX_SECRET_CHARS or not text.isascii():
         return None
     mark = mark_of(text.encode())
-    known = _MEMO.get(mark)
-    if known is not None:
-        return known
+    cached = _MEMO.get(mark)
+    if cached is not None:
+        return cached
     match kind_of(text):
         case None:
             return None

@@ -11,24 +11,24 @@ Snapshots = Mapping[str, Snapshot]
 MAX_CREDENTIAL_CHARS = 16_384
 
 
-class Credential(Protocol):
+class ParsedCredential(Protocol):
     """One presented credential, not yet looked up. Its text appears in no repr."""
 
-    def names_for(self, audience: Audience | None, /) -> tuple[str, ...]:
+    def lookup_names(self, audience: Audience | None, /) -> tuple[str, ...]:
         """Names of the snapshots to read first: the credential's own, plus prefetches.
 
         Prefetch only what this same audience found before. Prefetching for another audience would reveal, by timing,
         that the credential exists.
         """
 
-    def find(self, found: Snapshots, audience: Audience | None, *, now: float) -> "Known | Verdict":
+    def resolve(self, found: Snapshots, audience: Audience | None, *, now: float) -> "ResolvedCredential | Verdict":
         """Return the found credential, or a verdict.
 
         A credential for another audience gets its verdict at once, so that it takes no longer than an unknown one.
         """
 
 
-class Known(Protocol):
+class ResolvedCredential(Protocol):
     """A credential whose own snapshot was found."""
 
     @property
@@ -44,22 +44,22 @@ class Known(Protocol):
 
 
 # Parse a text: the credential; a verdict if no lookup is needed; None if the text belongs to another credential type.
-Recognise = Callable[[str], Credential | Verdict | None]
-_kinds: list[Recognise] = []
+Parser = Callable[[str], ParsedCredential | Verdict | None]
+_parsers: list[Parser] = []
 
 
-def register_kind(recognise: Recognise) -> None:
+def register_credential_type(parser: Parser) -> None:
     """Register a credential type. Text formats must not overlap: the first parser that accepts a text wins."""
-    if recognise not in _kinds:
-        _kinds.append(recognise)
+    if parser not in _parsers:
+        _parsers.append(parser)
 
 
-def recognise(text: str) -> Credential | Verdict:
+def parse(text: str) -> ParsedCredential | Verdict:
     """Parse the text with each registered type, without any lookup; MALFORMED if no type accepts it."""
     if len(text) > MAX_CREDENTIAL_CHARS:
         return MALFORMED
-    for kind in _kinds:
-        found = kind(text)
+    for parser in _parsers:
+        found = parser(text)
         if found is not None:
             return found
     return MALFORMED

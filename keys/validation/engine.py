@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from keys.validation import metrics
-from keys.validation.api_keys import Caller, KnownCaller, UnknownCaller
-from keys.validation.credential_types import recognise
+from keys.validation.api_keys import Caller, ResolvedApiSecret, UnknownCaller
+from keys.validation.credential_types import parse
 from keys.validation.limits.admission import Admission, AdmissionResult
 from keys.validation.limits.gcra import Standing
 from keys.validation.limits.quotas import QuotaStanding
@@ -45,10 +45,10 @@ class Engine:
         """Authenticate the caller by its API secret and return its audience; raises UnknownCaller or Unavailable."""
         deadline = time.monotonic() + DEADLINE_S
         owner = caller.owner_at(caller_address)
-        asker = caller.find(await self._snapshots.read(caller.names, deadline=deadline, owner=owner))
-        found = await self._snapshots.read((asker.api_at,), deadline=deadline, owner=asker.owner)
-        _require_working(asker, found, now=time.time())
-        return asker.audience
+        api_secret = caller.resolve(await self._snapshots.read(caller.names, deadline=deadline, owner=owner))
+        found = await self._snapshots.read((api_secret.api_at,), deadline=deadline, owner=api_secret.owner)
+        _require_working(api_secret, found, now=time.time())
+        return api_secret.audience
 
     async def ask(
         self,
@@ -60,31 +60,31 @@ class Engine:
         caller_agent: bytes | None = None,
     ) -> ValidationResult:
         """Validate the credential for this call to the caller's API; raises UnknownCaller or Unavailable."""
-        presented, deadline = recognise(credential), time.monotonic() + DEADLINE_S
+        parsed, deadline = parse(credential), time.monotonic() + DEADLINE_S
         names = caller.names
-        if not isinstance(presented, Verdict):
-            names += presented.names_for(caller.audience)
+        if not isinstance(parsed, Verdict):
+            names += parsed.lookup_names(caller.audience)
         found = await self._snapshots.read(names, deadline=deadline, owner=caller.owner_at(caller_address))
-        asker = caller.find(found)
-        audience = asker.audience
-        known = presented if isinstance(presented, Verdict) else presented.find(found, audience, now=time.time())
+        api_secret = caller.resolve(found)
+        audience = api_secret.audience
+        resolved = parsed if isinstance(parsed, Verdict) else parsed.resolve(found, audience, now=time.time())
 
         # The first read guessed these names from the last lookup. Read them now if it missed any.
-        lead = {asker.api_at} if isinstance(known, Verdict) else {asker.api_at, *known.names}
+        lead = {api_secret.api_at} if isinstance(resolved, Verdict) else {api_secret.api_at, *resolved.names}
         if not lead <= found.keys():
-            found = {**found, **await self._snapshots.read(tuple(lead), deadline=deadline, owner=asker.owner)}
+            found = {**found, **await self._snapshots.read(tuple(lead), deadline=deadline, owner=api_secret.owner)}
         now = time.time()
-        _require_working(asker, found, now=now)
-        verdict = known if isinstance(known, Verdict) else known.decide(found, call, audience, now=now)
+        _require_working(api_secret, found, now=now)
+        verdict = resolved if isinstance(resolved, Verdict) else resolved.decide(found, call, audience, now=now)
 
         admitted = self._admission.try_admit_locally(verdict, call)
         if admitted is None:
             admitted = await self._admission.admit(verdict, call, now=now, deadline=deadline)
         result = self._result(verdict, admitted, call, now=now)
-        self._usage.note("", asker.secret.secret_id, address=caller_address, agent=caller_agent, now=now)
-        self._mover.notice(asker.outdated)
-        if not isinstance(known, Verdict):
-            self._mover.notice(known.outdated)
+        self._usage.note("", api_secret.secret.secret_id, address=caller_address, agent=caller_agent, now=now)
+        self._mover.notice(api_secret.outdated)
+        if not isinstance(resolved, Verdict):
+            self._mover.notice(resolved.outdated)
         return result
 
     async def ask_about_itself(self, credential: str, call: Call) -> ValidationResult:
@@ -96,17 +96,17 @@ class Engine:
         return self._result(verdict, admitted, call, now=now)
 
     async def _decide_on_itself(self, credential: str, call: Call, deadline: float) -> Verdict:
-        presented = recognise(credential)
-        if isinstance(presented, Verdict):
-            return presented
+        parsed = parse(credential)
+        if isinstance(parsed, Verdict):
+            return parsed
         owner = stranger_at(call.address)
-        found = await self._snapshots.read(presented.names_for(None), deadline=deadline, owner=owner)
-        known = presented.find(found, None, now=time.time())
-        if isinstance(known, Verdict):
-            return known
-        if not set(known.names) <= found.keys():
-            found = {**found, **await self._snapshots.read(known.names, deadline=deadline, owner=owner)}
-        return known.decide(found, call, None, now=time.time())
+        found = await self._snapshots.read(parsed.lookup_names(None), deadline=deadline, owner=owner)
+        resolved = parsed.resolve(found, None, now=time.time())
+        if isinstance(resolved, Verdict):
+            return resolved
+        if not set(resolved.names) <= found.keys():
+            found = {**found, **await self._snapshots.read(resolved.names, deadline=deadline, owner=owner)}
+        return resolved.decide(found, call, None, now=time.time())
 
     def _result(self, verdict: Verdict, admitted: AdmissionResult, call: Call, *, now: float) -> ValidationResult:
         """Count the result for usage and metrics, and build it."""
@@ -119,7 +119,7 @@ class Engine:
         return ValidationResult(code, principal, verdict.missing_scopes, admitted.standing, admitted.quota)
 
 
-def _require_working(asker: KnownCaller, found: Mapping[str, Snapshot], *, now: float) -> None:
-    api = found.get(asker.api_at)
-    if not works(asker.secret, api if isinstance(api, ApiSnapshot) else None, now=now):
+def _require_working(api_secret: ResolvedApiSecret, found: Mapping[str, Snapshot], *, now: float) -> None:
+    api = found.get(api_secret.api_at)
+    if not works(api_secret.secret, api if isinstance(api, ApiSnapshot) else None, now=now):
         raise UnknownCaller

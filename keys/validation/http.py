@@ -6,7 +6,7 @@ a header, never from the URL. No response, error or log contains one.
 
 import re
 
-from keys.validation.api_keys import Caller, UnknownCaller, recognise_caller
+from keys.validation.api_keys import Caller, UnknownCaller, parse_api_secret
 from keys.validation.engine import Engine
 from keys.validation.peppers import MOVER
 from keys.validation.request import InvalidFields, ValidateRequest, fast_parse, strict_parse
@@ -82,7 +82,7 @@ def _caller(exchange: Exchange) -> Caller:
     scheme, _, text = lines[0].partition(" ")
     if len(lines) != 1 or scheme.lower() != "bearer":
         raise UnknownCaller
-    return recognise_caller(text.strip(" "))
+    return parse_api_secret(text.strip(" "))
 
 
 def _own_credential(exchange: Exchange) -> str:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import msgspec
 
 from keys.validation.api_keys import Caller as ApiCaller
-from keys.validation.api_keys import UnknownCaller, recognise_caller
-from keys.validation.credential_types import recognise
+from keys.validation.api_keys import UnknownCaller, parse_api_secret
+from keys.validation.credential_types import parse
 from keys.validation.engine import Engine, ValidationResult
 from keys.validation.http import ENGINE
 from keys.validation.types import Call, Code
@@ -39,35 +39,35 @@ class Introspector:
         bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
         if bearer is not None and "client_secret" not in form and "client_assertion" not in form:
             try:
-                return await self._for_api(recognise_caller(bearer[1]), form, caller)
+                return await self._for_api(parse_api_secret(bearer[1]), form, caller)
             except UnknownCaller:
                 raise InvalidToken from None
         presented = read_presented(authorization, form)
         if authorization and isinstance(presented, PresentedSecret) and presented.client_id.startswith("api_"):
             try:
-                asker = recognise_caller(presented.secret)
-                if (await self._engine.know(asker, caller_address=caller.address)).api_id != presented.client_id:
+                api_secret = parse_api_secret(presented.secret)
+                if (await self._engine.know(api_secret, caller_address=caller.address)).api_id != presented.client_id:
                     raise InvalidClient
-                return await self._for_api(asker, form, caller)
+                return await self._for_api(api_secret, form, caller)
             except UnknownCaller:
                 raise InvalidClient from None
         return await self._for_client(presented, form, caller, deadline)
 
-    async def _for_api(self, asker: ApiCaller, form: Form, caller: Caller) -> bytes:
+    async def _for_api(self, api_secret: ApiCaller, form: Form, caller: Caller) -> bytes:
         """The response for the API whose secret was presented; raises UnknownCaller."""
         if "token" not in form:
             # Only an authenticated API learns that the token is missing.
-            await self._engine.know(asker, caller_address=caller.address)
+            await self._engine.know(api_secret, caller_address=caller.address)
         call, text = Call(cost=0), token_of(form)
         return _introspection(
-            await self._engine.ask(asker, text, call, caller_address=caller.address, caller_agent=caller.agent)
+            await self._engine.ask(api_secret, text, call, caller_address=caller.address, caller_agent=caller.agent)
         )
 
     async def _for_client(self, presented: Presented, form: Form, caller: Caller, deadline: float) -> bytes:
         """The response for a client; any token but its own is inactive."""
         who = await self._clients.authenticate(presented, caller, deadline=deadline)
         text = token_of(form)
-        token = recognise(text)
+        token = parse(text)
         self._clients.note(who, caller, now=time.time())
         if not isinstance(token, AccessToken | UncheckedToken) or token.client_id != who.client.client_id:
             return INACTIVE
@@ -81,7 +81,7 @@ def check_bearer(authorization: Sequence[str]) -> None:
     bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
     if bearer is not None:
         try:
-            recognise_caller(bearer[1])
+            parse_api_secret(bearer[1])
         except UnknownCaller:
             raise InvalidToken from None
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from keys.validation.api_keys import KnownApiKey
+from keys.validation.api_keys import ResolvedApiKey
 from keys.validation.types import (
     ApiSecretSnapshot,
     ApiSnapshot,
@@ -233,7 +233,7 @@ def test_a_key_that_was_asked_about_before_is_judged_as_if_it_were_the_first_tim
 ) -> None:
     begins, ends, secret_ends = times
     key = replace(KEY, not_before=begins, expires_at=ends, secret_ends_at=secret_ends, networks=networks)
-    known = KnownApiKey(key, None)
+    known = ResolvedApiKey(key, None)
     for api, organization, scopes, address, now in calls:
         snapshots = zip(known.names, (api, organization), strict=True)
         found = {name: snapshot for name, snapshot in snapshots if snapshot is not None}

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from keys.validation.cache import serialization
 from keys.validation.types import ApiSnapshot, Call, ClientSnapshot, Code, GrantFacts, OrganizationSnapshot
-from oauth.access_tokens import KnownAccessToken
+from oauth.access_tokens import ResolvedAccessToken
 from oauth.protocol.jti import place_text
 from oauth.protocol.token_verdict import decide, principal_of
 from tests.support.oauth.claims import claims
@@ -114,7 +114,7 @@ def test_a_token_that_was_asked_about_before_is_judged_as_if_it_were_the_first_t
 ) -> None:
     works: dict[str, Any] = {"generation": 1, "revoked_places": frozenset(), "networks": networks}
     client = replace(CLIENT, is_compromised=False, is_revoked=False, is_disabled=False, **works)
-    known = KnownAccessToken(TOKEN, "client:client_1", client, GRANT)
+    known = ResolvedAccessToken(TOKEN, "client:client_1", client, GRANT)
     for api, organization, scopes, address, now in calls:
         found = {"client:client_1": client} | dict(zip(known.names, (api, organization), strict=True))
         call = Call(scopes=scopes, address=address)

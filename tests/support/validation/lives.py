@@ -28,7 +28,7 @@ from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_a
 from keys.services.errors import Invalid, Refused
 from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key
 from keys.services.secrets import end_key_secret, extend_overlap, roll_key
-from keys.validation.api_keys import UnknownCaller, recognise_caller
+from keys.validation.api_keys import UnknownCaller, parse_api_secret
 from keys.validation.cache.invalidation import flush
 from keys.validation.engine import Engine
 from keys.validation.http import ENGINE
@@ -296,7 +296,7 @@ async def _ask(
 ) -> str:
     call = Call(scopes=frozenset([scope]), address=address)
     try:
-        result = await engine.ask(recognise_caller(api_secret), credential, call, caller_address=None)
+        result = await engine.ask(parse_api_secret(api_secret), credential, call, caller_address=None)
     except UnknownCaller:
         return "401"
     except Unavailable:  # no verdict within a second on a busy machine is not a wrong verdict: retry
