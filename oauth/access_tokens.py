@@ -27,7 +27,7 @@ from keys.validation.types import (
 )
 from keys.validation.verdict import MALFORMED, NOT_FOUND, Lasting, lasting
 from oauth.keyring import keyring
-from oauth.protocol.access_token import Claims, Flaw, Genuine, Presented, check, read
+from oauth.protocol.access_token import Claims, Flaw, Genuine, UnverifiedToken, check, read
 from oauth.protocol.ids import is_client_id
 from oauth.protocol.token_verdict import decide, grant_of, principal_of
 
@@ -39,20 +39,20 @@ _REFUSALS = {
 }
 
 
-class UncheckedToken:
+class UnverifiedTokenCredential:
     """A well-formed access token that names us as its issuer; its signature is not checked yet."""
 
-    __slots__ = ("_mark", "_names", "_presented")
+    __slots__ = ("_mark", "_names", "_unverified")
 
-    def __init__(self, mark: bytes, presented: Presented) -> None:
+    def __init__(self, mark: bytes, unverified: UnverifiedToken) -> None:
         self._mark = mark
-        self._presented = presented
-        self._names = (SIGNING_KEYS, client_name(presented.claims.client_id))
+        self._unverified = unverified
+        self._names = (SIGNING_KEYS, client_name(unverified.claims.client_id))
 
     @property
     def client_id(self) -> str:
         """The client that the token names; not verified."""
-        return self._presented.claims.client_id
+        return self._unverified.claims.client_id
 
     def lookup_names(self, _audience: Audience | None) -> tuple[str, ...]:
         """Snapshots to read first: the signing keys and the client that the token names."""
@@ -66,7 +66,7 @@ class UncheckedToken:
         keys = found.get(SIGNING_KEYS)
         if not isinstance(keys, SigningKeysSnapshot):
             return SIGNATURE_INVALID
-        genuine = check(self._presented, keyring(keys).verifiers, now=now)
+        genuine = check(self._unverified, keyring(keys).verifiers, now=now)
         if isinstance(genuine, Flaw):
             return SIGNATURE_INVALID
         token = AccessToken(genuine, self._names)
@@ -191,7 +191,7 @@ class ResolvedAccessToken:
 _MEMO: Memo[AccessToken] = Memo(20_000)
 
 
-def parse_access_token(text: str) -> AccessToken | UncheckedToken | Verdict | None:
+def parse_access_token(text: str) -> AccessToken | UnverifiedTokenCredential | Verdict | None:
     """Parse a text as an access token.
 
     Returns None for a text that is no JWT, and a verdict for a JWT that is no access token of ours. A token whose
@@ -203,8 +203,10 @@ def parse_access_token(text: str) -> AccessToken | UncheckedToken | Verdict | No
     token = _MEMO.get(mark)
     if token is not None:
         return token
-    presented = read(text, issuer=settings.PUBLIC_URL)
-    if isinstance(presented, Flaw):
-        return _REFUSALS[presented]
+    unverified = read(text, issuer=settings.PUBLIC_URL)
+    if isinstance(unverified, Flaw):
+        return _REFUSALS[unverified]
     # We sign only for well-formed client ids, and any other text must not become part of a snapshot's name.
-    return UncheckedToken(mark, presented) if is_client_id(presented.claims.client_id) else SIGNATURE_INVALID
+    return (
+        UnverifiedTokenCredential(mark, unverified) if is_client_id(unverified.claims.client_id) else SIGNATURE_INVALID
+    )

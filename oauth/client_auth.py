@@ -28,7 +28,7 @@ from keys.validation.usage.recorder import USAGE, UsageRecorder
 from keys.validation.wiring import snapshots
 from oauth.protocol import assertions
 from oauth.protocol.assertions import Assertion
-from oauth.protocol.client_auth_methods import Presented, PresentedAssertion, PresentedDigests
+from oauth.protocol.client_auth_methods import ClientAssertionAuth, ClientAuthMethod, DigestedSecretAuth
 from oauth.protocol.client_verdict import standing
 from oauth.protocol.errors import FailedTooOften, InvalidClient, UnauthorizedClient
 from oauth.protocol.ids import is_client_id
@@ -80,19 +80,21 @@ class ClientAuthenticator:
         self._failures = Failures()
         self._looked_at: set[Who] = set()
 
-    async def authenticate(self, presented: Presented, caller: Caller, *, deadline: float) -> AuthenticatedClient:
+    async def authenticate(
+        self, client_auth: ClientAuthMethod, caller: Caller, *, deadline: float
+    ) -> AuthenticatedClient:
         """The client, by ``deadline`` on the event loop's clock. A success is not counted: call ``count`` or ``note``.
 
         Raises InvalidClient, FailedTooOften, TooManyAtOnce, UnauthorizedClient (its networks) or Unavailable.
         """
         # Any other text counts as one client: it may be of any length, and would be kept with the failures.
-        name = presented.client_id if is_client_id(presented.client_id) else ""
+        name = client_auth.client_id if is_client_id(client_auth.client_id) else ""
         who = name, network_of(caller.address)
         try:
-            if isinstance(presented, PresentedAssertion):
+            if isinstance(client_auth, ClientAssertionAuth):
                 with self._one_at_a_time(who):
-                    return await self._authenticate(presented, caller, deadline)
-            return await self._authenticate(presented, caller, deadline)
+                    return await self._authenticate(client_auth, caller, deadline)
+            return await self._authenticate(client_auth, caller, deadline)
         except InvalidClient:
             wait_s = self._failures.note(who, now=time.monotonic())
             if wait_s:
@@ -122,15 +124,17 @@ class ClientAuthenticator:
         finally:
             self._looked_at.discard(who)
 
-    async def _authenticate(self, presented: Presented, caller: Caller, deadline: float) -> AuthenticatedClient:
-        names = _names(presented)
-        digests = digests_of(presented)
-        is_known = isinstance(presented, PresentedDigests)
-        owner = Owner(presented.client_id) if is_known else stranger_at(caller.address)
+    async def _authenticate(
+        self, client_auth: ClientAuthMethod, caller: Caller, deadline: float
+    ) -> AuthenticatedClient:
+        names = _names(client_auth)
+        digests = digests_of(client_auth)
+        is_known = isinstance(client_auth, DigestedSecretAuth)
+        owner = Owner(client_auth.client_id) if is_known else stranger_at(caller.address)
         found = await self._snapshots.read(names, deadline=deadline, owner=owner)
         client = found.get(names[0])
-        if isinstance(presented, PresentedAssertion):
-            proof = await _proof_by_key(presented, client, caller, deadline)
+        if isinstance(client_auth, ClientAssertionAuth):
+            proof = await _proof_by_key(client_auth, client, caller, deadline)
         else:
             proof = _proof_by_secret(digests, client)
         if not isinstance(client, ClientSnapshot) or proof is None:
@@ -156,27 +160,27 @@ class ClientAuthenticator:
 _ELSEWHERE = "This client may not be used from this network address."
 
 
-def _names(presented: Presented) -> Sequence[str]:
+def _names(client_auth: ClientAuthMethod) -> Sequence[str]:
     """Names of the snapshots to read first, the client's at the front; raises InvalidClient for a malformed id."""
-    if isinstance(presented, PresentedDigests):
-        return presented.names
-    if not is_client_id(presented.client_id):
+    if isinstance(client_auth, DigestedSecretAuth):
+        return client_auth.names
+    if not is_client_id(client_auth.client_id):
         raise InvalidClient
-    return (client_name(presented.client_id),)
+    return (client_name(client_auth.client_id),)
 
 
-def digests_of(presented: Presented) -> Sequence[bytes]:
+def digests_of(client_auth: ClientAuthMethod) -> Sequence[bytes]:
     """Digests that the secret may be stored as, the one under the first pepper first; none for an assertion.
 
     Raises InvalidClient for a secret that is too long or not ASCII.
     """
-    if isinstance(presented, PresentedDigests):
-        return presented.digests
-    if isinstance(presented, PresentedAssertion):
+    if isinstance(client_auth, DigestedSecretAuth):
+        return client_auth.digests
+    if isinstance(client_auth, ClientAssertionAuth):
         return ()
-    if len(presented.secret) > MAX_SECRET_CHARS or not presented.secret.isascii():
+    if len(client_auth.secret) > MAX_SECRET_CHARS or not client_auth.secret.isascii():
         raise InvalidClient
-    return candidate_digests(presented.secret)
+    return candidate_digests(client_auth.secret)
 
 
 def _proof_by_secret(digests: Sequence[bytes], client: Snapshot | None) -> Proof | None:
@@ -193,7 +197,7 @@ def _proof_by_secret(digests: Sequence[bytes], client: Snapshot | None) -> Proof
 
 
 async def _proof_by_key(
-    presented: PresentedAssertion, client: Snapshot | None, caller: Caller, deadline: float
+    client_auth: ClientAssertionAuth, client: Snapshot | None, caller: Caller, deadline: float
 ) -> Proof | None:
     """The client's key that signed the assertion, or None.
 
@@ -203,7 +207,7 @@ async def _proof_by_key(
         return None
     check = partial(
         assertions.check,
-        presented.assertion,
+        client_auth.assertion,
         client.public_keys,
         client_id=client.client_id,
         issuer=settings.PUBLIC_URL,

@@ -11,7 +11,7 @@ from oauth.endpoints.oauth_endpoint import PRAGMA, oauth_endpoint, read_form_bod
 from oauth.endpoints.revocation import REVOKER
 from oauth.endpoints.token import ISSUER
 from oauth.endpoints.token_requests import read_token_request
-from oauth.protocol.client_auth_methods import read_presented
+from oauth.protocol.client_auth_methods import read_client_auth
 from portal.edge.bounds import MAX_FORM_BYTES, Bounds, Sender
 from portal.edge.endpoint import Answer, Exchange
 
@@ -33,11 +33,11 @@ async def _introspect(exchange: Exchange) -> Answer:
 
 async def _revoke(exchange: Exchange) -> Answer:
     form = await read_post(exchange)
-    presented, caller = read_presented(exchange.headers(b"authorization"), form), caller_of(exchange)
+    client_auth, caller = read_client_auth(exchange.headers(b"authorization"), form), caller_of(exchange)
     if "token" not in form:
         # Only an authenticated client learns that the token is missing.
-        await CLIENTS.authenticate(presented, caller, deadline=_deadline())
-    await REVOKER.revoke(presented, token_of(form), caller, request_id=exchange.request_id, deadline=_deadline())
+        await CLIENTS.authenticate(client_auth, caller, deadline=_deadline())
+    await REVOKER.revoke(client_auth, token_of(form), caller, request_id=exchange.request_id, deadline=_deadline())
     return Answer(b"", headers=PRAGMA)
 
 

@@ -17,9 +17,9 @@ from keys.validation.credential_types import parse
 from keys.validation.engine import Engine, ValidationResult
 from keys.validation.http import ENGINE
 from keys.validation.types import Call, Code
-from oauth.access_tokens import AccessToken, UncheckedToken
+from oauth.access_tokens import AccessToken, UnverifiedTokenCredential
 from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
-from oauth.protocol.client_auth_methods import Presented, PresentedSecret, read_presented
+from oauth.protocol.client_auth_methods import ClientAuthMethod, ClientSecretAuth, read_client_auth
 from oauth.protocol.errors import InvalidClient, InvalidRequest, InvalidToken
 from oauth.protocol.form_body import Form
 
@@ -42,16 +42,16 @@ class Introspector:
                 return await self._for_api(parse_api_secret(bearer[1]), form, caller)
             except UnknownCaller:
                 raise InvalidToken from None
-        presented = read_presented(authorization, form)
-        if authorization and isinstance(presented, PresentedSecret) and presented.client_id.startswith("api_"):
+        client_auth = read_client_auth(authorization, form)
+        if authorization and isinstance(client_auth, ClientSecretAuth) and client_auth.client_id.startswith("api_"):
             try:
-                api_secret = parse_api_secret(presented.secret)
-                if (await self._engine.know(api_secret, caller_address=caller.address)).api_id != presented.client_id:
+                api_secret = parse_api_secret(client_auth.secret)
+                if (await self._engine.know(api_secret, caller_address=caller.address)).api_id != client_auth.client_id:
                     raise InvalidClient
                 return await self._for_api(api_secret, form, caller)
             except UnknownCaller:
                 raise InvalidClient from None
-        return await self._for_client(presented, form, caller, deadline)
+        return await self._for_client(client_auth, form, caller, deadline)
 
     async def _for_api(self, api_secret: ApiCaller, form: Form, caller: Caller) -> bytes:
         """The response for the API whose secret was presented; raises UnknownCaller."""
@@ -63,13 +63,13 @@ class Introspector:
             await self._engine.ask(api_secret, text, call, caller_address=caller.address, caller_agent=caller.agent)
         )
 
-    async def _for_client(self, presented: Presented, form: Form, caller: Caller, deadline: float) -> bytes:
+    async def _for_client(self, client_auth: ClientAuthMethod, form: Form, caller: Caller, deadline: float) -> bytes:
         """The response for a client; any token but its own is inactive."""
-        who = await self._clients.authenticate(presented, caller, deadline=deadline)
+        who = await self._clients.authenticate(client_auth, caller, deadline=deadline)
         text = token_of(form)
         token = parse(text)
         self._clients.note(who, caller, now=time.time())
-        if not isinstance(token, AccessToken | UncheckedToken) or token.client_id != who.client.client_id:
+        if not isinstance(token, AccessToken | UnverifiedTokenCredential) or token.client_id != who.client.client_id:
             return INACTIVE
         return _introspection(
             await self._engine.ask_about_itself(text, Call(address=caller.address, agent=caller.agent, cost=0))

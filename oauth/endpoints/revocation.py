@@ -30,7 +30,7 @@ from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
 from oauth.keyring import keyring
 from oauth.models import Client
 from oauth.protocol.access_token import Claims, Flaw, verify
-from oauth.protocol.client_auth_methods import Presented
+from oauth.protocol.client_auth_methods import ClientAuthMethod
 from oauth.protocol.errors import TooManyAtOnce
 from oauth.services.tokens import revoke_token
 from portal.audit import Actor, ActorKind
@@ -60,13 +60,13 @@ class Revoker:
         self._under_way: dict[str, UnderWay] = {}  # by client
 
     async def revoke(
-        self, presented: Presented, token: str, caller: Caller, *, request_id: str, deadline: float
+        self, client_auth: ClientAuthMethod, token: str, caller: Caller, *, request_id: str, deadline: float
     ) -> None:
         """Revoke the token if it is the client's own; raises OAuthError or Unavailable.
 
         While another token of the client is being revoked, the OAuthError is TooManyAtOnce.
         """
-        who = await self._clients.authenticate(presented, caller, deadline=deadline)
+        who = await self._clients.authenticate(client_auth, caller, deadline=deadline)
         self._clients.note(who, caller, now=time.time())
         client_id, mark = who.client.client_id, mark_of(token.encode())
         if client_id not in self._under_way:  # a repeated request costs no signature check

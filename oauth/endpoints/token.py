@@ -51,7 +51,7 @@ class Issuer:
     async def issue(self, request: TokenRequest, caller: Caller) -> Issued:
         """The token that the request asks for; raises OAuthError, or Unavailable if it cannot be issued now."""
         deadline = time.monotonic() + DEADLINE_S
-        who = await self._clients.authenticate(request.presented, caller, deadline=deadline)
+        who = await self._clients.authenticate(request.client_auth, caller, deadline=deadline)
         wanted = request.wanted
         try:
             issued = await self._issue(who, request, wanted, deadline)

@@ -12,7 +12,12 @@ from keys.validation.digest_cache import Memo, mark_of
 from keys.validation.snapshot_names import SIGNING_KEYS, client_name, organization_name
 from keys.validation.types import ClientSnapshot
 from oauth.client_auth import digests_of
-from oauth.protocol.client_auth_methods import Presented, PresentedAssertion, PresentedDigests, read_presented
+from oauth.protocol.client_auth_methods import (
+    ClientAssertionAuth,
+    ClientAuthMethod,
+    DigestedSecretAuth,
+    read_client_auth,
+)
 from oauth.protocol.errors import InvalidRequest
 from oauth.protocol.form_body import Form, check_size, decode, read_form
 from oauth.protocol.grants import Terms, Wanted, read_request
@@ -22,7 +27,7 @@ class TokenRequest(Struct, frozen=True):
     """A token request: the client's authentication and the form, or the decision on an equal earlier request."""
 
     mark: bytes  # keyed digest of the header's lines and the body
-    presented: Presented
+    client_auth: ClientAuthMethod
     form: Form
     resources: frozenset[str] = frozenset()
     terms: Terms | None = None  # the decision on an equal earlier request
@@ -45,7 +50,7 @@ def read_token_request(authorization: Sequence[str], body: bytes) -> TokenReques
         return known
     rest, resources = _split_resources(body)
     form = read_form(rest)
-    return TokenRequest(mark, read_presented(authorization, form), form, resources)
+    return TokenRequest(mark, read_client_auth(authorization, form), form, resources)
 
 
 def _split_resources(body: bytes) -> tuple[bytes, frozenset[str]]:
@@ -67,11 +72,11 @@ def _split_resources(body: bytes) -> tuple[bytes, frozenset[str]]:
 
 def remember(request: TokenRequest, client: ClientSnapshot, terms: Terms) -> None:
     """Cache the decision on a client's request; does nothing for a request with an assertion."""
-    presented = request.presented
-    if isinstance(presented, PresentedAssertion):
+    client_auth = request.client_auth
+    if isinstance(client_auth, ClientAssertionAuth):
         return
     names = client_name(client.client_id), organization_name(client.organization_id), terms.api_at, SIGNING_KEYS
-    known = PresentedDigests(client.client_id, digests_of(presented), names)
+    known = DigestedSecretAuth(client.client_id, digests_of(client_auth), names)
     _MEMO.remember(request.mark, TokenRequest(request.mark, known, {}, terms=terms))
 
 

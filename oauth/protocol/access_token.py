@@ -105,7 +105,7 @@ class Genuine(NamedTuple):
     kid: str
 
 
-class Presented(NamedTuple):
+class UnverifiedToken(NamedTuple):
     """A parsed token that names us as its issuer; its signature is not verified yet."""
 
     header: str
@@ -114,7 +114,7 @@ class Presented(NamedTuple):
     claims: Claims
 
     def __repr__(self) -> str:
-        return "Presented(***)"
+        return "UnverifiedToken(***)"
 
 
 class _Issued(Struct):
@@ -169,11 +169,11 @@ def verify(token: str, verifiers: Mapping[str, Verifier], *, issuer: str, now: f
 
     ``verifiers`` are keyed by header (``header_of``). An expired token is genuine too: check ``claims.is_over``.
     """
-    presented = read(token, issuer=issuer)
-    return presented if isinstance(presented, Flaw) else check(presented, verifiers, now=now)
+    unverified = read(token, issuer=issuer)
+    return unverified if isinstance(unverified, Flaw) else check(unverified, verifiers, now=now)
 
 
-def read(token: str, *, issuer: str) -> Presented | Flaw:
+def read(token: str, *, issuer: str) -> UnverifiedToken | Flaw:
     """Parse a token without verifying its signature: anybody may have written the claims. Returns them or the flaw."""
     match = _SHAPE.fullmatch(token) if len(token) <= MAX_TOKEN_CHARS else None
     payload = _decode(match[2]) if match else None
@@ -185,7 +185,7 @@ def read(token: str, *, issuer: str) -> Presented | Flaw:
     signature = _decode(match[3])
     if signature is None:
         return Flaw.SIGNATURE_INVALID
-    return Presented(match[1], token[: match.end(2)].encode(), signature, claims)
+    return UnverifiedToken(match[1], token[: match.end(2)].encode(), signature, claims)
 
 
 def _flaw(payload: bytes, issuer: str) -> Flaw:
@@ -199,14 +199,14 @@ def _flaw(payload: bytes, issuer: str) -> Flaw:
     return Flaw.SIGNATURE_INVALID if issued.iss == issuer else Flaw.ISSUER_UNKNOWN
 
 
-def check(presented: Presented, verifiers: Mapping[str, Verifier], *, now: float) -> Genuine | Flaw:
+def check(unverified: UnverifiedToken, verifiers: Mapping[str, Verifier], *, now: float) -> Genuine | Flaw:
     """Verify the signature with the key that the header names. A key that is no longer trusted verifies nothing."""
-    verifier = verifiers.get(presented.header)
+    verifier = verifiers.get(unverified.header)
     if verifier is None or (verifier.kept_until is not None and verifier.kept_until <= now):
         return Flaw.SIGNATURE_INVALID
-    if not verifier.algorithm.verify(presented.signed, verifier.public_key, presented.signature):
+    if not verifier.algorithm.verify(unverified.signed, verifier.public_key, unverified.signature):
         return Flaw.SIGNATURE_INVALID
-    return Genuine(presented.claims, verifier.kid)
+    return Genuine(unverified.claims, verifier.kid)
 
 
 _PLAIN = bytes.maketrans(b"-_", b"+/")

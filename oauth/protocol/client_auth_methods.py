@@ -15,7 +15,7 @@ _VSCHARS = re.compile(r"[\x20-\x7E]+")  # RFC 6749 App. A.1, A.2
 
 
 @dataclass(frozen=True)
-class PresentedSecret:
+class ClientSecretAuth:
     """A client id and a secret (``client_secret_basic``, ``client_secret_post``)."""
 
     client_id: str
@@ -23,7 +23,7 @@ class PresentedSecret:
 
 
 @dataclass(frozen=True)
-class PresentedDigests:
+class DigestedSecretAuth:
     """A secret from the digest cache: it was right once, and is checked again by its digests.
 
     ``digests`` are the digests that it may be stored as, the one under the first pepper first. ``names`` are the
@@ -36,17 +36,17 @@ class PresentedDigests:
 
 
 @dataclass(frozen=True)
-class PresentedAssertion:
+class ClientAssertionAuth:
     """A client assertion and its ``sub``, not verified (``private_key_jwt``)."""
 
     client_id: str
     assertion: str = field(repr=False)
 
 
-Presented = PresentedSecret | PresentedDigests | PresentedAssertion
+ClientAuthMethod = ClientSecretAuth | DigestedSecretAuth | ClientAssertionAuth
 
 
-def read_presented(authorization: Sequence[str], form: Form) -> Presented:
+def read_client_auth(authorization: Sequence[str], form: Form) -> ClientAuthMethod:
     """The client's authentication; ``authorization`` holds the header's lines.
 
     Raises InvalidRequest for several methods at once (RFC 6749 §2.3) or a ``client_id`` that contradicts the method,
@@ -56,17 +56,17 @@ def read_presented(authorization: Sequence[str], form: Form) -> Presented:
     if len(authorization) + ("client_secret" in form) + is_asserted > 1:
         raise InvalidRequest("Authenticate the client in one way.")
     if authorization:
-        presented: Presented = _basic(authorization[0])
+        client_auth: ClientAuthMethod = _basic(authorization[0])
     elif is_asserted:
-        presented = _assertion(form)
+        client_auth = _assertion(form)
     else:
-        presented = _secret(form.get("client_id", ""), form.get("client_secret", ""))
-    if form.get("client_id", presented.client_id) != presented.client_id:
+        client_auth = _secret(form.get("client_id", ""), form.get("client_secret", ""))
+    if form.get("client_id", client_auth.client_id) != client_auth.client_id:
         raise InvalidRequest("The client_id is not that of the client that authenticates.")
-    return presented
+    return client_auth
 
 
-def _basic(line: str) -> PresentedSecret:
+def _basic(line: str) -> ClientSecretAuth:
     match = _BASIC.fullmatch(line)
     if match is None:
         raise InvalidClient
@@ -78,15 +78,15 @@ def _basic(line: str) -> PresentedSecret:
         raise InvalidClient from None
 
 
-def _secret(client_id: str, secret: str) -> PresentedSecret:
+def _secret(client_id: str, secret: str) -> ClientSecretAuth:
     if not _VSCHARS.fullmatch(client_id) or not _VSCHARS.fullmatch(secret):
         raise InvalidClient
-    return PresentedSecret(client_id, secret)
+    return ClientSecretAuth(client_id, secret)
 
 
-def _assertion(form: Form) -> PresentedAssertion:
+def _assertion(form: Form) -> ClientAssertionAuth:
     assertion = form.get("client_assertion", "")
     client_id = claimed_subject(assertion)
     if form.get("client_assertion_type") != ASSERTION_TYPE or client_id is None:
         raise InvalidClient
-    return PresentedAssertion(client_id, assertion)
+    return ClientAssertionAuth(client_id, assertion)

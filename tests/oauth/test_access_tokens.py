@@ -345,7 +345,7 @@ def test_a_signature_is_checked_once_and_the_token_is_not_kept(
     remembered = access_tokens._MEMO.get(mark_of(token.encode()))
     assert remembered is not None
     assert token.rpartition(".")[2] not in repr(remembered)
-    assert not hasattr(remembered, "_presented")
+    assert not hasattr(remembered, "_unverified")
 
 
 def test_what_is_remembered_has_a_bound(

@@ -24,7 +24,7 @@ from oauth import replays
 from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller
 from oauth.protocol import assertions, jwk
 from oauth.protocol.assertions import AHEAD_S, MAX_LIFETIME_S, Assertion, claimed_subject
-from oauth.protocol.client_auth_methods import ASSERTION_TYPE, PresentedAssertion
+from oauth.protocol.client_auth_methods import ASSERTION_TYPE, ClientAssertionAuth
 from oauth.protocol.errors import FailedTooOften, InvalidClient, OAuthError, TooManyAtOnce
 from oauth.protocol.jwk import KeyPair
 from oauth.protocol.throttle import BURST
@@ -171,7 +171,7 @@ async def tell(text: str, caller: Caller) -> object:
     assert subject is not None
     deadline = asyncio.get_running_loop().time() + 10
     try:
-        return await CLIENTS.authenticate(PresentedAssertion(subject, text), caller, deadline=deadline)
+        return await CLIENTS.authenticate(ClientAssertionAuth(subject, text), caller, deadline=deadline)
     except OAuthError as refusal:
         return refusal
 

@@ -19,7 +19,7 @@ from oauth.endpoints.http import revoke
 from oauth.endpoints.revocation import MAX_WAITING
 from oauth.models import Client, RevokedToken, StatusBlock
 from oauth.protocol.access_token import Claims
-from oauth.protocol.client_auth_methods import PresentedSecret
+from oauth.protocol.client_auth_methods import ClientSecretAuth
 from oauth.protocol.errors import OAuthError
 from oauth.services.clients import disable_client
 from oauth.services.common import ChangedClient, IssuedClient
@@ -158,10 +158,10 @@ def revoke_at_once(goes_on: threading.Event, *asked: tuple[IssuedClient, str]) -
         await wait_for(self, *running)
 
     async def tell(issued: IssuedClient, token: str) -> str:
-        presented = PresentedSecret(issued.client.public_id, issued.secret_text)
+        client_auth = ClientSecretAuth(issued.client.public_id, issued.secret_text)
         deadline = asyncio.get_running_loop().time() + 20
         try:
-            await revocation.REVOKER.revoke(presented, token, Caller(None), request_id="req_1", deadline=deadline)
+            await revocation.REVOKER.revoke(client_auth, token, Caller(None), request_id="req_1", deadline=deadline)
         except (OAuthError, Unavailable) as refusal:
             return f"{type(refusal).__name__} {dict(getattr(refusal, 'headers', ()))}"
         return "revoked"

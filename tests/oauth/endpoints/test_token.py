@@ -18,7 +18,7 @@ from oauth.endpoints import token_requests
 from oauth.endpoints.token import Issued
 from oauth.endpoints.token_requests import read_token_request
 from oauth.protocol import form_body
-from oauth.protocol.access_token import Presented, read
+from oauth.protocol.access_token import UnverifiedToken, read
 from oauth.protocol.errors import InvalidRequest
 from oauth.protocol.form_body import read_form
 from tests.support.oauth.memory import BILLING, ORDERS, Memory, post, refused
@@ -179,7 +179,7 @@ def test_a_token_too_long_to_be_presented_is_not_issued(memory: Memory) -> None:
     most = max(n for n in range(200, 300) if memory.ask(scopes_of(names[:n])).status == 200)
     longest = memory.ask(scopes_of(names[:most])).json["access_token"]
     assert 15_500 < len(longest) <= 16_384
-    assert isinstance(read(longest, issuer=memory.claims(memory.ask(scopes_of(names[:1])))["iss"]), Presented)
+    assert isinstance(read(longest, issuer=memory.claims(memory.ask(scopes_of(names[:1])))["iss"]), UnverifiedToken)
 
 
 def scopes_of(names: tuple[str, ...]) -> dict[str, str]:
