@@ -25,7 +25,7 @@ from keys.validation.types import (
     SigningKeysSnapshot,
     Verdict,
 )
-from keys.validation.verdict import MALFORMED, NOT_FOUND, Lasting, lasting
+from keys.validation.verdict import MALFORMED, NOT_FOUND, CachedVerdict, cache_verdict
 from oauth.keyring import keyring
 from oauth.protocol.access_token import Claims, Flaw, Genuine, UnverifiedToken, check, read
 from oauth.protocol.ids import is_client_id
@@ -135,9 +135,9 @@ class ResolvedAccessToken:
     __slots__ = (
         "_api",
         "_audience",
+        "_cached_verdict",
         "_client_at",
         "_grant",
-        "_lasting",
         "_organization",
         "_principal",
         "claims",
@@ -156,7 +156,7 @@ class ResolvedAccessToken:
         self._api: ApiSnapshot | None = None
         self._organization: OrganizationSnapshot | None = None
         self._principal: Principal | None = None
-        self._lasting: Lasting | None = None
+        self._cached_verdict: CachedVerdict | None = None
         self.names = (api_name(grant.api_id), organization_name(client.organization_id))
 
     def is_for(self, audience: Audience | None) -> bool:
@@ -167,9 +167,9 @@ class ResolvedAccessToken:
         """The verdict on a call. An allowed one is cached and reused until a snapshot behind it is replaced."""
         api_at, organization_at = self.names
         api, organization = found.get(api_at), found.get(organization_at)
-        known = self._lasting
-        if known is not None and known.holds(api, organization, call.scopes, now=now):
-            return known.verdict
+        cached = self._cached_verdict
+        if cached is not None and cached.applies_to(api, organization, call.scopes, now=now):
+            return cached.verdict
         client = found.get(self._client_at)
         if not isinstance(api, ApiSnapshot) or not isinstance(organization, OrganizationSnapshot):
             return NOT_FOUND
@@ -177,7 +177,9 @@ class ResolvedAccessToken:
             return NOT_FOUND
         principal = self._principal_of(client, api, organization)
         verdict = decide(self.claims, principal, client, api, organization, call=call, now=now)
-        self._lasting = lasting(verdict, api, organization, client.networks, begins=-inf, ends=self.claims.exp)
+        self._cached_verdict = cache_verdict(
+            verdict, api, organization, client.networks, begins=-inf, ends=self.claims.exp
+        )
         return verdict
 
     def _principal_of(self, client: ClientSnapshot, api: ApiSnapshot, organization: OrganizationSnapshot) -> Principal:

@@ -24,7 +24,7 @@ from keys.validation.types import (
     OrganizationSnapshot,
     Verdict,
 )
-from keys.validation.verdict import NOT_FOUND, Lasting, decide, is_for, lasting
+from keys.validation.verdict import NOT_FOUND, CachedVerdict, cache_verdict, decide, is_for
 
 SecretSnapshot = TypeVar("SecretSnapshot", KeySnapshot, ApiSecretSnapshot)
 
@@ -71,29 +71,29 @@ class ApiKeyCredential:
 class ResolvedApiKey:
     """An API key whose snapshot was found."""
 
-    __slots__ = ("_lasting", "key", "names", "outdated", "secret_at")
+    __slots__ = ("_cached_verdict", "key", "names", "outdated", "secret_at")
 
     def __init__(self, key: KeySnapshot, outdated: Outdated | None) -> None:
         self.key = key
         self.secret_at = secret_name(key.digest)
         self.names = (api_name(key.api_id), organization_name(key.organization_id))
         self.outdated = outdated  # set if the key's secret is stored under an older pepper
-        self._lasting: Lasting | None = None
+        self._cached_verdict: CachedVerdict | None = None
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
         """Return the cached verdict if it applies to this call; otherwise decide, and cache the verdict if possible."""
         api_at, organization_at = self.names
         api, organization = found.get(api_at), found.get(organization_at)
-        known = self._lasting
-        if known is not None and known.holds(api, organization, call.scopes, now=now):
-            return known.verdict
+        cached = self._cached_verdict
+        if cached is not None and cached.applies_to(api, organization, call.scopes, now=now):
+            return cached.verdict
         key = self.key
         if not isinstance(api, ApiSnapshot) or not isinstance(organization, OrganizationSnapshot):
             return NOT_FOUND
         verdict = decide(key, api, organization, call, audience, now=now)
         begins = -inf if key.not_before is None else key.not_before
         ends = min(inf if end is None else end for end in (key.expires_at, key.secret_ends_at))
-        self._lasting = lasting(verdict, api, organization, key.networks, begins=begins, ends=ends)
+        self._cached_verdict = cache_verdict(verdict, api, organization, key.networks, begins=begins, ends=ends)
         return verdict
 
 

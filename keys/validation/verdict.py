@@ -47,7 +47,7 @@ def decide(
     return Verdict(code, principal, tuple(sorted(missing)) if code is Code.INSUFFICIENT_SCOPE else ())
 
 
-class Lasting(Struct, frozen=True, gc=False):
+class CachedVerdict(Struct, frozen=True, gc=False):
     """An allowed verdict, reused for calls that need the same or fewer scopes.
 
     It applies until a snapshot behind it is replaced or its time is over. A credential with networks has none, because
@@ -62,7 +62,9 @@ class Lasting(Struct, frozen=True, gc=False):
     begins: float
     ends: float
 
-    def holds(self, api: Snapshot | None, organization: Snapshot | None, scopes: frozenset[str], *, now: float) -> bool:
+    def applies_to(
+        self, api: Snapshot | None, organization: Snapshot | None, scopes: frozenset[str], *, now: float
+    ) -> bool:
         """Tell whether this verdict applies to a call for these scopes at ``now``."""
         return (
             api is self.api
@@ -72,7 +74,7 @@ class Lasting(Struct, frozen=True, gc=False):
         )
 
 
-def lasting(
+def cache_verdict(
     verdict: Verdict,
     api: ApiSnapshot,
     organization: OrganizationSnapshot,
@@ -80,12 +82,12 @@ def lasting(
     *,
     begins: float,
     ends: float,
-) -> Lasting | None:
+) -> CachedVerdict | None:
     """Cache the verdict from ``begins`` until ``ends``; None if it was a refusal or depends on the call's address."""
     principal = verdict.principal
     if verdict.code is not Code.VALID or principal is None or networks:
         return None
-    return Lasting(verdict, api, organization, frozenset(principal.scopes), begins, ends)
+    return CachedVerdict(verdict, api, organization, frozenset(principal.scopes), begins, ends)
 
 
 def works(secret: ApiSecretSnapshot, api: ApiSnapshot | None, *, now: float) -> bool:
