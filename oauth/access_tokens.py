@@ -11,7 +11,7 @@ from weakref import ref
 from django.conf import settings
 
 from keys.validation.credential_types import Snapshots
-from keys.validation.digest_cache import Memo, mark_of
+from keys.validation.digest_cache import DigestCache, keyed_digest
 from keys.validation.snapshot_names import SIGNING_KEYS, api_name, client_name, organization_name
 from keys.validation.types import (
     ApiSnapshot,
@@ -42,10 +42,10 @@ _REFUSALS = {
 class UnverifiedTokenCredential:
     """A well-formed access token that names us as its issuer; its signature is not checked yet."""
 
-    __slots__ = ("_mark", "_names", "_unverified")
+    __slots__ = ("_cache_key", "_names", "_unverified")
 
-    def __init__(self, mark: bytes, unverified: UnverifiedToken) -> None:
-        self._mark = mark
+    def __init__(self, cache_key: bytes, unverified: UnverifiedToken) -> None:
+        self._cache_key = cache_key
         self._unverified = unverified
         self._names = (SIGNING_KEYS, client_name(unverified.claims.client_id))
 
@@ -70,7 +70,7 @@ class UnverifiedTokenCredential:
         if isinstance(genuine, Flaw):
             return SIGNATURE_INVALID
         token = AccessToken(genuine, self._names)
-        _MEMO.remember(self._mark, token)
+        _CACHE.remember(self._cache_key, token)
         return token.resolve_client(found, audience)
 
 
@@ -190,7 +190,7 @@ class ResolvedAccessToken:
         return self._principal
 
 
-_MEMO: Memo[AccessToken] = Memo(20_000)
+_CACHE: DigestCache[AccessToken] = DigestCache(20_000)
 
 
 def parse_access_token(text: str) -> AccessToken | UnverifiedTokenCredential | Verdict | None:
@@ -201,8 +201,8 @@ def parse_access_token(text: str) -> AccessToken | UnverifiedTokenCredential | V
     """
     if text.count(".") != 2 or not text.isascii():
         return None
-    mark = mark_of(text.encode())
-    token = _MEMO.get(mark)
+    cache_key = keyed_digest(text.encode())
+    token = _CACHE.get(cache_key)
     if token is not None:
         return token
     unverified = read(text, issuer=settings.PUBLIC_URL)
@@ -210,5 +210,7 @@ def parse_access_token(text: str) -> AccessToken | UnverifiedTokenCredential | V
         return _REFUSALS[unverified]
     # We sign only for well-formed client ids, and any other text must not become part of a snapshot's name.
     return (
-        UnverifiedTokenCredential(mark, unverified) if is_client_id(unverified.claims.client_id) else SIGNATURE_INVALID
+        UnverifiedTokenCredential(cache_key, unverified)
+        if is_client_id(unverified.claims.client_id)
+        else SIGNATURE_INVALID
     )

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from keys.rules.secret import MAX_SECRET_CHARS, Kind, kind_of
 from keys.validation.credential_types import Snapshots
-from keys.validation.digest_cache import Memo, mark_of
+from keys.validation.digest_cache import DigestCache, keyed_digest
 from keys.validation.peppers import Outdated, candidate_digests
 from keys.validation.snapshot_names import api_name, api_secret_name, organization_name, secret_name
 from keys.validation.store.turns import Owner, stranger_at
@@ -36,10 +36,10 @@ class UnknownCaller(Exception):
 class ApiKeyCredential:
     """A well-formed API key, not yet looked up."""
 
-    __slots__ = ("_audience", "_digests", "_mark", "_names", "_resolved")
+    __slots__ = ("_audience", "_cache_key", "_digests", "_names", "_resolved")
 
-    def __init__(self, mark: bytes, digests: Sequence[bytes]) -> None:
-        self._mark = mark
+    def __init__(self, cache_key: bytes, digests: Sequence[bytes]) -> None:
+        self._cache_key = cache_key
         self._digests = {secret_name(digest): digest for digest in digests}
         self._resolved: ResolvedApiKey | None = None
         self._names = tuple(self._digests)
@@ -63,7 +63,7 @@ class ApiKeyCredential:
             return NOT_FOUND
         if resolved is None or resolved.key is not key:
             resolved = self._resolved = ResolvedApiKey(key, _outdated("secret", key, self._digests))
-            _MEMO.remember(self._mark, self)
+            _CACHE.remember(self._cache_key, self)
         self._audience = audience
         return resolved
 
@@ -100,10 +100,10 @@ class ResolvedApiKey:
 class Caller:
     """A well-formed API secret, not yet looked up."""
 
-    __slots__ = ("_digests", "_mark", "_resolved", "names")
+    __slots__ = ("_cache_key", "_digests", "_resolved", "names")
 
-    def __init__(self, mark: bytes, digests: Sequence[bytes]) -> None:
-        self._mark = mark
+    def __init__(self, cache_key: bytes, digests: Sequence[bytes]) -> None:
+        self._cache_key = cache_key
         self._digests = {api_secret_name(digest): digest for digest in digests}
         self._resolved: ResolvedApiSecret | None = None
         self.names = tuple(self._digests)
@@ -130,7 +130,7 @@ class Caller:
             raise UnknownCaller
         if resolved is None or resolved.secret is not secret:
             resolved = self._resolved = ResolvedApiSecret(secret, _outdated("apisecret", secret, self._digests))
-            _MEMO.remember(self._mark, self)
+            _CACHE.remember(self._cache_key, self)
         return resolved
 
 
@@ -149,7 +149,7 @@ class ResolvedApiSecret:
 
 
 _NOBODY = Audience("", "")
-_MEMO: Memo[ApiKeyCredential | Caller] = Memo(20_000)
+_CACHE: DigestCache[ApiKeyCredential | Caller] = DigestCache(20_000)
 
 
 def parse_api_key(text: str) -> ApiKeyCredential | Verdict | None:
@@ -169,17 +169,17 @@ def parse_api_secret(text: str) -> Caller:
 def _parse(text: str) -> ApiKeyCredential | Caller | Verdict | None:
     if len(text) > MAX_SECRET_CHARS or not text.isascii():
         return None
-    mark = mark_of(text.encode())
-    cached = _MEMO.get(mark)
+    cache_key = keyed_digest(text.encode())
+    cached = _CACHE.get(cache_key)
     if cached is not None:
         return cached
     match kind_of(text):
         case None:
             return None
         case Kind.API:
-            return Caller(mark, candidate_digests(text))
+            return Caller(cache_key, candidate_digests(text))
         case Kind.LIVE | Kind.TEST:
-            return ApiKeyCredential(mark, candidate_digests(text))
+            return ApiKeyCredential(cache_key, candidate_digests(text))
     return NOT_FOUND
 
 

@@ -11,32 +11,32 @@ from typing import Generic, TypeVar
 
 from django.core.signals import setting_changed
 
-Known = TypeVar("Known")
+Value = TypeVar("Value")
 
 _keyed = blake2b(key=os.urandom(32), digest_size=32)
 
 
-def mark_of(text: bytes) -> bytes:
+def keyed_digest(text: bytes) -> bytes:
     """Return the digest that stands for the text in this process's caches."""
     hasher = _keyed.copy()
     hasher.update(text)
     return hasher.digest()
 
 
-class Memo(Generic[Known]):
+class DigestCache(Generic[Value]):
     """A bounded cache of found credentials, by keyed digest of their text."""
 
     def __init__(self, max_entries: int) -> None:
         self._max_entries = max_entries
-        self._known: dict[bytes, Known] = {}
-        self.get = self._known.get
+        self._values: dict[bytes, Value] = {}
+        self.get = self._values.get
         setting_changed.connect(self._forget)  # entries depend on settings, which only tests change
 
-    def remember(self, mark: bytes, known: Known) -> None:
+    def remember(self, cache_key: bytes, value: Value) -> None:
         """Store the credential found for this digest."""
-        if len(self._known) >= self._max_entries and mark not in self._known:
-            del self._known[next(iter(self._known))]
-        self._known[mark] = known
+        if len(self._values) >= self._max_entries and cache_key not in self._values:
+            del self._values[next(iter(self._values))]
+        self._values[cache_key] = value
 
     def _forget(self, **_: object) -> None:
-        self._known.clear()
+        self._values.clear()

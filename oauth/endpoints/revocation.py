@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import Error, close_old_connections
 
 from keys.services.errors import Invalid
-from keys.validation.digest_cache import mark_of
+from keys.validation.digest_cache import keyed_digest
 from keys.validation.snapshot_names import SIGNING_KEYS
 from keys.validation.store.database import Snapshots, Unavailable
 from keys.validation.store.threads import Busy, SharedThreads
@@ -45,7 +45,7 @@ WITHIN_S = 4.0  # to store the revocation, plus 1.2 s for the slowest process to
 class UnderWay:
     """A client's revocation in progress; the result is True once every process has dropped its cached copy."""
 
-    mark: bytes  # keyed digest of the token
+    token_digest: bytes  # keyed digest of the token
     result: "asyncio.Future[bool]"
     waiting: int = 0  # requests that wait for the result
 
@@ -68,15 +68,15 @@ class Revoker:
         """
         who = await self._clients.authenticate(client_auth, caller, deadline=deadline)
         self._clients.note(who, caller, now=time.time())
-        client_id, mark = who.client.client_id, mark_of(token.encode())
+        client_id, token_digest = who.client.client_id, keyed_digest(token.encode())
         if client_id not in self._under_way:  # a repeated request costs no signature check
             claims = await self._genuine(token, deadline, Owner(who.client.organization_id))
             if claims is None or claims.client_id != client_id:
                 return
             by = Actor(ActorKind.CREDENTIAL, address=caller.address, request_id=request_id, credential_id=client_id)
             if client_id not in self._under_way:
-                self._begin(mark, claims, by)
-        await self._wait_for(self._under_way[client_id], mark)
+                self._begin(token_digest, claims, by)
+        await self._wait_for(self._under_way[client_id], token_digest)
 
     def stop(self) -> None:
         """Stop the threads."""
@@ -91,13 +91,13 @@ class Revoker:
         found = verify(token, keyring(keys).verifiers, issuer=settings.PUBLIC_URL, now=now)
         return None if isinstance(found, Flaw) or found.claims.is_over(now) else found.claims
 
-    def _begin(self, mark: bytes, claims: Claims, by: Actor) -> None:
+    def _begin(self, token_digest: bytes, claims: Claims, by: Actor) -> None:
         try:
             job = self._threads.submit(Owner(claims.org), partial(_revoke, claims, by))
         except Busy:
             raise TooManyAtOnce("Too many tokens of this organization are being revoked. Try again soon.") from None
         result = asyncio.wrap_future(job)
-        self._under_way[claims.client_id] = UnderWay(mark, result)
+        self._under_way[claims.client_id] = UnderWay(token_digest, result)
         result.add_done_callback(partial(self._ended, claims.client_id))
 
     def _ended(self, client_id: str, result: "asyncio.Future[bool]") -> None:
@@ -105,8 +105,8 @@ class Revoker:
         if not result.cancelled():
             result.exception()  # marks it as retrieved: asyncio logs an exception that no waiter has read
 
-    async def _wait_for(self, running: UnderWay, mark: bytes) -> None:
-        if running.mark != mark:
+    async def _wait_for(self, running: UnderWay, token_digest: bytes) -> None:
+        if running.token_digest != token_digest:
             raise TooManyAtOnce("Another token of this client is being revoked. Try again in a second.")
         if running.waiting >= MAX_WAITING:
             raise TooManyAtOnce("Many calls wait for this revocation already. Try again in a second.")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from keys.validation.digest_cache import Memo, mark_of
+from keys.validation.digest_cache import DigestCache, keyed_digest
 from keys.validation.snapshot_names import SIGNING_KEYS, client_name, organization_name
 from keys.validation.types import ClientSnapshot
 from oauth.client_auth import digests_of
@@ -26,7 +26,7 @@ from oauth.protocol.grants import Terms, Wanted, read_request
 class TokenRequest(Struct, frozen=True):
     """A token request: the client's authentication and the form, or the decision on an equal earlier request."""
 
-    mark: bytes  # keyed digest of the header's lines and the body
+    cache_key: bytes  # keyed digest of the header's lines and the body
     client_auth: ClientAuthMethod
     form: Form
     resources: frozenset[str] = frozenset()
@@ -44,13 +44,13 @@ class TokenRequest(Struct, frozen=True):
 def read_token_request(authorization: Sequence[str], body: bytes) -> TokenRequest:
     """Parse a request; ``authorization`` holds the header's lines. Raises InvalidClient or InvalidRequest."""
     sent = "\n".join((str(len(authorization)), *authorization, "")).encode() + body
-    mark = mark_of(sent)
-    known = _MEMO.get(mark)
-    if known is not None:
-        return known
+    cache_key = keyed_digest(sent)
+    cached = _CACHE.get(cache_key)
+    if cached is not None:
+        return cached
     rest, resources = _split_resources(body)
     form = read_form(rest)
-    return TokenRequest(mark, read_client_auth(authorization, form), form, resources)
+    return TokenRequest(cache_key, read_client_auth(authorization, form), form, resources)
 
 
 def _split_resources(body: bytes) -> tuple[bytes, frozenset[str]]:
@@ -76,8 +76,8 @@ def remember(request: TokenRequest, client: ClientSnapshot, terms: Terms) -> Non
     if isinstance(client_auth, ClientAssertionAuth):
         return
     names = client_name(client.client_id), organization_name(client.organization_id), terms.api_at, SIGNING_KEYS
-    known = DigestedSecretAuth(client.client_id, digests_of(client_auth), names)
-    _MEMO.remember(request.mark, TokenRequest(request.mark, known, {}, terms=terms))
+    digested = DigestedSecretAuth(client.client_id, digests_of(client_auth), names)
+    _CACHE.remember(request.cache_key, TokenRequest(request.cache_key, digested, {}, terms=terms))
 
 
-_MEMO: Memo[TokenRequest] = Memo(10_000)
+_CACHE: DigestCache[TokenRequest] = DigestCache(10_000)

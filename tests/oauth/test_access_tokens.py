@@ -16,7 +16,7 @@ from keys.rules.field_rules import RateLimit
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
 from keys.team.services.departures import remove_member
-from keys.validation.digest_cache import Memo, mark_of
+from keys.validation.digest_cache import DigestCache, keyed_digest
 from keys.validation.http import validate, whoami
 from oauth import access_tokens
 from oauth.models import Client
@@ -342,7 +342,7 @@ def test_a_signature_is_checked_once_and_the_token_is_not_kept(
     monkeypatch.setattr(type(jwk.ALGORITHMS["ES256"]), "verify", count)
     assert [ask_validate(api_secret, token)["valid"] for _ in range(3)] == [True] * 3
     assert len(checked) == 1
-    remembered = access_tokens._MEMO.get(mark_of(token.encode()))
+    remembered = access_tokens._CACHE.get(keyed_digest(token.encode()))
     assert remembered is not None
     assert token.rpartition(".")[2] not in repr(remembered)
     assert not hasattr(remembered, "_unverified")
@@ -351,14 +351,14 @@ def test_a_signature_is_checked_once_and_the_token_is_not_kept(
 def test_what_is_remembered_has_a_bound(
     api_secret: IssuedApiSecret, client_row: Client, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memo: Memo[access_tokens.AccessToken] = Memo(2)
-    monkeypatch.setattr(access_tokens, "_MEMO", memo)
+    cache: DigestCache[access_tokens.AccessToken] = DigestCache(2)
+    monkeypatch.setattr(access_tokens, "_CACHE", cache)
     tokens = [sign(claims_for(client_row, api)) for _ in range(3)]
     assert [ask_validate(api_secret, token)["valid"] for token in tokens] == [True] * 3
-    assert [memo.get(mark_of(token.encode())) is not None for token in tokens] == [False, True, True]
+    assert [cache.get(keyed_digest(token.encode())) is not None for token in tokens] == [False, True, True]
 
 
 def test_what_was_refused_is_not_remembered(api_secret: IssuedApiSecret, claims: Claims) -> None:
     token = forged(claims, {"alg": "none"})
     ask_validate(api_secret, token)
-    assert access_tokens._MEMO.get(mark_of(token.encode())) is None
+    assert access_tokens._CACHE.get(keyed_digest(token.encode())) is None
