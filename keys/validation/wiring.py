@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import Error, close_old_connections
 
 from keys.validation.cache.lease import Lease
-from keys.validation.cache.local import Local
+from keys.validation.cache.local import LocalCache
 from keys.validation.cache.snapshots import CachedSnapshots
 from keys.validation.limits.admission import Admission
 from keys.validation.limits.quotas import Quotas
@@ -35,8 +35,10 @@ def _limiter() -> RateLimiter:
 
 
 @cache
-def _local() -> Local:
-    return Local(max_copies=settings.SNAPSHOT_COPIES, fresh_s=settings.SNAPSHOT_TTL, on_invalidated=_limiter().forget)
+def _local_cache() -> LocalCache:
+    return LocalCache(
+        max_copies=settings.SNAPSHOT_COPIES, fresh_s=settings.SNAPSHOT_TTL, on_invalidated=_limiter().forget
+    )
 
 
 @cache
@@ -46,7 +48,7 @@ def snapshots() -> Snapshots:
     if shared is None:
         return database
     return CachedSnapshots(
-        database, _local(), shared, fresh_s=settings.SNAPSHOT_TTL, kept_s=settings.SNAPSHOT_STALE_IF_ERROR
+        database, _local_cache(), shared, fresh_s=settings.SNAPSHOT_TTL, kept_s=settings.SNAPSHOT_STALE_IF_ERROR
     )
 
 
@@ -58,7 +60,7 @@ def admission() -> Admission:
 async def hold_lease() -> None:
     """Keep the lease on this process's own copies while it serves, if there is a Redis."""
     if (shared := link()) is not None:
-        await Lease(_local(), shared, catch_up=_catch_up).hold()
+        await Lease(_local_cache(), shared, catch_up=_catch_up).hold()
 
 
 async def tend_limits() -> None:

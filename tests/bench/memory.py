@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from keys.validation.cache.local import Copy, Local
+from keys.validation.cache.local import Copy, LocalCache
 from keys.validation.snapshot_names import secret_name
 from keys.validation.types import KeySnapshot, Snapshot
 from portal.ids import public_id
@@ -15,7 +15,7 @@ from portal.ids import public_id
 def main() -> None:
     """Print the bytes that so many copies take, read from Redis one by one as a process reads them."""
     count = int(sys.argv[1])
-    local = Local(max_copies=count, fresh_s=30)
+    local = LocalCache(max_copies=count, fresh_s=30)
     local.extend_lease(local.begin_epoch(), 1e12)
     encoder, decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Snapshot)
     organizations = [public_id("org") for _ in range(count // 20)]

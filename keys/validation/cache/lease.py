@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from keys.validation.cache.local import Local
+from keys.validation.cache.local import LocalCache
 from keys.validation.store.clock import boottime
 from keys.validation.store.redis_link import (
     CHANNEL,
@@ -68,9 +68,9 @@ class Moved(Exception):
 
 
 class Lease:
-    """Keeps ``Local`` usable while this process hears every invalidation in time; runs until it is cancelled."""
+    """Keeps ``LocalCache`` usable while this process hears every invalidation in time; runs until it is cancelled."""
 
-    def __init__(self, local: Local, link: Link, *, catch_up: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, local: LocalCache, link: Link, *, catch_up: Callable[[], Awaitable[bool]]) -> None:
         """``catch_up`` announces all changes committed before its call, and returns True if that was done."""
         self.process_id = os.urandom(8).hex()
         self._local = local

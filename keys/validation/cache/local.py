@@ -31,7 +31,7 @@ class Copy:
 
 @dataclass(slots=True, eq=False)
 class Load:
-    """One running read of a name. ``Local`` decides whether its result may be stored and shared."""
+    """One running read of a name. ``LocalCache`` decides whether its result may be stored and shared."""
 
     name: str
     began_at: float
@@ -40,7 +40,7 @@ class Load:
     is_invalidated: bool = False
 
 
-class Local:
+class LocalCache:
     """The copies of one process; the least recently used copy goes first."""
 
     def __init__(

@@ -52,7 +52,7 @@ from dataclasses import dataclass, field
 
 from keys.validation import metrics
 from keys.validation.cache import serialization
-from keys.validation.cache.local import Copy, Load, Local
+from keys.validation.cache.local import Copy, Load, LocalCache
 from keys.validation.store.circuit_breaker import Breaker
 from keys.validation.store.clock import boottime
 from keys.validation.store.database import DEADLINE_S, DatabaseSnapshots, Unavailable
@@ -96,7 +96,9 @@ Found = Copy | Unavailable | None  # None if the snapshot does not exist
 class CachedSnapshots:
     """Reads snapshots through both caches; one per process, on its event loop."""
 
-    def __init__(self, database: DatabaseSnapshots, local: Local, link: Link, *, fresh_s: float, kept_s: float) -> None:
+    def __init__(
+        self, database: DatabaseSnapshots, local: LocalCache, link: Link, *, fresh_s: float, kept_s: float
+    ) -> None:
         self._database = database
         self._local = local
         self._link = link

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keys.validation.cache.local import MAX_READS, MAX_UNKNOWN, Copy, Load, Local
+from keys.validation.cache.local import MAX_READS, MAX_UNKNOWN, Copy, Load, LocalCache
 from keys.validation.types import OrganizationSnapshot, Snapshot
 
 NAME = "org:org_1"
@@ -15,71 +15,71 @@ def copy(now: float = NOW) -> Copy:
 
 
 @pytest.fixture
-def local() -> Local:
+def local() -> LocalCache:
     """A process that has just heard its own ping."""
-    local = Local(max_copies=3, fresh_s=30)
+    local = LocalCache(max_copies=3, fresh_s=30)
     local.extend_lease(local.begin_epoch(), NOW + 0.8)
     return local
 
 
-def holds(local: Local, name: str, now: float) -> bool:
+def holds(local: LocalCache, name: str, now: float) -> bool:
     return name in local.read([name], now)[0]
 
 
-def knows_none(local: Local, name: str, now: float) -> bool:
+def knows_none(local: LocalCache, name: str, now: float) -> bool:
     return local.read([name], now) == ({}, [])
 
 
-def stored(local: Local, load: Load) -> bool:
+def stored(local: LocalCache, load: Load) -> bool:
     local.finish(load, copy())
     return holds(local, load.name, NOW)
 
 
-def test_what_was_loaded_under_a_lease_is_kept(local: Local) -> None:
+def test_what_was_loaded_under_a_lease_is_kept(local: LocalCache) -> None:
     assert stored(local, local.begin_load(NAME, NOW))
     assert len(local) == 1
 
 
-def test_nothing_is_kept_that_changed_while_it_was_loading(local: Local) -> None:
+def test_nothing_is_kept_that_changed_while_it_was_loading(local: LocalCache) -> None:
     load = local.begin_load(NAME, NOW)
     local.invalidate([NAME])
     assert not stored(local, load)
 
 
-def test_every_load_of_a_name_is_marked(local: Local) -> None:
+def test_every_load_of_a_name_is_marked(local: LocalCache) -> None:
     first, second = local.begin_load(NAME, NOW), local.begin_load(NAME, NOW)
     local.invalidate([NAME])
     assert not stored(local, first)
     assert not stored(local, second)
 
 
-def test_an_invalidation_of_another_name_marks_nothing(local: Local) -> None:
+def test_an_invalidation_of_another_name_marks_nothing(local: LocalCache) -> None:
     load = local.begin_load(NAME, NOW)
     local.invalidate(["org:org_2"])
     assert stored(local, load)
 
 
-def test_nothing_is_kept_over_a_new_subscription(local: Local) -> None:
+def test_nothing_is_kept_over_a_new_subscription(local: LocalCache) -> None:
     load = local.begin_load(NAME, NOW)
     local.extend_lease(local.begin_epoch(), NOW + 0.8)
     assert not stored(local, load)
 
 
-def test_nothing_is_kept_that_began_without_a_lease(local: Local) -> None:
+def test_nothing_is_kept_that_began_without_a_lease(local: LocalCache) -> None:
     late = NOW + 0.8
     load = local.begin_load(NAME, late)
     local.extend_lease(local.epoch, late + 0.8)
     assert not stored(local, load)
 
 
-def test_a_new_subscription_empties_the_copies_and_the_lease(local: Local) -> None:
+def test_a_new_subscription_empties_the_copies_and_the_lease(local: LocalCache) -> None:
     assert stored(local, local.begin_load(NAME, NOW))
     local.begin_epoch()
     assert not holds(local, NAME, NOW)
     assert not local.has_lease(NOW)
 
 
-def test_a_pong_of_an_earlier_subscription_extends_nothing(local: Local) -> None:
+def test_a_pong_of_an_earlier_subscription_extends_nothing(local: LocalCache) -> None:
     earlier = local.epoch
     local.begin_epoch()
     local.extend_lease(earlier, NOW + 100)
@@ -87,13 +87,13 @@ def test_a_pong_of_an_earlier_subscription_extends_nothing(local: Local) -> None
     assert not local.has_lease(NOW)
 
 
-def test_a_lease_ends_by_itself_and_is_never_cut_by_a_late_pong(local: Local) -> None:
+def test_a_lease_ends_by_itself_and_is_never_cut_by_a_late_pong(local: LocalCache) -> None:
     local.extend_lease(local.epoch, NOW + 0.5)
     assert local.has_lease(NOW + 0.7)
     assert not local.has_lease(NOW + 0.8)
 
 
-def test_a_load_is_shared_only_while_a_copy_as_old_could_be_used(local: Local) -> None:
+def test_a_load_is_shared_only_while_a_copy_as_old_could_be_used(local: LocalCache) -> None:
     load = local.begin_load(NAME, NOW)
     assert local.is_shared(load, NOW + 0.1)
     assert not local.is_shared(load, NOW + 0.8)  # the lease is over
@@ -104,7 +104,7 @@ def test_a_load_is_shared_only_while_a_copy_as_old_could_be_used(local: Local) -
     assert not local.is_shared(load, NOW + 1)
 
 
-def test_a_copy_is_fresh_and_then_kept_for_an_outage(local: Local) -> None:
+def test_a_copy_is_fresh_and_then_kept_for_an_outage(local: LocalCache) -> None:
     assert stored(local, local.begin_load(NAME, NOW))
     local.extend_lease(local.epoch, NOW + 1000)
     assert not holds(local, NAME, NOW + 30)
@@ -112,12 +112,12 @@ def test_a_copy_is_fresh_and_then_kept_for_an_outage(local: Local) -> None:
     assert local.get_kept(NAME, NOW + 300) is None
 
 
-def test_a_copy_kept_for_an_outage_needs_the_lease_too(local: Local) -> None:
+def test_a_copy_kept_for_an_outage_needs_the_lease_too(local: LocalCache) -> None:
     assert stored(local, local.begin_load(NAME, NOW))
     assert local.get_kept(NAME, NOW + 0.8) is None
 
 
-def test_an_unknown_name_is_remembered_for_a_moment_and_forgotten_when_it_is_made(local: Local) -> None:
+def test_an_unknown_name_is_remembered_for_a_moment_and_forgotten_when_it_is_made(local: LocalCache) -> None:
     local.extend_lease(local.epoch, NOW + 10)
     local.finish(local.begin_load(NAME, NOW), None)
     assert knows_none(local, NAME, NOW + 4.9)
@@ -126,14 +126,14 @@ def test_an_unknown_name_is_remembered_for_a_moment_and_forgotten_when_it_is_mad
     assert not knows_none(local, NAME, NOW)
 
 
-def test_what_was_unknown_while_it_was_made_is_not_remembered(local: Local) -> None:
+def test_what_was_unknown_while_it_was_made_is_not_remembered(local: LocalCache) -> None:
     load = local.begin_load(NAME, NOW)
     local.invalidate([NAME])
     local.finish(load, None)
     assert not knows_none(local, NAME, NOW)
 
 
-def test_the_least_recently_used_copy_goes_first(local: Local) -> None:
+def test_the_least_recently_used_copy_goes_first(local: LocalCache) -> None:
     for number in range(3):
         local.finish(local.begin_load(f"org:{number}", NOW), copy())
     local.read(["org:0"], NOW)
@@ -141,14 +141,14 @@ def test_the_least_recently_used_copy_goes_first(local: Local) -> None:
     assert [number for number in range(4) if holds(local, f"org:{number}", NOW)] == [0, 2, 3]
 
 
-def test_strangers_cannot_fill_the_memory_with_unknown_names(local: Local) -> None:
+def test_strangers_cannot_fill_the_memory_with_unknown_names(local: LocalCache) -> None:
     for number in range(MAX_UNKNOWN + 1):
         local.finish(local.begin_load(f"secret:{number}", NOW), None)
     assert not knows_none(local, "secret:0", NOW)
     assert knows_none(local, f"secret:{MAX_UNKNOWN}", NOW)
 
 
-def test_a_message_nobody_can_read_drops_everything(local: Local) -> None:
+def test_a_message_nobody_can_read_drops_everything(local: LocalCache) -> None:
     assert stored(local, local.begin_load(NAME, NOW))
     load = local.begin_load("org:org_2", NOW)
     local.forget()
@@ -158,7 +158,7 @@ def test_a_message_nobody_can_read_drops_everything(local: Local) -> None:
 
 def test_whoever_has_something_on_account_of_a_copy_is_told_when_it_is_invalidated() -> None:
     told: list[Snapshot] = []
-    local = Local(max_copies=3, fresh_s=30, on_invalidated=told.append)
+    local = LocalCache(max_copies=3, fresh_s=30, on_invalidated=told.append)
     local.begin_epoch()
     local.extend_lease(local.epoch, NOW + 10)
     kept = copy()
@@ -167,26 +167,26 @@ def test_whoever_has_something_on_account_of_a_copy_is_told_when_it_is_invalidat
     assert told == [kept.snapshot]
 
 
-def test_an_answer_that_may_not_be_stored_drops_the_copy_before_it(local: Local) -> None:
+def test_an_answer_that_may_not_be_stored_drops_the_copy_before_it(local: LocalCache) -> None:
     assert stored(local, local.begin_load(NAME, NOW))
     local.finish(local.begin_load(NAME, NOW + 1), copy())  # without a lease
     local.extend_lease(local.epoch, NOW + 3)
     assert not holds(local, NAME, NOW + 2)
 
 
-def test_a_shared_copy_that_was_read_before_the_answer_is_not_accepted(local: Local) -> None:
+def test_a_shared_copy_that_was_read_before_the_answer_is_not_accepted(local: LocalCache) -> None:
     local.note_read(NAME, NOW)
     assert [local.accepts(NAME, NOW + age) for age in (-1, 0, 1)] == [False, True, True]
     assert local.accepts("org:org_2", NOW - 1)
 
 
-def test_once_redis_has_stored_the_answer_what_is_there_is_accepted(local: Local) -> None:
+def test_once_redis_has_stored_the_answer_what_is_there_is_accepted(local: LocalCache) -> None:
     local.note_read(NAME, NOW)
     local.note_shared(NAME)
     assert local.accepts(NAME, NOW - 1)
 
 
-def test_of_reads_that_are_no_longer_remembered_nothing_older_is_accepted(local: Local) -> None:
+def test_of_reads_that_are_no_longer_remembered_nothing_older_is_accepted(local: LocalCache) -> None:
     for number in range(MAX_READS + 2):
         local.note_read(f"org:{number}", NOW + number)
     assert not local.accepts("org:0", NOW)
@@ -194,7 +194,7 @@ def test_of_reads_that_are_no_longer_remembered_nothing_older_is_accepted(local:
     assert local.accepts("org:unread", NOW + 1)
 
 
-def test_a_hint_drops_copies_and_bars_what_was_shared_before_it(local: Local) -> None:
+def test_a_hint_drops_copies_and_bars_what_was_shared_before_it(local: LocalCache) -> None:
     assert stored(local, local.begin_load(NAME, NOW))
     load = local.begin_load(NAME, NOW)
     local.doubt([NAME], NOW + 0.5)

@@ -22,7 +22,7 @@ from pytest_django.fixtures import Settings
 from keys.validation.cache import serialization
 from keys.validation.cache.invalidation import _hint, flush
 from keys.validation.cache.lease import Lease
-from keys.validation.cache.local import Local
+from keys.validation.cache.local import LocalCache
 from keys.validation.cache.snapshots import CachedSnapshots
 from keys.validation.store import database
 from keys.validation.store.clock import boottime
@@ -74,7 +74,7 @@ class Table:
 class Process:
     """What one web process has of the cache."""
 
-    local: Local
+    local: LocalCache
     link: Link
     snapshots: CachedSnapshots
 
@@ -120,7 +120,7 @@ async def running(
     async with AsyncExitStack() as stack:
         made = []
         for _ in range(number):
-            local, link = Local(max_copies=100, fresh_s=fresh_s), Link()
+            local, link = LocalCache(max_copies=100, fresh_s=fresh_s), Link()
             process = Process(
                 local, link, CachedSnapshots(DatabaseSnapshots(), local, link, fresh_s=fresh_s, kept_s=300)
             )
@@ -488,7 +488,7 @@ def test_a_process_gets_no_lease_before_all_is_told_that_could_not_be(valkey: "r
 
     async def scene() -> None:
         nonlocal is_told
-        local, link = Local(max_copies=100, fresh_s=30), Link()
+        local, link = LocalCache(max_copies=100, fresh_s=30), Link()
         holding = asyncio.create_task(Lease(local, link, catch_up=catch_up).hold())
         async with asyncio.timeout(LEASED_WITHIN_S):
             for _ in range(3):
