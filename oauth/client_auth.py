@@ -40,16 +40,16 @@ from portal.edge.proxies import network_of
 from portal.ids import ID_CHARS, base62
 
 
-class Caller(NamedTuple):
+class RequestOrigin(NamedTuple):
     """Address and user agent of a request."""
 
     address: str | None
     agent: bytes | None = None
 
 
-def caller_of(exchange: Exchange) -> Caller:
+def origin_of(exchange: Exchange) -> RequestOrigin:
     """The client's address, taken from the connection or a trusted proxy, and its user agent."""
-    return Caller(exchange.client_address, exchange.agent)
+    return RequestOrigin(exchange.client_address, exchange.agent)
 
 
 class Proof(NamedTuple):
@@ -81,7 +81,7 @@ class ClientAuthenticator:
         self._looked_at: set[Who] = set()
 
     async def authenticate(
-        self, client_auth: ClientAuthMethod, caller: Caller, *, deadline: float
+        self, client_auth: ClientAuthMethod, origin: RequestOrigin, *, deadline: float
     ) -> AuthenticatedClient:
         """The client, by ``deadline`` on the event loop's clock. A success is not counted: call ``count`` or ``note``.
 
@@ -89,25 +89,25 @@ class ClientAuthenticator:
         """
         # Any other text counts as one client: it may be of any length, and would be kept with the failures.
         name = client_auth.client_id if is_client_id(client_auth.client_id) else ""
-        who = name, network_of(caller.address)
+        who = name, network_of(origin.address)
         try:
             if isinstance(client_auth, ClientAssertionAuth):
                 with self._one_at_a_time(who):
-                    return await self._authenticate(client_auth, caller, deadline)
-            return await self._authenticate(client_auth, caller, deadline)
+                    return await self._authenticate(client_auth, origin, deadline)
+            return await self._authenticate(client_auth, origin, deadline)
         except InvalidClient:
             wait_s = self._failures.note(who, now=time.monotonic())
             if wait_s:
                 raise FailedTooOften(retry_after_s=wait_s) from None
             raise
 
-    def count(self, who: AuthenticatedClient, code: Code, caller: Caller, *, now: float) -> None:
+    def count(self, who: AuthenticatedClient, code: Code, origin: RequestOrigin, *, now: float) -> None:
         """Count one use of the client's secret or key, with its result."""
-        self._usage.count(who.client.client_id, who.proof_id, code, address=caller.address, agent=caller.agent, now=now)
+        self._usage.count(who.client.client_id, who.proof_id, code, address=origin.address, agent=origin.agent, now=now)
 
-    def note(self, who: AuthenticatedClient, caller: Caller, *, now: float) -> None:
+    def note(self, who: AuthenticatedClient, origin: RequestOrigin, *, now: float) -> None:
         """Note when and from where the secret or key was used for a request other than a token request."""
-        self._usage.note(who.client.client_id, who.proof_id, address=caller.address, agent=caller.agent, now=now)
+        self._usage.note(who.client.client_id, who.proof_id, address=origin.address, agent=origin.agent, now=now)
 
     @contextmanager
     def _one_at_a_time(self, who: Who) -> Iterator[None]:
@@ -125,16 +125,16 @@ class ClientAuthenticator:
             self._looked_at.discard(who)
 
     async def _authenticate(
-        self, client_auth: ClientAuthMethod, caller: Caller, deadline: float
+        self, client_auth: ClientAuthMethod, origin: RequestOrigin, deadline: float
     ) -> AuthenticatedClient:
         names = _names(client_auth)
         digests = digests_of(client_auth)
         is_known = isinstance(client_auth, DigestedSecretAuth)
-        owner = Owner(client_auth.client_id) if is_known else stranger_at(caller.address)
+        owner = Owner(client_auth.client_id) if is_known else stranger_at(origin.address)
         found = await self._snapshots.read(names, deadline=deadline, owner=owner)
         client = found.get(names[0])
         if isinstance(client_auth, ClientAssertionAuth):
-            proof = await _proof_by_key(client_auth, client, caller, deadline)
+            proof = await _proof_by_key(client_auth, client, origin, deadline)
         else:
             proof = _proof_by_secret(digests, client)
         if not isinstance(client, ClientSnapshot) or proof is None:
@@ -147,9 +147,9 @@ class ClientAuthenticator:
         if not isinstance(organization, OrganizationSnapshot):
             raise InvalidClient
         who = AuthenticatedClient(client, proof.id, found)
-        code = standing(client, organization, proof_ends_at=proof.ends_at, address=caller.address, now=now)
+        code = standing(client, organization, proof_ends_at=proof.ends_at, address=origin.address, now=now)
         if code is not Code.VALID:
-            self.count(who, code, caller, now=now)
+            self.count(who, code, origin, now=now)
             raise UnauthorizedClient(_ELSEWHERE) if code is Code.IP_DENIED else InvalidClient
         if proof.assertion and not await self._replays.is_first_use(client.client_id, proof.assertion):
             raise InvalidClient
@@ -197,7 +197,7 @@ def _proof_by_secret(digests: Sequence[bytes], client: Snapshot | None) -> Proof
 
 
 async def _proof_by_key(
-    client_auth: ClientAssertionAuth, client: Snapshot | None, caller: Caller, deadline: float
+    client_auth: ClientAssertionAuth, client: Snapshot | None, origin: RequestOrigin, deadline: float
 ) -> Proof | None:
     """The client's key that signed the assertion, or None.
 
@@ -213,7 +213,7 @@ async def _proof_by_key(
         issuer=settings.PUBLIC_URL,
         now=time.time(),
     )
-    owner = Owner(client.organization_id, f"{client.client_id} {network_of(caller.address)}")
+    owner = Owner(client.organization_id, f"{client.client_id} {network_of(origin.address)}")
     found = await SIGNATURE_CHECKS.run(owner, check, deadline=deadline)
     if isinstance(found, assertions.Flaw):
         raise InvalidClient(found.value)

@@ -97,7 +97,7 @@ class ResolvedApiKey:
         return verdict
 
 
-class Caller:
+class PresentedApiSecret:
     """A well-formed API secret, not yet looked up."""
 
     __slots__ = ("_cache_key", "_digests", "_resolved", "names")
@@ -149,24 +149,24 @@ class ResolvedApiSecret:
 
 
 _NOBODY = Audience("", "")
-_CACHE: DigestCache[ApiKeyCredential | Caller] = DigestCache(20_000)
+_CACHE: DigestCache[ApiKeyCredential | PresentedApiSecret] = DigestCache(20_000)
 
 
 def parse_api_key(text: str) -> ApiKeyCredential | Verdict | None:
     """Parse the text as an API key. None means another credential type; an API or client secret is NOT_FOUND."""
     parsed = _parse(text)
-    return NOT_FOUND if isinstance(parsed, Caller) else parsed
+    return NOT_FOUND if isinstance(parsed, PresentedApiSecret) else parsed
 
 
-def parse_api_secret(text: str) -> Caller:
+def parse_api_secret(text: str) -> PresentedApiSecret:
     """Parse the text as an API secret; raises UnknownCaller."""
     parsed = _parse(text)
-    if isinstance(parsed, Caller):
+    if isinstance(parsed, PresentedApiSecret):
         return parsed
     raise UnknownCaller
 
 
-def _parse(text: str) -> ApiKeyCredential | Caller | Verdict | None:
+def _parse(text: str) -> ApiKeyCredential | PresentedApiSecret | Verdict | None:
     if len(text) > MAX_SECRET_CHARS or not text.isascii():
         return None
     cache_key = keyed_digest(text.encode())
@@ -177,7 +177,7 @@ def _parse(text: str) -> ApiKeyCredential | Caller | Verdict | None:
         case None:
             return None
         case Kind.API:
-            return Caller(cache_key, candidate_digests(text))
+            return PresentedApiSecret(cache_key, candidate_digests(text))
         case Kind.LIVE | Kind.TEST:
             return ApiKeyCredential(cache_key, candidate_digests(text))
     return NOT_FOUND

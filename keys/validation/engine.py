@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from keys.validation import metrics
-from keys.validation.api_keys import Caller, ResolvedApiSecret, UnknownCaller
+from keys.validation.api_keys import PresentedApiSecret, ResolvedApiSecret, UnknownCaller
 from keys.validation.credential_types import parse
 from keys.validation.limits.admission import Admission, AdmissionResult
 from keys.validation.limits.gcra import Standing
@@ -41,7 +41,7 @@ class Engine:
         self._usage = usage
         self._mover = mover
 
-    async def know(self, caller: Caller, *, caller_address: str | None = None) -> Audience:
+    async def know(self, caller: PresentedApiSecret, *, caller_address: str | None = None) -> Audience:
         """Authenticate the caller by its API secret and return its audience; raises UnknownCaller or Unavailable."""
         deadline = time.monotonic() + DEADLINE_S
         owner = caller.owner_at(caller_address)
@@ -52,7 +52,7 @@ class Engine:
 
     async def ask(
         self,
-        caller: Caller,
+        caller: PresentedApiSecret,
         credential: str,
         call: Call,
         *,

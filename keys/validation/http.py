@@ -6,7 +6,7 @@ a header, never from the URL. No response, error or log contains one.
 
 import re
 
-from keys.validation.api_keys import Caller, UnknownCaller, parse_api_secret
+from keys.validation.api_keys import PresentedApiSecret, UnknownCaller, parse_api_secret
 from keys.validation.engine import Engine
 from keys.validation.peppers import MOVER
 from keys.validation.request import InvalidFields, ValidateRequest, fast_parse, strict_parse
@@ -72,7 +72,7 @@ async def _whoami(exchange: Exchange) -> Answer:
     return Answer(encode(result, exchange.request_id))
 
 
-def _caller(exchange: Exchange) -> Caller:
+def _caller(exchange: Exchange) -> PresentedApiSecret:
     """Return the well-formed API secret of the request; raises Problem or UnknownCaller."""
     lines = exchange.headers(b"authorization")
     if not lines:
@@ -103,7 +103,7 @@ def _own_credential(exchange: Exchange) -> str:
     return presented.pop()
 
 
-async def _read_request(exchange: Exchange, caller: Caller) -> ValidateRequest:
+async def _read_request(exchange: Exchange, caller: PresentedApiSecret) -> ValidateRequest:
     if exchange.method != "POST":
         raise _wrong_method("POST")
     if exchange.query:

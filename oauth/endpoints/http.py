@@ -5,7 +5,7 @@ import time
 import msgspec
 
 from keys.validation.store.database import DEADLINE_S
-from oauth.client_auth import CLIENTS, caller_of
+from oauth.client_auth import CLIENTS, origin_of
 from oauth.endpoints.introspection import INTROSPECTOR, check_bearer, token_of
 from oauth.endpoints.oauth_endpoint import PRAGMA, oauth_endpoint, read_form_body, read_post
 from oauth.endpoints.revocation import REVOKER
@@ -20,24 +20,24 @@ _encoder = msgspec.json.Encoder()
 
 async def _token(exchange: Exchange) -> Answer:
     request = read_token_request(exchange.headers(b"authorization"), await read_form_body(exchange))
-    issued = await ISSUER.issue(request, caller_of(exchange))
+    issued = await ISSUER.issue(request, origin_of(exchange))
     return Answer(_encoder.encode(issued), headers=PRAGMA)
 
 
 async def _introspect(exchange: Exchange) -> Answer:
     lines = exchange.headers(b"authorization")
     check_bearer(lines)
-    form, caller = await read_post(exchange), caller_of(exchange)
-    return Answer(await INTROSPECTOR.introspect(lines, form, caller, deadline=_deadline()), headers=PRAGMA)
+    form, origin = await read_post(exchange), origin_of(exchange)
+    return Answer(await INTROSPECTOR.introspect(lines, form, origin, deadline=_deadline()), headers=PRAGMA)
 
 
 async def _revoke(exchange: Exchange) -> Answer:
     form = await read_post(exchange)
-    client_auth, caller = read_client_auth(exchange.headers(b"authorization"), form), caller_of(exchange)
+    client_auth, origin = read_client_auth(exchange.headers(b"authorization"), form), origin_of(exchange)
     if "token" not in form:
         # Only an authenticated client learns that the token is missing.
-        await CLIENTS.authenticate(client_auth, caller, deadline=_deadline())
-    await REVOKER.revoke(client_auth, token_of(form), caller, request_id=exchange.request_id, deadline=_deadline())
+        await CLIENTS.authenticate(client_auth, origin, deadline=_deadline())
+    await REVOKER.revoke(client_auth, token_of(form), origin, request_id=exchange.request_id, deadline=_deadline())
     return Answer(b"", headers=PRAGMA)
 
 

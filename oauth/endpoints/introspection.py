@@ -11,14 +11,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from keys.validation.api_keys import Caller as ApiCaller
-from keys.validation.api_keys import UnknownCaller, parse_api_secret
+from keys.validation.api_keys import PresentedApiSecret, UnknownCaller, parse_api_secret
 from keys.validation.credential_types import parse
 from keys.validation.engine import Engine, ValidationResult
 from keys.validation.http import ENGINE
 from keys.validation.types import Call, Code
 from oauth.access_tokens import AccessToken, UnverifiedTokenCredential
-from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
+from oauth.client_auth import CLIENTS, ClientAuthenticator, RequestOrigin
 from oauth.protocol.client_auth_methods import ClientAuthMethod, ClientSecretAuth, read_client_auth
 from oauth.protocol.errors import InvalidClient, InvalidRequest, InvalidToken
 from oauth.protocol.form_body import Form
@@ -34,45 +33,49 @@ class Introspector:
         self._engine = engine
         self._clients = clients
 
-    async def introspect(self, authorization: Sequence[str], form: Form, caller: Caller, *, deadline: float) -> bytes:
+    async def introspect(
+        self, authorization: Sequence[str], form: Form, origin: RequestOrigin, *, deadline: float
+    ) -> bytes:
         """The body of the response; ``authorization`` holds the header's lines. Raises OAuthError or Unavailable."""
         bearer = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
         if bearer is not None and "client_secret" not in form and "client_assertion" not in form:
             try:
-                return await self._for_api(parse_api_secret(bearer[1]), form, caller)
+                return await self._for_api(parse_api_secret(bearer[1]), form, origin)
             except UnknownCaller:
                 raise InvalidToken from None
         client_auth = read_client_auth(authorization, form)
         if authorization and isinstance(client_auth, ClientSecretAuth) and client_auth.client_id.startswith("api_"):
             try:
                 api_secret = parse_api_secret(client_auth.secret)
-                if (await self._engine.know(api_secret, caller_address=caller.address)).api_id != client_auth.client_id:
+                if (await self._engine.know(api_secret, caller_address=origin.address)).api_id != client_auth.client_id:
                     raise InvalidClient
-                return await self._for_api(api_secret, form, caller)
+                return await self._for_api(api_secret, form, origin)
             except UnknownCaller:
                 raise InvalidClient from None
-        return await self._for_client(client_auth, form, caller, deadline)
+        return await self._for_client(client_auth, form, origin, deadline)
 
-    async def _for_api(self, api_secret: ApiCaller, form: Form, caller: Caller) -> bytes:
+    async def _for_api(self, api_secret: PresentedApiSecret, form: Form, origin: RequestOrigin) -> bytes:
         """The response for the API whose secret was presented; raises UnknownCaller."""
         if "token" not in form:
             # Only an authenticated API learns that the token is missing.
-            await self._engine.know(api_secret, caller_address=caller.address)
+            await self._engine.know(api_secret, caller_address=origin.address)
         call, text = Call(cost=0), token_of(form)
         return _introspection(
-            await self._engine.ask(api_secret, text, call, caller_address=caller.address, caller_agent=caller.agent)
+            await self._engine.ask(api_secret, text, call, caller_address=origin.address, caller_agent=origin.agent)
         )
 
-    async def _for_client(self, client_auth: ClientAuthMethod, form: Form, caller: Caller, deadline: float) -> bytes:
+    async def _for_client(
+        self, client_auth: ClientAuthMethod, form: Form, origin: RequestOrigin, deadline: float
+    ) -> bytes:
         """The response for a client; any token but its own is inactive."""
-        who = await self._clients.authenticate(client_auth, caller, deadline=deadline)
+        who = await self._clients.authenticate(client_auth, origin, deadline=deadline)
         text = token_of(form)
         token = parse(text)
-        self._clients.note(who, caller, now=time.time())
+        self._clients.note(who, origin, now=time.time())
         if not isinstance(token, AccessToken | UnverifiedTokenCredential) or token.client_id != who.client.client_id:
             return INACTIVE
         return _introspection(
-            await self._engine.ask_about_itself(text, Call(address=caller.address, agent=caller.agent, cost=0))
+            await self._engine.ask_about_itself(text, Call(address=origin.address, agent=origin.agent, cost=0))
         )
 
 

@@ -26,7 +26,7 @@ from keys.validation.store.threads import Busy, SharedThreads
 from keys.validation.store.turns import Owner
 from keys.validation.types import SigningKeysSnapshot
 from keys.validation.wiring import snapshots
-from oauth.client_auth import CLIENTS, Caller, ClientAuthenticator
+from oauth.client_auth import CLIENTS, ClientAuthenticator, RequestOrigin
 from oauth.keyring import keyring
 from oauth.models import Client
 from oauth.protocol.access_token import Claims, Flaw, verify
@@ -60,20 +60,20 @@ class Revoker:
         self._under_way: dict[str, UnderWay] = {}  # by client
 
     async def revoke(
-        self, client_auth: ClientAuthMethod, token: str, caller: Caller, *, request_id: str, deadline: float
+        self, client_auth: ClientAuthMethod, token: str, origin: RequestOrigin, *, request_id: str, deadline: float
     ) -> None:
         """Revoke the token if it is the client's own; raises OAuthError or Unavailable.
 
         While another token of the client is being revoked, the OAuthError is TooManyAtOnce.
         """
-        who = await self._clients.authenticate(client_auth, caller, deadline=deadline)
-        self._clients.note(who, caller, now=time.time())
+        who = await self._clients.authenticate(client_auth, origin, deadline=deadline)
+        self._clients.note(who, origin, now=time.time())
         client_id, token_digest = who.client.client_id, keyed_digest(token.encode())
         if client_id not in self._under_way:  # a repeated request costs no signature check
             claims = await self._genuine(token, deadline, Owner(who.client.organization_id))
             if claims is None or claims.client_id != client_id:
                 return
-            by = Actor(ActorKind.CREDENTIAL, address=caller.address, request_id=request_id, credential_id=client_id)
+            by = Actor(ActorKind.CREDENTIAL, address=origin.address, request_id=request_id, credential_id=client_id)
             if client_id not in self._under_way:
                 self._begin(token_digest, claims, by)
         await self._wait_for(self._under_way[client_id], token_digest)

@@ -11,7 +11,7 @@ from keys.validation.store.database import DEADLINE_S, Snapshots
 from keys.validation.store.turns import Owner
 from keys.validation.types import ApiSnapshot, Code, SigningKeysSnapshot, Snapshot
 from keys.validation.wiring import snapshots
-from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller, ClientAuthenticator
+from oauth.client_auth import CLIENTS, AuthenticatedClient, ClientAuthenticator, RequestOrigin
 from oauth.endpoints.token_requests import TokenRequest, remember
 from oauth.keyring import NoSigningKey, keyring
 from oauth.protocol.access_token import sign
@@ -48,17 +48,17 @@ class Issuer:
         self._snapshots = snapshots
         self._places = places
 
-    async def issue(self, request: TokenRequest, caller: Caller) -> Issued:
+    async def issue(self, request: TokenRequest, origin: RequestOrigin) -> Issued:
         """The token that the request asks for; raises OAuthError, or Unavailable if it cannot be issued now."""
         deadline = time.monotonic() + DEADLINE_S
-        who = await self._clients.authenticate(request.client_auth, caller, deadline=deadline)
+        who = await self._clients.authenticate(request.client_auth, origin, deadline=deadline)
         wanted = request.wanted
         try:
             issued = await self._issue(who, request, wanted, deadline)
         except (InvalidScope, InvalidTarget):  # both mean that the client lacks the requested access
-            self._clients.count(who, Code.INSUFFICIENT_SCOPE, caller, now=time.time())
+            self._clients.count(who, Code.INSUFFICIENT_SCOPE, origin, now=time.time())
             raise
-        self._clients.count(who, Code.VALID, caller, now=time.time())
+        self._clients.count(who, Code.VALID, origin, now=time.time())
         return issued
 
     async def _issue(self, who: AuthenticatedClient, request: TokenRequest, wanted: Wanted, deadline: float) -> Issued:

@@ -21,7 +21,7 @@ from keys.validation.store.redis_link import Link
 from keys.validation.types import Code
 from keys.validation.usage.recorder import UsageRecorder
 from oauth import replays
-from oauth.client_auth import CLIENTS, AuthenticatedClient, Caller
+from oauth.client_auth import CLIENTS, AuthenticatedClient, RequestOrigin
 from oauth.protocol import assertions, jwk
 from oauth.protocol.assertions import AHEAD_S, MAX_LIFETIME_S, Assertion, claimed_subject
 from oauth.protocol.client_auth_methods import ASSERTION_TYPE, ClientAssertionAuth
@@ -143,8 +143,10 @@ def test_a_flood_of_assertions_for_one_client_from_one_address_keeps_no_other_wa
     monkeypatch.setattr(assertions, "check", lambda *_, **__: is_over.wait(10) and None)
 
     async def scene() -> tuple[list[object], list[object]]:
-        flood = [asyncio.create_task(tell(assertion(own_id, jti=f"{n}"), Caller(ADDRESS))) for n in range(EACH + 5)]
-        other = asyncio.create_task(tell(assertion(own_id), Caller("203.0.113.99")))
+        flood = [
+            asyncio.create_task(tell(assertion(own_id, jti=f"{n}"), RequestOrigin(ADDRESS))) for n in range(EACH + 5)
+        ]
+        other = asyncio.create_task(tell(assertion(own_id), RequestOrigin("203.0.113.99")))
         done, _ = await asyncio.wait([*flood, other], timeout=0.5)
         is_over.set()
         return [each.result() for each in done], [await other]
@@ -157,21 +159,21 @@ def test_a_flood_of_assertions_for_one_client_from_one_address_keeps_no_other_wa
 
 def at_once(*texts: str, address: str = ADDRESS) -> list[object]:
     """What becomes of assertions that come together."""
-    caller = Caller(address)
+    origin = RequestOrigin(address)
 
     async def ask() -> list[object]:
-        return await asyncio.gather(*(tell(text, caller) for text in texts))
+        return await asyncio.gather(*(tell(text, origin) for text in texts))
 
     return asyncio.run(ask())
 
 
-async def tell(text: str, caller: Caller) -> object:
+async def tell(text: str, origin: RequestOrigin) -> object:
     """The client, or the refusal."""
     subject = claimed_subject(text)
     assert subject is not None
     deadline = asyncio.get_running_loop().time() + 10
     try:
-        return await CLIENTS.authenticate(ClientAssertionAuth(subject, text), caller, deadline=deadline)
+        return await CLIENTS.authenticate(ClientAssertionAuth(subject, text), origin, deadline=deadline)
     except OAuthError as refusal:
         return refusal
 

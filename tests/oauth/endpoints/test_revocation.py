@@ -13,7 +13,7 @@ from django.db import OperationalError
 from keys.models import Api
 from keys.services.api_secrets import IssuedApiSecret
 from keys.validation.store.database import Unavailable
-from oauth.client_auth import Caller
+from oauth.client_auth import RequestOrigin
 from oauth.endpoints import revocation
 from oauth.endpoints.http import revoke
 from oauth.endpoints.revocation import MAX_WAITING
@@ -161,7 +161,9 @@ def revoke_at_once(goes_on: threading.Event, *asked: tuple[IssuedClient, str]) -
         client_auth = ClientSecretAuth(issued.client.public_id, issued.secret_text)
         deadline = asyncio.get_running_loop().time() + 20
         try:
-            await revocation.REVOKER.revoke(client_auth, token, Caller(None), request_id="req_1", deadline=deadline)
+            await revocation.REVOKER.revoke(
+                client_auth, token, RequestOrigin(None), request_id="req_1", deadline=deadline
+            )
         except (OAuthError, Unavailable) as refusal:
             return f"{type(refusal).__name__} {dict(getattr(refusal, 'headers', ()))}"
         return "revoked"
