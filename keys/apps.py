@@ -30,7 +30,7 @@ class KeysConfig(AppConfig):
             lifespan.while_serving(wiring.hold_lease)
             lifespan.while_serving(wiring.tend_limits)
             lifespan.while_serving(wiring.drain_outbox)
-            lifespan.while_serving(queue.fold_what_waits)
+            lifespan.while_serving(queue.keep_writing_late)
         lifespan.while_serving(recorder.USAGE.flush_each_second)
         lifespan.while_serving(metrics.keep_publishing)
         peppers.MOVER.register(redigest.redigest)

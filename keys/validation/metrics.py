@@ -5,7 +5,7 @@ counter costs more than the verdict itself.
 """
 
 import asyncio
-from collections import Counter as Tally
+from collections import Counter as CountByCode
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -30,7 +30,7 @@ USAGE_LAG_SECONDS = Gauge(
 )
 USAGE_LOST = Counter("latchkey_usage_lost", "Uses that were not counted, for want of room or an unknown commit.")
 
-ANSWERED: Tally[Code] = Tally()  # since the last publish; used from the event loop only
+ANSWERED: CountByCode[Code] = CountByCode()  # since the last publish; used from the event loop only
 
 
 def publish() -> None:

@@ -139,7 +139,7 @@ def test_each_use_of_a_right_secret_is_counted_for_it_and_no_other(memory: Memor
     memory.change_client(is_disabled=True)
     memory.ask(peer=ADDRESS)
     own_id = memory.client.client_id
-    assert {key: tally.count for key, tally in counted._open.answers.items()} == {
+    assert {key: usage_count.count for key, usage_count in counted._open.answers.items()} == {
         (own_id, "sec_1", Code.VALID, ADDRESS): 1,
         (own_id, "sec_1", Code.INSUFFICIENT_SCOPE, ADDRESS): 1,
         (own_id, "sec_1", Code.DISABLED, ADDRESS): 1,

@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from keys.validation.store.redis_link import PREFIX, script
 from keys.validation.usage.batches import Batch, decode, encode
-from keys.validation.usage.tables import fold
+from keys.validation.usage.tables import write_batches
 from portal.edge.lifespan import repeat
 from portal.operations.outages import is_outage
 
@@ -26,7 +26,7 @@ AT_WORK = f"{PREFIX}usage:worker"
 AT_WORK_MS = 5_000
 MAX_QUEUED = 128
 MAX_BATCH_BYTES = 256 * 1024  # with MAX_QUEUED, Redis never holds more than 32 MiB
-BATCHES_A_FOLD = 32
+BATCHES_A_WRITE = 32
 ANSWERS_WITHIN_S = 0.5
 LATE_AFTER_MS = 10_000
 LOOK_EVERY_S = 5.0
@@ -34,14 +34,14 @@ LOOK_EVERY_S = 5.0
 log = logging.getLogger(__name__)
 
 
-def hand_on(batch: Batch) -> None:
+def flush_batch(batch: Batch) -> None:
     """Queue the batch for the worker, or write it here; raises django.db.Error if neither is possible now."""
     if settings.REDIS_URL:
         with suppress(RedisError, OSError):  # the lease holder logs the outage
-            if _is_queued(encode(batch)):
+            if _try_enqueue(encode(batch)):
                 return
-            fold_queued()
-    fold([batch])
+            write_queued()
+    write_batches([batch])
 
 
 def work() -> int:
@@ -49,32 +49,32 @@ def work() -> int:
 
     The worker runs this each second.
     """
-    folded = fold_queued()
+    written = write_queued()
     with _client() as client:
         client.set(AT_WORK, 1, px=AT_WORK_MS)
-    return folded
+    return written
 
 
-def fold_queued() -> int:
+def write_queued() -> int:
     """Write the waiting batches; returns their number. Concurrent runs are safe.
 
     Raises django.db.Error or RedisError.
     """
-    folded = 0
+    written = 0
     with _client() as client:
-        while entries := client.xrange(QUEUE, count=BATCHES_A_FOLD):
-            _fold([fields.get(b"batch", b"") for _, fields in entries])
+        while entries := client.xrange(QUEUE, count=BATCHES_A_WRITE):
+            _write_entries([fields.get(b"batch", b"") for _, fields in entries])
             client.xdel(QUEUE, *(entry_id for entry_id, _ in entries))
-            folded += len(entries)
-    return folded
+            written += len(entries)
+    return written
 
 
-async def fold_what_waits() -> None:
+async def keep_writing_late() -> None:
     """Write batches that no worker has written for ten seconds, while this process serves."""
-    await repeat(fold_late, every_s=LOOK_EVERY_S, failure="usage.queue_not_read")
+    await repeat(write_late, every_s=LOOK_EVERY_S, failure="usage.queue_not_read")
 
 
-def fold_late() -> None:
+def write_late() -> None:
     """Write the waiting batches if the first has waited for ten seconds by the clock of Redis.
 
     A worker that has just died leaves batches in the queue, and perhaps no later batch comes to push them out.
@@ -83,32 +83,32 @@ def fold_late() -> None:
         first = client.xrange(QUEUE, count=1)
         if not first or int(first[0][0].partition(b"-")[0]) > client.time()[0] * 1000 - LATE_AFTER_MS:
             return
-    fold_queued()
+    write_queued()
 
 
-def _is_queued(entry: bytes) -> bool:
+def _try_enqueue(entry: bytes) -> bool:
     if len(entry) > MAX_BATCH_BYTES:
         return False
     with _client() as client:
         return bool(client.eval(script("queue_usage").text.decode(), 2, QUEUE, AT_WORK, entry, MAX_QUEUED))
 
 
-def _fold(entries: list[bytes]) -> None:
+def _write_entries(entries: list[bytes]) -> None:
     batches = [batch for batch in map(decode, entries) if batch is not None]
     if len(batches) < len(entries):
         log.warning("usage.not_ours", extra={"entries": len(entries) - len(batches)})
     try:
-        fold(batches)
+        write_batches(batches)
     except Error as exc:
         if is_outage(exc):
             raise
         for batch in batches:
-            _fold_or_drop(batch)  # one batch does not fit the tables: write the others
+            _write_or_drop(batch)  # one batch does not fit the tables: write the others
 
 
-def _fold_or_drop(batch: Batch) -> None:
+def _write_or_drop(batch: Batch) -> None:
     try:
-        fold([batch])
+        write_batches([batch])
     except Error as exc:
         if is_outage(exc):
             raise

@@ -22,23 +22,25 @@ from keys.validation import metrics
 from keys.validation.store.threads import have_own_connection
 from keys.validation.types import Code
 from keys.validation.usage.batches import Batch, Count, Use
-from keys.validation.usage.queue import hand_on
+from keys.validation.usage.queue import flush_batch
 from portal.operations.outages import is_outage
 from portal.redaction import redact
 
 FLUSH_EVERY_S = 1.0
 FINISHES_WITHIN_S = 3.0
-MAX_TALLIES = 100_000
+MAX_USAGE_COUNTS = 100_000
 MINUTE_S, HOUR_S = 60, 3600
 # A refusal for what the call asked still shows that the holder of the secret works with it.
-IS_USE = frozenset({Code.VALID, Code.INSUFFICIENT_SCOPE, Code.RULE_DENIED, Code.RATE_LIMITED, Code.QUOTA_EXCEEDED})
+COUNTS_AS_USE = frozenset(
+    {Code.VALID, Code.INSUFFICIENT_SCOPE, Code.RULE_DENIED, Code.RATE_LIMITED, Code.QUOTA_EXCEEDED}
+)
 _NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e]+")
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Tally:
+class UsageCount:
     """Equal calls: their number, and the time and user agent of the last."""
 
     count: int = 0
@@ -47,11 +49,11 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Tallies:
+class UsageCounts:
     """The counts since the last flush, within one hour."""
 
     hour: int = 0
-    answers: dict[tuple[str, str, Code, str | None], Tally] = field(default_factory=dict)
+    answers: dict[tuple[str, str, Code, str | None], UsageCount] = field(default_factory=dict)
     others: dict[tuple[str, str], tuple[float, str | None, bytes | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -61,11 +63,11 @@ class Tallies:
 class UsageRecorder:
     """Counts usage for one process. Call all methods on one thread, the event loop's."""
 
-    def __init__(self, hand_on: Callable[[Batch], None]) -> None:
-        self._hand_on = hand_on
-        self._open = Tallies()
+    def __init__(self, flush_batch: Callable[[Batch], None]) -> None:
+        self._flush_batch = flush_batch
+        self._open = UsageCounts()
         self._hour_ends = 0.0
-        self._closed: deque[Tallies] = deque()  # filled on the event loop, emptied by the thread
+        self._closed: deque[UsageCounts] = deque()  # filled on the event loop, emptied by the thread
         self._batch: Batch | None = None  # the batch of the first closed tallies, once the thread has begun with it
         self._noted: set[tuple[str, str | None, str]] = set()  # the uses written in this minute; for the thread only
         self._noted_minute = 0
@@ -85,13 +87,13 @@ class UsageRecorder:
         if now >= self._hour_ends:
             self._begin_hour(now)
         try:
-            tally = self._open.answers[credential_id, secret_id, code, address]
+            usage_count = self._open.answers[credential_id, secret_id, code, address]
         except KeyError:
-            tally = self._begin(credential_id, secret_id, code, address)
-        tally.count += 1
-        tally.last_at = now
+            usage_count = self._begin(credential_id, secret_id, code, address)
+        usage_count.count += 1
+        usage_count.last_at = now
         if agent is not None:
-            tally.agent = agent
+            usage_count.agent = agent
 
     def note(
         self, credential_id: str, secret_id: str, *, address: str | None, agent: bytes | None = None, now: float
@@ -115,7 +117,7 @@ class UsageRecorder:
         if not self._closed:
             self._close()
         if self._closed:
-            self._thread = threading.Thread(target=self._hand_on_all, name="usage", daemon=True)
+            self._thread = threading.Thread(target=self._flush_all, name="usage", daemon=True)
             self._thread.start()
 
     def finish(self) -> None:
@@ -137,38 +139,38 @@ class UsageRecorder:
         self._open.hour = int(now) // HOUR_S * HOUR_S
         self._hour_ends = self._open.hour + HOUR_S
 
-    def _begin(self, credential_id: str, secret_id: str, code: Code, address: str | None) -> Tally:
+    def _begin(self, credential_id: str, secret_id: str, code: Code, address: str | None) -> UsageCount:
         """Begin a new tally. If there is no room for another address, count under no address."""
         answers = self._open.answers
         size = len(self._open) + sum(map(len, tuple(self._closed)))
-        if size < MAX_TALLIES:
-            return answers.setdefault((credential_id, secret_id, code, address), Tally())
-        if size < 2 * MAX_TALLIES or (credential_id, secret_id, code, None) in answers:
-            return answers.setdefault((credential_id, secret_id, code, None), Tally())
+        if size < MAX_USAGE_COUNTS:
+            return answers.setdefault((credential_id, secret_id, code, address), UsageCount())
+        if size < 2 * MAX_USAGE_COUNTS or (credential_id, secret_id, code, None) in answers:
+            return answers.setdefault((credential_id, secret_id, code, None), UsageCount())
         metrics.USAGE_LOST.inc()
-        return Tally()
+        return UsageCount()
 
     def _close(self) -> None:
         if self._open:
             self._closed.append(self._open)
-            self._open = Tallies(self._open.hour)
+            self._open = UsageCounts(self._open.hour)
 
     # --- on the thread -------------------------------------------------------------------------------------------
 
-    def _hand_on_all(self) -> None:
+    def _flush_all(self) -> None:
         have_own_connection()
         try:
-            while self._closed and self._has_handed_on():
+            while self._closed and self._try_flush():
                 self._closed.popleft()
                 self._batch = None
         finally:
             connection.close()  # the thread ends
 
-    def _has_handed_on(self) -> bool:
+    def _try_flush(self) -> bool:
         batch = self._batch = self._batch or self._batch_of(self._closed[0])
         metrics.USAGE_LAG_SECONDS.set(max(time.time() - batch.closed_at, 0))
         try:
-            self._hand_on(batch)
+            self._flush_batch(batch)
         except Exception as exc:  # any failure: the batches behind this one must still be counted
             if is_outage(exc):  # perhaps written, perhaps not: on the next try, the id decides
                 log.warning("usage.not_written", extra={"batch": batch.id, "error": type(exc).__name__})
@@ -178,27 +180,27 @@ class UsageRecorder:
         metrics.USAGE_LAG_SECONDS.set(0)
         return True
 
-    def _batch_of(self, tallies: Tallies) -> Batch:
+    def _batch_of(self, usage_counts: UsageCounts) -> Batch:
         counts: dict[tuple[str, str, Code], int] = {}
         uses: list[Use] = []
-        for (credential_id, secret_id, code, address), tally in tallies.answers.items():
+        for (credential_id, secret_id, code, address), usage_count in usage_counts.answers.items():
             answered = credential_id, secret_id, code
-            counts[answered] = counts.get(answered, 0) + tally.count
-            if code in IS_USE:
-                uses.append(Use(credential_id, secret_id, tally.last_at, address, _readable(tally.agent)))
-        for (credential_id, secret_id), (at, address, agent) in tallies.others.items():
+            counts[answered] = counts.get(answered, 0) + usage_count.count
+            if code in COUNTS_AS_USE:
+                uses.append(Use(credential_id, secret_id, usage_count.last_at, address, _readable(usage_count.agent)))
+        for (credential_id, secret_id), (at, address, agent) in usage_counts.others.items():
             uses.append(Use(credential_id, secret_id, at, address, _readable(agent)))
         return Batch(
             os.urandom(16).hex(),
             time.time(),
-            [Count(*answered[:2], tallies.hour, answered[2].value, count) for answered, count in counts.items()],
-            [use for use in uses if self._is_news(use)],
+            [Count(*answered[:2], usage_counts.hour, answered[2].value, count) for answered, count in counts.items()],
+            [use for use in uses if self._note_if_new(use)],
         )
 
-    def _is_news(self, use: Use) -> bool:
+    def _note_if_new(self, use: Use) -> bool:
         """Tell whether this use is new within its minute; writing it again would only cost rows."""
         minute = int(use.at) // MINUTE_S
-        if minute != self._noted_minute or len(self._noted) > MAX_TALLIES:
+        if minute != self._noted_minute or len(self._noted) > MAX_USAGE_COUNTS:
             self._noted.clear()
             self._noted_minute = minute
         known = len(self._noted)
@@ -211,4 +213,4 @@ def _readable(agent: bytes | None) -> str:
     return redact(_NOT_PRINTABLE.sub(b" ", agent or b"").decode("ascii"))[:MAX_AGENT_CHARS].strip()
 
 
-USAGE = UsageRecorder(hand_on)
+USAGE = UsageRecorder(flush_batch)

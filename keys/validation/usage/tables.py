@@ -13,9 +13,9 @@ from keys.models import ApiKey, Caller
 from keys.validation import metrics
 from keys.validation.usage.batches import Batch, Use
 
-FOLDED_WITHIN = timedelta(hours=3)
+WRITTEN_WITHIN = timedelta(hours=3)
 # Longer than a batch is accepted, so that a batch cannot come again after its id was deleted.
-IDS_KEPT = 2 * FOLDED_WITHIN
+IDS_KEPT = 2 * WRITTEN_WITHIN
 LOCK_WITHIN = "2s"
 MAX_CALLERS_A_KEY = 1_000
 
@@ -38,13 +38,13 @@ def register_tables(prefix: str, tables: Tables) -> None:
     _tables[prefix] = tables
 
 
-def fold(batches: Sequence[Batch]) -> None:
+def write_batches(batches: Sequence[Batch]) -> None:
     """Add the batches that were not added before, all or none, in one short transaction; raises django.db.Error.
 
     After an error that leaves the commit unknown, it is safe to call again with the same batches.
     """
     now = timezone.now()
-    wanted = [batch for batch in batches if not _is_late(batch, now)]
+    wanted = [batch for batch in batches if not _drop_if_late(batch, now)]
     if not wanted:
         return
     with transaction.atomic(durable=True), connection.cursor() as cursor:
@@ -57,8 +57,8 @@ def fold(batches: Sequence[Batch]) -> None:
             _note_uses(sorted((use for batch in fresh for use in batch.uses), key=lambda use: use.at), cursor)
 
 
-def _is_late(batch: Batch, now: datetime) -> bool:
-    if batch.closed_at >= (now - FOLDED_WITHIN).timestamp():
+def _drop_if_late(batch: Batch, now: datetime) -> bool:
+    if batch.closed_at >= (now - WRITTEN_WITHIN).timestamp():
         return False
     metrics.USAGE_LOST.inc(batch.answers)
     log.warning("usage.batch_too_late", extra={"batch": batch.id})

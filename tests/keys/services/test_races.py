@@ -18,7 +18,7 @@ from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revo
 from keys.services.secrets import roll_key
 from keys.team.services.departures import remove_member
 from keys.validation.usage.batches import Batch, Count
-from keys.validation.usage.tables import fold
+from keys.validation.usage.tables import write_batches
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Membership, Organization, ServiceAccount, User
 from portal.permissions import Role
@@ -131,7 +131,7 @@ def test_counts_of_keys_do_not_wait_for_a_departure_that_hands_them_over(
     counted = Count(left.key.public_id, left.secret.public_id, 0, "VALID", 1)
 
     def count_elsewhere(*args: Any, **kwargs: Any) -> None:
-        at_once(lambda: fold([Batch("1" * 32, time.time(), [counted], [])]))  # gives up after two seconds
+        at_once(lambda: write_batches([Batch("1" * 32, time.time(), [counted], [])]))  # gives up after two seconds
         take_out(*args, **kwargs)
 
     monkeypatch.setattr("keys.team.services.departures.take_out", count_elsewhere)

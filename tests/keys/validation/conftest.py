@@ -7,7 +7,7 @@ from keys.validation.limits.admission import Admission
 from keys.validation.limits.quotas import Quotas
 from keys.validation.limits.rate_limiter import RateLimiter
 from keys.validation.store.database import DatabaseThreads
-from keys.validation.usage.queue import hand_on
+from keys.validation.usage.queue import flush_batch
 from keys.validation.usage.recorder import UsageRecorder
 
 
@@ -15,7 +15,7 @@ from keys.validation.usage.recorder import UsageRecorder
 def usage(monkeypatch: pytest.MonkeyPatch) -> UsageRecorder:
     """What the engine counts with; it writes when it is told to finish."""
     monkeypatch.setattr("keys.validation.usage.recorder.FINISHES_WITHIN_S", 60)  # a busy machine is no failure
-    recorder = UsageRecorder(hand_on)
+    recorder = UsageRecorder(flush_batch)
     monkeypatch.setattr(ENGINE, "_usage", recorder)
     monkeypatch.setattr(ENGINE, "_admission", Admission(RateLimiter(), Quotas(DatabaseThreads())))
     return recorder

@@ -69,7 +69,7 @@ def test_a_suspended_organization_and_a_disabled_api_issue_nothing(issued: Issue
 def test_the_last_use_of_client_and_secret_can_be_told(
     issued: IssuedClient, counted: UsageRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counted, "_hand_on", lambda batch: tables.fold([batch]))
+    monkeypatch.setattr(counted, "_flush_batch", lambda batch: tables.write_batches([batch]))
     token_of(issued)
     token_of(issued)
     counted.finish()
@@ -84,7 +84,7 @@ def test_the_last_use_of_client_and_secret_can_be_told(
 def test_introspections_and_revocations_are_no_tokens(
     issued: IssuedClient, counted: UsageRecorder, monkeypatch: pytest.MonkeyPatch, ada_client: Browser
 ) -> None:
-    monkeypatch.setattr(counted, "_hand_on", lambda batch: tables.fold([batch]))
+    monkeypatch.setattr(counted, "_flush_batch", lambda batch: tables.write_batches([batch]))
     _, own = basic(issued.client.public_id, issued.secret_text)
     token = {"token": post(None, ("authorization", own)).json["access_token"]}
     assert [introspect(own, token).json["active"] for _ in range(3)] == [True] * 3
@@ -99,7 +99,7 @@ def test_introspections_and_revocations_are_no_tokens(
 def test_a_secret_that_only_asks_about_tokens_is_in_use_all_the_same(
     issued: IssuedClient, counted: UsageRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counted, "_hand_on", lambda batch: tables.fold([batch]))
+    monkeypatch.setattr(counted, "_flush_batch", lambda batch: tables.write_batches([batch]))
     _, own = basic(issued.client.public_id, issued.secret_text)
     assert introspect(own, {"token": "nobody's"}).json == {"active": False}
     counted.finish()
@@ -110,7 +110,7 @@ def test_a_secret_that_only_asks_about_tokens_is_in_use_all_the_same(
 def test_a_request_for_an_api_that_is_not_granted_counts_as_refused(
     issued: IssuedClient, counted: UsageRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counted, "_hand_on", lambda batch: tables.fold([batch]))
+    monkeypatch.setattr(counted, "_flush_batch", lambda batch: tables.write_batches([batch]))
     form = {"grant_type": "client_credentials", "audience": "https://elsewhere.example.com"}
     assert post(form, basic(issued.client.public_id, issued.secret_text)).json["error"] == "invalid_target"
     counted.finish()

@@ -34,7 +34,7 @@ from keys.validation.engine import Engine
 from keys.validation.http import ENGINE
 from keys.validation.store.database import Unavailable
 from keys.validation.types import Call
-from keys.validation.usage.queue import hand_on
+from keys.validation.usage.queue import flush_batch
 from keys.validation.usage.recorder import UsageRecorder
 from portal import outbox
 from portal.audit import COMMAND
@@ -81,7 +81,7 @@ def world(processes: int) -> Iterator[World]:
     try:
         for process in made.run(side_by_side.__aenter__()):
             engine = copy(ENGINE)
-            engine._snapshots, engine._usage = process.snapshots, UsageRecorder(hand_on)
+            engine._snapshots, engine._usage = process.snapshots, UsageRecorder(flush_batch)
             made.engines.append(engine)
         outbox.register_flush(flush)
         yield made

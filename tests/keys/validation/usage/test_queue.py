@@ -18,8 +18,8 @@ from keys.models import ApiKey, Usage, UsageBatch
 from keys.tasks import fold_usage
 from keys.validation.usage import queue, tables
 from keys.validation.usage.batches import Batch, Count, Use, decode, encode
-from keys.validation.usage.queue import AT_WORK, MAX_QUEUED, QUEUE, fold_late, fold_queued, hand_on
-from keys.validation.usage.tables import FOLDED_WITHIN, IDS_KEPT, fold
+from keys.validation.usage.queue import AT_WORK, MAX_QUEUED, QUEUE, flush_batch, write_late, write_queued
+from keys.validation.usage.tables import IDS_KEPT, WRITTEN_WITHIN, write_batches
 from portal.edge import lifespan
 from tests.support import environment
 from tests.support.devservices import free_port
@@ -49,20 +49,20 @@ def counted() -> int:
     return sum(Usage.objects.values_list("count", flat=True))
 
 
-def test_with_a_worker_at_work_the_worker_folds(valkey: "redis.Redis") -> None:
+def test_with_a_worker_at_work_the_worker_writes(valkey: "redis.Redis") -> None:
     fold_usage.delay()
-    hand_on(batch("one"))
-    hand_on(batch("two"))
+    flush_batch(batch("one"))
+    flush_batch(batch("two"))
     assert (valkey.xlen(QUEUE), counted()) == (2, 0)
     fold_usage.delay()
     assert (valkey.xlen(QUEUE), counted()) == (0, 2)
 
 
 def test_a_replayed_batch_counts_once(valkey: "redis.Redis") -> None:
-    fold([batch("one"), batch("one")])
-    fold([batch("one"), batch("two", count=5)])
+    write_batches([batch("one"), batch("one")])
+    write_batches([batch("one"), batch("two", count=5)])
     fold_usage.delay()
-    hand_on(batch("one"))
+    flush_batch(batch("one"))
     fold_usage.delay()
     assert counted() == 6
 
@@ -71,7 +71,7 @@ def test_a_worker_that_dies_between_commit_and_removal_counts_nothing_twice(
     valkey: "redis.Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fold_usage.delay()
-    hand_on(batch(count=7))
+    flush_batch(batch(count=7))
     with monkeypatch.context() as patched:
         patched.setattr(redis.Redis, "xdel", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -81,7 +81,7 @@ def test_a_worker_that_dies_between_commit_and_removal_counts_nothing_twice(
     assert (valkey.xlen(QUEUE), counted()) == (0, 7)
 
 
-def test_two_folds_at_once_count_once(valkey: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_writes_at_once_count_once(valkey: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
     add, is_in, may_commit = tables._add_counts, threading.Event(), threading.Event()
 
     def slowly(*args: object) -> None:
@@ -90,7 +90,7 @@ def test_two_folds_at_once_count_once(valkey: "redis.Redis", monkeypatch: pytest
         add(*args)  # type: ignore[arg-type]
 
     def run() -> None:
-        fold([batch(count=3)])
+        write_batches([batch(count=3)])
         connection.close()
 
     monkeypatch.setattr(tables, "_add_counts", slowly)
@@ -112,46 +112,46 @@ def _someone_waits_for_a_lock() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def test_without_a_worker_whoever_counts_folds_what_waits_too(valkey: "redis.Redis") -> None:
+def test_without_a_worker_whoever_counts_writes_what_waits_too(valkey: "redis.Redis") -> None:
     fold_usage.delay()
-    hand_on(batch("one"))
+    flush_batch(batch("one"))
     valkey.delete(AT_WORK)
-    hand_on(batch("two"))
+    flush_batch(batch("two"))
     assert (valkey.xlen(QUEUE), counted()) == (0, 2)
 
 
-def test_a_serving_process_folds_what_a_dead_worker_left_though_no_other_batch_comes(valkey: "redis.Redis") -> None:
-    assert queue.fold_what_waits in lifespan._while_serving
+def test_a_serving_process_writes_what_a_dead_worker_left_though_no_other_batch_comes(valkey: "redis.Redis") -> None:
+    assert queue.keep_writing_late in lifespan._while_serving
     valkey.xadd(QUEUE, {"batch": encode(batch("one"))}, id="1-0")  # long ago
-    fold_late()
+    write_late()
     assert (valkey.xlen(QUEUE), counted()) == (0, 1)
 
 
 def test_a_serving_process_leaves_to_the_worker_what_has_just_come(valkey: "redis.Redis") -> None:
-    fold_late()
+    write_late()
     valkey.xadd(QUEUE, {"batch": encode(batch("one"))})
-    fold_late()
+    write_late()
     assert (valkey.xlen(QUEUE), counted()) == (1, 0)
 
 
 def test_what_waits_in_redis_is_bounded(valkey: "redis.Redis") -> None:
     valkey.set(AT_WORK, 1)
     for number in range(MAX_QUEUED):
-        hand_on(batch(f"{number}"))
+        flush_batch(batch(f"{number}"))
     assert valkey.xlen(QUEUE) == MAX_QUEUED
-    hand_on(batch("one more"))
+    flush_batch(batch("one more"))
     assert (valkey.xlen(QUEUE), counted()) == (0, MAX_QUEUED + 1)
 
 
-def test_a_batch_too_large_for_the_queue_is_folded_here(valkey: "redis.Redis") -> None:
+def test_a_batch_too_large_for_the_queue_is_written_here(valkey: "redis.Redis") -> None:
     fold_usage.delay()
-    hand_on(batch(uses=[Use("", f"sec_{n}", 1.0, None, "x" * 200) for n in range(2_000)]))
+    flush_batch(batch(uses=[Use("", f"sec_{n}", 1.0, None, "x" * 200) for n in range(2_000)]))
     assert (valkey.xlen(QUEUE), counted()) == (0, 1)
 
 
 def test_without_redis_counting_goes_on(valkey: "redis.Redis", settings: Settings) -> None:
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-    hand_on(batch())
+    flush_batch(batch())
     assert counted() == 1
 
 
@@ -167,7 +167,7 @@ def test_a_batch_whose_queueing_got_no_reply_counts_once(
 
     with monkeypatch.context() as patched:
         patched.setattr(redis.Redis, "eval", loses_the_reply)
-        hand_on(batch())
+        flush_batch(batch())
     assert (valkey.xlen(QUEUE), counted()) == (1, 1)
     fold_usage.delay()
     assert (valkey.xlen(QUEUE), counted()) == (0, 1)
@@ -187,16 +187,16 @@ def test_a_batch_that_no_table_takes_holds_up_no_other(valkey: "redis.Redis") ->
     fold_usage.delay()
     misshapen = Batch("bad", time.time(), [Count("key_1", "sec_" + "x" * 99, 0, "VALID", 1)], [])
     for each in (batch("one"), misshapen, batch("two")):
-        hand_on(each)
+        flush_batch(each)
     fold_usage.delay()
     assert (valkey.xlen(QUEUE), counted()) == (0, 2)
 
 
 def test_what_a_read_only_database_does_not_take_waits_in_the_queue(valkey: "redis.Redis") -> None:
     fold_usage.delay()
-    hand_on(batch())
+    flush_batch(batch())
     with read_only(), pytest.raises(Error):
-        fold_queued()
+        write_queued()
     assert (valkey.xlen(QUEUE), counted()) == (1, 0)
     fold_usage.delay()
     assert (valkey.xlen(QUEUE), counted()) == (0, 1)
@@ -212,7 +212,7 @@ def test_a_locked_key_is_waited_for_before_its_secrets_and_no_longer_than_two_se
 
     def run() -> None:
         try:
-            fold([batch(uses=[Use(key.public_id, key.secrets.get().public_id, time.time(), None, "")])])
+            write_batches([batch(uses=[Use(key.public_id, key.secrets.get().public_id, time.time(), None, "")])])
         except OperationalError as exc:
             failed.append(exc)
         finally:
@@ -230,10 +230,10 @@ def test_a_locked_key_is_waited_for_before_its_secrets_and_no_longer_than_two_se
 
 
 def test_ids_of_batches_outlive_every_batch_that_may_still_come(valkey: "redis.Redis") -> None:
-    fold([batch("old", age_s=FOLDED_WITHIN.total_seconds() - 5)])
-    sweeps.prune_usage(now=timezone.now() + IDS_KEPT - (IDS_KEPT - FOLDED_WITHIN) / 2)
+    write_batches([batch("old", age_s=WRITTEN_WITHIN.total_seconds() - 5)])
+    sweeps.prune_usage(now=timezone.now() + IDS_KEPT - (IDS_KEPT - WRITTEN_WITHIN) / 2)
     assert UsageBatch.objects.exists()
-    fold([batch("late", age_s=FOLDED_WITHIN.total_seconds() + 5)])
+    write_batches([batch("late", age_s=WRITTEN_WITHIN.total_seconds() + 5)])
     assert counted() == 1
     sweeps.prune_usage(now=timezone.now() + 2 * IDS_KEPT)
     assert not UsageBatch.objects.exists()

@@ -120,7 +120,7 @@ def test_what_could_not_be_written_is_kept(
         raise error from cause
 
     with monkeypatch.context() as patched:
-        patched.setattr(usage, "_hand_on", fail)
+        patched.setattr(usage, "_flush_batch", fail)
         for later_s in (0, 3600):
             count(usage, issued, now=NOON + later_s)
             usage.finish()
@@ -163,7 +163,7 @@ def test_a_batch_that_cannot_be_written_does_not_hold_up_the_next(
 def test_memory_is_bounded_and_no_call_of_a_known_secret_is_lost(
     usage: UsageRecorder, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usage_module, "MAX_TALLIES", 3)
+    monkeypatch.setattr(usage_module, "MAX_USAGE_COUNTS", 3)
     for last in range(50):
         count(usage, issued, address=f"203.0.113.{last}")
     assert len(usage._open) <= 6
