@@ -33,6 +33,6 @@ class KeysConfig(AppConfig):
             lifespan.while_serving(queue.keep_writing_late)
         lifespan.while_serving(recorder.USAGE.flush_each_second)
         lifespan.while_serving(metrics.keep_publishing)
-        peppers.MOVER.register(redigest.redigest)
+        peppers.PEPPER_ROTATOR.register(redigest.redigest)
         lifespan.at_stop(recorder.USAGE.finish)
-        lifespan.at_stop(peppers.MOVER.stop)
+        lifespan.at_stop(peppers.PEPPER_ROTATOR.stop)

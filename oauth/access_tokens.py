@@ -145,7 +145,7 @@ class ResolvedAccessToken:
         "names",
     )
 
-    outdated = None
+    stale_digest = None
 
     def __init__(self, claims: Claims, client_at: str, client: ClientSnapshot, grant: GrantFacts) -> None:
         self.claims = claims

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from keys.rules.secret import MAX_SECRET_CHARS
-from keys.validation.peppers import MOVER, Mover, Outdated, candidate_digests
+from keys.validation.peppers import PEPPER_ROTATOR, PepperRotator, StaleDigest, candidate_digests
 from keys.validation.snapshot_names import client_name, organization_name
 from keys.validation.store.database import Snapshots
 from keys.validation.store.turns import Owner, stranger_at
@@ -57,7 +57,7 @@ class Proof(NamedTuple):
 
     id: str
     ends_at: float | None = None
-    outdated: Outdated | None = None
+    stale_digest: StaleDigest | None = None
     assertion: Assertion | None = None
 
 
@@ -72,11 +72,13 @@ class AuthenticatedClient(NamedTuple):
 class ClientAuthenticator:
     """Authenticates clients; one instance per process."""
 
-    def __init__(self, snapshots: Snapshots, replays: Replays, usage: UsageRecorder, mover: Mover) -> None:
+    def __init__(
+        self, snapshots: Snapshots, replays: Replays, usage: UsageRecorder, pepper_rotator: PepperRotator
+    ) -> None:
         self._snapshots = snapshots
         self._replays = replays
         self._usage = usage
-        self._mover = mover
+        self._pepper_rotator = pepper_rotator
         self._failures = Failures()
         self._looked_at: set[Who] = set()
 
@@ -153,7 +155,7 @@ class ClientAuthenticator:
             raise UnauthorizedClient(_ELSEWHERE) if code is Code.IP_DENIED else InvalidClient
         if proof.assertion and not await self._replays.is_first_use(client.client_id, proof.assertion):
             raise InvalidClient
-        self._mover.notice(proof.outdated)
+        self._pepper_rotator.schedule(proof.stale_digest)
         return who
 
 
@@ -191,8 +193,8 @@ def _proof_by_secret(digests: Sequence[bytes], client: Snapshot | None) -> Proof
     for facts in client.secrets if isinstance(client, ClientSnapshot) else ():
         for each in digests:
             if hmac.compare_digest(facts.digest, each):
-                outdated = Outdated("client", facts.secret_id, each, digests[0]) if each != digests[0] else None
-                return Proof(facts.secret_id, facts.ends_at, outdated)
+                stale_digest = StaleDigest("client", facts.secret_id, each, digests[0]) if each != digests[0] else None
+                return Proof(facts.secret_id, facts.ends_at, stale_digest)
     return None
 
 
@@ -226,4 +228,4 @@ def id_of_key(client_id: str, kid: str) -> str:
     return f"jwk_{base62(number, width=ID_CHARS)}"
 
 
-CLIENTS = ClientAuthenticator(snapshots(), replays(), USAGE, MOVER)
+CLIENTS = ClientAuthenticator(snapshots(), replays(), USAGE, PEPPER_ROTATOR)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from keys.models import ApiSecret, KeySecret, Secret
 from keys.services.common import secret_name
-from keys.validation.peppers import Outdated
+from keys.validation.peppers import StaleDigest
 from portal.audit import SYSTEM, record
 from portal.audit_actions import AuditAction
 from portal.outbox import change
@@ -24,20 +24,20 @@ def register(name_kind: str, model: type[Secret], name_of: Callable[[Any], str])
     _kinds[name_kind] = (model, name_of)
 
 
-def redigest(outdated: Outdated) -> bool:
+def redigest(stale: StaleDigest) -> bool:
     """Replace the old digest by the new one; False if the old one is no longer stored.
 
     Invalidates the snapshots of both digests: the old one may be cached as good, the new one as unknown.
     """
-    model, name_of = _kinds[outdated.name_kind]
+    model, name_of = _kinds[stale.name_kind]
     pepper_version = settings.KEY_PEPPERS[0].version
     with change() as pending:
         secrets = model._default_manager.select_for_update(of=("self",))  # noqa: SLF001  # Django documents it as public
-        secret = secrets.filter(public_id=outdated.secret_id, digest=outdated.old).first()
+        secret = secrets.filter(public_id=stale.secret_id, digest=stale.old).first()
         if secret is None:
             return False
         pending.touch(name_of(secret))
-        secret.digest = outdated.new
+        secret.digest = stale.new
         secret.pepper_version = pepper_version
         secret.save(update_fields=["digest", "pepper_version"])
         pending.touch(name_of(secret))

@@ -12,7 +12,7 @@ from typing import TypeVar
 from keys.rules.secret import MAX_SECRET_CHARS, Kind, kind_of
 from keys.validation.credential_types import Snapshots
 from keys.validation.digest_cache import DigestCache, keyed_digest
-from keys.validation.peppers import Outdated, candidate_digests
+from keys.validation.peppers import StaleDigest, candidate_digests
 from keys.validation.snapshot_names import api_name, api_secret_name, organization_name, secret_name
 from keys.validation.store.turns import Owner, stranger_at
 from keys.validation.types import (
@@ -62,7 +62,7 @@ class ApiKeyCredential:
         if key is None or not is_for(key, audience):
             return NOT_FOUND
         if resolved is None or resolved.key is not key:
-            resolved = self._resolved = ResolvedApiKey(key, _outdated("secret", key, self._digests))
+            resolved = self._resolved = ResolvedApiKey(key, _stale_digest("secret", key, self._digests))
             _CACHE.remember(self._cache_key, self)
         self._audience = audience
         return resolved
@@ -71,13 +71,13 @@ class ApiKeyCredential:
 class ResolvedApiKey:
     """An API key whose snapshot was found."""
 
-    __slots__ = ("_cached_verdict", "key", "names", "outdated", "secret_at")
+    __slots__ = ("_cached_verdict", "key", "names", "secret_at", "stale_digest")
 
-    def __init__(self, key: KeySnapshot, outdated: Outdated | None) -> None:
+    def __init__(self, key: KeySnapshot, stale_digest: StaleDigest | None) -> None:
         self.key = key
         self.secret_at = secret_name(key.digest)
         self.names = (api_name(key.api_id), organization_name(key.organization_id))
-        self.outdated = outdated  # set if the key's secret is stored under an older pepper
+        self.stale_digest = stale_digest  # set if the key's secret is stored under an older pepper
         self._cached_verdict: CachedVerdict | None = None
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
@@ -129,7 +129,7 @@ class PresentedApiSecret:
         if secret is None:
             raise UnknownCaller
         if resolved is None or resolved.secret is not secret:
-            resolved = self._resolved = ResolvedApiSecret(secret, _outdated("apisecret", secret, self._digests))
+            resolved = self._resolved = ResolvedApiSecret(secret, _stale_digest("apisecret", secret, self._digests))
             _CACHE.remember(self._cache_key, self)
         return resolved
 
@@ -137,15 +137,15 @@ class PresentedApiSecret:
 class ResolvedApiSecret:
     """An API secret whose snapshot was found."""
 
-    __slots__ = ("api_at", "audience", "outdated", "owner", "secret", "secret_at")
+    __slots__ = ("api_at", "audience", "owner", "secret", "secret_at", "stale_digest")
 
-    def __init__(self, secret: ApiSecretSnapshot, outdated: Outdated | None) -> None:
+    def __init__(self, secret: ApiSecretSnapshot, stale_digest: StaleDigest | None) -> None:
         self.secret = secret
         self.secret_at = api_secret_name(secret.digest)
         self.audience = Audience(secret.api_id, secret.environment)
         self.api_at = api_name(secret.api_id)
         self.owner = Owner(secret.api_id)
-        self.outdated = outdated  # set if the secret is stored under an older pepper
+        self.stale_digest = stale_digest  # set if the secret is stored under an older pepper
 
 
 _NOBODY = Audience("", "")
@@ -183,11 +183,13 @@ def _parse(text: str) -> ApiKeyCredential | PresentedApiSecret | Verdict | None:
     return NOT_FOUND
 
 
-def _outdated(name_kind: str, snapshot: KeySnapshot | ApiSecretSnapshot, digests: dict[str, bytes]) -> Outdated | None:
+def _stale_digest(
+    name_kind: str, snapshot: KeySnapshot | ApiSecretSnapshot, digests: dict[str, bytes]
+) -> StaleDigest | None:
     if len(digests) == 1:
         return None
     newest = next(iter(digests.values()))
-    return None if snapshot.digest == newest else Outdated(name_kind, snapshot.secret_id, snapshot.digest, newest)
+    return None if snapshot.digest == newest else StaleDigest(name_kind, snapshot.secret_id, snapshot.digest, newest)
 
 
 def _right(shape: type[SecretSnapshot], digests: dict[str, bytes], found: Snapshots) -> SecretSnapshot | None:

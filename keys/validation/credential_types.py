@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from keys.validation.peppers import Outdated
+from keys.validation.peppers import StaleDigest
 from keys.validation.types import Audience, Call, Snapshot, Verdict
 from keys.validation.verdict import MALFORMED
 
@@ -36,7 +36,7 @@ class ResolvedCredential(Protocol):
         """Names of the other snapshots that the decision needs."""
 
     @property
-    def outdated(self) -> Outdated | None:
+    def stale_digest(self) -> StaleDigest | None:
         """The secret's digests, if it is stored under an older pepper than the first."""
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:

@@ -14,7 +14,7 @@ from keys.validation.credential_types import parse
 from keys.validation.limits.admission import Admission, AdmissionResult
 from keys.validation.limits.gcra import Standing
 from keys.validation.limits.quotas import QuotaStanding
-from keys.validation.peppers import Mover
+from keys.validation.peppers import PepperRotator
 from keys.validation.store.database import DEADLINE_S, Snapshots
 from keys.validation.store.turns import stranger_at
 from keys.validation.types import ApiSnapshot, Audience, Call, Code, Principal, Snapshot, Verdict
@@ -35,11 +35,13 @@ class ValidationResult(Struct, frozen=True):
 class Engine:
     """Validates credentials; one per process."""
 
-    def __init__(self, snapshots: Snapshots, admission: Admission, usage: UsageRecorder, mover: Mover) -> None:
+    def __init__(
+        self, snapshots: Snapshots, admission: Admission, usage: UsageRecorder, pepper_rotator: PepperRotator
+    ) -> None:
         self._snapshots = snapshots
         self._admission = admission
         self._usage = usage
-        self._mover = mover
+        self._pepper_rotator = pepper_rotator
 
     async def know(self, caller: PresentedApiSecret, *, caller_address: str | None = None) -> Audience:
         """Authenticate the caller by its API secret and return its audience; raises UnknownCaller or Unavailable."""
@@ -82,9 +84,9 @@ class Engine:
             admitted = await self._admission.admit(verdict, call, now=now, deadline=deadline)
         result = self._result(verdict, admitted, call, now=now)
         self._usage.note("", api_secret.secret.secret_id, address=caller_address, agent=caller_agent, now=now)
-        self._mover.notice(api_secret.outdated)
+        self._pepper_rotator.schedule(api_secret.stale_digest)
         if not isinstance(resolved, Verdict):
-            self._mover.notice(resolved.outdated)
+            self._pepper_rotator.schedule(resolved.stale_digest)
         return result
 
     async def ask_about_itself(self, credential: str, call: Call) -> ValidationResult:

@@ -8,7 +8,7 @@ import re
 
 from keys.validation.api_keys import PresentedApiSecret, UnknownCaller, parse_api_secret
 from keys.validation.engine import Engine
-from keys.validation.peppers import MOVER
+from keys.validation.peppers import PEPPER_ROTATOR
 from keys.validation.request import InvalidFields, ValidateRequest, fast_parse, strict_parse
 from keys.validation.response import encode
 from keys.validation.store.database import Unavailable
@@ -20,7 +20,7 @@ from portal.edge.bounds import Bounds, Sender
 from portal.edge.endpoint import Answer, Exchange, endpoint, unavailable
 from portal.edge.problems import JSON, Problem, ProblemType
 
-ENGINE = Engine(snapshots(), admission(), USAGE, MOVER)
+ENGINE = Engine(snapshots(), admission(), USAGE, PEPPER_ROTATOR)
 
 _BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)
 _CHALLENGE = (("www-authenticate", "Bearer"),)

@@ -16,12 +16,12 @@ from django.dispatch import receiver
 
 from keys.rules.secret import digest
 
-MAX_NOTICED = 10_000
+MAX_SCHEDULED = 10_000
 
 log = logging.getLogger(__name__)
 
 
-class Outdated(NamedTuple):
+class StaleDigest(NamedTuple):
     """A secret stored under an older pepper: its stored digest, and its digest under the first pepper."""
 
     name_kind: str
@@ -45,42 +45,42 @@ def _forget_peppers(**_: object) -> None:
     _peppers.cache_clear()
 
 
-Move = Callable[[Outdated], object]
+Rotate = Callable[[StaleDigest], object]
 
 
-class Mover:
+class PepperRotator:
     """Passes each outdated secret once to a thread of its own; one per process."""
 
     def __init__(self) -> None:
-        self._move: Move | None = None
-        self._noticed: set[str] = set()
+        self._rotate: Rotate | None = None
+        self._scheduled: set[str] = set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="peppers")
 
-    def register(self, move: Move) -> None:
+    def register(self, rotate: Rotate) -> None:
         """Set the function that moves a secret. It is a service, and services may not be imported here."""
-        self._move = move
+        self._rotate = rotate
 
-    def notice(self, outdated: Outdated | None) -> None:
+    def schedule(self, stale: StaleDigest | None) -> None:
         """Schedule the move, once per process; again only after a database error. Does nothing for None."""
-        if outdated is None or self._move is None or outdated.secret_id in self._noticed:
+        if stale is None or self._rotate is None or stale.secret_id in self._scheduled:
             return
-        if len(self._noticed) < MAX_NOTICED:
-            self._noticed.add(outdated.secret_id)
-            self._thread.submit(self._run, self._move, outdated)
+        if len(self._scheduled) < MAX_SCHEDULED:
+            self._scheduled.add(stale.secret_id)
+            self._thread.submit(self._run, self._rotate, stale)
 
     def stop(self) -> None:
         """Finish the scheduled moves."""
         self._thread.shutdown()
 
-    def _run(self, move: Move, outdated: Outdated) -> None:
+    def _run(self, rotate: Rotate, stale: StaleDigest) -> None:
         close_old_connections()
         try:
-            move(outdated)
+            rotate(stale)
         except Error as exc:
-            self._noticed.discard(outdated.secret_id)
-            log.warning("pepper.not_moved", extra={"secret": outdated.secret_id, "error": type(exc).__name__})
+            self._scheduled.discard(stale.secret_id)
+            log.warning("pepper.not_moved", extra={"secret": stale.secret_id, "error": type(exc).__name__})
         finally:
             close_old_connections()
 
 
-MOVER = Mover()
+PEPPER_ROTATOR = PepperRotator()

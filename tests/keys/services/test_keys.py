@@ -16,7 +16,7 @@ from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
 from keys.services.keys import IssuedKey, KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key
 from keys.services.redigest import redigest
 from keys.services.secrets import end_key_secret, extend_overlap, roll_key
-from keys.validation.peppers import Outdated
+from keys.validation.peppers import StaleDigest
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Organization, User
 from portal.services.organizations import resume_organization, suspend_organization
@@ -236,8 +236,8 @@ def test_a_deliberate_end_is_never_revived_by_an_overlap(issued: IssuedKey, as_a
 def test_a_digest_moves_to_the_first_pepper_once(issued: IssuedKey) -> None:
     old, new = bytes(KeySecret.objects.get(pk=issued.secret.pk).digest), b"n" * 32
     KeySecret.objects.filter(pk=issued.secret.pk).update(pepper_version="0")
-    outdated = Outdated("secret", issued.secret.public_id, old, new)
-    assert redigest(outdated)
-    assert not redigest(outdated)
+    stale = StaleDigest("secret", issued.secret.public_id, old, new)
+    assert redigest(stale)
+    assert not redigest(stale)
     moved = KeySecret.objects.get(pk=issued.secret.pk)
     assert (bytes(moved.digest), moved.pepper_version) == (new, "1")

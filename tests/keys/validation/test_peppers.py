@@ -12,7 +12,7 @@ from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey
 from keys.services.redigest import redigest
 from keys.validation.http import ENGINE, validate
-from keys.validation.peppers import Mover
+from keys.validation.peppers import PepperRotator
 from portal.env import VersionedKey
 from tests.support.asgi import ask
 
@@ -21,13 +21,13 @@ NEW = VersionedKey("2", b"n" * 32)
 
 
 @pytest.fixture
-def mover(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mover]:
+def pepper_rotator(monkeypatch: pytest.MonkeyPatch) -> Iterator[PepperRotator]:
     """A mover that has noticed nothing; it finishes before the database goes."""
-    mover = Mover()
-    mover.register(redigest)
-    monkeypatch.setattr(ENGINE, "_mover", mover)
-    yield mover
-    mover.stop()
+    pepper_rotator = PepperRotator()
+    pepper_rotator.register(redigest)
+    monkeypatch.setattr(ENGINE, "_pepper_rotator", pepper_rotator)
+    yield pepper_rotator
+    pepper_rotator.stop()
 
 
 def code_of(api_secret: IssuedApiSecret, issued: IssuedKey) -> str | int:
@@ -38,7 +38,7 @@ def code_of(api_secret: IssuedApiSecret, issued: IssuedKey) -> str | int:
 
 
 def test_a_pepper_is_rotated_under_secrets_in_use(
-    api_secret: IssuedApiSecret, issued: IssuedKey, mover: Mover, settings: Settings
+    api_secret: IssuedApiSecret, issued: IssuedKey, pepper_rotator: PepperRotator, settings: Settings
 ) -> None:
     (old,) = settings.KEY_PEPPERS
     settings.KEY_PEPPERS = (old, NEW)  # every process can read it
@@ -46,7 +46,7 @@ def test_a_pepper_is_rotated_under_secrets_in_use(
     assert KeySecret.objects.get(pk=issued.secret.pk).pepper_version == old.version
     settings.KEY_PEPPERS = (NEW, old)  # now it writes
     assert code_of(api_secret, issued) == "VALID"
-    mover.stop()
+    pepper_rotator.stop()
     assert KeySecret.objects.get(pk=issued.secret.pk).pepper_version == NEW.version
     assert ApiSecret.objects.get(pk=api_secret.secret.pk).pepper_version == NEW.version
     settings.KEY_PEPPERS = (NEW,)  # and the old one goes

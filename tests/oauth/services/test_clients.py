@@ -16,7 +16,7 @@ from keys.rules.secret import digest
 from keys.services import redigest
 from keys.services.apis import disable_api
 from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
-from keys.validation.peppers import Outdated
+from keys.validation.peppers import StaleDigest
 from keys.validation.types import ClientSnapshot
 from oauth.loaders import load_clients
 from oauth.models import Client, ClientSecret, RevokedToken, StatusBlock
@@ -244,9 +244,9 @@ def test_who_wants_no_mails_about_keys_gets_none_about_clients(
 
 def test_a_clients_secret_moves_to_the_first_pepper(issued: IssuedClient) -> None:
     old = bytes(issued.secret.digest)
-    outdated = Outdated("client", issued.secret.public_id, old, b"n" * 32)
-    assert redigest.redigest(outdated)
-    assert not redigest.redigest(outdated)
+    stale = StaleDigest("client", issued.secret.public_id, old, b"n" * 32)
+    assert redigest.redigest(stale)
+    assert not redigest.redigest(stale)
     assert snapshot(issued.client).secrets[0].digest == b"n" * 32
 
 
