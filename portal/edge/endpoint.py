@@ -230,7 +230,7 @@ def answer_problem(problem: Problem, exchange: Exchange) -> Answer:
 
 
 @lru_cache(maxsize=32)
-def _usual_lines(content_type: str, cache_control: str) -> tuple[tuple[bytes, bytes], ...]:
+def _common_headers(content_type: str, cache_control: str) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers that nearly all responses share, encoded."""
     return (b"content-type", content_type.encode()), (b"cache-control", cache_control.encode()), _NOSNIFF
 
@@ -240,7 +240,7 @@ async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
     headers = [
         (b"content-length", b"%d" % len(answer.body)),
         (b"x-request-id", exchange.request_id.encode()),
-        *_usual_lines(answer.content_type, answer.cache_control),
+        *_common_headers(answer.content_type, answer.cache_control),
     ]
     if answer.headers:
         headers += [(name.encode(), value.encode()) for name, value in answer.headers]

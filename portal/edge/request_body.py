@@ -46,7 +46,7 @@ async def read_body(receive: Receive, *, declared: bytes | None, max_bytes: int,
         raise TooLarge
     chunks: list[bytes] = []
     size, counted, is_more = 0, 0, True
-    task = _watch.begin()
+    task = _deadlines.begin()
     try:
         while is_more:
             message = await receive()
@@ -64,18 +64,18 @@ async def read_body(receive: Receive, *, declared: bytes | None, max_bytes: int,
                 counted = size
             is_more = message.get("more_body", False)
     except asyncio.CancelledError:
-        if not _watch.has_ended(task):
+        if not _deadlines.has_ended(task):
             raise
         task.uncancel()
         raise TooSlow from None
     finally:
-        _watch.forget(task)
+        _deadlines.forget(task)
         if counted:
             BUDGET.give_back(address, counted)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-class _Watch:
+class _BodyDeadlines:
     """Cancel body reads that exceed the deadline.
 
     One timer serves all reads: a timer per read would cost more than most reads do.
@@ -119,4 +119,4 @@ class _Watch:
             self._look_later(loop)
 
 
-_watch = _Watch()
+_deadlines = _BodyDeadlines()
