@@ -43,7 +43,7 @@ class Engine:
         self._usage = usage
         self._pepper_rotator = pepper_rotator
 
-    async def know(self, caller: PresentedApiSecret, *, caller_address: str | None = None) -> Audience:
+    async def authenticate_caller(self, caller: PresentedApiSecret, *, caller_address: str | None = None) -> Audience:
         """Authenticate the caller by its API secret and return its audience; raises UnknownCaller or Unavailable."""
         deadline = time.monotonic() + DEADLINE_S
         owner = caller.owner_at(caller_address)
@@ -52,7 +52,7 @@ class Engine:
         _require_working(api_secret, found, now=time.time())
         return api_secret.audience
 
-    async def ask(
+    async def validate(
         self,
         caller: PresentedApiSecret,
         credential: str,
@@ -89,15 +89,15 @@ class Engine:
             self._pepper_rotator.schedule(resolved.stale_digest)
         return result
 
-    async def ask_about_itself(self, credential: str, call: Call) -> ValidationResult:
+    async def whoami(self, credential: str, call: Call) -> ValidationResult:
         """Validate a credential for its own holder (whoami), who presents no API secret; raises Unavailable."""
         deadline = time.monotonic() + DEADLINE_S  # the same clock as the event loop's
-        verdict = await self._decide_on_itself(credential, call, deadline)
+        verdict = await self._decide_whoami(credential, call, deadline)
         now = time.time()
         admitted = await self._admission.admit(verdict, call, now=now, deadline=deadline)
         return self._result(verdict, admitted, call, now=now)
 
-    async def _decide_on_itself(self, credential: str, call: Call, deadline: float) -> Verdict:
+    async def _decide_whoami(self, credential: str, call: Call, deadline: float) -> Verdict:
         parsed = parse(credential)
         if isinstance(parsed, Verdict):
             return parsed

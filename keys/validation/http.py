@@ -39,9 +39,9 @@ async def _validate(exchange: Exchange) -> Answer:
             request = await _read_request(exchange, caller)
         except Problem:
             # Only an authenticated caller learns what is wrong with its request.
-            await ENGINE.know(caller, caller_address=exchange.client_address)
+            await ENGINE.authenticate_caller(caller, caller_address=exchange.client_address)
             raise
-        result = await ENGINE.ask(
+        result = await ENGINE.validate(
             caller,
             request.credential,
             request.call,
@@ -61,7 +61,7 @@ async def _whoami(exchange: Exchange) -> Answer:
     credential = _own_credential(exchange)
     call = Call(address=exchange.client_address, cost=0, agent=exchange.agent)  # a cost of 0 spends nothing
     try:
-        result = await ENGINE.ask_about_itself(credential, call)
+        result = await ENGINE.whoami(credential, call)
     except Unavailable:
         raise unavailable() from None
     if result.code is not Code.VALID:
@@ -115,7 +115,7 @@ async def _read_request(exchange: Exchange, caller: PresentedApiSecret) -> Valid
     if request is not None:
         return request
     # The strict parse costs more than an unauthenticated caller is given, so authenticate the caller first.
-    await ENGINE.know(caller, caller_address=exchange.client_address)
+    await ENGINE.authenticate_caller(caller, caller_address=exchange.client_address)
     try:
         return strict_parse(body)
     except NotAnObject as exc:

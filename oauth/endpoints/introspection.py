@@ -47,7 +47,9 @@ class Introspector:
         if authorization and isinstance(client_auth, ClientSecretAuth) and client_auth.client_id.startswith("api_"):
             try:
                 api_secret = parse_api_secret(client_auth.secret)
-                if (await self._engine.know(api_secret, caller_address=origin.address)).api_id != client_auth.client_id:
+                if (
+                    await self._engine.authenticate_caller(api_secret, caller_address=origin.address)
+                ).api_id != client_auth.client_id:
                     raise InvalidClient
                 return await self._for_api(api_secret, form, origin)
             except UnknownCaller:
@@ -58,10 +60,12 @@ class Introspector:
         """The response for the API whose secret was presented; raises UnknownCaller."""
         if "token" not in form:
             # Only an authenticated API learns that the token is missing.
-            await self._engine.know(api_secret, caller_address=origin.address)
+            await self._engine.authenticate_caller(api_secret, caller_address=origin.address)
         call, text = Call(cost=0), token_of(form)
         return _introspection(
-            await self._engine.ask(api_secret, text, call, caller_address=origin.address, caller_agent=origin.agent)
+            await self._engine.validate(
+                api_secret, text, call, caller_address=origin.address, caller_agent=origin.agent
+            )
         )
 
     async def _for_client(
@@ -74,9 +78,7 @@ class Introspector:
         self._clients.note(who, origin, now=time.time())
         if not isinstance(token, AccessToken | UnverifiedTokenCredential) or token.client_id != who.client.client_id:
             return INACTIVE
-        return _introspection(
-            await self._engine.ask_about_itself(text, Call(address=origin.address, agent=origin.agent, cost=0))
-        )
+        return _introspection(await self._engine.whoami(text, Call(address=origin.address, agent=origin.agent, cost=0)))
 
 
 def check_bearer(authorization: Sequence[str]) -> None:

@@ -221,7 +221,7 @@ def test_a_client_learns_nothing_of_anothers_token_and_counts_nothing_for_it(
     claims: Claims, other: IssuedClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(Engine, "ask_about_itself", lambda _self, *told: asked.append(told))
+    monkeypatch.setattr(Engine, "whoami", lambda _self, *told: asked.append(told))
     authorization = basic(other.client.public_id, other.secret_text)
     replies = [post(authorization, {"token": token}) for token in (sign(claims), "x.y.z", "unknown")]
     assert [reply.body for reply in replies] == [INACTIVE] * 3

@@ -296,7 +296,7 @@ async def _ask(
 ) -> str:
     call = Call(scopes=frozenset([scope]), address=address)
     try:
-        result = await engine.ask(parse_api_secret(api_secret), credential, call, caller_address=None)
+        result = await engine.validate(parse_api_secret(api_secret), credential, call, caller_address=None)
     except UnknownCaller:
         return "401"
     except Unavailable:  # no verdict within a second on a busy machine is not a wrong verdict: retry
