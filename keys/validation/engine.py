@@ -12,8 +12,8 @@ from keys.validation import metrics
 from keys.validation.api_keys import PresentedApiSecret, ResolvedApiSecret, UnknownCaller
 from keys.validation.credential_types import parse
 from keys.validation.limits.admission import Admission, AdmissionResult
-from keys.validation.limits.gcra import Standing
-from keys.validation.limits.quotas import QuotaStanding
+from keys.validation.limits.gcra import LimitStatus
+from keys.validation.limits.quotas import QuotaStatus
 from keys.validation.peppers import PepperRotator
 from keys.validation.store.database import DEADLINE_S, Snapshots
 from keys.validation.store.turns import stranger_at
@@ -28,8 +28,8 @@ class ValidationResult(Struct, frozen=True):
     code: Code
     principal: Principal | None = None
     missing_scopes: tuple[str, ...] = ()
-    standing: Standing | None = None
-    quota: QuotaStanding | None = None
+    limit_status: LimitStatus | None = None
+    quota_status: QuotaStatus | None = None
 
 
 class Engine:
@@ -118,7 +118,7 @@ class Engine:
                 principal.credential_id, principal.secret_id, code, address=call.address, agent=call.agent, now=now
             )
         metrics.ANSWERED[code] += 1
-        return ValidationResult(code, principal, verdict.missing_scopes, admitted.standing, admitted.quota)
+        return ValidationResult(code, principal, verdict.missing_scopes, admitted.limit_status, admitted.quota_status)
 
 
 def _require_working(api_secret: ResolvedApiSecret, found: Mapping[str, Snapshot], *, now: float) -> None:

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from keys.validation.engine import ValidationResult
-from keys.validation.limits.gcra import Standing
-from keys.validation.limits.quotas import QuotaStanding
+from keys.validation.limits.gcra import LimitStatus
+from keys.validation.limits.quotas import QuotaStatus
 from keys.validation.types import Code
 
 
@@ -41,36 +41,36 @@ def encode(result: ValidationResult, request_id: str) -> bytes:
 
 def _valid_members(result: ValidationResult) -> bytes:
     """The members about this one call, for an allowed call."""
-    standing, quota = result.standing, result.quota
-    if standing is None and quota is None:
+    limit_status, quota_status = result.limit_status, result.quota_status
+    if limit_status is None and quota_status is None:
         return _UNLIMITED
     return b'"rate_limit":%s,"quota":%s' % (
-        b"null" if standing is None else _rate_limit(standing),
-        b"null" if quota is None else _quota(quota),
+        b"null" if limit_status is None else _rate_limit(limit_status),
+        b"null" if quota_status is None else _quota(quota_status),
     )
 
 
 def _refusal_members(result: ValidationResult) -> bytes:
     """The members about this one call, for a refused call: members without a value are left out."""
     members = b""
-    if result.standing is not None:
-        members += b',"rate_limit":' + _rate_limit(result.standing)
-    if result.quota is not None:
-        members += b',"quota":' + _quota(result.quota)
+    if result.limit_status is not None:
+        members += b',"rate_limit":' + _rate_limit(result.limit_status)
+    if result.quota_status is not None:
+        members += b',"quota":' + _quota(result.quota_status)
     if result.missing_scopes:
         members += b',"missing_scopes":' + _encoder.encode(result.missing_scopes)
-    if result.standing is not None:
-        members += b',"retry_after_s":%.3f' % result.standing.retry_after_s
+    if result.limit_status is not None:
+        members += b',"retry_after_s":%.3f' % result.limit_status.retry_after_s
     return members
 
 
-def _rate_limit(standing: Standing) -> bytes:
+def _rate_limit(status: LimitStatus) -> bytes:
     """The state of the tightest limit."""
-    limit = standing.limit
-    numbers = limit.limit, limit.window_s, standing.remaining, standing.reset_s
+    limit = status.limit
+    numbers = limit.limit, limit.window_s, status.remaining, status.reset_s
     return b'{"limit":%d,"window_s":%d,"remaining":%d,"reset_s":%.3f}' % numbers
 
 
-def _quota(standing: QuotaStanding) -> bytes:
-    resets_at = None if standing.resets_at is None else datetime.fromtimestamp(standing.resets_at, UTC)
-    return _encoder.encode(QuotaMember(standing.limit, standing.remaining, standing.refill, resets_at))
+def _quota(status: QuotaStatus) -> bytes:
+    resets_at = None if status.resets_at is None else datetime.fromtimestamp(status.resets_at, UTC)
+    return _encoder.encode(QuotaMember(status.limit, status.remaining, status.refill, resets_at))

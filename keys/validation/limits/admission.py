@@ -5,8 +5,8 @@ A refused call spends nothing: if the quota refuses it, its tokens are given bac
 
 from msgspec import Struct
 
-from keys.validation.limits.gcra import Standing
-from keys.validation.limits.quotas import Quotas, QuotaStanding
+from keys.validation.limits.gcra import LimitStatus
+from keys.validation.limits.quotas import Quotas, QuotaStatus
 from keys.validation.limits.rate_limiter import RateLimiter
 from keys.validation.store.database import Unavailable
 from keys.validation.store.turns import Owner
@@ -17,8 +17,8 @@ class AdmissionResult(Struct, frozen=True, gc=False):
     """The decision, with the state of the limits and the quota; None if there is none, or if it was not checked."""
 
     code: Code
-    standing: Standing | None = None
-    quota: QuotaStanding | None = None
+    limit_status: LimitStatus | None = None
+    quota_status: QuotaStatus | None = None
 
 
 _UNLIMITED = AdmissionResult(Code.VALID)
@@ -40,19 +40,19 @@ class Admission:
             return None
         if principal.limits is None:
             return _UNLIMITED
-        standing = self._limiter.try_admit_locally(principal.limits, cost=call.cost)
-        return None if standing is None else _within(standing)
+        status = self._limiter.try_admit_locally(principal.limits, cost=call.cost)
+        return None if status is None else _within(status)
 
     async def admit(self, verdict: Verdict, call: Call, *, now: float, deadline: float) -> AdmissionResult:
         """Spend the call's cost; raises Unavailable if the quota cannot be counted."""
         principal = verdict.principal
         if principal is None or verdict.code is not Code.VALID:
             return AdmissionResult(verdict.code)
-        standing = None if principal.limits is None else await self._admit_under_limits(principal.limits, call)
-        if standing is not None and not standing.is_admitted:
-            return _within(standing)
+        status = None if principal.limits is None else await self._admit_under_limits(principal.limits, call)
+        if status is not None and not status.is_admitted:
+            return _within(status)
         if principal.quota is None:
-            return AdmissionResult(Code.VALID, standing)
+            return AdmissionResult(Code.VALID, status)
         try:
             quota = await self._quotas.admit(
                 principal.credential_id,
@@ -63,21 +63,21 @@ class Admission:
                 owner=Owner(principal.organization_id),
             )
         except Unavailable:
-            self._give_back(principal, standing, call)
+            self._give_back(principal, status, call)
             raise
         if quota.is_admitted:
-            return AdmissionResult(Code.VALID, standing, quota)
-        self._give_back(principal, standing, call)
-        return AdmissionResult(Code.QUOTA_EXCEEDED, quota=quota)
+            return AdmissionResult(Code.VALID, status, quota)
+        self._give_back(principal, status, call)
+        return AdmissionResult(Code.QUOTA_EXCEEDED, quota_status=quota)
 
-    async def _admit_under_limits(self, limits: Limits, call: Call) -> Standing | None:
-        standing = self._limiter.try_admit_locally(limits, cost=call.cost)
-        return standing or await self._limiter.admit(limits, cost=call.cost)
+    async def _admit_under_limits(self, limits: Limits, call: Call) -> LimitStatus | None:
+        status = self._limiter.try_admit_locally(limits, cost=call.cost)
+        return status or await self._limiter.admit(limits, cost=call.cost)
 
-    def _give_back(self, principal: Principal, standing: Standing | None, call: Call) -> None:
-        if standing is not None and principal.limits is not None:
-            self._limiter.give_back(principal.limits, standing, cost=call.cost)
+    def _give_back(self, principal: Principal, status: LimitStatus | None, call: Call) -> None:
+        if status is not None and principal.limits is not None:
+            self._limiter.give_back(principal.limits, status, cost=call.cost)
 
 
-def _within(standing: Standing) -> AdmissionResult:
-    return AdmissionResult(Code.VALID if standing.is_admitted else Code.RATE_LIMITED, standing)
+def _within(status: LimitStatus) -> AdmissionResult:
+    return AdmissionResult(Code.VALID if status.is_admitted else Code.RATE_LIMITED, status)

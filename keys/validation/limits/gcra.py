@@ -15,7 +15,7 @@ SECOND_NS = 1_000_000_000
 SWEEP_AT = 10_000
 
 
-class Standing(Struct, frozen=True, gc=False):
+class LimitStatus(Struct, frozen=True, gc=False):
     """The state of one limit after a call."""
 
     limit: Limit
@@ -34,7 +34,7 @@ def token_ns(limit: Limit) -> int:
     return -(-limit.window_s * SECOND_NS // limit.limit)
 
 
-def spend(limit: Limit, full_at: int, *, cost: int, now_ns: int) -> tuple[int, Standing]:
+def spend(limit: Limit, full_at: int, *, cost: int, now_ns: int) -> tuple[int, LimitStatus]:
     """Apply a call of this cost to a limit; returns the instant at which the bucket is full again, and the state.
 
     The instant is in the limit's units. ``full_at`` is that of the previous call, 0 before the first. A refusal leaves
@@ -48,8 +48,8 @@ def spend(limit: Limit, full_at: int, *, cost: int, now_ns: int) -> tuple[int, S
     # A cost above the whole limit is never admitted. There is no right time to wait, so say one window.
     wait = 0 if is_admitted else min(after - now - window, window)
     scale = limit.limit * SECOND_NS
-    standing = Standing(limit, is_admitted, max(window - used, 0) // each, used / scale, wait / scale)
-    return (after if is_admitted else full_at), standing
+    status = LimitStatus(limit, is_admitted, max(window - used, 0) // each, used / scale, wait / scale)
+    return (after if is_admitted else full_at), status
 
 
 class Buckets:
@@ -59,7 +59,7 @@ class Buckets:
         self._full_at: dict[tuple[str, int, int], int] = {}  # by owner, limit and window
         self._sweep_at = SWEEP_AT
 
-    def admit(self, limits: Sequence[Limit], *, cost: int, now_ns: int) -> Standing | None:
+    def admit(self, limits: Sequence[Limit], *, cost: int, now_ns: int) -> LimitStatus | None:
         """Spend ``cost`` from every limit, or from none; None if there is no limit. A cost of 0 only looks.
 
         Returns the state of the tightest limit, or of the limit with the longest wait if the call is refused.
@@ -71,14 +71,14 @@ class Buckets:
             for limit in limits
             for bucket in [_bucket(limit)]
         ]
-        refused = [standing for _, _, standing in found if not standing.is_admitted]
+        refused = [status for _, _, status in found if not status.is_admitted]
         if refused:
-            return max(refused, key=lambda standing: standing.retry_after_s)
+            return max(refused, key=lambda status: status.retry_after_s)
         if cost:
             self._full_at.update((bucket, full_at) for bucket, full_at, _ in found)
             if len(self._full_at) >= self._sweep_at:
                 self._sweep(now_ns)
-        return min((standing for _, _, standing in found), key=lambda standing: standing.remaining)
+        return min((status for _, _, status in found), key=lambda status: status.remaining)
 
     def give_back(self, limits: Sequence[Limit], *, cost: int) -> None:
         """Undo a ``admit`` whose call was refused after all."""

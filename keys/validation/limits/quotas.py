@@ -34,7 +34,7 @@ _LOOK = """
 _WAIT_FOR_ROW_MS = 900  # so that a locked row does not occupy a thread forever
 
 
-class QuotaStanding(Struct, frozen=True, gc=False):
+class QuotaStatus(Struct, frozen=True, gc=False):
     """The state of a key's quota after a call."""
 
     limit: int
@@ -52,13 +52,13 @@ class Quotas:
 
     async def admit(
         self, key_id: str, quota: Quota, *, cost: int, now: float, deadline: float, owner: Owner = STRANGERS
-    ) -> QuotaStanding:
+    ) -> QuotaStatus:
         """Spend ``cost`` uses, or none; a cost of 0 only looks. Raises Unavailable."""
         ask = partial(spend, key_id, quota, cost=cost, now=now)
         return await self._threads.run(ask, deadline=deadline, owner=owner)
 
 
-def spend(key_id: str, quota: Quota, *, cost: int, now: float) -> QuotaStanding:
+def spend(key_id: str, quota: Quota, *, cost: int, now: float) -> QuotaStatus:
     """Spend ``cost`` uses, or none, in this thread."""
     at = datetime.fromtimestamp(now, UTC)
     period = connection.ops.adapt_datefield_value(period_of(quota.refill, at))
@@ -68,7 +68,7 @@ def spend(key_id: str, quota: Quota, *, cost: int, now: float) -> QuotaStanding:
     if used is None:
         used = _first(_LOOK, named) or 0
     resets_at = next_period(quota.refill, at)
-    return QuotaStanding(
+    return QuotaStatus(
         quota.limit,
         quota.refill,
         is_admitted=is_admitted,

@@ -18,7 +18,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
-from keys.validation.limits.gcra import Buckets, Standing, token_ns
+from keys.validation.limits.gcra import Buckets, LimitStatus, token_ns
 from keys.validation.limits.token_batches import (
     TOKEN_BATCH_LIVES_MS,
     Backoff,
@@ -63,7 +63,7 @@ class RateLimiter:
         self._process = os.urandom(6).hex()
         self._numbers = itertools.count()
 
-    def try_admit_locally(self, limits: Limits, *, cost: int) -> Standing | None:
+    def try_admit_locally(self, limits: Limits, *, cost: int) -> LimitStatus | None:
         """Spend ``cost`` from every limit or from none, without I/O; None if ``admit`` has to be awaited.
 
         Returns the state of the tightest limit, or of the one with the longest wait. A cost of 0 only looks.
@@ -76,15 +76,15 @@ class RateLimiter:
         now = boottime()
         return held.answer(cost, now) if now < held.ends_at else None
 
-    async def admit(self, limits: Limits, *, cost: int) -> Standing | None:
+    async def admit(self, limits: Limits, *, cost: int) -> LimitStatus | None:
         """Spend ``cost`` as ``try_admit_locally`` does, with tokens from Redis; None if nothing limits the call."""
         needed = 0
         while (asking := self._asking.get(limits.holder)) is not None:
             asking.needed += cost
             await asyncio.shield(asking.is_over)
-            standing = self.try_admit_locally(limits, cost=cost)
-            if standing is not None:
-                return standing
+            status = self.try_admit_locally(limits, cost=cost)
+            if status is not None:
+                return status
             needed = asking.needed  # the cost of all waiters: the first to ask takes tokens for the others too
         asking = self._asking[limits.holder] = Asking()
         within_s = ASK_WITHIN_S
@@ -99,12 +99,12 @@ class RateLimiter:
             del self._asking[limits.holder]
             asking.is_over.set_result(None)
 
-    def give_back(self, limits: Limits, standing: Standing, *, cost: int) -> None:
+    def give_back(self, limits: Limits, status: LimitStatus, *, cost: int) -> None:
         """Undo the spending of an admitted call that was refused after all."""
         held = self._held.get(limits.holder)
-        if not standing.token_batch_id:
+        if not status.token_batch_id:
             self._alone.give_back(limits.each, cost=cost)
-        elif isinstance(held, TokenBatch) and held.id == standing.token_batch_id:  # else no longer ours
+        elif isinstance(held, TokenBatch) and held.id == status.token_batch_id:  # else no longer ours
             held.left += cost
 
     def forget(self, snapshot: Snapshot) -> None:
@@ -127,7 +127,7 @@ class RateLimiter:
                 self._drop(holder)
             await self._return_left_over()
 
-    async def _ask(self, link: Link, limits: Limits, *, cost: int, needed: int, within_s: float) -> Standing:
+    async def _ask(self, link: Link, limits: Limits, *, cost: int, needed: int, within_s: float) -> LimitStatus:
         token_batch_id, before = f"{self._process}{next(self._numbers)}", boottime()
         wanted = max(token_batch_size(limits), needed, cost) if cost else 0
         # One request exchanges the batches: it gives back the unspent tokens of the old one and takes the new one.
@@ -145,12 +145,12 @@ class RateLimiter:
             self._held[limits.holder] = taken
         return taken.spend(cost, before)
 
-    def _without(self, limits: Limits, cost: int) -> Standing | None:
+    def _without(self, limits: Limits, cost: int) -> LimitStatus | None:
         if self._link is None or self._without_redis == "local":
             return self._alone.admit(limits.each, cost=cost, now_ns=time.monotonic_ns())
         if self._without_redis == "open" or cost == 0:
             return None
-        return Standing(
+        return LimitStatus(
             limits.each[0], is_admitted=False, remaining=0, reset_s=RETRY_CLOSED_S, retry_after_s=RETRY_CLOSED_S
         )
 

@@ -8,7 +8,7 @@ are seconds of CLOCK_BOOTTIME.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keys.validation.limits.gcra import SECOND_NS, Standing, token_ns
+from keys.validation.limits.gcra import SECOND_NS, LimitStatus, token_ns
 from keys.validation.types import Limit, Limits
 
 TOKEN_BATCHES_A_SECOND = 10
@@ -46,15 +46,15 @@ class TokenBatch:
     full_at: float  # when the tightest limit is full again if no token in hand is given back
     token_s: float
 
-    def answer(self, cost: int, now: float) -> Standing | None:
+    def answer(self, cost: int, now: float) -> LimitStatus | None:
         """Spend ``cost`` of the tokens; None if there are too few."""
         return self.spend(cost, now) if cost <= self.left else None
 
-    def spend(self, cost: int, now: float) -> Standing:
+    def spend(self, cost: int, now: float) -> LimitStatus:
         """Spend ``cost`` of the tokens; the caller has checked that there are enough."""
         left = self.left = self.left - cost
         reset_s = max(self.full_at - left * self.token_s - now, 0.0)
-        return Standing(
+        return LimitStatus(
             self.tightest,
             is_admitted=True,
             remaining=self.beyond + left,
@@ -76,14 +76,14 @@ class Backoff:
     full_at: float
     retry_at: float
 
-    def answer(self, cost: int, now: float) -> Standing | None:
+    def answer(self, cost: int, now: float) -> LimitStatus | None:
         """Refuse a call of this cost or more; None for a cheaper call, which Redis has to decide."""
         return self.refuse(now) if cost >= self.cost else None
 
-    def refuse(self, now: float) -> Standing:
+    def refuse(self, now: float) -> LimitStatus:
         """Return the state for a refused call."""
         retry_after_s = max(self.retry_at, self.ends_at) - now
-        return Standing(
+        return LimitStatus(
             self.slowest,
             is_admitted=False,
             remaining=self.remaining,

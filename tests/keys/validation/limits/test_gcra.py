@@ -5,22 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from keys.validation.limits.gcra import SECOND_NS, Buckets, Standing
+from keys.validation.limits.gcra import SECOND_NS, Buckets, LimitStatus
 from keys.validation.types import Limit
 
 HUNDRED_A_MINUTE = Limit("default", 100, 60)
 
 
-def take(limiter: Buckets, *limits: Limit, cost: int = 1, at_s: float = 0, key: str = "key_1") -> Standing:
+def take(limiter: Buckets, *limits: Limit, cost: int = 1, at_s: float = 0, key: str = "key_1") -> LimitStatus:
     owned = [replace(limit, owner=key) for limit in limits]
-    standing = limiter.admit(owned, cost=cost, now_ns=SECOND_NS + round(at_s * SECOND_NS))
-    assert standing is not None
-    return standing
+    status = limiter.admit(owned, cost=cost, now_ns=SECOND_NS + round(at_s * SECOND_NS))
+    assert status is not None
+    return status
 
 
 def test_the_first_call_leaves_all_but_one() -> None:
-    standing = take(Buckets(), HUNDRED_A_MINUTE)
-    assert standing == Standing(replace(HUNDRED_A_MINUTE, owner="key_1"), True, 99, 0.6, 0)
+    status = take(Buckets(), HUNDRED_A_MINUTE)
+    assert status == LimitStatus(replace(HUNDRED_A_MINUTE, owner="key_1"), True, 99, 0.6, 0)
 
 
 def test_a_full_burst_is_admitted_and_the_next_call_waits_for_one_request() -> None:
@@ -70,7 +70,7 @@ def test_credentials_do_not_share_a_bucket() -> None:
     assert not take(limiter, once, key="key_1").is_admitted
 
 
-def test_no_limit_has_no_standing() -> None:
+def test_no_limit_has_no_status() -> None:
     assert Buckets().admit((), cost=1, now_ns=0) is None
 
 
@@ -92,10 +92,10 @@ def test_in_any_window_no_more_than_a_burst_and_the_rate_are_admitted(
     limiter, now_ns, admitted = Buckets(), 0, []
     for wait_ms, cost in calls:
         now_ns += wait_ms * 1_000_000
-        standing = limiter.admit([limit], cost=cost, now_ns=now_ns)
-        assert standing is not None
-        assert 0 <= standing.remaining <= limit.limit
-        if standing.is_admitted:
+        status = limiter.admit([limit], cost=cost, now_ns=now_ns)
+        assert status is not None
+        assert 0 <= status.remaining <= limit.limit
+        if status.is_admitted:
             admitted.append((now_ns, cost))
     for first, (start_ns, _) in enumerate(admitted):
         spent = 0

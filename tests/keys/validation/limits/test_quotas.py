@@ -12,7 +12,7 @@ from keys.models import ApiKey, QuotaUse
 from keys.validation import wiring
 from keys.validation.cache.snapshots import CachedSnapshots
 from keys.validation.limits.quota_periods import ALL_TIME, next_period, period_of
-from keys.validation.limits.quotas import QuotaStanding, spend
+from keys.validation.limits.quotas import QuotaStatus, spend
 from keys.validation.store.database import THREADS, DatabaseSnapshots
 from keys.validation.types import Quota
 
@@ -37,22 +37,22 @@ def test_periods_are_days_and_months_of_utc(refill: str, now: datetime, period: 
     assert (period_of(refill, now), next_period(refill, now)) == (period, ends)
 
 
-def take(key: ApiKey, limit: int, refill: str = "none", *, cost: int = 1, at: datetime = NOON) -> QuotaStanding:
+def take(key: ApiKey, limit: int, refill: str = "none", *, cost: int = 1, at: datetime = NOON) -> QuotaStatus:
     return spend(key.public_id, Quota(limit, refill), cost=cost, now=at.timestamp())
 
 
 @pytest.mark.both_databases
 def test_a_quota_is_spent_to_the_last_use_and_no_further(key: ApiKey) -> None:
     taken = [take(key, 3) for _ in range(5)]
-    assert [standing.is_admitted for standing in taken] == [True, True, True, False, False]
-    assert [standing.remaining for standing in taken] == [2, 1, 0, 0, 0]
+    assert [status.is_admitted for status in taken] == [True, True, True, False, False]
+    assert [status.remaining for status in taken] == [2, 1, 0, 0, 0]
 
 
 @pytest.mark.both_databases
 def test_a_call_takes_what_it_costs_or_nothing(key: ApiKey) -> None:
     assert not take(key, 10, cost=11).is_admitted
     assert take(key, 10, cost=8).remaining == 2
-    assert take(key, 10, cost=3) == QuotaStanding(10, "none", is_admitted=False, remaining=2, resets_at=None)
+    assert take(key, 10, cost=3) == QuotaStatus(10, "none", is_admitted=False, remaining=2, resets_at=None)
     assert take(key, 10, cost=2).remaining == 0
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from keys.validation.limits import rate_limiter
-from keys.validation.limits.gcra import Standing
+from keys.validation.limits.gcra import LimitStatus
 from keys.validation.limits.rate_limiter import RateLimiter, WithoutRedis
 from keys.validation.limits.token_batches import TOKEN_BATCH_LIVES_MS, token_batch_size
 from keys.validation.store.redis_link import Link, Script, bucket_keys
@@ -59,12 +59,12 @@ class Processes:
         self.links = [Link() for _ in range(number)]
         self.limiters = [RateLimiter(link) for link in self.links]
 
-    async def take(self, process: int, *limits: Limit, cost: int = 1) -> Standing:
+    async def take(self, process: int, *limits: Limit, cost: int = 1) -> LimitStatus:
         """As the engine does."""
         limiter, every = self.limiters[process], limits_of_key(*limits)
-        standing = limiter.try_admit_locally(every, cost=cost) or await limiter.admit(every, cost=cost)
-        assert standing is not None
-        return standing
+        status = limiter.try_admit_locally(every, cost=cost) or await limiter.admit(every, cost=cost)
+        assert status is not None
+        return status
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +120,8 @@ def commands(valkey: "redis.Redis") -> int:
 def test_a_burst_is_a_burst_over_all_processes_and_refills_at_the_rate(clock: Clock) -> None:
     async def scene(processes: Processes) -> None:
         taken = [await processes.take(number % 3, SLOW) for number in range(12)]
-        assert [standing.is_admitted for standing in taken] == [True] * 10 + [False] * 2
-        assert [standing.remaining for standing in taken] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0]
+        assert [status.is_admitted for status in taken] == [True] * 10 + [False] * 2
+        assert [status.remaining for status in taken] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0]
         assert taken[-1].retry_after_s == pytest.approx(8640)
         clock.forward(8_640_000_000)
         assert [(await processes.take(process, SLOW)).is_admitted for process in (2, 0)] == [True, False]
@@ -149,7 +149,7 @@ def test_tokens_in_hand_are_not_spent_once_a_ceiling_was_lowered(clock: Clock) -
         for process in (0, 1):
             assert (await processes.take(process, FAST, Limit("api.default", 500, 1))).is_admitted
         lowered = [await processes.take(number % 2, FAST, Limit("api.default", 3, 3600)) for number in range(8)]
-        assert sum(standing.is_admitted for standing in lowered) == 3
+        assert sum(status.is_admitted for status in lowered) == 3
 
     play(2, scene)
 
@@ -219,7 +219,7 @@ def test_calls_that_come_together_share_a_request(clock: Clock, valkey: "redis.R
         await processes.take(0, Limit("other", 1, 1))  # the connection stands, the script is known
         before = commands(valkey)
         taken = await asyncio.gather(*(processes.take(0, SLOW) for _ in range(50)))
-        assert sum(standing.is_admitted for standing in taken) == 10
+        assert sum(status.is_admitted for status in taken) == 10
         assert commands(valkey) <= before + 3
 
     play(1, scene)
@@ -228,9 +228,9 @@ def test_calls_that_come_together_share_a_request(clock: Clock, valkey: "redis.R
 def test_what_is_given_back_can_be_taken_again(clock: Clock) -> None:
     async def scene(processes: Processes) -> None:
         for _ in range(20):
-            standing = await processes.take(0, SLOW)
-            assert standing.is_admitted
-            processes.limiters[0].give_back(limits_of_key(SLOW), standing, cost=1)
+            status = await processes.take(0, SLOW)
+            assert status.is_admitted
+            processes.limiters[0].give_back(limits_of_key(SLOW), status, cost=1)
 
     play(1, scene)
 
@@ -257,9 +257,9 @@ def decide(without_redis: WithoutRedis, service: Service, settings: Settings) ->
             for number in range(16):
                 if number == 4:
                     service.stop()
-                standing = limiter.try_admit_locally(limits_of_key(SLOW), cost=1)
-                standing = standing or await limiter.admit(limits_of_key(SLOW), cost=1)
-                told.append(None if standing is None else standing.is_admitted)
+                status = limiter.try_admit_locally(limits_of_key(SLOW), cost=1)
+                status = status or await limiter.admit(limits_of_key(SLOW), cost=1)
+                told.append(None if status is None else status.is_admitted)
         finally:
             await link.close()
 
@@ -299,7 +299,7 @@ class History:
     processes: Processes
     limits: tuple[Limit, ...]
     admitted: list[tuple[int, int]] = field(default_factory=list)
-    undecided: list[tuple[int, Standing, int]] = field(default_factory=list)
+    undecided: list[tuple[int, LimitStatus, int]] = field(default_factory=list)
 
     async def drain(self, process: int) -> None:
         """Call until it is refused."""
@@ -319,14 +319,14 @@ class History:
                 for other in (process - 1, process - 2, process):
                     await self.drain(other)
             case "take for a while":
-                standing = await self.processes.take(process, *self.limits, cost=cost)
-                if standing.is_admitted:
-                    self.undecided.append((process, standing, cost))
+                status = await self.processes.take(process, *self.limits, cost=cost)
+                if status.is_admitted:
+                    self.undecided.append((process, status, cost))
             case "give back":
                 limiter._drop("key_1")
                 await limiter._return_left_over()
-                for taker, standing, taken in self.undecided:
-                    self.processes.limiters[taker].give_back(limits_of_key(*self.limits), standing, cost=taken)
+                for taker, status, taken in self.undecided:
+                    self.processes.limiters[taker].give_back(limits_of_key(*self.limits), status, cost=taken)
                 self.undecided.clear()
             case "die":
                 limiter._drop("key_1")
