@@ -29,7 +29,7 @@ from keys.validation.wiring import snapshots
 from oauth.protocol import assertions
 from oauth.protocol.assertions import Assertion
 from oauth.protocol.client_auth_methods import ClientAssertionAuth, ClientAuthMethod, DigestedSecretAuth
-from oauth.protocol.client_verdict import standing
+from oauth.protocol.client_verdict import check_client
 from oauth.protocol.errors import FailedTooOften, InvalidClient, UnauthorizedClient
 from oauth.protocol.ids import is_client_id
 from oauth.protocol.throttle import Failures, Who
@@ -149,7 +149,7 @@ class ClientAuthenticator:
         if not isinstance(organization, OrganizationSnapshot):
             raise InvalidClient
         who = AuthenticatedClient(client, proof.id, found)
-        code = standing(client, organization, proof_ends_at=proof.ends_at, address=origin.address, now=now)
+        code = check_client(client, organization, proof_ends_at=proof.ends_at, address=origin.address, now=now)
         if code is not Code.VALID:
             self.count(who, code, origin, now=now)
             raise UnauthorizedClient(_ELSEWHERE) if code is Code.IP_DENIED else InvalidClient

@@ -4,7 +4,7 @@ from keys.validation.types import ClientSnapshot, Code, OrganizationSnapshot
 from keys.validation.verdict import last_refusal
 
 
-def standing(
+def check_client(
     client: ClientSnapshot,
     organization: OrganizationSnapshot,
     *,
