@@ -16,7 +16,7 @@ from oauth.endpoints.token_requests import TokenRequest, remember
 from oauth.keyring import NoSigningKey, keyring
 from oauth.protocol.access_token import sign
 from oauth.protocol.errors import InvalidScope, InvalidTarget
-from oauth.protocol.grants import Terms, Wanted, choose_grant, settle
+from oauth.protocol.grants import GrantDecision, GrantRequest, choose_grant, decide_grant
 from oauth.protocol.jti import Holder, Place, new_jti
 from oauth.status_leases import LEASES
 
@@ -52,32 +52,36 @@ class Issuer:
         """The token that the request asks for; raises OAuthError, or Unavailable if it cannot be issued now."""
         deadline = time.monotonic() + DEADLINE_S
         who = await self._clients.authenticate(request.client_auth, origin, deadline=deadline)
-        wanted = request.wanted
+        grant_request = request.grant_request
         try:
-            issued = await self._issue(who, request, wanted, deadline)
+            issued = await self._issue(who, request, grant_request, deadline)
         except (InvalidScope, InvalidTarget):  # both mean that the client lacks the requested access
             self._clients.count(who, Code.INSUFFICIENT_SCOPE, origin, now=time.time())
             raise
         self._clients.count(who, Code.VALID, origin, now=time.time())
         return issued
 
-    async def _issue(self, who: AuthenticatedClient, request: TokenRequest, wanted: Wanted, deadline: float) -> Issued:
-        terms, keys = request.terms, who.found.get(SIGNING_KEYS)
-        if terms is None or not terms.stand(who.client, who.found.get(terms.api_at)):
-            terms, keys = await self._settle(who, wanted, deadline)
-            remember(request, who.client, terms)
+    async def _issue(
+        self, who: AuthenticatedClient, request: TokenRequest, grant_request: GrantRequest, deadline: float
+    ) -> Issued:
+        decision, keys = request.decision, who.found.get(SIGNING_KEYS)
+        if decision is None or not decision.is_current(who.client, who.found.get(decision.api_at)):
+            decision, keys = await self._decide_grant(who, grant_request, deadline)
+            remember(request, who.client, decision)
         now = time.time()
         if not isinstance(keys, SigningKeysSnapshot):
-            raise NoSigningKey(terms.signing_algorithm)
-        signer, iat = keyring(keys).signer(terms.signing_algorithm, now=now), int(now)
+            raise NoSigningKey(decision.signing_algorithm)
+        signer, iat = keyring(keys).signer(decision.signing_algorithm, now=now), int(now)
         # Choose the key first: a status index belongs to one key, so that dropping the key refuses only its tokens.
-        place = await self._places.place(terms.holder.signed_by(signer.kid), deadline=deadline)
-        payload = terms.draft.payload(new_jti(place), place, iat=iat, exp=iat + terms.lifetime_s)
-        return Issued(sign(signer, payload), "Bearer", terms.lifetime_s, terms.scope)
+        place = await self._places.place(decision.holder.signed_by(signer.kid), deadline=deadline)
+        payload = decision.payload_template.payload(new_jti(place), place, iat=iat, exp=iat + decision.lifetime_s)
+        return Issued(sign(signer, payload), "Bearer", decision.lifetime_s, decision.scope)
 
-    async def _settle(self, who: AuthenticatedClient, wanted: Wanted, deadline: float) -> tuple[Terms, Snapshot | None]:
+    async def _decide_grant(
+        self, who: AuthenticatedClient, grant_request: GrantRequest, deadline: float
+    ) -> tuple[GrantDecision, Snapshot | None]:
         """The grant decision and the snapshot of the signing keys."""
-        grant = choose_grant(wanted, who.client.grants)
+        grant = choose_grant(grant_request, who.client.grants)
         name = api_name(grant.api_id)
         found = who.found
         if name not in found or SIGNING_KEYS not in found:
@@ -86,7 +90,7 @@ class Issuer:
         api = found.get(name)
         if not isinstance(api, ApiSnapshot) or api.is_disabled:
             raise InvalidTarget("This API is out of service.")
-        return settle(wanted, who.client, grant, api, issuer=settings.PUBLIC_URL), found.get(SIGNING_KEYS)
+        return decide_grant(grant_request, who.client, grant, api, issuer=settings.PUBLIC_URL), found.get(SIGNING_KEYS)
 
 
 ISSUER = Issuer(CLIENTS, snapshots(), LEASES)

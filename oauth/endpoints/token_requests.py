@@ -20,7 +20,7 @@ from oauth.protocol.client_auth_methods import (
 )
 from oauth.protocol.errors import InvalidRequest
 from oauth.protocol.form_body import Form, check_size, decode, read_form
-from oauth.protocol.grants import Terms, Wanted, read_request
+from oauth.protocol.grants import GrantDecision, GrantRequest, read_request
 
 
 class TokenRequest(Struct, frozen=True):
@@ -30,15 +30,15 @@ class TokenRequest(Struct, frozen=True):
     client_auth: ClientAuthMethod
     form: Form
     resources: frozenset[str] = frozenset()
-    terms: Terms | None = None  # the decision on an equal earlier request
+    decision: GrantDecision | None = None  # the decision on an equal earlier request
 
     def __repr__(self) -> str:
         return "TokenRequest(***)"
 
     @property
-    def wanted(self) -> Wanted:
+    def grant_request(self) -> GrantRequest:
         """The requested API and scopes. Raises OAuthError, which only an authenticated client may see."""
-        return read_request(self.form, self.resources) if self.terms is None else self.terms.wanted
+        return read_request(self.form, self.resources) if self.decision is None else self.decision.request
 
 
 def read_token_request(authorization: Sequence[str], body: bytes) -> TokenRequest:
@@ -70,14 +70,14 @@ def _split_resources(body: bytes) -> tuple[bytes, frozenset[str]]:
     return b"&".join(rest), frozenset(resources - {""})
 
 
-def remember(request: TokenRequest, client: ClientSnapshot, terms: Terms) -> None:
+def remember(request: TokenRequest, client: ClientSnapshot, decision: GrantDecision) -> None:
     """Cache the decision on a client's request; does nothing for a request with an assertion."""
     client_auth = request.client_auth
     if isinstance(client_auth, ClientAssertionAuth):
         return
-    names = client_name(client.client_id), organization_name(client.organization_id), terms.api_at, SIGNING_KEYS
+    names = client_name(client.client_id), organization_name(client.organization_id), decision.api_at, SIGNING_KEYS
     digested = DigestedSecretAuth(client.client_id, digests_of(client_auth), names)
-    _CACHE.remember(request.cache_key, TokenRequest(request.cache_key, digested, {}, terms=terms))
+    _CACHE.remember(request.cache_key, TokenRequest(request.cache_key, digested, {}, decision=decision))
 
 
 _CACHE: DigestCache[TokenRequest] = DigestCache(10_000)

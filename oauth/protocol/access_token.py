@@ -137,7 +137,7 @@ def sign(signer: Signer, payload: bytes) -> str:
     return (b"%b.%b" % (signed, _encode(signer.algorithm.sign(signed, signer.private_key)))).decode()
 
 
-class Draft:
+class PayloadTemplate:
     """Payload template of tokens with the same shared claims, which are encoded once for all of them."""
 
     __slots__ = ("_lists", "_shared")

@@ -7,7 +7,7 @@ from weakref import ref
 from keys.rules.field_rules import MAX_SCOPES, is_scope
 from keys.validation.snapshot_names import api_name
 from keys.validation.types import ApiSnapshot, ClientSnapshot, GrantFacts, Snapshot
-from oauth.protocol.access_token import MAX_TOKEN_CHARS, Draft, SharedClaims
+from oauth.protocol.access_token import MAX_TOKEN_CHARS, PayloadTemplate, SharedClaims
 from oauth.protocol.errors import InvalidRequest, InvalidScope, InvalidTarget, UnsupportedGrantType
 from oauth.protocol.form_body import Form
 from oauth.protocol.jti import Holder
@@ -15,7 +15,7 @@ from oauth.protocol.jti import Holder
 GRANT_TYPE = "client_credentials"
 
 
-class Wanted(NamedTuple):
+class GrantRequest(NamedTuple):
     """The APIs and scopes that a token request names.
 
     No target stands for the client's only API. ``scopes`` None stands for all scopes that are granted there.
@@ -25,7 +25,7 @@ class Wanted(NamedTuple):
     scopes: frozenset[str] | None
 
 
-def read_request(form: Form, resources: frozenset[str] = frozenset()) -> Wanted:
+def read_request(form: Form, resources: frozenset[str] = frozenset()) -> GrantRequest:
     """Parse the parameters of a token request; ``resources`` are the values of the form's ``resource``.
 
     Raises InvalidRequest, UnsupportedGrantType, or InvalidScope for malformed scopes. Scopes have to be spelled as in
@@ -39,45 +39,45 @@ def read_request(form: Form, resources: frozenset[str] = frozenset()) -> Wanted:
     targets = resources | {form["audience"]} if "audience" in form else resources
     scope = form.get("scope")
     if scope is None:
-        return Wanted(targets, None)
+        return GrantRequest(targets, None)
     scopes = scope.split(" ")
     if len(scopes) > MAX_SCOPES or not all(map(is_scope, scopes)):
         raise InvalidScope("The scope is not a list of scopes with one space between them.")
-    return Wanted(targets, frozenset(scopes))
+    return GrantRequest(targets, frozenset(scopes))
 
 
-def choose_grant(wanted: Wanted, grants: Sequence[GrantFacts]) -> GrantFacts:
+def choose_grant(request: GrantRequest, grants: Sequence[GrantFacts]) -> GrantFacts:
     """The client's grant at the requested API (RFC 8707 §2); raises InvalidTarget."""
-    if not wanted.targets:
+    if not request.targets:
         if len(grants) != 1:
             raise InvalidTarget("Name the API that the token is for, as audience or as resource.")
         return grants[0]
     for grant in grants:
-        if wanted.targets == {grant.identifier}:
+        if request.targets == {grant.identifier}:
             return grant
     raise InvalidTarget("This client may not have one token for what audience and resource name.")
 
 
-def choose_scopes(wanted: Wanted, grant: GrantFacts, api: ApiSnapshot) -> tuple[str, ...]:
+def choose_scopes(request: GrantRequest, grant: GrantFacts, api: ApiSnapshot) -> tuple[str, ...]:
     """The scopes of the token, in the order of the grant; raises InvalidScope for a scope that is not granted.
 
     A scope that the API no longer has is not granted.
     """
     granted = tuple(scope for scope in grant.scopes if scope in api.scopes)
-    if wanted.scopes is None:
+    if request.scopes is None:
         return granted
-    if not wanted.scopes.issubset(granted):
+    if not request.scopes.issubset(granted):
         raise InvalidScope("A scope is unknown to the API, or this client may not have it.")
-    return tuple(scope for scope in granted if scope in wanted.scopes)
+    return tuple(scope for scope in granted if scope in request.scopes)
 
 
-class Terms(NamedTuple):
+class GrantDecision(NamedTuple):
     """The decision on a token request, current while the snapshots of client and API are the same objects.
 
     The references to the snapshots are weak, so that a cached decision does not keep replaced snapshots in memory.
     """
 
-    wanted: Wanted
+    request: GrantRequest
     client: "ref[ClientSnapshot]"
     api: "ref[ApiSnapshot]"
     api_at: str  # the snapshot's name
@@ -85,31 +85,33 @@ class Terms(NamedTuple):
     scope: str
     lifetime_s: int
     holder: Holder
-    draft: Draft
+    payload_template: PayloadTemplate
 
-    def stand(self, client: ClientSnapshot, api: Snapshot | None) -> bool:
+    def is_current(self, client: ClientSnapshot, api: Snapshot | None) -> bool:
         """Whether the decision is current: neither snapshot was replaced."""
         return api is not None and self.api() is api and self.client() is client
 
 
-def settle(wanted: Wanted, client: ClientSnapshot, grant: GrantFacts, api: ApiSnapshot, *, issuer: str) -> Terms:
+def decide_grant(
+    request: GrantRequest, client: ClientSnapshot, grant: GrantFacts, api: ApiSnapshot, *, issuer: str
+) -> GrantDecision:
     """Decide the scopes, lifetime and claims of the token; raises InvalidScope."""
     shared = SharedClaims(
         iss=issuer,
         aud=grant.identifier,
         sub=client.client_id,
         client_id=client.client_id,
-        scope=" ".join(choose_scopes(wanted, grant, api)),
+        scope=" ".join(choose_scopes(request, grant, api)),
         org=client.organization_id,
         env=client.environment,
         gen=client.generation,
     )
-    draft = Draft(shared)
-    if not draft.fits():
+    payload_template = PayloadTemplate(shared)
+    if not payload_template.fits():
         raise InvalidScope(f"A token with these scopes would be longer than {MAX_TOKEN_CHARS} characters; name fewer.")
     holder = Holder(client.client_id, grant.api_id, client.generation, client.organization_id)
-    return Terms(
-        wanted,
+    return GrantDecision(
+        request,
         ref(client),
         ref(api),
         api_name(api.api_id),
@@ -117,7 +119,7 @@ def settle(wanted: Wanted, client: ClientSnapshot, grant: GrantFacts, api: ApiSn
         shared.scope,
         lifetime_s(client, api),
         holder,
-        draft,
+        payload_template,
     )
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from oauth.protocol import jwk
 from oauth.protocol.access_token import (
     Claims,
-    Draft,
     Flaw,
     Genuine,
+    PayloadTemplate,
     SharedClaims,
     Signer,
     StatusClaim,
@@ -71,9 +71,9 @@ def test_a_draft_says_what_its_claims_would(texts: tuple[str, ...], gen: int) ->
     jti = new_jti(place)
     status = StatusClaim(StatusListClaim(place.idx, f"{shared['iss']}/oauth/status/{place.list_number}"))
     whole = Claims(**shared, gen=gen, iat=NOW, exp=NOW + 60, jti=jti, status=status)
-    assert Draft(SharedClaims(**shared, gen=gen)).payload(jti, place, iat=NOW, exp=NOW + 60) == msgspec.json.encode(
-        whole
-    )
+    assert PayloadTemplate(SharedClaims(**shared, gen=gen)).payload(
+        jti, place, iat=NOW, exp=NOW + 60
+    ) == msgspec.json.encode(whole)
 
 
 @pytest.mark.parametrize("algorithm", jwk.ALGORITHMS)
