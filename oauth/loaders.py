@@ -21,7 +21,7 @@ from keys.validation.types import (
     Snapshot,
 )
 from oauth.models import CLOCKS_DIFFER, Client, ClientSecret, Grant, RevokedToken, SigningKey
-from oauth.protocol.jti import Place
+from oauth.protocol.jti import StatusIndex
 
 
 class JsonList(Subquery):
@@ -136,7 +136,7 @@ def _client(row: Any) -> ClientSnapshot:
         operator_metadata=as_json(row.operator_metadata),
         token_lifetime_s=row.token_lifetime_s,
         generation=row.generation,
-        revoked_places=frozenset(str(Place(each["list"], each["idx"])) for each in row.revoked_rows),
+        revoked_indexes=frozenset(str(StatusIndex(each["list"], each["idx"])) for each in row.revoked_rows),
         is_disabled=row.disabled_at is not None,
         is_revoked=row.revoked_at is not None,
         is_compromised=row.revoke_reason == RevokeReason.LEAKED,

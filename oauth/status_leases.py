@@ -20,7 +20,7 @@ from keys.validation.store.clock import boottime
 from keys.validation.store.database import Unavailable
 from keys.validation.store.threads import Busy, SharedThreads
 from keys.validation.store.turns import Owner
-from oauth.protocol.jti import Holder, Place
+from oauth.protocol.jti import BlockOwner, StatusIndex
 from oauth.services.status import LEASED_FOR, lease_block
 
 FIRST_COUNT = 16
@@ -57,11 +57,11 @@ class _Stock:
     def is_fetching(self) -> bool:
         return self.fetching is not None and not self.fetching.done()
 
-    def take(self, now: float) -> Place | None:
+    def take(self, now: float) -> StatusIndex | None:
         while self.leases:
             lease = self.leases[0]
             if lease.indexes and now < lease.until:
-                return Place(lease.list_number, lease.indexes.pop())
+                return StatusIndex(lease.list_number, lease.indexes.pop())
             self.leases.popleft()
             if len(lease.indexes) > lease.half:  # it expired with more than half unused: a smaller lease is enough
                 self.next_count = max(FIRST_COUNT, lease.half)
@@ -72,18 +72,18 @@ class Leases:
     """Hands out status indexes from leases; one instance per process, called on its event loop."""
 
     def __init__(self) -> None:
-        self._stocks: dict[Holder, _Stock] = {}
+        self._stocks: dict[BlockOwner, _Stock] = {}
         self._threads = SharedThreads("status-leases", threads=THREADS, each=EACH)
 
-    async def place(self, holder: Holder, *, deadline: float) -> Place:
+    async def take_index(self, owner: BlockOwner, *, deadline: float) -> StatusIndex:
         """A status index that no other token has, by ``deadline`` on the event loop's clock; raises Unavailable."""
-        stock = self._stocks.get(holder) or self._new_stock(holder)
+        stock = self._stocks.get(owner) or self._new_stock(owner)
         while True:
-            place = stock.take(boottime())
+            status_index = stock.take(boottime())
             if stock.is_low and not stock.is_fetching:
-                self._fetch(holder, stock)
-            if place is not None:
-                return place
+                self._fetch(owner, stock)
+            if status_index is not None:
+                return status_index
             if stock.fetching is None:
                 raise Unavailable("busy")
             try:
@@ -98,36 +98,36 @@ class Leases:
         """Stop the threads."""
         self._threads.stop()
 
-    def _new_stock(self, holder: Holder) -> _Stock:
+    def _new_stock(self, owner: BlockOwner) -> _Stock:
         if len(self._stocks) >= MAX_STOCKS:
             self._stocks.pop(next(iter(self._stocks)))  # wastes that owner's unused indexes, of which there are many
-        stock = self._stocks[holder] = _Stock()
+        stock = self._stocks[owner] = _Stock()
         return stock
 
-    def _fetch(self, holder: Holder, stock: _Stock) -> None:
+    def _fetch(self, owner: BlockOwner, stock: _Stock) -> None:
         try:
-            stock.fetching = self._threads.submit(Owner(holder.organization_id), partial(_fill, holder, stock))
+            stock.fetching = self._threads.submit(Owner(owner.organization_id), partial(_fill, owner, stock))
         except Busy:
             stock.fetching = None
 
 
-def _fill(holder: Holder, stock: _Stock) -> None:
+def _fill(owner: BlockOwner, stock: _Stock) -> None:
     """Lease the next block, in this thread."""
     until = boottime() + LEASED_FOR_S
     close_old_connections()
     try:
         block = lease_block(
-            holder.client_id,
-            holder.api_id,
-            generation=holder.generation,
-            kid=holder.kid,
+            owner.client_id,
+            owner.api_id,
+            generation=owner.generation,
+            kid=owner.kid,
             count=stock.next_count,
             now=timezone.now(),
         )
         stock.leases.append(_Lease(block.list_number, block.indexes, stock.next_count // 2, until))
         stock.next_count = min(stock.next_count * 2, MAX_COUNT)
     except Error as exc:
-        log.warning("status.not_leased", extra={"client": holder.client_id, "error": type(exc).__name__})
+        log.warning("status.not_leased", extra={"client": owner.client_id, "error": type(exc).__name__})
         raise
     finally:
         close_old_connections()

@@ -167,7 +167,7 @@ class GrantFacts(Struct, frozen=True):
 class ClientSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="client"):
     """``client:<id>``: an OAuth client, how it authenticates, and which of its access tokens are revoked.
 
-    A token is revoked if its ``generation`` is lower than the client's, or if ``revoked_places`` contains its status
+    A token is revoked if its ``generation`` is lower than the client's, or if ``revoked_indexes`` contains its status
     list index. An index is never given to a second token. Offline verifiers use the same index.
     """
 
@@ -184,7 +184,7 @@ class ClientSnapshot(Struct, frozen=True, kw_only=True, weakref=True, tag="clien
     operator_metadata: bytes  # JSON, as responses show it
     token_lifetime_s: int | None
     generation: int
-    revoked_places: frozenset[str]  # each as it ends a ``jti``
+    revoked_indexes: frozenset[str]  # each as it ends a ``jti``
     is_disabled: bool
     is_revoked: bool
     is_compromised: bool

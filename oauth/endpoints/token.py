@@ -17,7 +17,7 @@ from oauth.keyring import NoSigningKey, keyring
 from oauth.protocol.access_token import sign
 from oauth.protocol.errors import InvalidScope, InvalidTarget
 from oauth.protocol.grants import GrantDecision, GrantRequest, choose_grant, decide_grant
-from oauth.protocol.jti import Holder, Place, new_jti
+from oauth.protocol.jti import BlockOwner, StatusIndex, new_jti
 from oauth.status_leases import LEASES
 
 
@@ -33,20 +33,20 @@ class Issued(Struct, frozen=True):
         return "Issued(***)"
 
 
-class Places(Protocol):
+class StatusIndexes(Protocol):
     """A source of status indexes."""
 
-    async def place(self, holder: Holder, *, deadline: float) -> Place:
+    async def take_index(self, owner: BlockOwner, *, deadline: float) -> StatusIndex:
         """A status index that no other token has; raises Unavailable."""
 
 
 class Issuer:
     """Issues access tokens; one instance per process."""
 
-    def __init__(self, clients: ClientAuthenticator, snapshots: Snapshots, places: Places) -> None:
+    def __init__(self, clients: ClientAuthenticator, snapshots: Snapshots, status_indexes: StatusIndexes) -> None:
         self._clients = clients
         self._snapshots = snapshots
-        self._places = places
+        self._status_indexes = status_indexes
 
     async def issue(self, request: TokenRequest, origin: RequestOrigin) -> Issued:
         """The token that the request asks for; raises OAuthError, or Unavailable if it cannot be issued now."""
@@ -73,8 +73,12 @@ class Issuer:
             raise NoSigningKey(decision.signing_algorithm)
         signer, iat = keyring(keys).signer(decision.signing_algorithm, now=now), int(now)
         # Choose the key first: a status index belongs to one key, so that dropping the key refuses only its tokens.
-        place = await self._places.place(decision.holder.signed_by(signer.kid), deadline=deadline)
-        payload = decision.payload_template.payload(new_jti(place), place, iat=iat, exp=iat + decision.lifetime_s)
+        status_index = await self._status_indexes.take_index(
+            decision.block_owner.signed_by(signer.kid), deadline=deadline
+        )
+        payload = decision.payload_template.payload(
+            new_jti(status_index), status_index, iat=iat, exp=iat + decision.lifetime_s
+        )
         return Issued(sign(signer, payload), "Bearer", decision.lifetime_s, decision.scope)
 
     async def _decide_grant(

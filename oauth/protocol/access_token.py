@@ -16,7 +16,7 @@ from jwt.algorithms import Algorithm
 from msgspec import Struct
 
 from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S
-from oauth.protocol.jti import Place
+from oauth.protocol.jti import StatusIndex
 from oauth.protocol.status_list import AGGREGATION_PATH
 
 TYPE = "at+jwt"
@@ -151,16 +151,16 @@ class PayloadTemplate:
         payload_bytes = len(self._shared) + len(self._lists) + OWN_CLAIMS_BYTES
         return payload_bytes * 4 // 3 + FRAME_CHARS <= MAX_TOKEN_CHARS
 
-    def payload(self, jti: str, place: Place, *, iat: int, exp: int) -> bytes:
+    def payload(self, jti: str, status_index: StatusIndex, *, iat: int, exp: int) -> bytes:
         """The payload of one token: JSON that decodes to ``Claims``."""
         return b'%b,"iat":%d,"exp":%d,"jti":"%b","status":{"status_list":{"idx":%d,"uri":"%b%d"}}}' % (
             self._shared,
             iat,
             exp,
             jti.encode(),
-            place.idx,
+            status_index.idx,
             self._lists,
-            place.list_number,
+            status_index.list_number,
         )
 
 

@@ -10,7 +10,7 @@ from keys.validation.types import ApiSnapshot, ClientSnapshot, GrantFacts, Snaps
 from oauth.protocol.access_token import MAX_TOKEN_CHARS, PayloadTemplate, SharedClaims
 from oauth.protocol.errors import InvalidRequest, InvalidScope, InvalidTarget, UnsupportedGrantType
 from oauth.protocol.form_body import Form
-from oauth.protocol.jti import Holder
+from oauth.protocol.jti import BlockOwner
 
 GRANT_TYPE = "client_credentials"
 
@@ -84,7 +84,7 @@ class GrantDecision(NamedTuple):
     signing_algorithm: str
     scope: str
     lifetime_s: int
-    holder: Holder
+    block_owner: BlockOwner
     payload_template: PayloadTemplate
 
     def is_current(self, client: ClientSnapshot, api: Snapshot | None) -> bool:
@@ -109,7 +109,7 @@ def decide_grant(
     payload_template = PayloadTemplate(shared)
     if not payload_template.fits():
         raise InvalidScope(f"A token with these scopes would be longer than {MAX_TOKEN_CHARS} characters; name fewer.")
-    holder = Holder(client.client_id, grant.api_id, client.generation, client.organization_id)
+    block_owner = BlockOwner(client.client_id, grant.api_id, client.generation, client.organization_id)
     return GrantDecision(
         request,
         ref(client),
@@ -118,7 +118,7 @@ def decide_grant(
         api.signing_algorithm,
         shared.scope,
         lifetime_s(client, api),
-        holder,
+        block_owner,
         payload_template,
     )
 

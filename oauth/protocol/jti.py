@@ -15,7 +15,7 @@ _NOISE_CHARS = 22
 _JTI = re.compile(rf"[0-9A-Za-z_-]{{{_NOISE_CHARS}}}\.([1-9][0-9]{{0,8}})\.(0|[1-9][0-9]{{0,6}})", re.ASCII)
 
 
-class Place(NamedTuple):
+class StatusIndex(NamedTuple):
     """A token's status index: the number of a status list and the index in that list."""
 
     list_number: int
@@ -26,7 +26,7 @@ class Place(NamedTuple):
         return f"{self.list_number}.{self.idx}"
 
 
-class Holder(NamedTuple):
+class BlockOwner(NamedTuple):
     """The owner of a status block: the tokens of one client, API and generation that one key signs."""
 
     client_id: str
@@ -35,23 +35,23 @@ class Holder(NamedTuple):
     organization_id: str = ""
     kid: str = ""
 
-    def signed_by(self, kid: str) -> "Holder":
+    def signed_by(self, kid: str) -> "BlockOwner":
         """The same owner for tokens that this key signs."""
-        return Holder(self.client_id, self.api_id, self.generation, self.organization_id, kid)
+        return BlockOwner(self.client_id, self.api_id, self.generation, self.organization_id, kid)
 
 
-def new_jti(place: Place) -> str:
+def new_jti(status_index: StatusIndex) -> str:
     """A ``jti`` for a new token."""
     noise = b2a_base64(os.urandom(16), newline=False).translate(_URLSAFE)
-    return f"{noise[:_NOISE_CHARS].decode()}.{place}"
+    return f"{noise[:_NOISE_CHARS].decode()}.{status_index}"
 
 
-def place_of(jti: str) -> Place | None:
+def status_index_of(jti: str) -> StatusIndex | None:
     """The status index in a ``jti``, or None for a text that is no ``jti`` of ours."""
     match = _JTI.fullmatch(jti)
-    return Place(int(match[1]), int(match[2])) if match else None
+    return StatusIndex(int(match[1]), int(match[2])) if match else None
 
 
-def place_text(jti: str) -> str:
+def status_index_text(jti: str) -> str:
     """``str`` of the status index in a ``jti`` of ours. It is cut off, not parsed, because each verdict needs it."""
     return jti[_NOISE_CHARS + 1 :]

@@ -3,7 +3,7 @@
 import base64
 import json
 
-from oauth.protocol.jti import place_of
+from oauth.protocol.jti import status_index_of
 
 MAX_PASTED_CHARS = 16_384
 
@@ -15,7 +15,7 @@ def jti_in(text: str) -> str:
     has no token with this ``jti``.
     """
     text = text.strip()
-    if place_of(text) is not None:
+    if status_index_of(text) is not None:
         return text
     try:
         _header, payload, _signature = text.split(".")

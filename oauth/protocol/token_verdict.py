@@ -21,7 +21,7 @@ from keys.validation.types import (
 )
 from keys.validation.verdict import last_refusal
 from oauth.protocol.access_token import Claims
-from oauth.protocol.jti import place_text
+from oauth.protocol.jti import status_index_text
 
 
 def grant_of(token: Claims, client: ClientSnapshot, audience: Audience | None) -> GrantFacts | None:
@@ -109,7 +109,7 @@ def _first_refusal(
 ) -> Code:
     if client.is_compromised:
         return Code.COMPROMISED
-    if client.is_revoked or token.gen < client.generation or place_text(token.jti) in client.revoked_places:
+    if client.is_revoked or token.gen < client.generation or status_index_text(token.jti) in client.revoked_indexes:
         return Code.REVOKED
     if client.is_disabled or api.is_disabled:
         return Code.DISABLED

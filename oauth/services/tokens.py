@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from keys.services.errors import Invalid
 from oauth.models import CLOCKS_DIFFER, Client, RevokedToken, RevokedTokenQuerySet, StatusBlock, StatusList
-from oauth.protocol.jti import Place, place_of
+from oauth.protocol.jti import StatusIndex, status_index_of
 from oauth.protocol.status_list import LIST_SIZE, slot_of
 from oauth.services.common import ChangedClient, lock_client, name_of, refuse_if_revoked
 from portal.audit import Actor, record_of
@@ -28,18 +28,18 @@ def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | 
     with change() as pending:
         client = lock_client(client.public_id, by=by)
         now = timezone.now()
-        place = place_of(jti)
-        block = place and _block_of(client, place)
-        if place is None or block is None:
+        status_index = status_index_of(jti)
+        block = status_index and _block_of(client, status_index)
+        if status_index is None or block is None:
             raise Invalid("jti", "No token of this client has that id.")
-        is_refused = block.generation < client.generation or _of_place(client, place).exists()
+        is_refused = block.generation < client.generation or _rows_at(client, status_index).exists()
         if not is_refused and client.revoked_tokens.remembered(now).count() >= MAX_REVOKED_TOKENS:
             _revoke_all(client, by, now, jti=jti)
         elif not is_refused:
             client.revoked_tokens.create(
                 jti=jti,
-                status_list_id=place.list_number,
-                index=place.idx,
+                status_list_id=status_index.list_number,
+                index=status_index.idx,
                 revoked_at=now,
                 expires_at=expires_at or block.ends_at,
             )
@@ -68,16 +68,16 @@ def _revoke_all(client: Client, by: Actor, now: datetime, **because: object) -> 
     record_of(AuditAction.CLIENT_TOKENS_REVOKED, client, by, now, after=after)
 
 
-def _of_place(client: Client, place: Place) -> RevokedTokenQuerySet:
-    return client.revoked_tokens.filter(status_list=place.list_number, index=place.idx)
+def _rows_at(client: Client, status_index: StatusIndex) -> RevokedTokenQuerySet:
+    return client.revoked_tokens.filter(status_list=status_index.list_number, index=status_index.idx)
 
 
-def _block_of(client: Client, place: Place) -> StatusBlock | None:
+def _block_of(client: Client, status_index: StatusIndex) -> StatusBlock | None:
     """The block that the status index was leased with; None if it was not leased for this client."""
-    found = StatusList.objects.filter(pk=place.list_number).first() if place.idx < LIST_SIZE else None
+    found = StatusList.objects.filter(pk=status_index.list_number).first() if status_index.idx < LIST_SIZE else None
     if found is None:
         return None
-    slot = slot_of(place.idx, bytes(found.seed))
+    slot = slot_of(status_index.idx, bytes(found.seed))
     block = StatusBlock.objects.filter(status_list=found, first__lte=slot).order_by("-first").first()
     is_own = block is not None and slot < block.first + block.count and block.client_id == client.pk
     return block if is_own else None

@@ -61,5 +61,5 @@ def memory(monkeypatch: pytest.MonkeyPatch, counted: UsageRecorder) -> Memory:
     monkeypatch.setattr(CLIENTS, "_snapshots", made)
     monkeypatch.setattr(CLIENTS, "_failures", Failures())
     monkeypatch.setattr(ISSUER, "_snapshots", made)
-    monkeypatch.setattr(ISSUER, "_places", made)
+    monkeypatch.setattr(ISSUER, "_status_indexes", made)
     return made

@@ -13,14 +13,14 @@ from keys.models import Api
 from keys.validation.store.database import Unavailable
 from oauth import status_leases
 from oauth.models import StatusBlock
-from oauth.protocol.jti import Holder
+from oauth.protocol.jti import BlockOwner
 from oauth.protocol.status_list import LIST_SIZE, indexes_of, new_seed, slot_of
 from oauth.services.common import IssuedClient
 from oauth.services.status import Block
 from oauth.status_leases import FIRST_COUNT, Leases
 
 SEED = b"s" * 32
-HOLDER = Holder("client_1", "api_1", 1)
+OWNER = BlockOwner("client_1", "api_1", 1)
 Lease = Callable[..., Block]
 
 
@@ -44,9 +44,9 @@ def test_neighbouring_slots_do_not_show() -> None:
     assert indexes != indexes_of(range(1000), b"t" * 32)
 
 
-async def take(leases: Leases, count: int, *, holder: Holder = HOLDER, within_s: float = 5.0) -> list[Any]:
+async def take(leases: Leases, count: int, *, owner: BlockOwner = OWNER, within_s: float = 5.0) -> list[Any]:
     deadline = asyncio.get_running_loop().time() + within_s
-    return [await leases.place(holder, deadline=deadline) for _ in range(count)]
+    return [await leases.take_index(owner, deadline=deadline) for _ in range(count)]
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ def leased(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def test_places_are_fetched_ahead_and_leases_grow_with_use(leased: list[int]) -> None:
+def test_indexes_are_fetched_ahead_and_leases_grow_with_use(leased: list[int]) -> None:
     leases = Leases()
-    places = asyncio.run(take(leases, 5000))
-    assert len(set(places)) == 5000
+    indexes = asyncio.run(take(leases, 5000))
+    assert len(set(indexes)) == 5000
     assert leased[:3] == [FIRST_COUNT, 2 * FIRST_COUNT, 4 * FIRST_COUNT]
     assert max(leased) == status_leases.MAX_COUNT
     assert len(leased) < 12
@@ -80,7 +80,7 @@ def test_many_callers_at_once_wait_for_one_lease(leased: list[int]) -> None:
     async def scenario() -> list[list[Any]]:
         return await asyncio.gather(*(take(leases, 1) for _ in range(FIRST_COUNT)))
 
-    assert len({place for (place,) in asyncio.run(scenario())}) == FIRST_COUNT
+    assert len({index for (index,) in asyncio.run(scenario())}) == FIRST_COUNT
     assert leased[0] == FIRST_COUNT
     leases.stop()
 
@@ -99,10 +99,10 @@ def test_one_organization_that_fetches_many_leases_keeps_no_other_waiting(
     monkeypatch.setattr(status_leases, "lease_block", wait_for_acme)
 
     async def scenario() -> tuple[list[Any], list[object]]:
-        holders = [Holder(f"client_{number}", "api_1", 1, "org_acme") for number in range(status_leases.EACH + 4)]
-        flood = [asyncio.create_task(take(leases, 1, holder=each)) for each in holders]
+        holders = [BlockOwner(f"client_{number}", "api_1", 1, "org_acme") for number in range(status_leases.EACH + 4)]
+        flood = [asyncio.create_task(take(leases, 1, owner=each)) for each in holders]
         await asyncio.sleep(0)
-        others = await take(leases, 1, holder=Holder("other", "api_1", 1, "org_initech"))
+        others = await take(leases, 1, owner=BlockOwner("other", "api_1", 1, "org_initech"))
         is_over.set()
         return others, await asyncio.gather(*flood, return_exceptions=True)
 
@@ -140,7 +140,7 @@ def test_what_was_leased_before_the_machine_slept_is_not_used(
     leases.stop()
 
 
-def test_without_a_database_there_is_no_place_and_no_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_database_there_is_no_index_and_no_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> Block:
         raise OperationalError("gone")
 
@@ -154,13 +154,13 @@ def test_without_a_database_there_is_no_place_and_no_waiting_for_ever(monkeypatc
 
 @pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
-def test_processes_share_a_list_and_never_a_place(issued: IssuedClient, api: Api) -> None:
-    holder = Holder(issued.client.public_id, api.public_id, 1)
+def test_processes_share_a_list_and_never_an_index(issued: IssuedClient, api: Api) -> None:
+    owner = BlockOwner(issued.client.public_id, api.public_id, 1)
     processes = [Leases(), Leases()]
 
     async def scenario() -> list[Any]:
-        taken = await asyncio.gather(*(take(each, 40, holder=holder) for each in processes))
-        return [place for places in taken for place in places]
+        taken = await asyncio.gather(*(take(each, 40, owner=owner) for each in processes))
+        return [index for indexes in taken for index in indexes]
 
     assert len(set(asyncio.run(scenario()))) == 80
     for leases in processes:

@@ -161,7 +161,7 @@ def test_a_token_that_was_active_is_inactive_on_the_next_call(
     assert post(bearer, {"token": token}).body == INACTIVE
 
 
-def test_an_id_with_a_wrong_random_character_revokes_the_token_of_its_place_wherever_one_asks(
+def test_an_id_with_a_wrong_random_character_revokes_the_token_of_its_index_wherever_one_asks(
     api: Api, api_secret: IssuedApiSecret, client_row: Client, other: IssuedClient
 ) -> None:
     claims, same_client, other_client = (claims_for(each, api) for each in (client_row, client_row, other.client))

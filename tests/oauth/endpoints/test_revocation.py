@@ -209,7 +209,7 @@ def test_while_one_token_is_being_revoked_another_of_the_client_is_told_to_wait(
     assert not RevokedToken.objects.exists()
 
 
-def test_a_live_token_whose_place_is_forgotten_is_not_said_to_be_revoked(own: str, claims: Claims) -> None:
+def test_a_live_token_whose_index_is_forgotten_is_not_said_to_be_revoked(own: str, claims: Claims) -> None:
     StatusBlock.objects.all().delete()
     assert post(own, {"token": sign(claims)}).status == 503
     assert not RevokedToken.objects.exists()

@@ -70,7 +70,7 @@ def test_an_api_chooses_what_its_tokens_are_signed_with(memory: Memory, algorith
     assert memory.claims(reply)["aud"] == ORDERS
 
 
-def test_no_two_tokens_have_an_id_or_a_place_in_common(memory: Memory) -> None:
+def test_no_two_tokens_have_an_id_or_an_index_in_common(memory: Memory) -> None:
     claims = [memory.claims(memory.ask()) for _ in range(3)]
     assert len({each["jti"] for each in claims}) == len({each["status"]["status_list"]["idx"] for each in claims}) == 3
 
@@ -305,7 +305,7 @@ def test_no_bytes_break_the_form(body: bytes) -> None:
     assert all(form.values())
 
 
-@pytest.mark.parametrize("store", ["read", "place"])
+@pytest.mark.parametrize("store", ["read", "take_index"])
 def test_while_no_answer_can_be_given_there_is_a_503(
     memory: Memory, monkeypatch: pytest.MonkeyPatch, store: str
 ) -> None:

@@ -26,7 +26,7 @@ from oauth.protocol.access_token import (
     mint,
     verify,
 )
-from oauth.protocol.jti import Place, new_jti, place_of, place_text
+from oauth.protocol.jti import StatusIndex, new_jti, status_index_of, status_index_text
 from tests.support.oauth.claims import ISSUER, claims
 
 NOW = 1_800_000_000
@@ -67,12 +67,12 @@ PAYLOAD: dict[str, Any] = msgspec.to_builtins(claims(now=NOW))
 def test_a_draft_says_what_its_claims_would(texts: tuple[str, ...], gen: int) -> None:
     names = ("iss", "aud", "sub", "client_id", "scope", "org", "env")
     shared = dict(zip(names, texts, strict=True))
-    place = Place(3, 70_000)
-    jti = new_jti(place)
-    status = StatusClaim(StatusListClaim(place.idx, f"{shared['iss']}/oauth/status/{place.list_number}"))
+    status_index = StatusIndex(3, 70_000)
+    jti = new_jti(status_index)
+    status = StatusClaim(StatusListClaim(status_index.idx, f"{shared['iss']}/oauth/status/{status_index.list_number}"))
     whole = Claims(**shared, gen=gen, iat=NOW, exp=NOW + 60, jti=jti, status=status)
     assert PayloadTemplate(SharedClaims(**shared, gen=gen)).payload(
-        jti, place, iat=NOW, exp=NOW + 60
+        jti, status_index, iat=NOW, exp=NOW + 60
     ) == msgspec.json.encode(whole)
 
 
@@ -224,10 +224,10 @@ def test_a_signer_hides_its_key() -> None:
 
 def test_a_jti_says_where_the_status_stands() -> None:
     """TK13: 128 random bits."""
-    jti = new_jti(Place(3, 1_048_575))
-    assert place_of(jti) == Place(3, 1_048_575)
-    assert place_text(jti) == str(Place(3, 1_048_575)) == "3.1048575"
+    jti = new_jti(StatusIndex(3, 1_048_575))
+    assert status_index_of(jti) == StatusIndex(3, 1_048_575)
+    assert status_index_text(jti) == str(StatusIndex(3, 1_048_575)) == "3.1048575"
     assert len(jti.split(".")[0]) == 22
-    assert new_jti(Place(3, 1)) != new_jti(Place(3, 1))
+    assert new_jti(StatusIndex(3, 1)) != new_jti(StatusIndex(3, 1))
     for text in ("", jti + "x", jti.replace(".", ",", 1), "a.1.1", f"{jti.split('.')[0]}.0.1", f"{jti[:22]}.1.01"):
-        assert place_of(text) is None
+        assert status_index_of(text) is None

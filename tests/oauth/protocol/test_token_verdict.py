@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from keys.validation.cache import serialization
 from keys.validation.types import ApiSnapshot, Call, ClientSnapshot, Code, GrantFacts, OrganizationSnapshot
 from oauth.access_tokens import ResolvedAccessToken
-from oauth.protocol.jti import place_text
+from oauth.protocol.jti import status_index_text
 from oauth.protocol.token_verdict import decide, principal_of
 from tests.support.oauth.claims import claims
 
@@ -47,7 +47,7 @@ CLIENT = ClientSnapshot(
     operator_metadata=b"{}",
     token_lifetime_s=None,
     generation=2,
-    revoked_places=frozenset({place_text(TOKEN.jti)}),
+    revoked_indexes=frozenset({status_index_text(TOKEN.jti)}),
     is_disabled=True,
     is_revoked=True,
     is_compromised=True,
@@ -68,7 +68,7 @@ def test_the_first_check_that_fails_names_the_code() -> None:
         {"is_compromised": False},
         {"is_revoked": False},
         {"generation": 1},
-        {"revoked_places": frozenset()},
+        {"revoked_indexes": frozenset()},
         {"is_disabled": False},
     )
     for repair in repairs:
@@ -112,7 +112,7 @@ def test_the_first_check_that_fails_names_the_code() -> None:
 def test_a_token_that_was_asked_about_before_is_judged_as_if_it_were_the_first_time(
     networks: tuple[str, ...], calls: list[tuple[Any, ...]]
 ) -> None:
-    works: dict[str, Any] = {"generation": 1, "revoked_places": frozenset(), "networks": networks}
+    works: dict[str, Any] = {"generation": 1, "revoked_indexes": frozenset(), "networks": networks}
     client = replace(CLIENT, is_compromised=False, is_revoked=False, is_disabled=False, **works)
     known = ResolvedAccessToken(TOKEN, "client:client_1", client, GRANT)
     for api, organization, scopes, address, now in calls:
@@ -123,9 +123,9 @@ def test_a_token_that_was_asked_about_before_is_judged_as_if_it_were_the_first_t
         assert known.decide(found, call, None, now=now) == fresh
 
 
-def test_a_shared_copy_from_before_places_were_compared_is_no_copy() -> None:
+def test_a_shared_copy_from_before_indexes_were_compared_is_no_copy() -> None:
     facts = msgspec.to_builtins(CLIENT, builtin_types=(bytes,))
-    before = {name: value for name, value in facts.items() if name != "revoked_places"} | {
+    before = {name: value for name, value in facts.items() if name != "revoked_indexes"} | {
         "revoked_tokens": [TOKEN.jti]
     }
     name, run = "client:client_1", b"r" * 80

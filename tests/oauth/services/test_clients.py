@@ -20,7 +20,7 @@ from keys.validation.peppers import StaleDigest
 from keys.validation.types import ClientSnapshot
 from oauth.loaders import load_clients
 from oauth.models import Client, ClientSecret, RevokedToken, StatusBlock
-from oauth.protocol.jti import Place, new_jti, place_of, place_text
+from oauth.protocol.jti import StatusIndex, new_jti, status_index_of, status_index_text
 from oauth.protocol.jwk import generate
 from oauth.services import tokens
 from oauth.services.clients import (
@@ -84,14 +84,14 @@ def a_jti(client: Client) -> str:
     api = client.grants.get().api
     now = client.created_at
     block = lease_block(client.public_id, api.public_id, generation=client.generation, count=2, now=now)
-    return new_jti(Place(block.list_number, block.indexes[0]))
+    return new_jti(StatusIndex(block.list_number, block.indexes[0]))
 
 
 def mistyped(jti: str) -> str:
     """Another id of the same place."""
-    place = place_of(jti)
-    assert place
-    return new_jti(place)
+    status_index = status_index_of(jti)
+    assert status_index
+    return new_jti(status_index)
 
 
 def test_a_client_is_made_with_a_secret_that_is_stored_as_a_digest_alone(
@@ -136,7 +136,7 @@ def test_a_snapshot_holds_all_that_decides_about_a_clients_tokens(
     (grant,) = found.grants
     assert (grant.api_id, grant.identifier) == (api.public_id, api.identifier)
     assert grant.scopes == ("orders:read", "orders:write")
-    assert found.revoked_places == {place_text(jti)}
+    assert found.revoked_indexes == {status_index_text(jti)}
     assert (found.organization_id, found.environment, found.generation) == (
         client.organization.public_id, "live", 1,
     )  # fmt: skip
@@ -146,7 +146,7 @@ def test_a_snapshot_holds_all_that_decides_about_a_clients_tokens(
 def test_a_client_without_grants_or_revocations_is_read_too(issued: IssuedClient) -> None:
     issued.client.grants.all().delete()
     assert snapshot(issued.client).grants == ()
-    assert snapshot(issued.client).revoked_places == frozenset()
+    assert snapshot(issued.client).revoked_indexes == frozenset()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
@@ -344,7 +344,7 @@ def test_a_token_is_revoked_by_its_id_alone_and_only_by_its_own_client(
         revoke_token(issued.client, text, by=Actor(ActorKind.CREDENTIAL, credential_id=issued.client.public_id))
     event = AuditEvent.objects.get(action="client.token_revoked")
     assert (event.actor_kind, event.actor_id) == ("credential", issued.client.public_id)
-    assert snapshot(other).revoked_places == frozenset()
+    assert snapshot(other).revoked_indexes == frozenset()
     assert prune_revoked_tokens(now=now + DAY + 2 * HOUR, limit=9) == 0  # an hour for its lease, and one for clocks
     assert prune_revoked_tokens(now=now + DAY + 4 * HOUR, limit=9) == 1
     assert not RevokedToken.objects.exists()
@@ -357,13 +357,13 @@ def test_past_a_bound_one_more_revoked_token_is_all_of_them_and_the_next_are_sin
     first, *others = (a_jti(issued.client) for _ in range(4))
     for jti in (first, mistyped(first), *others):
         client = revoke_token(issued.client, jti, by=as_ada).client
-    assert (client.generation, snapshot(client).revoked_places) == (2, frozenset())
+    assert (client.generation, snapshot(client).revoked_indexes) == (2, frozenset())
     event = AuditEvent.objects.get(action="client.tokens_revoked")
     assert event.after == {"generation": 2, "jti": others[1]}
     revoke_token(client, first, by=as_ada)  # which is of the first generation, and refused with it
     new = a_jti(client)
     assert revoke_token(client, new, by=as_ada).client.generation == 2
-    assert snapshot(client).revoked_places == {place_text(new)}
+    assert snapshot(client).revoked_indexes == {status_index_text(new)}
     assert told().count("client.token_revoked") == 3
 
 
@@ -376,7 +376,7 @@ def test_revocations_of_what_has_expired_do_not_count_for_the_bound(
     assert revoke_token(issued.client, a_jti(issued.client), by=as_ada).client.generation == 1
 
 
-def test_places_are_leased_once_and_forgotten_when_no_token_can_hold_them(
+def test_indexes_are_leased_once_and_forgotten_when_no_token_can_hold_them(
     issued: IssuedClient, api: Api, now: datetime
 ) -> None:
     lease = [

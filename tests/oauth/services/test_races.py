@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 
 from keys.models import Api
 from oauth.models import Client, RevokedToken, StatusBlock
-from oauth.protocol.jti import Place, new_jti
+from oauth.protocol.jti import StatusIndex, new_jti
 from oauth.services.clients import disable_client
 from oauth.services.common import IssuedClient
 from oauth.services.status import lease_block
@@ -50,7 +50,7 @@ def once_before(act: Callable[[], object], then: Callable[..., Any]) -> Callable
     return both
 
 
-def test_leasing_places_and_revoking_a_token_never_wait_for_each_other(
+def test_leasing_indexes_and_revoking_a_token_never_wait_for_each_other(
     issued: IssuedClient, api: Api, as_ada: Actor, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = issued.client
@@ -59,7 +59,7 @@ def test_leasing_places_and_revoking_a_token_never_wait_for_each_other(
         return lease_block(client.public_id, api.public_id, generation=1, count=2, now=now)
 
     first = lease()
-    jtis = [new_jti(Place(first.list_number, index)) for index in first.indexes]
+    jtis = [new_jti(StatusIndex(first.list_number, index)) for index in first.indexes]
     with monkeypatch.context() as patch:
         revoke = lambda: revoke_token(client, jtis[0], by=as_ada)  # noqa: E731  # a thunk
         patch.setattr(StatusBlock.objects, "create", once_before(revoke, StatusBlock.objects.create))

@@ -64,7 +64,7 @@ def test_a_generation_that_was_raised_since_the_backup_is_over_after_it(
     assert Client.objects.get().generation > since
 
 
-def test_no_place_is_given_twice_through_two_restores_of_one_backup(
+def test_no_index_is_given_twice_through_two_restores_of_one_backup(
     lease: Lease, go_back: Callable[[], None], now: datetime
 ) -> None:
     places = [lease()]  # since the backup
@@ -76,7 +76,7 @@ def test_no_place_is_given_twice_through_two_restores_of_one_backup(
     assert len(set(given)) == len(given)
 
 
-def test_every_place_of_a_list_that_was_begun_before_is_refused(
+def test_every_index_of_a_list_that_was_begun_before_is_refused(
     lease: Lease, go_back: Callable[[], None], now: datetime
 ) -> None:
     number = lease().list_number

@@ -30,7 +30,7 @@ from oauth.endpoints.http import token
 from oauth.private_keys import seal
 from oauth.protocol import jwk
 from oauth.protocol.ids import client_id
-from oauth.protocol.jti import Holder, Place
+from oauth.protocol.jti import BlockOwner, StatusIndex
 from oauth.protocol.jwk import ALGORITHMS
 from tests.support.asgi import Reply, ask
 
@@ -47,17 +47,17 @@ class Memory:
     secret: str = field(repr=False)
     snapshots: dict[str, Snapshot] = field(repr=False)
     reads: int = 0
-    places: int = 0
+    indexes_taken: int = 0
 
     async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> Mapping[str, Snapshot]:
         """Read snapshots, with the interface of ``Snapshots``."""
         self.reads += 1
         return {name: self.snapshots[name] for name in names if name in self.snapshots}
 
-    async def place(self, holder: Holder, *, deadline: float) -> Place:
+    async def take_index(self, owner: BlockOwner, *, deadline: float) -> StatusIndex:
         """The next status index."""
-        self.places += 1
-        return Place(1, self.places)
+        self.indexes_taken += 1
+        return StatusIndex(1, self.indexes_taken)
 
     def change_client(self, **facts: Any) -> None:
         """Replace the client's snapshot, as an edit would."""
@@ -120,7 +120,7 @@ def world() -> Memory:
         operator_metadata=b"{}",
         token_lifetime_s=None,
         generation=3,
-        revoked_places=frozenset(),
+        revoked_indexes=frozenset(),
         is_disabled=False,
         is_revoked=False,
         is_compromised=False,

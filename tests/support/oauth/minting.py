@@ -12,7 +12,7 @@ from oauth.keyring import Keyring, keyring
 from oauth.loaders import load_signing_keys
 from oauth.models import Client
 from oauth.protocol.access_token import Claims, StatusClaim, StatusListClaim, mint
-from oauth.protocol.jti import Place, new_jti
+from oauth.protocol.jti import StatusIndex, new_jti
 from oauth.services.status import lease_block
 
 
@@ -35,7 +35,7 @@ def claims_for(
     """The claims of a token that the client would get at ``at``, with its own status index."""
     at = at or timezone.now()
     block = lease_block(client.public_id, api.public_id, generation=client.generation, count=1, now=at, kid=kid)
-    place = Place(block.list_number, block.indexes[0])
+    status_index = StatusIndex(block.list_number, block.indexes[0])
     return Claims(
         iss=settings.PUBLIC_URL,
         aud=api.identifier,
@@ -43,12 +43,14 @@ def claims_for(
         client_id=client.public_id,
         iat=int(at.timestamp()),
         exp=int((at + timedelta(seconds=lifetime_s)).timestamp()),
-        jti=new_jti(place),
+        jti=new_jti(status_index),
         scope=" ".join(scopes),
         org=client.organization.public_id,
         env=client.environment,
         gen=client.generation,
-        status=StatusClaim(StatusListClaim(place.idx, f"{settings.PUBLIC_URL}/oauth/status/{place.list_number}")),
+        status=StatusClaim(
+            StatusListClaim(status_index.idx, f"{settings.PUBLIC_URL}/oauth/status/{status_index.list_number}")
+        ),
     )
 
 

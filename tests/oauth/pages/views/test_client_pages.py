@@ -17,7 +17,7 @@ from keys.rules.field_rules import parse_rate_limit
 from keys.rules.secret import parse
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, edit_api
 from oauth.models import Client, RevokedToken
-from oauth.protocol.jti import Place, new_jti
+from oauth.protocol.jti import StatusIndex, new_jti
 from oauth.services import tokens
 from oauth.services.clients import note_client
 from oauth.services.common import IssuedClient
@@ -55,7 +55,7 @@ def form(api: Api) -> dict[str, str]:
 def jti(oauth_client: Client, api: Api) -> str:
     """The id of a token that the client was given."""
     block = lease_block(oauth_client.public_id, api.public_id, generation=1, count=16, now=timezone.now())
-    return new_jti(Place(block.list_number, block.indexes[0]))
+    return new_jti(StatusIndex(block.list_number, block.indexes[0]))
 
 
 def where(name: str, client: Client, *more: str) -> str:
