@@ -6,7 +6,7 @@ from functools import lru_cache
 from math import inf
 
 from keys.validation.types import SigningKeyFacts, SigningKeysSnapshot
-from oauth.private_keys import unseal
+from oauth.private_keys import decrypt_private_key
 from oauth.protocol import jwk
 from oauth.protocol.access_token import Signer, Verifier, header_of
 
@@ -50,7 +50,7 @@ class Keyring:
     def _signer(self, key: SigningKeyFacts, typ: str) -> Signer:
         signer = self._signers.get((key.kid, typ))
         if signer is None:
-            private_key = jwk.load_private(unseal(key.kid, key.private_key))
+            private_key = jwk.load_private(decrypt_private_key(key.kid, key.private_key))
             header = header_of(key.kid, key.algorithm, typ=typ)
             signer = Signer(key.kid, header, jwk.ALGORITHMS[key.algorithm], private_key)
             self._signers[key.kid, typ] = signer

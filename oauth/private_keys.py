@@ -3,14 +3,14 @@
 from portal.encryption import decrypt, encrypt
 
 
-def seal(kid: str, private: bytes) -> str:
+def encrypt_private_key(kid: str, private: bytes) -> str:
     """Encrypt the private half for storage."""
     return encrypt(private, bound_to=_bound(kid))
 
 
-def unseal(kid: str, sealed: str) -> bytes:
+def decrypt_private_key(kid: str, encrypted: str) -> bytes:
     """Decrypt the private half; raises CannotDecrypt."""
-    return decrypt(sealed, bound_to=_bound(kid))
+    return decrypt(encrypted, bound_to=_bound(kid))
 
 
 def _bound(kid: str) -> str:

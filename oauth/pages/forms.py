@@ -15,7 +15,7 @@ from keys.pages.forms.fields import valid
 from keys.rules import field_rules, scope_choice
 from oauth.models import Client
 from oauth.protocol.jwk import clean_jwks
-from oauth.protocol.token_input import MAX_PASTED_CHARS, jti_in
+from oauth.protocol.token_input import MAX_TOKEN_INPUT_CHARS, jti_in
 from oauth.services.clients import ClientSettings
 from portal.metadata import parse_json
 
@@ -166,7 +166,7 @@ class TokenForm(forms.Form):
 
     token = forms.CharField(
         label="Token or jti",
-        max_length=MAX_PASTED_CHARS,
+        max_length=MAX_TOKEN_INPUT_CHARS,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off"}),
         help_text="Only its id is read. We do not keep what you paste.",
     )

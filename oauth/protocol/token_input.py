@@ -5,7 +5,7 @@ import json
 
 from oauth.protocol.jti import status_index_of
 
-MAX_PASTED_CHARS = 16_384
+MAX_TOKEN_INPUT_CHARS = 16_384
 
 
 def jti_in(text: str) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from keys.models import SigningAlgorithm
 from keys.validation.snapshot_names import SIGNING_KEYS
 from oauth.models import SigningKey, StatusBlock
-from oauth.private_keys import seal
+from oauth.private_keys import encrypt_private_key
 from oauth.protocol import jwk
 from oauth.protocol.key_rotation import Span, dropped, ended, successor_signs_from
 from portal.audit import Actor, record, require_operator
@@ -95,7 +95,7 @@ def _make(algorithm: str, *, signs_from: datetime, now: datetime) -> SigningKey:
         kid=pair.kid,
         algorithm=algorithm,
         public_key=pair.public,
-        private_key=seal(pair.kid, pair.private),
+        private_key=encrypt_private_key(pair.kid, pair.private),
         created_at=now,
         signs_from=signs_from,
     )

@@ -11,7 +11,7 @@ from keys.validation.types import SigningKeysSnapshot
 from oauth.keyring import Keyring, NoSigningKey, keyring
 from oauth.loaders import load_signing_keys
 from oauth.models import SigningKey
-from oauth.private_keys import seal, unseal
+from oauth.private_keys import decrypt_private_key, encrypt_private_key
 from oauth.protocol import jwk
 from oauth.protocol.access_token import Flaw, Genuine, mint, verify
 from oauth.services.signing_keys import drop_signing_keys, forget_private_halves, rotate_signing_keys
@@ -123,16 +123,16 @@ def test_only_the_operator_touches_signing_keys(as_ada: Actor, now: datetime) ->
 @pytest.mark.django_db
 def test_a_private_half_is_encrypted_and_bound_to_its_key(settings: Settings, now: datetime) -> None:
     stored = SigningKey.objects.get(algorithm="ES256")
-    private = unseal(stored.kid, stored.private_key)
+    private = decrypt_private_key(stored.kid, stored.private_key)
     assert jwk.load_private(private).curve.name == "secp256r1"
     with pytest.raises(CannotDecrypt):
-        unseal("another", stored.private_key)
+        decrypt_private_key("another", stored.private_key)
     settings.ENCRYPTION_KEYS = (VersionedKey("new", b"n" * 32), *settings.ENCRYPTION_KEYS)
-    assert unseal(stored.kid, stored.private_key) == private
-    assert seal(stored.kid, private).startswith("new:")
+    assert decrypt_private_key(stored.kid, stored.private_key) == private
+    assert encrypt_private_key(stored.kid, private).startswith("new:")
     settings.ENCRYPTION_KEYS = (VersionedKey(settings.ENCRYPTION_KEYS[-1].version, b"x" * 32),)
     with pytest.raises(CannotDecrypt):
-        unseal(stored.kid, stored.private_key)
+        decrypt_private_key(stored.kid, stored.private_key)
 
 
 @pytest.mark.django_db

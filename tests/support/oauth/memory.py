@@ -27,7 +27,7 @@ from keys.validation.types import (
     Snapshot,
 )
 from oauth.endpoints.http import token
-from oauth.private_keys import seal
+from oauth.private_keys import encrypt_private_key
 from oauth.protocol import jwk
 from oauth.protocol.ids import client_id
 from oauth.protocol.jti import BlockOwner, StatusIndex
@@ -158,7 +158,7 @@ def signing_key(algorithm: str) -> SigningKeyFacts:
         kid=pair.kid,
         algorithm=algorithm,
         public_key=json.dumps(pair.public).encode(),
-        private_key=seal(pair.kid, pair.private),
+        private_key=encrypt_private_key(pair.kid, pair.private),
         signs_from=time.time() - 60,
         signs_until=None,
         kept_until=None,
