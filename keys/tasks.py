@@ -6,7 +6,7 @@ A task that did nothing writes no log line (portal/operations/logs.py).
 from celery import shared_task
 from django.utils import timezone
 
-from keys import notices, sweeps
+from keys import expiry_mails, sweeps
 from keys.validation.usage import queue
 from portal import outbox
 
@@ -26,7 +26,7 @@ def write_notices() -> int:
 @shared_task
 def send_notices() -> int:
     """Mail the notices that were not sent yet."""
-    return notices.send_due(now=timezone.now())
+    return expiry_mails.send_due(now=timezone.now())
 
 
 @shared_task

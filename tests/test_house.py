@@ -15,7 +15,7 @@ WRITES = {"save", "delete", "update", "create", "get_or_create", "update_or_crea
 # The writes outside services, each with its reason; no verdict and nobody's rights rest on what they write.
 WRITES_OUTSIDE_SERVICES = {
     "keys/pages/exports.py cache.delete": "a person's export is over",
-    "keys/notices.py Notice.update": "a notice is claimed before it is mailed",
+    "keys/expiry_mails.py Notice.update": "a notice is claimed before it is mailed",
     "keys/sweeps.py Notice.bulk_create": "whom to warn",
     "keys/sweeps.py rows.delete": "counts, callers' addresses, sessions and sent forms, once they are old",
     "portal/accounts/forms.py super.save": "allauth's form, which mails a link and writes nothing",

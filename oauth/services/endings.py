@@ -4,8 +4,8 @@ from datetime import datetime
 
 from django.db import transaction
 
+from oauth.expiry_mails import mail_ended_secret
 from oauth.models import ClientSecret
-from oauth.notices import tell_ended_secret
 from portal.audit import SYSTEM, record_of
 from portal.audit_actions import AuditAction
 
@@ -24,5 +24,5 @@ def record_ended_client_secrets(*, now: datetime, limit: int) -> int:
             if secret.client.revoked_at is None:
                 after = {"secret": secret.public_id}
                 record_of(AuditAction.CLIENT_SECRET_ENDED, secret.client, SYSTEM, now, after=after)
-                tell_ended_secret(secret)
+                mail_ended_secret(secret)
     return len(secrets)

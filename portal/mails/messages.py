@@ -17,7 +17,7 @@ from portal.ui.times import day_words, exact_words
 
 
 @dataclass(frozen=True)
-class Letter:
+class Mail:
     """One mail without its recipient; ``path`` is the target of its button, if there is one."""
 
     subject: str
@@ -37,7 +37,7 @@ class Letter:
         return render_to_string(f"emails/letter.{kind}", context)
 
 
-def send(letter: Letter, recipients: Iterable[str], *, kind: MailKind | None = None) -> None:
+def send(mail: Mail, recipients: Iterable[str], *, kind: MailKind | None = None) -> None:
     """Send the mail to each recipient separately, so that nobody sees the others.
 
     A slow mail server does not delay the caller. With a ``kind``, people who opted out of that kind get no mail;
@@ -49,16 +49,16 @@ def send(letter: Letter, recipients: Iterable[str], *, kind: MailKind | None = N
     for recipient in addresses:
         if recipient in without:
             continue
-        mail = EmailMultiAlternatives(letter.subject, letter.rendered("txt"), to=[recipient])
-        mail.attach_alternative(letter.rendered("html"), "text/html")
-        mail.send()
+        message = EmailMultiAlternatives(mail.subject, mail.rendered("txt"), to=[recipient])
+        message.attach_alternative(mail.rendered("html"), "text/html")
+        message.send()
 
 
-def invitation(invited: Invitation, token: str) -> Letter:
+def invitation(invited: Invitation, token: str) -> Mail:
     """Write to the invited address, whether or not it has an account."""
     inviter = invited.invited_by.display_name if invited.invited_by else "Somebody"
     role = Role(invited.role)
-    return Letter(
+    return Mail(
         f"{inviter} invites you to {invited.organization.name}",
         [
             f"{inviter} invites you to work in {invited.organization.name} as {role}. {MEANINGS[role]}",
@@ -70,13 +70,13 @@ def invitation(invited: Invitation, token: str) -> Letter:
     )
 
 
-def reminder(invited: Invitation) -> Letter:
+def reminder(invited: Invitation) -> Mail:
     """Remind the invited address before its invitation expires.
 
     The mail has no link: only the digest of the link's token is stored.
     """
     inviter = invited.invited_by.display_name if invited.invited_by else "Somebody"
-    return Letter(
+    return Mail(
         f"Your invitation to {invited.organization.name} expires on {day_words(invited.expires_at)}",
         [
             f"{inviter} invited you to work in {invited.organization.name} as {Role(invited.role)}.",
@@ -88,9 +88,9 @@ def reminder(invited: Invitation) -> Letter:
     )
 
 
-def invitation_accepted(organization: Organization, user: User, role: Role) -> Letter:
+def invitation_accepted(organization: Organization, user: User, role: Role) -> Mail:
     """Tell the inviter that the invitation was accepted."""
-    return Letter(
+    return Mail(
         f"{user.email} joined {organization.name}",
         [f"{user.email} accepted your invitation and is now a member of {organization.name}, as {role}."],
         "View the team",
@@ -98,9 +98,9 @@ def invitation_accepted(organization: Organization, user: User, role: Role) -> L
     )
 
 
-def role_changed(organization: Organization, role: Role) -> Letter:
+def role_changed(organization: Organization, role: Role) -> Mail:
     """Tell the member about the new role."""
-    return Letter(
+    return Mail(
         f"Your role in {organization.name} is now {role}",
         [f"Your role in {organization.name} was changed to {role}. {MEANINGS[role]}"],
         "Open Latchkey",
@@ -108,9 +108,9 @@ def role_changed(organization: Organization, role: Role) -> Letter:
     )
 
 
-def member_removed(organization: Organization) -> Letter:
+def member_removed(organization: Organization) -> Mail:
     """Tell the person who was removed."""
-    return Letter(
+    return Mail(
         f"You are no longer a member of {organization.name}",
         [
             f"You can no longer open {organization.name}. Your keys and OAuth clients there now have another owner "
@@ -122,9 +122,9 @@ def member_removed(organization: Organization) -> Letter:
     )
 
 
-def policies_changed(organization: Organization, by: str) -> Letter:
+def policies_changed(organization: Organization, by: str) -> Mail:
     """Tell the people who may change the policies."""
-    return Letter(
+    return Mail(
         f"{by} changed the policies of {organization.name}",
         [
             f"{by} changed the rules of {organization.name} for its members and their keys.",
@@ -135,9 +135,9 @@ def policies_changed(organization: Organization, by: str) -> Letter:
     )
 
 
-def organization_closed(organization: Organization) -> Letter:
+def organization_closed(organization: Organization) -> Mail:
     """Tell everybody who was a member."""
-    return Letter(
+    return Mail(
         f"{organization.name} is closed",
         [f"{organization.name} was closed. Requests with any of its credentials are refused permanently."],
         "Open Latchkey",

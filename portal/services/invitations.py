@@ -101,8 +101,8 @@ def accept_invitation(invitation: Invitation, *, user: User, by: Actor) -> Membe
         membership = Membership.objects.create(organization=organization, user=user, role=invitation.role)
         record_of_person(AuditAction.MEMBER_JOINED, user, by, within=organization, after={"role": invitation.role})
     if invitation.invited_by is not None:
-        letter = messages.invitation_accepted(organization, user, Role(invitation.role))
-        messages.send(letter, [invitation.invited_by.email], kind=MailKind.TEAM)
+        mail = messages.invitation_accepted(organization, user, Role(invitation.role))
+        messages.send(mail, [invitation.invited_by.email], kind=MailKind.TEAM)
     return membership
 
 

@@ -9,7 +9,7 @@ from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
-from keys import notices, sweeps
+from keys import expiry_mails, sweeps
 from keys.models import Api, ApiKey, Caller, Environment, Notice, RevokeReason, Submission, Usage
 from keys.services.api_secrets import IssuedApiSecret, roll_api_secret
 from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revoke_key
@@ -36,7 +36,7 @@ def _events(action: str) -> list[str]:
 def _sweep(at: datetime) -> None:
     sweeps.record_endings(now=at)
     sweeps.write_notices(now=at)
-    notices.send_due(now=timezone.now())  # it counts from when a notice was written, which no test can move
+    expiry_mails.send_due(now=timezone.now())  # it counts from when a notice was written, which no test can move
 
 
 def test_an_expired_key_is_recorded_and_its_owner_told_once(ending: ApiKey, now: datetime) -> None:
@@ -126,7 +126,7 @@ def test_an_owner_is_warned_thirty_days_before(
     ApiKey.objects.update(expires_at=now + 90 * DAY)
     for _ in range(2):
         sweeps.write_notices(now=now + 90 * DAY - left)
-        notices.send_due(now=timezone.now())
+        expiry_mails.send_due(now=timezone.now())
     assert list(Notice.objects.values_list("kind", flat=True)) == kinds
     assert [message.subject[:20] for message in mail.outbox] == ["checkout expires on "] * len(kinds)
 
@@ -160,7 +160,7 @@ def test_a_notice_about_a_key_that_was_extended_meanwhile_is_not_mailed(
 ) -> None:
     sweeps.write_notices(now=now + 24 * DAY)
     edit_key(ending, KeySettings("checkout", scopes=["orders:read"], expires_at=now + 90 * DAY), by=as_ada)
-    notices.send_due(now=now + DAY)
+    expiry_mails.send_due(now=now + DAY)
     assert mail.outbox == []
 
 

@@ -7,7 +7,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 
-from keys import notices, sweeps
+from keys import expiry_mails, sweeps
 from keys.models import ApiKey
 from portal.audit import Actor
 from portal.models import AuditEvent, Membership, User
@@ -47,7 +47,7 @@ def test_what_is_not_wanted_is_not_mailed(
     User.objects.filter(email="ida@example.com").update(unwanted_mails=unwanted)
     ApiKey.objects.update(expires_at=now + timedelta(hours=3), created_at=now - timedelta(days=9))
     sweeps.write_notices(now=now)
-    notices.send_due(now=now)
+    expiry_mails.send_due(now=now)
     change_policies(acme, Policies(key_expiry_required=True), by=as_ada)
     invitation = invite(acme, [dov.email], Role.VIEWER, by=as_ada)[0]
     accept_invitation(invitation, user=dov, by=as_ada)

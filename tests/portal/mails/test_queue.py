@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from keys import notices
+from keys import expiry_mails
 from keys.models import ApiKey, Notice
 from keys.services.keys import IssuedKey
 from portal import celery
@@ -100,11 +100,11 @@ def test_one_dead_mailbox_does_not_stop_the_next_persons_notice(
     others = ApiKey.objects.create(
         organization=key.organization, api=key.api, name="ben's", environment="live", owner=ben, created_at=now
     )
-    for number in range(notices.BATCH):
+    for number in range(expiry_mails.BATCH):
         Notice.objects.create(key=issued.key, kind=Notice.Kind.SECRET_ENDED, about=f"sec_{number}")
     Notice.objects.create(key=others, kind=Notice.Kind.SECRET_ENDED, about="sec_x")
     for _ in range(2):
-        notices.send_due(now=now)
+        expiry_mails.send_due(now=now)
     send_due(now=timezone.now())
     assert server.recipients() == ["ben@example.com"]
     assert not QueuedMail.objects.exists()

@@ -2,24 +2,24 @@
 
 from django.urls import reverse
 
-from keys.notices import recipients_of
+from keys.expiry_mails import recipients_of
 from oauth.models import ClientSecret
-from portal.mails.messages import Letter, send
+from portal.mails.messages import Mail, send
 from portal.ui.times import exact_words
 
 
-def tell_ended_secret(secret: ClientSecret) -> None:
+def mail_ended_secret(secret: ClientSecret) -> None:
     """Queue the mail in the transaction that records the end, so that it is sent once and cannot be lost."""
     client = secret.client
     if client.organization.closed_at is None:
         send(_secret_ended(secret), recipients_of(client.organization, client.owner))
 
 
-def _secret_ended(secret: ClientSecret) -> Letter:
+def _secret_ended(secret: ClientSecret) -> Mail:
     client = secret.client
     ended = exact_words(secret.ends_at) if secret.ends_at else ""
     used = exact_words(secret.last_used_at) if secret.last_used_at else "never"
-    return Letter(
+    return Mail(
         f"An old secret of {client.name} has ended",
         [
             f"The old secret {secret.hint} of the OAuth client {client.name} of {client.organization.name} ended on "
