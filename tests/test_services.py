@@ -125,7 +125,7 @@ def world(
         KeySettings: KeySettings("k"), ClientSettings: ClientSettings("c"), ApiSettings: ApiSettings("A", {}),
         Policies: Policies(key_expiry_required=True), AuditAction: AuditAction.KEY_EDITED,
         timedelta: timedelta(hours=1), datetime: timezone.now() + timedelta(hours=1), str: "Changed",
-        "emails": ["hal@example.com"], "grants": grants, "heir": None,
+        "emails": ["hal@example.com"], "grants": grants, "new_owner": None,
         "metadata": {"plan": "gold"}, "operator_metadata": {"plan": "gold"},
     }  # fmt: skip
 

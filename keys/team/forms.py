@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 
 from keys.pages.forms.fields import choose
 from keys.services.policies import widest_prefixes
-from keys.team.services.departures import Heir
+from keys.team.services.departures import CredentialOwner
 from portal.accounts.adapters import check_address
 from portal.models import ServiceAccount
 from portal.names import normal_name
@@ -88,22 +88,22 @@ class DepartureForm(forms.Form):
 
     fate = forms.ChoiceField(label="What becomes of them")
 
-    def __init__(self, *args: Any, heirs: Sequence[Heir], leaves_any: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, new_owners: Sequence[CredentialOwner], leaves_any: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._heirs = {heir.public_id: heir for heir in heirs}
+        self._new_owners = {new_owner.public_id: new_owner for new_owner in new_owners}
         if leaves_any:
-            choose(self, "fate", fates(heirs))
+            choose(self, "fate", fates(new_owners))
         else:
             del self.fields["fate"]
 
-    def heir(self) -> Heir | None:
+    def new_owner(self) -> CredentialOwner | None:
         """Return the new owner of the credentials; None if they are to be revoked, or if there are none."""
-        return self._heirs.get(self.cleaned_data.get("fate", REVOKE))
+        return self._new_owners.get(self.cleaned_data.get("fate", REVOKE))
 
 
-def fates(heirs: Sequence[Heir]) -> list[tuple[str, str]]:
+def fates(new_owners: Sequence[CredentialOwner]) -> list[tuple[str, str]]:
     """Return the choices for credentials that lose their owner."""
-    named = [(heir.public_id, f"Hand them to {_name(heir)}") for heir in heirs]
+    named = [(new_owner.public_id, f"Hand them to {_name(new_owner)}") for new_owner in new_owners]
     return [("", "Choose…"), *named, (REVOKE, "Revoke them: requests are refused at once")]
 
 
@@ -168,5 +168,5 @@ def _checked(email: str) -> str:
         raise ValidationError(f"{email[:MAX_SHOWN_CHARS]}: {error.messages[0]}") from None
 
 
-def _name(heir: Heir) -> str:
-    return f"the service account {heir.name}" if isinstance(heir, ServiceAccount) else heir.display_name
+def _name(new_owner: CredentialOwner) -> str:
+    return f"the service account {new_owner.name}" if isinstance(new_owner, ServiceAccount) else new_owner.display_name

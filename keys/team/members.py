@@ -8,7 +8,7 @@ from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QueryS
 from django.db.models.functions import Coalesce
 
 from keys.models import ApiKey, Credential
-from keys.team.services.departures import Heir, by_organization, left_by
+from keys.team.services.departures import CredentialOwner, by_organization, credentials_owned_by
 from portal.models import Invitation, Membership, Organization, ServiceAccount, User
 from portal.permissions import ROLES_FOR, Action, Role, may_grant
 
@@ -99,9 +99,9 @@ def open_invitations(organization: Organization) -> QuerySet[Invitation]:
     return waiting.select_related("invited_by").order_by("-sent_at", "-pk")
 
 
-def left_view(owner: Heir, organization: Organization) -> LeftView:
+def left_view(owner: CredentialOwner, organization: Organization) -> LeftView:
     """Return the credentials that a leaving owner leaves behind."""
-    kinds = left_by(owner, organization)
+    kinds = credentials_owned_by(owner, organization)
     counts = {rows.model: rows.count() for rows in kinds}
     in_use = F("last_used_at").desc(nulls_last=True)
     latest = [row for rows in kinds for row in rows.order_by(in_use, "pk")[:LEFT_SHOWN]]
@@ -118,22 +118,22 @@ def count_words(counts: Mapping[type[Credential], int]) -> str:
     )
 
 
-def possible_heirs(organization: Organization, *, instead_of: Heir) -> list[Heir]:
+def possible_new_owners(organization: Organization, *, instead_of: CredentialOwner) -> list[CredentialOwner]:
     """Return possible new owners of credentials: service accounts first, because they stay when people leave."""
     accounts = ServiceAccount.objects.filter(organization=organization, removed_at=None).order_by("name")
     people = User.objects.filter(
         memberships__organization=organization, memberships__role__in=ROLES_FOR[Action.MANAGE_KEYS], is_active=True
     ).order_by("email")
-    heirs: list[Heir] = [*accounts, *people]
-    return [heir for heir in heirs if heir != instead_of]
+    new_owners: list[CredentialOwner] = [*accounts, *people]
+    return [new_owner for new_owner in new_owners if new_owner != instead_of]
 
 
-def possible_heirs_at(organizations: Collection[int], *, instead_of: User) -> dict[int, list[Heir]]:
+def possible_new_owners_at(organizations: Collection[int], *, instead_of: User) -> dict[int, list[CredentialOwner]]:
     """Return possible new owners for many organizations, by the organizations' pks; runs two queries."""
     accounts = ServiceAccount.objects.filter(organization__in=organizations, removed_at=None).order_by("name")
     makers = Membership.objects.filter(
         organization__in=organizations, role__in=ROLES_FOR[Action.MANAGE_KEYS], user__is_active=True
     )
     people = makers.exclude(user=instead_of).select_related("user").order_by("user__email")
-    found: list[tuple[int, Heir]] = [(account.organization_id, account) for account in accounts]
+    found: list[tuple[int, CredentialOwner]] = [(account.organization_id, account) for account in accounts]
     return by_organization([*found, *((each.organization_id, each.user) for each in people)])

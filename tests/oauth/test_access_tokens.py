@@ -178,7 +178,7 @@ def test_a_token_outlives_the_membership_of_its_clients_owner_where_somebody_inh
     code: str, api_secret: IssuedApiSecret, token: str, ben: User, as_ada: Actor
 ) -> None:
     Client.objects.update(owner=ben)
-    remove_member(Membership.objects.get(user=ben), heir=as_ada.user if code == "VALID" else None, by=as_ada)
+    remove_member(Membership.objects.get(user=ben), new_owner=as_ada.user if code == "VALID" else None, by=as_ada)
     assert ask_validate(api_secret, token)["code"] == code
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from django.db import transaction
 from django.db.models import QuerySet
 
-from keys.team.services.departures import Heir, by_organization, remove_member
+from keys.team.services.departures import CredentialOwner, by_organization, remove_member
 from portal.audit import Actor, record_of_person
 from portal.audit_actions import AuditAction
 from portal.models import Membership, User
@@ -41,8 +41,8 @@ def next_owners(memberships: Collection[Membership]) -> dict[int, list[User]]:
     )
 
 
-def close_account(user: User, heirs: Mapping[str, Heir], *, by: Actor) -> None:
-    """Delete the person. ``heirs`` maps organizations to the new owner of what the person leaves there.
+def close_account(user: User, new_owners: Mapping[str, CredentialOwner], *, by: Actor) -> None:
+    """Delete the person. ``new_owners`` maps organizations to the new owner of what the person leaves there.
 
     If nobody else owns the organization, the new owner owns it next; without a new owner it is closed. In other
     organizations the new owner gets the person's credentials; without a new owner they are revoked.
@@ -53,16 +53,16 @@ def close_account(user: User, heirs: Mapping[str, Heir], *, by: Actor) -> None:
         raise Refused(STAFF)
     unsettled = memberships_to_settle(user)
     for membership in unsettled:
-        if heir := heirs.get(membership.organization.public_id):
-            next_owner = membership.organization.memberships.filter(user__public_id=heir.public_id).first()
+        if new_owner := new_owners.get(membership.organization.public_id):
+            next_owner = membership.organization.memberships.filter(user__public_id=new_owner.public_id).first()
             if next_owner is None:
                 raise Refused(CHANGED)
             change_role(next_owner, Role.OWNER, by=by)
     for membership in unsettled:
-        if membership.organization.public_id not in heirs:
+        if membership.organization.public_id not in new_owners:
             close_organization(membership.organization, by=by)
     for membership in memberships_of(user):
-        remove_member(membership, heir=heirs.get(membership.organization.public_id), by=by)
+        remove_member(membership, new_owner=new_owners.get(membership.organization.public_id), by=by)
     with transaction.atomic(durable=True):
         if memberships_of(user).exists():
             raise Refused(CHANGED)

@@ -24,7 +24,7 @@ from portal.refusals import Refused
 from portal.services.members import lock_member, take_out
 from portal.services.organizations import lock_organization
 
-Heir = User | ServiceAccount
+CredentialOwner = User | ServiceAccount
 Of = TypeVar("Of")
 
 
@@ -54,7 +54,7 @@ class Departure:
     propagation: Propagation
 
 
-def left_by(owner: Heir, organization: Organization) -> list[QuerySet[Any]]:
+def credentials_owned_by(owner: CredentialOwner, organization: Organization) -> list[QuerySet[Any]]:
     """Return the owner's unrevoked credentials, which somebody has to take over; one query set per type."""
     column = "owner" if isinstance(owner, User) else "service_account"
     ours = {"organization": organization, "revoked_at": None, column: owner}
@@ -80,7 +80,7 @@ def by_organization(pairs: Iterable[tuple[int, Of]]) -> dict[int, list[Of]]:
     return found
 
 
-def remove_member(membership: Membership, *, heir: Heir | None, by: Actor) -> Departure:
+def remove_member(membership: Membership, *, new_owner: CredentialOwner | None, by: Actor) -> Departure:
     """End a membership. The person's credentials go to the new owner; without one they are revoked.
 
     Members may leave by themselves. Removing others takes an admin, and removing an owner takes an owner.
@@ -90,13 +90,13 @@ def remove_member(membership: Membership, *, heir: Heir | None, by: Actor) -> De
         membership = lock_member(membership)
         left = _locked(membership.user, membership.organization)
         take_out(membership, by=by)
-        _hand_over(left, membership.organization, heir, by, pending)
+        _hand_over(left, membership.organization, new_owner, by, pending)
     if by.user != membership.user:
         messages.send(messages.member_removed(membership.organization), [membership.user.email])
     return Departure(_counts(left), pending.spread)
 
 
-def remove_service_account(account: ServiceAccount, *, heir: Heir | None, by: Actor) -> Departure:
+def remove_service_account(account: ServiceAccount, *, new_owner: CredentialOwner | None, by: Actor) -> Departure:
     """End a service account. Its credentials go to the new owner; without one they are revoked.
 
     Raises NotAllowed; Refused if it is removed already.
@@ -109,16 +109,19 @@ def remove_service_account(account: ServiceAccount, *, heir: Heir | None, by: Ac
         if not ServiceAccount.objects.filter(pk=account.pk, removed_at=None).update(removed_at=now):
             raise Refused("This service account is removed already.")
         record_of(AuditAction.SERVICE_ACCOUNT_REMOVED, account, by, now)
-        _hand_over(left, organization, heir, by, pending)
+        _hand_over(left, organization, new_owner, by, pending)
     return Departure(_counts(left), pending.spread)
 
 
 Left = list[tuple[Kind, list[Credential]]]
 
 
-def _locked(owner: Heir, organization: Organization) -> Left:
+def _locked(owner: CredentialOwner, organization: Organization) -> Left:
     # ``no_key``: usage counts refer to these rows and lock them in their own order, so a full lock could deadlock.
-    found = [rows.select_for_update(of=("self",), no_key=True).order_by("pk") for rows in left_by(owner, organization)]
+    found = [
+        rows.select_for_update(of=("self",), no_key=True).order_by("pk")
+        for rows in credentials_owned_by(owner, organization)
+    ]
     related = ("organization", "owner", "service_account")
     return [
         (kind, list(rows.select_related(*related).prefetch_related("secrets")))
@@ -130,29 +133,32 @@ def _counts(left: Left) -> dict[type[Credential], int]:
     return {kind.model: len(rows) for kind, rows in left}
 
 
-def _hand_over(left: Left, organization: Organization, heir: Heir | None, by: Actor, pending: Change) -> None:
-    if heir is not None and not _may_own(heir, organization):
+def _hand_over(
+    left: Left, organization: Organization, new_owner: CredentialOwner | None, by: Actor, pending: Change
+) -> None:
+    if new_owner is not None and not _may_own(new_owner, organization):
         raise Refused("Choose a member who may manage keys, or a service account.")
     now = timezone.now()
     for kind, rows in left:
         for row in rows:
-            if heir is None:
+            if new_owner is None:
                 revoke_locked(row, kind.revoked, RevokeReason.OTHER, by, now)
             else:
-                _reassign(kind, row, heir, by, now)
+                _reassign(kind, row, new_owner, by, now)
             pending.touch(*kind.names(row))
 
 
-def _reassign(kind: Kind, row: Any, heir: Heir, by: Actor, now: datetime) -> None:
+def _reassign(kind: Kind, row: Any, new_owner: CredentialOwner, by: Actor, now: datetime) -> None:
     before = {"owner": row.owner_name}
-    row.owner = heir if isinstance(heir, User) else None
-    row.service_account = heir if isinstance(heir, ServiceAccount) else None
+    row.owner = new_owner if isinstance(new_owner, User) else None
+    row.service_account = new_owner if isinstance(new_owner, ServiceAccount) else None
     row.save(update_fields=["owner", "service_account"])
     record_of(kind.reassigned, row, by, now, before=before, after={"owner": row.owner_name})
 
 
-def _may_own(heir: Heir, organization: Organization) -> bool:
-    if isinstance(heir, ServiceAccount):
-        return ServiceAccount.objects.filter(pk=heir.pk, organization=organization, removed_at=None).exists()
-    membership = Membership.objects.filter(organization=organization, user=heir).first()  # None for a leaving member
+def _may_own(new_owner: CredentialOwner, organization: Organization) -> bool:
+    if isinstance(new_owner, ServiceAccount):
+        return ServiceAccount.objects.filter(pk=new_owner.pk, organization=organization, removed_at=None).exists()
+    # None for a leaving member
+    membership = Membership.objects.filter(organization=organization, user=new_owner).first()
     return membership is not None and can(Role(membership.role), Action.MANAGE_KEYS)

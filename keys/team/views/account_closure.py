@@ -28,7 +28,7 @@ def close(request: HttpRequest) -> HttpResponse:
         address, by = user.email, actor_of(request)
         try:
             with together() as ended:
-                close_account(user, form.heirs(), by=by)
+                close_account(user, form.new_owners(), by=by)
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:

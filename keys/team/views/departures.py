@@ -8,8 +8,8 @@ from django.views.decorators.http import require_http_methods
 from keys.pages.presenters import spread_words
 from keys.pages.views.access import go_to
 from keys.team.forms import DepartureForm
-from keys.team.members import count_words, left_view, possible_heirs
-from keys.team.services.departures import Departure, Heir, remove_member
+from keys.team.members import count_words, left_view, possible_new_owners
+from keys.team.services.departures import CredentialOwner, Departure, remove_member
 from keys.team.views.access import get_member
 from portal.http import MemberRequest, actor_of, forbidden, fragment_or_page, member_required
 from portal.permissions import Action
@@ -25,27 +25,27 @@ def remove(request: MemberRequest, user_id: str) -> HttpResponse:
         return forbidden(request, Action.MANAGE_ORGANIZATION)
     user = row.membership.user
     left = left_view(user, request.organization)
-    heirs = possible_heirs(request.organization, instead_of=user)
-    form = DepartureForm(request.POST or None, heirs=heirs, leaves_any=bool(left.count))
+    new_owners = possible_new_owners(request.organization, instead_of=user)
+    form = DepartureForm(request.POST or None, new_owners=new_owners, leaves_any=bool(left.count))
     if request.method == "POST" and form.is_valid():
         try:
-            departure = remove_member(row.membership, heir=form.heir(), by=actor_of(request))
+            departure = remove_member(row.membership, new_owner=form.new_owner(), by=actor_of(request))
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
             who = "You have left" if row.is_oneself else f"{user.display_name} is no longer a member of"
-            messages.success(request, f"{who} {request.organization.name}. {told(departure, form.heir())}".strip())
+            messages.success(request, f"{who} {request.organization.name}. {told(departure, form.new_owner())}".strip())
             return go_to(request, reverse("keys:overview") if row.is_oneself else reverse("team:members"))
     context = {"form": form, "row": row, "left": left}
     status = 422 if form.is_bound else 200
     return fragment_or_page(request, "team/_removal.html", "team/removal.html", context, status=status)
 
 
-def told(departure: Departure, heir: Heir | None) -> str:
+def told(departure: Departure, new_owner: CredentialOwner | None) -> str:
     """Describe what happened to the credentials; empty if there were none."""
     words = count_words(departure.counts)
     if not words:
         return ""
-    if heir is None:
+    if new_owner is None:
         return f"{words} revoked. {spread_words('Refused', departure.propagation)}"
-    return f"{heir.display_name} now owns {words}; requests go on as before."
+    return f"{new_owner.display_name} now owns {words}; requests go on as before."

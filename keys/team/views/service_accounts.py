@@ -10,7 +10,7 @@ from keys.pages.forms.names import NameForm
 from keys.pages.views.access import go_to
 from keys.service_accounts import visible_service_accounts
 from keys.team.forms import DepartureForm
-from keys.team.members import left_view, possible_heirs
+from keys.team.members import left_view, possible_new_owners
 from keys.team.services.departures import remove_service_account
 from keys.team.views.access import may_manage_team
 from keys.team.views.departures import told
@@ -56,15 +56,15 @@ def remove(request: MemberRequest, account_id: str) -> HttpResponse:
     if account is None:
         raise Http404
     left = left_view(account, request.organization)
-    heirs = possible_heirs(request.organization, instead_of=account)
-    form = DepartureForm(request.POST or None, heirs=heirs, leaves_any=bool(left.count))
+    new_owners = possible_new_owners(request.organization, instead_of=account)
+    form = DepartureForm(request.POST or None, new_owners=new_owners, leaves_any=bool(left.count))
     if request.method == "POST" and form.is_valid():
         try:
-            departure = remove_service_account(account, heir=form.heir(), by=actor_of(request))
+            departure = remove_service_account(account, new_owner=form.new_owner(), by=actor_of(request))
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"{account.name} is removed. {told(departure, form.heir())}".strip())
+            messages.success(request, f"{account.name} is removed. {told(departure, form.new_owner())}".strip())
             return go_to(request, reverse("team:service_accounts"))
     context = {"form": form, "account": account, "left": left}
     status = 422 if form.is_bound else 200

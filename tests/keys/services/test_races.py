@@ -135,7 +135,7 @@ def test_counts_of_keys_do_not_wait_for_a_departure_that_hands_them_over(
         take_out(*args, **kwargs)
 
     monkeypatch.setattr("keys.team.services.departures.take_out", count_elsewhere)
-    remove_member(acme.memberships.get(user=ben), heir=as_ada.user, by=as_ada)
+    remove_member(acme.memberships.get(user=ben), new_owner=as_ada.user, by=as_ada)
     assert ApiKey.objects.get(pk=left.key.pk).owner == as_ada.user
     assert Usage.objects.get().count == 1
 
@@ -169,7 +169,7 @@ def test_no_change_of_a_service_accounts_key_outlives_the_removal_demotion_or_de
 
     def end_it_elsewhere(*_: Any, **__: Any) -> None:
         waited.append(waits(lambda: change_role(place, Role.VIEWER, by=as_ada)))
-        waited.append(waits(lambda: remove_member(place, heir=None, by=as_ada)))
+        waited.append(waits(lambda: remove_member(place, new_owner=None, by=as_ada)))
         waited.append(waits(lambda: deactivate_user(ben, by=COMMAND)))
 
     def roll_elsewhere(*args: Any, **kwargs: Any) -> None:
@@ -179,7 +179,7 @@ def test_no_change_of_a_service_accounts_key_outlives_the_removal_demotion_or_de
     monkeypatch.setattr("keys.services.secrets.hold_policies_on_roll", end_it_elsewhere)
     roll()
     monkeypatch.setattr("keys.team.services.departures.take_out", roll_elsewhere)
-    remove_member(place, heir=None, by=as_ada)
+    remove_member(place, new_owner=None, by=as_ada)
     assert waited == [True, True, True, True]
     with pytest.raises(NotAllowed):
         roll()

@@ -65,7 +65,7 @@ def test_an_organization_that_has_another_owner_is_left(acme: Organization, ada:
     assert AuditEvent.objects.filter(action=AuditAction.MEMBER_LEFT).count() == 1
 
 
-@pytest.mark.parametrize("fate", ["heir", "revoke"])
+@pytest.mark.parametrize("fate", ["new_owner", "revoke"])
 def test_what_one_owns_in_an_organization_of_others_is_handed_over_or_revoked_and_never_left(
     fate: str, ben: User, ben_client: Client, key: ApiKey, oauth_client: OAuthClient
 ) -> None:
@@ -75,27 +75,30 @@ def test_what_one_owns_in_an_organization_of_others_is_handed_over_or_revoked_an
     name, sent = key.organization.public_id, {"email": "ben@example.com"}
     assert "What becomes of your 1 API key and 1 OAuth client in Acme" in ben_client.get(CLOSE).text
     assert ben_client.post(CLOSE, sent).status_code == 422
-    assert ben_client.post(CLOSE, sent | {name: ada.public_id if ada and fate == "heir" else fate}).status_code == 302
+    assert (
+        ben_client.post(CLOSE, sent | {name: ada.public_id if ada and fate == "new_owner" else fate}).status_code == 302
+    )
     assert not User.objects.filter(pk=ben.pk).exists()
     for row in (key, oauth_client):
         row.refresh_from_db()
-        assert (row.owner, row.revoked_at is None) == ((ada, True) if fate == "heir" else (None, False))
+        assert (row.owner, row.revoked_at is None) == ((ada, True) if fate == "new_owner" else (None, False))
 
 
 @pytest.mark.parametrize(
-    "data", [{}, {"email": "ada@example.com"}, {"email": "ben@example.com", "heir": "close"}, {"heir": "close"}]
+    "data",
+    [{}, {"email": "ada@example.com"}, {"email": "ben@example.com", "new_owner": "close"}, {"new_owner": "close"}],
 )
 def test_without_the_address_and_an_answer_for_each_organization_nothing_happens(
     data: dict[str, str], ada_client: Client, acme: Organization, ben: User
 ) -> None:
-    sent = {acme.public_id if name == "heir" else name: value for name, value in data.items()}
+    sent = {acme.public_id if name == "new_owner" else name: value for name, value in data.items()}
     assert ada_client.post(CLOSE, sent).status_code == 422
     assert User.objects.filter(email="ada@example.com").exists()
     acme.refresh_from_db()
     assert acme.closed_at is None
 
 
-def test_a_stranger_cannot_be_made_the_heir(ada_client: Client, acme: Organization, ben: User, dov: User) -> None:
+def test_a_stranger_cannot_be_made_the_new_owner(ada_client: Client, acme: Organization, ben: User, dov: User) -> None:
     answer = ada_client.post(CLOSE, {"email": "ada@example.com", acme.public_id: dov.public_id})
     assert answer.status_code == 422
     assert not Membership.objects.filter(user=dov, organization=acme).exists()
@@ -110,7 +113,7 @@ def test_who_runs_the_portal_hands_that_over_first(ada: User, acme: Organization
     assert acme.closed_at is None
 
 
-def test_an_heir_who_has_left_meanwhile_stops_it_before_anything_is_closed(
+def test_a_new_owner_who_has_left_meanwhile_stops_it_before_anything_is_closed(
     ada: User, ben: User, acme: Organization, initech: Organization
 ) -> None:
     Membership.objects.create(organization=initech, user=ada, role=Role.OWNER)

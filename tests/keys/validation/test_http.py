@@ -294,7 +294,7 @@ def test_a_key_outlives_its_owners_membership(
     api_secret: IssuedApiSecret, issued: IssuedKey, ben: User, as_ada: Actor
 ) -> None:
     ApiKey.objects.filter(pk=issued.key.pk).update(owner=ben)
-    remove_member(Membership.objects.get(user=ben), heir=as_ada.user, by=as_ada)
+    remove_member(Membership.objects.get(user=ben), new_owner=as_ada.user, by=as_ada)
     assert code_of(api_secret, issued.secret_text) == "VALID"
 
 

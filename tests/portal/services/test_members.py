@@ -59,7 +59,7 @@ def test_an_admin_neither_makes_nor_unmakes_owners(acme: Organization, ada: User
         with pytest.raises(NotAllowed):
             change_role(membership, role, by=acting(dara))
     with pytest.raises(NotAllowed):
-        remove_member(of(ada, acme), heir=None, by=acting(dara))
+        remove_member(of(ada, acme), new_owner=None, by=acting(dara))
     change_role(of(ben, acme), Role.ADMIN, by=acting(dara))
     assert of(ben, acme).role == Role.ADMIN
 
@@ -67,7 +67,7 @@ def test_an_admin_neither_makes_nor_unmakes_owners(acme: Organization, ada: User
 def test_the_last_owner_is_neither_demoted_nor_removed_nor_may_leave(acme: Organization, ada: User) -> None:
     for act in (
         lambda: change_role(of(ada, acme), Role.ADMIN, by=acting(ada)),
-        lambda: remove_member(of(ada, acme), heir=None, by=acting(ada)),
+        lambda: remove_member(of(ada, acme), new_owner=None, by=acting(ada)),
     ):
         with pytest.raises(Refused, match="needs an owner"):
             act()
@@ -77,14 +77,14 @@ def test_an_owner_who_cannot_sign_in_does_not_count(acme: Organization, ada: Use
     change_role(of(ben, acme), Role.OWNER, by=acting(ada))
     User.objects.filter(pk=ben.pk).update(is_active=False)
     with pytest.raises(Refused, match="needs an owner"):
-        remove_member(of(ada, acme), heir=None, by=acting(ada))
+        remove_member(of(ada, acme), new_owner=None, by=acting(ada))
 
 
 def test_keys_of_who_is_removed_go_on_under_another_owner(
     acme: Organization, ada: User, ben: User, key: ApiKey, account: ServiceAccount
 ) -> None:
     ApiKey.objects.filter(pk=key.pk).update(owner=ben)
-    departure = remove_member(of(ben, acme), heir=account, by=acting(ada))
+    departure = remove_member(of(ben, acme), new_owner=account, by=acting(ada))
     key.refresh_from_db()
     assert (departure.counts[ApiKey], key.owner, key.service_account, key.revoked_at) == (1, None, account, None)
     event = AuditEvent.objects.get(action="key.reassigned")
@@ -122,7 +122,7 @@ def test_keys_and_clients_of_who_is_removed_are_revoked_where_nobody_takes_them(
 ) -> None:
     for row in (key, oauth_client):
         type(row).objects.filter(pk=row.pk).update(owner=ben)
-    remove_member(of(ben, acme), heir=None, by=acting(ada))
+    remove_member(of(ben, acme), new_owner=None, by=acting(ada))
     for row in (key, oauth_client):
         row.refresh_from_db()
         assert row.revoked_at is not None
@@ -152,17 +152,17 @@ def test_only_who_may_own_keys_here_inherits_and_else_nothing_happens(
 ) -> None:
     ApiKey.objects.filter(pk=key.pk).update(owner=ben)
     elsewhere = ServiceAccount.objects.create(organization=dov.organizations.get(), name="theirs")
-    for heir in (cyn, dov, ben, elsewhere):
+    for new_owner in (cyn, dov, ben, elsewhere):
         with pytest.raises(Refused, match="Choose a member"):
-            remove_member(of(ben, key.organization), heir=heir, by=as_ada)
+            remove_member(of(ben, key.organization), new_owner=new_owner, by=as_ada)
     assert of(ben, key.organization)
     assert ApiKey.objects.get(pk=key.pk).owner == ben
 
 
 def test_a_viewer_may_leave_and_remove_nobody_else(acme: Organization, ben: User, cyn: User) -> None:
     with pytest.raises(NotAllowed):
-        remove_member(of(ben, acme), heir=None, by=acting(cyn))
-    remove_member(of(cyn, acme), heir=None, by=acting(cyn))
+        remove_member(of(ben, acme), new_owner=None, by=acting(cyn))
+    remove_member(of(cyn, acme), new_owner=None, by=acting(cyn))
     assert not acme.memberships.filter(user=cyn).exists()
     assert AuditEvent.objects.get(action="member.left").actor_id == cyn.public_id
 
@@ -172,12 +172,12 @@ def test_a_service_account_is_removed_once_and_its_keys_with_it(
 ) -> None:
     for row in (key, oauth_client):
         type(row).objects.filter(pk=row.pk).update(owner=None, service_account=account)
-    remove_service_account(account, heir=ada, by=acting(ada))
+    remove_service_account(account, new_owner=ada, by=acting(ada))
     for row in (key, oauth_client):
         row.refresh_from_db()
         assert (row.owner, row.service_account) == (ada, None)
     with pytest.raises(Refused, match="already"):
-        remove_service_account(account, heir=ada, by=acting(ada))
+        remove_service_account(account, new_owner=ada, by=acting(ada))
 
 
 def test_a_key_may_belong_to_a_service_account_of_its_own_organization_alone(
@@ -213,7 +213,7 @@ def test_who_was_removed_is_a_stranger_from_the_next_click_on(
 ) -> None:
     browser = signed_in(ben)
     assert browser.get(f"/app/keys/{key.public_id}/").status_code == 200
-    remove_member(of(ben, acme), heir=None, by=acting(ada))
+    remove_member(of(ben, acme), new_owner=None, by=acting(ada))
     for path in (f"/app/keys/{key.public_id}/", "/app/", "/app/team/", "/app/keys/new/"):
         answer = browser.get(path)
         assert answer.status_code == 403
