@@ -174,7 +174,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count one password attempt; raise ValidationError if there were too many."""
         login = str(credentials.get("email", ""))
-        self._take_guess_back = login_throttle.guess(request, login, "password", address=self.get_client_ip(request))
+        self._take_guess_back = login_throttle.count_attempt(
+            request, login, "password", address=self.get_client_ip(request)
+        )
         if self._take_guess_back is None:
             raise self.validation_error("too_many_login_attempts")
 
@@ -188,12 +190,12 @@ class AccountAdapter(DefaultAccountAdapter):
             self._take_guess_back()
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
-        login_throttle.forgive(request, str(credentials.get("email", "")), address=self.get_client_ip(request))
+        login_throttle.reset_attempts(request, str(credentials.get("email", "")), address=self.get_client_ip(request))
 
     def post_login(self, request: HttpRequest, user: User, *, signup: bool, **kwargs: Any) -> HttpResponse:
         """Mail the account's owner about a sign-in from an unknown browser, then remember the browser."""
         response: HttpResponse = super().post_login(request, user, signup=signup, **kwargs)
-        if not signup and login_throttle.knows(request, user.email) is None:
+        if not signup and login_throttle.known_device(request, user.email) is None:
             browser = browser_words(self.get_http_user_agent(request))
             self.send_notification_mail("account/email/new_sign_in", user, {"browser": browser})
         login_throttle.remember(request, response, user.email)

@@ -123,7 +123,7 @@ class _Code(Labelled, base_forms.BaseAuthenticateForm):
         code: str = self.cleaned_data["code"]
         adapter = get_account_adapter()
         address = adapter.get_client_ip(context.request)
-        take_back = login_throttle.guess(context.request, self.user.email, "code", address=address)
+        take_back = login_throttle.count_attempt(context.request, self.user.email, "code", address=address)
         if take_back is None:
             raise adapter.validation_error("too_many_login_attempts")
         authenticator = use_code(self.user, code, now=time.time())

@@ -28,7 +28,7 @@ CODE_WAIT: Final = (
 PASSWORD_ALONE_OPENS_NOTHING: Final = "password_alone_opens_nothing"  # noqa: S105  # an attribute of the request
 
 
-def knows(request: HttpRequest, login: str) -> str | None:
+def known_device(request: HttpRequest, login: str) -> str | None:
     """Return the mark that this browser got when it signed in to the account before; None if it never did."""
     return _accounts(request).get(_name(login))
 
@@ -36,8 +36,8 @@ def knows(request: HttpRequest, login: str) -> str | None:
 def remember(request: HttpRequest, response: HttpResponse, login: str) -> None:
     """Set the cookie by which this browser is known as one that has signed in to the account."""
     accounts = _accounts(request)
-    mark = accounts.pop(_name(login), None) or secrets.token_hex(16)
-    kept = dict([*accounts.items(), (_name(login), mark)][-MAX_ACCOUNTS:])
+    device = accounts.pop(_name(login), None) or secrets.token_hex(16)
+    kept = dict([*accounts.items(), (_name(login), device)][-MAX_ACCOUNTS:])
     response.set_cookie(
         COOKIE,
         signing.dumps(kept, salt=SALT),
@@ -48,7 +48,7 @@ def remember(request: HttpRequest, response: HttpResponse, login: str) -> None:
     )
 
 
-def guess(request: HttpRequest, login: str, what: str, *, address: str) -> Callable[[], None] | None:
+def count_attempt(request: HttpRequest, login: str, what: str, *, address: str) -> Callable[[], None] | None:
     """Count one attempt at ``what`` (``password`` or ``code``); return None if there were too many.
 
     The returned function takes the attempt back; call it after a right password or code. Past the account's limit, a
@@ -56,8 +56,8 @@ def guess(request: HttpRequest, login: str, what: str, *, address: str) -> Calla
     owner out.
     """
     login = login.lower()
-    if mark := knows(request, login):
-        counts = [("login_failed_known", f"{what}:{mark}")]
+    if device := known_device(request, login):
+        counts = [("login_failed_known", f"{what}:{device}")]
     else:
         counts = [("login_failed", f"{what}:{address}:{login}"), ("login_failed_account", f"{what}:{login}")]
     taken: list[ratelimit.SingleRateLimitUsage] = []
@@ -75,8 +75,8 @@ def guess(request: HttpRequest, login: str, what: str, *, address: str) -> Calla
 
 def may_mail_reset(request: HttpRequest, login: str) -> bool:
     """Count one mail with a reset link; return False past the limit. Links that were mailed before still work."""
-    mark = knows(request, login)
-    action, key = ("reset_mail_known", mark) if mark else ("reset_mail", login.lower())
+    device = known_device(request, login)
+    action, key = ("reset_mail_known", device) if device else ("reset_mail", login.lower())
     return ratelimit.consume(request, app=APP, action=action, key=key) is not None
 
 
@@ -95,12 +95,12 @@ def wait_for_code(request: HttpRequest, email: str) -> str:
     return "" if may_be else CODE_WAIT
 
 
-def forgive(request: HttpRequest, login: str, *, address: str) -> None:
+def reset_attempts(request: HttpRequest, login: str, *, address: str) -> None:
     """Reset the password counters of an account after a reset by mail. Code counters are kept."""
     login = login.lower()
     counts = [("login_failed", f"password:{address}:{login}"), ("login_failed_account", f"password:{login}")]
-    if mark := knows(request, login):
-        counts.append(("login_failed_known", f"password:{mark}"))
+    if device := known_device(request, login):
+        counts.append(("login_failed_known", f"password:{device}"))
     for action, key in counts:
         ratelimit.clear(request, app=APP, action=action, key=key)
 
