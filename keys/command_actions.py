@@ -18,7 +18,7 @@ from keys.services.secrets import roll_key
 from portal.audit import COMMAND
 from portal.metadata import parse_metadata
 from portal.models import Organization
-from portal.outbox import Propagation, together
+from portal.outbox import Propagation, batch_changes
 from portal.services.organizations import note_organization, resume_organization, suspend_organization
 
 Report = dict[str, object]
@@ -115,7 +115,7 @@ def _set_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
     check_given(options, "scopes", "networks", "rate_limit", "quota", "expires_at", "operator_metadata")
     wanted, noted = _chosen_for_key(options), operator_metadata(options)
     now_set = {name: getattr(key, name) for name in keys.EDITABLE}
-    with together() as group:
+    with batch_changes() as group:
         if wanted:
             keys.edit_key(key, replace(KeySettings(**now_set), **wanted), by=COMMAND, seen_version=key.version)
         if noted is not None:

@@ -17,7 +17,7 @@ from oauth.services.clients import ClientSettings
 from oauth.services.secrets import roll_client
 from oauth.services.tokens import revoke_all_tokens
 from portal.audit import COMMAND
-from portal.outbox import Propagation, together
+from portal.outbox import Propagation, batch_changes
 
 
 def _find(public_id: str) -> Client:
@@ -63,7 +63,7 @@ def _set(client: Client, options: Mapping[str, Any]) -> Report:
     now_set = {name: getattr(client, name) for name in clients.EDITABLE}
     scopes = wanted.pop("scopes", None)
     grants = None if scopes is None else {_only_api(client): scopes}
-    with together() as group:
+    with batch_changes() as group:
         if wanted or grants is not None:
             settings = replace(ClientSettings(**now_set), **wanted)
             clients.edit_client(client, settings, grants=grants, by=COMMAND, seen_version=client.version)

@@ -71,7 +71,7 @@ class Change:
     names: set[str] = field(default_factory=set)
     propagation: Propagation | None = None
 
-    def touch(self, *names: str) -> None:
+    def invalidates(self, *names: str) -> None:
         """Add snapshot names such as ``secret:<digest>`` or ``org:<id>``."""
         self.names.update(names)
 
@@ -124,7 +124,7 @@ def change() -> Iterator[Change]:
 
 
 @contextmanager
-def together() -> Iterator[Change]:
+def batch_changes() -> Iterator[Change]:
     """Gather many changes, and tell the caches once when the block ends; the yielded Change tells how far they spread.
 
     Each change inside commits separately, and its own propagation is only an upper bound on the time.
@@ -164,7 +164,7 @@ def _committed(names: set[str]) -> Propagation:
     group = _group.get()
     if group is None or not _flush:
         return _tell(names)
-    group.touch(*names)
+    group.invalidates(*names)
     return Propagation(0, timezone.now() + _LATEST)
 
 

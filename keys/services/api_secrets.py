@@ -55,7 +55,7 @@ def issue_api_secret(
         remember(public_id)
         after = {"name": cleaned, "environment": environment.value}
         _record(AuditAction.API_SECRET_ISSUED, secret, by, now, after=after)
-        pending.touch(secret_name(secret))
+        pending.invalidates(secret_name(secret))
     return IssuedApiSecret(secret, minted.text, pending.spread)
 
 
@@ -95,7 +95,7 @@ def roll_api_secret(
         )
         remember(successor.public_id)
         _record(AuditAction.API_SECRET_ROLLED, successor, by, now, after={"replaces": newest.public_id, "ends": ended})
-        pending.touch(*map(secret_name, [*line, successor]))
+        pending.invalidates(*map(secret_name, [*line, successor]))
     return IssuedApiSecret(successor, minted.text, pending.spread)
 
 
@@ -130,7 +130,7 @@ def revoke_api_secret(secret: ApiSecret, *, reason: RevokeReason, by: Actor) -> 
             secret.revoke_reason = reason
             secret.save(update_fields=["revoked_at", "revoke_reason"])
             _record(AuditAction.API_SECRET_REVOKED, secret, by, now, after={"reason": reason.value})
-        pending.touch(secret_name(secret))
+        pending.invalidates(secret_name(secret))
     return ChangedApiSecret(secret, pending.spread)
 
 
@@ -145,7 +145,7 @@ def _set_end(secret: ApiSecret, *, ends_at: datetime | None, by: Actor) -> Chang
         if moved:
             action = AuditAction.API_SECRET_OVERLAP_CHANGED if ends_at else AuditAction.API_SECRET_ENDED
             _record(action, secret, by, now, before={"ends_at": moved.before}, after={"ends_at": moved.after})
-        pending.touch(secret_name(secret))
+        pending.invalidates(secret_name(secret))
     return ChangedApiSecret(secret, pending.spread)
 
 
@@ -161,7 +161,7 @@ def _set_disabled(secret: ApiSecret, *, disabled: bool, by: Actor) -> ChangedApi
             secret.save(update_fields=["disabled_at"])
             action = AuditAction.API_SECRET_DISABLED if disabled else AuditAction.API_SECRET_ENABLED
             _record(action, secret, by, now)
-        pending.touch(secret_name(secret))
+        pending.invalidates(secret_name(secret))
     return ChangedApiSecret(secret, pending.spread)
 
 

@@ -89,7 +89,7 @@ def create_api(identifier: str, wanted: ApiSettings, *, by: Actor) -> ChangedApi
         now = timezone.now()
         _set_scopes(api, wanted.scopes)
         _record(AuditAction.API_CREATED, api, by, now, after={"identifier": identifier, **_shown(api)})
-        pending.touch(api_name(api.public_id))
+        pending.invalidates(api_name(api.public_id))
     return ChangedApi(api, pending.spread)
 
 
@@ -124,7 +124,7 @@ def edit_api(api: Api, wanted: ApiSettings, *, by: Actor, seen_version: int | No
                 after={name: after[name] for name in changed},
             )
         api.save(update_fields=[*columns, "version"])
-        pending.touch(api_name(api.public_id))
+        pending.invalidates(api_name(api.public_id))
     return ChangedApi(api, pending.spread)
 
 
@@ -148,7 +148,7 @@ def _set_disabled(api: Api, *, disabled: bool, by: Actor) -> ChangedApi:
             api.version += 1
             api.save(update_fields=["disabled_at", "version"])
             _record(AuditAction.API_DISABLED if disabled else AuditAction.API_ENABLED, api, by, now)
-        pending.touch(api_name(api.public_id))
+        pending.invalidates(api_name(api.public_id))
     return ChangedApi(api, pending.spread)
 
 

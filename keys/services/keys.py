@@ -129,7 +129,7 @@ def issue_key(
         secret = KeySecret.objects.create(key=key, **minted.columns)
         after = {"api": api.public_id, "environment": environment.value, "secret": secret.public_id}
         record_of(AuditAction.KEY_ISSUED, key, by, now, after={**after, **_shown(key, EDITABLE)})
-        pending.touch(secret_name(secret))  # the digest may be cached as unknown
+        pending.invalidates(secret_name(secret))  # the digest may be cached as unknown
     return IssuedKey(key, secret, minted.text, pending.spread)
 
 
@@ -156,7 +156,7 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
             key.version += 1
             key.save(update_fields=[*changed, "version"])
             record_of(AuditAction.KEY_EDITED, key, by, now, before=before, after=_shown(key, changed))
-        pending.touch(*key_names(key))
+        pending.invalidates(*key_names(key))
     return ChangedKey(key, pending.spread)
 
 
@@ -169,7 +169,7 @@ def note_key(key: ApiKey, metadata: dict[str, object], *, by: Actor) -> ChangedK
     with change() as pending:
         key = lock_key(key.public_id, by=by)
         set_metadata_locked(key, metadata, AuditAction.KEY_EDITED, by, timezone.now())
-        pending.touch(*key_names(key))
+        pending.invalidates(*key_names(key))
     return ChangedKey(key, pending.spread)
 
 
@@ -190,7 +190,7 @@ def revoke_key(key: ApiKey, *, reason: RevokeReason, by: Actor) -> ChangedKey:
         now = timezone.now()
         if key.revoked_at is None:
             revoke_locked(key, AuditAction.KEY_REVOKED, reason, by, now)
-        pending.touch(*key_names(key))
+        pending.invalidates(*key_names(key))
     return ChangedKey(key, pending.spread)
 
 
@@ -204,7 +204,7 @@ def _set_disabled(key: ApiKey, *, disabled: bool, by: Actor) -> ChangedKey:
             key.version += 1
             key.save(update_fields=["disabled_at", "version"])
             record_of(AuditAction.KEY_DISABLED if disabled else AuditAction.KEY_ENABLED, key, by, now)
-        pending.touch(*key_names(key))
+        pending.invalidates(*key_names(key))
     return ChangedKey(key, pending.spread)
 
 

@@ -36,11 +36,11 @@ def redigest(stale: StaleDigest) -> bool:
         secret = secrets.filter(public_id=stale.secret_id, digest=stale.old).first()
         if secret is None:
             return False
-        pending.touch(name_of(secret))
+        pending.invalidates(name_of(secret))
         secret.digest = stale.new
         secret.pepper_version = pepper_version
         secret.save(update_fields=["digest", "pepper_version"])
-        pending.touch(name_of(secret))
+        pending.invalidates(name_of(secret))
         record(
             AuditAction.SECRETS_REDIGESTED,
             actor=SYSTEM,

@@ -49,7 +49,7 @@ def roll_key(
         minted = mint(Kind(key.environment), by=by.user, now=now)
         secret = KeySecret.objects.create(key=key, **minted.columns)
         record_of(AuditAction.KEY_ROLLED, key, by, now, after={"secret": secret.public_id, "ends": ended})
-        pending.touch(*key_names(key))
+        pending.invalidates(*key_names(key))
     return IssuedKey(key, secret, minted.text, pending.spread)
 
 
@@ -78,7 +78,7 @@ def _set_end(secret: KeySecret, *, ends_at: datetime | None, by: Actor) -> Chang
             action = AuditAction.KEY_OVERLAP_CHANGED if ends_at else AuditAction.KEY_SECRET_ENDED
             after = {"secret": secret.public_id, "ends_at": moved.after}
             record_of(action, key, by, now, before={"ends_at": moved.before}, after=after)
-        pending.touch(secret_name(secret))
+        pending.invalidates(secret_name(secret))
     return ChangedKey(key, pending.spread)
 
 

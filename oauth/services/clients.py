@@ -102,7 +102,7 @@ def create_client(
         remember(client.public_id)
         Grant.objects.bulk_create(Grant(client=client, api=api, scopes=scopes) for api, scopes in granted.items())
         after = {"environment": environment.value, "grants": _shown_grants(client), **_shown(client, EDITABLE)}
-        pending.touch(name_of(client))
+        pending.invalidates(name_of(client))
         if client.public_keys:
             record_of(AuditAction.CLIENT_CREATED, client, by, now, after=after)
             minted = None
@@ -145,9 +145,9 @@ def edit_client(
         if columns:
             record_of(AuditAction.CLIENT_EDITED, client, by, now, before=before, after=_shown(client, columns))
         if grants_before != grants_after:
-            told = {"before": {"grants": grants_before}, "after": {"grants": grants_after}}
-            record_of(AuditAction.CLIENT_GRANTS_CHANGED, client, by, now, **told)
-        pending.touch(name_of(client))
+            before_and_after = {"before": {"grants": grants_before}, "after": {"grants": grants_after}}
+            record_of(AuditAction.CLIENT_GRANTS_CHANGED, client, by, now, **before_and_after)
+        pending.invalidates(name_of(client))
     return ChangedClient(client, pending.spread)
 
 
@@ -160,7 +160,7 @@ def note_client(client: Client, metadata: dict[str, object], *, by: Actor) -> Ch
     with change() as pending:
         client = lock_client(client.public_id, by=by)
         set_metadata_locked(client, metadata, AuditAction.CLIENT_EDITED, by, timezone.now())
-        pending.touch(name_of(client))
+        pending.invalidates(name_of(client))
     return ChangedClient(client, pending.spread)
 
 
@@ -181,7 +181,7 @@ def revoke_client(client: Client, *, reason: RevokeReason, by: Actor) -> Changed
         now = timezone.now()
         if client.revoked_at is None:
             revoke_locked(client, AuditAction.CLIENT_REVOKED, reason, by, now)
-        pending.touch(name_of(client))
+        pending.invalidates(name_of(client))
     return ChangedClient(client, pending.spread)
 
 
@@ -224,7 +224,7 @@ def _set_disabled(client: Client, *, disabled: bool, by: Actor) -> ChangedClient
             client.save(update_fields=["disabled_at", "version"])
             action = AuditAction.CLIENT_DISABLED if disabled else AuditAction.CLIENT_ENABLED
             record_of(action, client, by, now)
-        pending.touch(name_of(client))
+        pending.invalidates(name_of(client))
     return ChangedClient(client, pending.spread)
 
 

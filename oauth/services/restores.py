@@ -15,7 +15,7 @@ from oauth.services.signing_keys import drop_signing_keys
 from portal.audit import Actor, record, require_operator
 from portal.audit_actions import AuditAction
 from portal.models import Session
-from portal.outbox import Propagation, change, together
+from portal.outbox import Propagation, batch_changes, change
 
 CLOCK_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ def settle_restore(*, by: Actor, now: datetime) -> Settled:
     may have been dropped after the backup. A second run only ends tokens and sessions that began after the first.
     """
     require_operator(by)
-    with together() as everything:
+    with batch_changes() as everything:
         with change() as pending:
             # Generations and list numbers of the time since the backup are unknown. Seconds since 2026 exceed them, and
             # exceed the number of an earlier restore: no client raises its generation each second for years, and no
@@ -47,7 +47,7 @@ def settle_restore(*, by: Actor, now: datetime) -> Settled:
             sessions = Session.objects.all().delete()[0]
             after = {"clients": clients, "sessions": sessions}
             record(AuditAction.DATABASE_RESTORED, actor=by, at=now, after=after)
-            pending.touch(*map(client_name, Client.objects.values_list("public_id", flat=True)))
+            pending.invalidates(*map(client_name, Client.objects.values_list("public_id", flat=True)))
         drop_signing_keys(by=by)
     return Settled(clients, sessions, everything.spread)
 

@@ -46,7 +46,7 @@ def roll_client(
         minted = mint(Kind.CLIENT, by=by.user, now=now)
         secret = ClientSecret.objects.create(client=client, **minted.columns)
         record_of(AuditAction.CLIENT_ROLLED, client, by, now, after={"secret": secret.public_id, "ends": ended})
-        pending.touch(name_of(client))
+        pending.invalidates(name_of(client))
     return IssuedClient(client, secret, minted.text, pending.spread)
 
 
@@ -72,5 +72,5 @@ def _set_end(secret: ClientSecret, *, ends_at: datetime | None, by: Actor) -> Ch
             action = AuditAction.CLIENT_OVERLAP_CHANGED if ends_at else AuditAction.CLIENT_SECRET_ENDED
             after = {"secret": secret.public_id, "ends_at": moved.after}
             record_of(action, client, by, now, before={"ends_at": moved.before}, after=after)
-        pending.touch(name_of(client))
+        pending.invalidates(name_of(client))
     return ChangedClient(client, pending.spread)

@@ -41,7 +41,7 @@ def rotate_signing_keys(
         return ChangedSigningKeys([], Propagation(0))
     with change() as pending:
         made = [key for algorithm in due if (key := _make_next(algorithm, by=by, now=now, is_wanted=is_wanted))]
-        pending.touch(SIGNING_KEYS)
+        pending.invalidates(SIGNING_KEYS)
     return ChangedSigningKeys(made, pending.spread)
 
 
@@ -61,7 +61,7 @@ def drop_signing_keys(*, by: Actor, algorithms: Sequence[str] = ALL) -> ChangedS
             key = _make(algorithm, signs_from=now, now=now)
             _record(AuditAction.SIGNING_KEY_PUBLISHED, key, by, now)
             made.append(key)
-        pending.touch(SIGNING_KEYS)
+        pending.invalidates(SIGNING_KEYS)
     return ChangedSigningKeys(made, pending.spread)
 
 

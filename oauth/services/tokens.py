@@ -44,7 +44,7 @@ def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | 
                 expires_at=expires_at or block.ends_at,
             )
             record_of(AuditAction.CLIENT_TOKEN_REVOKED, client, by, now, after={"jti": jti})
-        pending.touch(name_of(client))
+        pending.invalidates(name_of(client))
     return ChangedClient(client, pending.spread)
 
 
@@ -54,7 +54,7 @@ def revoke_all_tokens(client: Client, *, by: Actor) -> ChangedClient:
         client = lock_client(client.public_id, by=by)
         refuse_if_revoked(client)
         _revoke_all(client, by, timezone.now())
-        pending.touch(name_of(client))
+        pending.invalidates(name_of(client))
     return ChangedClient(client, pending.spread)
 
 

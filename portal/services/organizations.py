@@ -74,7 +74,7 @@ def rename_organization(organization: Organization, name: str, *, by: Actor) -> 
         organization.name = name
         organization.save(update_fields=["name"])
         record_of(AuditAction.ORGANIZATION_RENAMED, organization, by, now, before=before, after=after)
-        pending.touch(organization_name(organization))
+        pending.invalidates(organization_name(organization))
     return ChangedOrganization(organization, pending.spread)
 
 
@@ -102,7 +102,7 @@ def note_organization(
         if after:
             _save(organization, after)
             record_of(AuditAction.ORGANIZATION_NOTED, organization, by, timezone.now(), before=before, after=after)
-        pending.touch(organization_name(organization))
+        pending.invalidates(organization_name(organization))
     return ChangedOrganization(organization, pending.spread)
 
 
@@ -122,7 +122,7 @@ def close_organization(organization: Organization, *, by: Actor, reason: str = "
     A single row is changed, so all credentials end at the same instant. A repeat only tells the caches again.
     ``reason`` is written into the audit event.
     """
-    told: list[str] = []
+    recipients: list[str] = []
     with change() as pending:
         organization = lock_organization(organization)
         if organization.closed_at is None:
@@ -132,9 +132,9 @@ def close_organization(organization: Organization, *, by: Actor, reason: str = "
             organization.save(update_fields=["closed_at"])
             after = {"reason": reason} if reason else None
             record_of(AuditAction.ORGANIZATION_CLOSED, organization, by, now, after=after)
-            told = list(organization.members.filter(is_active=True).values_list("email", flat=True))
-        pending.touch(organization_name(organization))
-    messages.send(messages.organization_closed(organization), told)
+            recipients = list(organization.members.filter(is_active=True).values_list("email", flat=True))
+        pending.invalidates(organization_name(organization))
+    messages.send(messages.organization_closed(organization), recipients)
     return ChangedOrganization(organization, pending.spread)
 
 
@@ -172,5 +172,5 @@ def _set_suspended(organization: Organization, *, suspended: bool, by: Actor) ->
             organization.save(update_fields=["suspended_at"])
             action = AuditAction.ORGANIZATION_SUSPENDED if suspended else AuditAction.ORGANIZATION_RESUMED
             record_of(action, organization, by, now)
-        pending.touch(organization_name(organization))
+        pending.invalidates(organization_name(organization))
     return ChangedOrganization(organization, pending.spread)

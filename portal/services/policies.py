@@ -38,8 +38,8 @@ def change_policies(organization: Organization, wanted: Policies, *, by: Actor) 
             before={name: before[name] for name in changed},
             after={name: after[name] for name in changed},
         )
-        told = list(who_can_change_it(organization).exclude(email=by.label).values_list("email", flat=True))
-    messages.send(messages.policies_changed(organization, by.label), told, kind=MailKind.POLICIES)
+        recipients = list(who_can_change_it(organization).exclude(email=by.label).values_list("email", flat=True))
+    messages.send(messages.policies_changed(organization, by.label), recipients, kind=MailKind.POLICIES)
     return organization
 
 

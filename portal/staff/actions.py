@@ -30,7 +30,7 @@ from portal import reauthentication
 from portal.audit import ActorKind
 from portal.http import actor_of, shown_once
 from portal.names import normal_name
-from portal.outbox import Propagation, together
+from portal.outbox import Propagation, batch_changes
 from portal.ui.typed_names import TypedNameForm
 
 MAX_CHOSEN = 100  # each change is a transaction
@@ -249,7 +249,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         refused: dict[str, list[str]] = defaultdict(list)
         is_spread = False
         revealed: Reveal | None = None
-        with together() as group:
+        with batch_changes() as group:
             for obj in objects:
                 try:
                     outcome = action.run(obj, by=by, **chosen)

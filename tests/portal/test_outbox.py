@@ -167,7 +167,7 @@ def test_a_process_that_serves_goes_on_telling_what_others_could_not(
 
 
 def test_many_changes_together_are_told_once(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
-    with outbox.together() as group:
+    with outbox.batch_changes() as group:
         inside = disable_key(issued.key, by=as_ada).propagation
         enable_key(issued.key, by=as_ada)
         assert caches.told == []
@@ -180,7 +180,7 @@ def test_many_changes_together_are_told_once(issued: IssuedKey, as_ada: Actor, c
 
 def test_what_was_changed_before_one_of_many_failed_is_told(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
     def disable_and_fail() -> None:
-        with outbox.together():
+        with outbox.batch_changes():
             disable_key(issued.key, by=as_ada)
             raise ZeroDivisionError
 

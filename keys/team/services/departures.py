@@ -145,7 +145,7 @@ def _hand_over(
                 revoke_locked(row, kind.revoked, RevokeReason.OTHER, by, now)
             else:
                 _reassign(kind, row, new_owner, by, now)
-            pending.touch(*kind.names(row))
+            pending.invalidates(*kind.names(row))
 
 
 def _reassign(kind: Kind, row: Any, new_owner: CredentialOwner, by: Actor, now: datetime) -> None:

@@ -13,7 +13,7 @@ from keys.team.account_closure_form import ClosureForm
 from keys.team.services.account_closure import close_account
 from portal import reauthentication
 from portal.http import HttpRequest, actor_of
-from portal.outbox import together
+from portal.outbox import batch_changes
 from portal.refusals import Refused
 
 
@@ -27,7 +27,7 @@ def close(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         address, by = user.email, actor_of(request)
         try:
-            with together() as ended:
+            with batch_changes() as ended:
                 close_account(user, form.new_owners(), by=by)
         except Refused as refusal:
             form.add_error(None, str(refusal))

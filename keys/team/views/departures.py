@@ -34,14 +34,16 @@ def remove(request: MemberRequest, user_id: str) -> HttpResponse:
             form.add_error(None, str(refusal))
         else:
             who = "You have left" if row.is_oneself else f"{user.display_name} is no longer a member of"
-            messages.success(request, f"{who} {request.organization.name}. {told(departure, form.new_owner())}".strip())
+            messages.success(
+                request, f"{who} {request.organization.name}. {describe(departure, form.new_owner())}".strip()
+            )
             return go_to(request, reverse("keys:overview") if row.is_oneself else reverse("team:members"))
     context = {"form": form, "row": row, "left": left}
     status = 422 if form.is_bound else 200
     return fragment_or_page(request, "team/_removal.html", "team/removal.html", context, status=status)
 
 
-def told(departure: Departure, new_owner: CredentialOwner | None) -> str:
+def describe(departure: Departure, new_owner: CredentialOwner | None) -> str:
     """Describe what happened to the credentials; empty if there were none."""
     words = count_words(departure.counts)
     if not words:

@@ -13,7 +13,7 @@ from keys.team.forms import DepartureForm
 from keys.team.members import left_view, possible_new_owners
 from keys.team.services.departures import remove_service_account
 from keys.team.views.access import may_manage_team
-from keys.team.views.departures import told
+from keys.team.views.departures import describe
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
 from portal.refusals import Invalid, Refused
@@ -64,7 +64,7 @@ def remove(request: MemberRequest, account_id: str) -> HttpResponse:
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"{account.name} is removed. {told(departure, form.new_owner())}".strip())
+            messages.success(request, f"{account.name} is removed. {describe(departure, form.new_owner())}".strip())
             return go_to(request, reverse("team:service_accounts"))
     context = {"form": form, "account": account, "left": left}
     status = 422 if form.is_bound else 200

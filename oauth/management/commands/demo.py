@@ -21,7 +21,7 @@ from oauth.services.common import IssuedClient
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Organization, User
 from portal.operations.served import served_at
-from portal.outbox import together
+from portal.outbox import batch_changes
 from portal.services.people import sign_up
 
 Made = TypeVar("Made")
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         made = _read_kept() if options["once"] else None
         if made is None:
             refused: list[str] = []
-            with together():  # one invalidation of the caches for all changes
+            with batch_changes():  # one invalidation of the caches for all changes
                 made = make_demo(extra_keys=options["keys"], refused=refused)
             for line in refused:
                 self.stderr.write(line)
