@@ -17,7 +17,7 @@ from keys.pages.forms.fields import refuse
 from keys.pages.forms.key_settings import EditKeyForm
 from keys.pages.presenters import spread_words
 from keys.pages.views.access import get_view, go_to, to_change
-from keys.rules import widening
+from keys.rules import access_increase
 from keys.services.errors import Conflict, Refused
 from keys.services.keys import EDITABLE, edit_key
 from portal import activity, reauthentication
@@ -114,18 +114,18 @@ def _differences(key: ApiKey, form: EditKeyForm) -> Sequence[Difference]:
 def _widens(name: str, before: Any, after: Any, api: Api) -> bool:
     match name:
         case "scopes":
-            return widening.widens_scopes(before, after)
+            return access_increase.adds_scopes(before, after)
         case "networks":
-            return widening.widens_networks(before, after)
+            return access_increase.allows_more_networks(before, after)
         case "expires_at":
-            return widening.widens_expiry(before, after)
+            return access_increase.ends_later(before, after)
         case "not_before":
-            return widening.widens_not_before(before, after)
+            return access_increase.begins_earlier(before, after)
         case "rate_limits":  # no limits of its own means the API's defaults
             usual = api.default_rate_limits
-            return widening.widens_rate_limits(before or usual, after or usual)
+            return access_increase.loosens_rate_limits(before or usual, after or usual)
         case "quota":
-            return widening.widens_quota(before, after)
+            return access_increase.loosens_quota(before, after)
         case _:
             return False
 

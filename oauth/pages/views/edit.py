@@ -15,7 +15,7 @@ from keys.pages.forms.fields import refuse
 from keys.pages.presenters import spread_words
 from keys.pages.views.access import go_to, to_change
 from keys.pages.views.edit import Difference, difference, show_review
-from keys.rules import widening
+from keys.rules import access_increase
 from keys.services.errors import Conflict, Refused
 from oauth.models import Client
 from oauth.pages.forms import EditClientForm
@@ -81,7 +81,7 @@ def _differences(client: Client, form: EditClientForm) -> Sequence[Difference]:
             f"Scopes at {names[api_id]}",
             _scope_words(before.get(api_id)),
             _scope_words(after.get(api_id)),
-            api_id in after and (api_id not in before or widening.widens_scopes(before[api_id], after[api_id])),
+            api_id in after and (api_id not in before or access_increase.adds_scopes(before[api_id], after[api_id])),
         )
         for api_id in names
         if _sorted(before.get(api_id)) != _sorted(after.get(api_id))
@@ -91,9 +91,9 @@ def _differences(client: Client, form: EditClientForm) -> Sequence[Difference]:
 def _widens(name: str, before: Any, after: Any) -> bool:
     match name:
         case "networks":
-            return widening.widens_networks(before, after)
+            return access_increase.allows_more_networks(before, after)
         case "rate_limits":  # a client without limits has those of each API, which may be higher
-            return not before or not after or widening.widens_rate_limits(before, after)
+            return not before or not after or access_increase.loosens_rate_limits(before, after)
         case "token_lifetime_s":
             return before is None or after is None or after > before
         case _:

@@ -9,12 +9,12 @@ from keys.rules.networks import size_of
 _REFILLS = ("none", "month", "day")  # from rarest to most frequent
 
 
-def widens_scopes(before: Sequence[str], after: Sequence[str]) -> bool:
+def adds_scopes(before: Sequence[str], after: Sequence[str]) -> bool:
     """True if a scope was added."""
     return not set(after) <= set(before)
 
 
-def widens_networks(before: Sequence[str], after: Sequence[str]) -> bool:
+def allows_more_networks(before: Sequence[str], after: Sequence[str]) -> bool:
     """True if an address was added. No networks means any address."""
     if not before:
         return False
@@ -23,22 +23,22 @@ def widens_networks(before: Sequence[str], after: Sequence[str]) -> bool:
     return size_of([*before, *after]) != size_of(before)
 
 
-def widens_expiry(before: datetime | None, after: datetime | None) -> bool:
+def ends_later(before: datetime | None, after: datetime | None) -> bool:
     """True if the end is later. None means no end."""
     return before is not None and (after is None or after > before)
 
 
-def widens_not_before(before: datetime | None, after: datetime | None) -> bool:
+def begins_earlier(before: datetime | None, after: datetime | None) -> bool:
     """True if the beginning is earlier. None means that it has begun."""
     return before is not None and (after is None or after < before)
 
 
-def widens_rate_limits(before: Sequence[RateLimit], after: Sequence[RateLimit]) -> bool:
+def loosens_rate_limits(before: Sequence[RateLimit], after: Sequence[RateLimit]) -> bool:
     """True if a limit was removed or raised: some old limit has no new limit that is at least as strict."""
     return not all(any(_is_as_strict(new, old) for new in after) for old in before)
 
 
-def widens_quota(before: Quota | None, after: Quota | None) -> bool:
+def loosens_quota(before: Quota | None, after: Quota | None) -> bool:
     """True if the quota was removed, raised, or is refilled more often."""
     if before is None or after is None:
         return before is not None

@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keys.rules.field_rules import RateLimit, parse_quota
-from keys.rules.widening import (
-    widens_expiry,
-    widens_networks,
-    widens_not_before,
-    widens_quota,
-    widens_rate_limits,
-    widens_scopes,
+from keys.rules.access_increase import (
+    adds_scopes,
+    allows_more_networks,
+    begins_earlier,
+    ends_later,
+    loosens_quota,
+    loosens_rate_limits,
 )
+from keys.rules.field_rules import RateLimit, parse_quota
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
@@ -27,7 +27,7 @@ def limit(requests: int, seconds: int) -> RateLimit:
     [(["a"], ["a"], False), (["a", "b"], ["a"], False), (["a"], ["b"], True), ([], ["a"], True)],
 )
 def test_a_scope_more_widens(before: list[str], after: list[str], widens: bool) -> None:
-    assert widens_scopes(before, after) is widens
+    assert adds_scopes(before, after) is widens
 
 
 @pytest.mark.parametrize(
@@ -45,21 +45,21 @@ def test_a_scope_more_widens(before: list[str], after: list[str], widens: bool) 
     ],
 )
 def test_an_address_more_widens_and_none_listed_means_any(before: list[str], after: list[str], widens: bool) -> None:
-    assert widens_networks(before, after) is widens
+    assert allows_more_networks(before, after) is widens
 
 
 @pytest.mark.parametrize(
     ("before", "after", "widens"), [(NOON, LATER, True), (NOON, None, True), (LATER, NOON, False), (None, NOON, False)]
 )
 def test_a_later_end_widens(before: datetime | None, after: datetime | None, widens: bool) -> None:
-    assert widens_expiry(before, after) is widens
+    assert ends_later(before, after) is widens
 
 
 @pytest.mark.parametrize(
     ("before", "after", "widens"), [(LATER, NOON, True), (NOON, None, True), (NOON, LATER, False), (None, NOON, False)]
 )
 def test_an_earlier_beginning_widens(before: datetime | None, after: datetime | None, widens: bool) -> None:
-    assert widens_not_before(before, after) is widens
+    assert begins_earlier(before, after) is widens
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_an_earlier_beginning_widens(before: datetime | None, after: datetime | 
     ],
 )
 def test_a_raised_or_dropped_limit_widens(before: list[RateLimit], after: list[RateLimit], widens: bool) -> None:
-    assert widens_rate_limits(before, after) is widens
+    assert loosens_rate_limits(before, after) is widens
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_a_raised_or_dropped_limit_widens(before: list[RateLimit], after: list[R
     [("", "10", False), ("10", "", True), ("10", "9", False), ("10", "11", True), ("10/month", "10/day", True)],
 )
 def test_a_raised_or_dropped_quota_widens(before: str, after: str, widens: bool) -> None:
-    assert widens_quota(parse_quota(before), parse_quota(after)) is widens
+    assert loosens_quota(parse_quota(before), parse_quota(after)) is widens
