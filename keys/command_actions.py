@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 from keys.models import ApiKey, ApiSecret, RevokeReason
 from keys.pages.presenters import facts_of
 from keys.rules.field_rules import parse_quota, parse_rate_limit
-from keys.rules.states import Facts, state
+from keys.rules.states import CredentialFacts, state
 from keys.services import api_secrets, keys
 from keys.services.keys import KeySettings
 from keys.services.secrets import roll_key
@@ -50,7 +50,7 @@ def _report_key(key: ApiKey, spread: Propagation | None = None, **more: object) 
 
 def _report_api_secret(found: ApiSecret, spread: Propagation | None = None, **more: object) -> Report:
     secret = _find_api_secret(found.public_id)
-    facts = Facts(
+    facts = CredentialFacts(
         is_compromised=secret.revoke_reason == RevokeReason.LEAKED,
         is_revoked=secret.revoked_at is not None,
         is_disabled=secret.disabled_at is not None or secret.api.disabled_at is not None,

@@ -15,7 +15,7 @@ from keys.rules.field_rules import (
     MAX_TOKEN_LIFETIME_S,
     MIN_TOKEN_LIFETIME_S,
     REFILLS,
-    Quota,
+    QuotaLimit,
     RateLimit,
 )
 from keys.rules.ids import api_id, key_id, secret_id
@@ -213,7 +213,7 @@ class ApiKey(Credential):
     owner = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="api_keys")
     service_account = models.ForeignKey(ServiceAccount, models.PROTECT, null=True, blank=True, related_name="api_keys")
     scopes: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
-    quota: "models.JSONField[Quota | None]" = models.JSONField(null=True, blank=True)
+    quota: "models.JSONField[QuotaLimit | None]" = models.JSONField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     expiry_recorded_at = models.DateTimeField(null=True, blank=True, editable=False)

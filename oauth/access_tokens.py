@@ -27,15 +27,15 @@ from keys.validation.types import (
 )
 from keys.validation.verdict import MALFORMED, NOT_FOUND, CachedVerdict, cache_verdict
 from oauth.keyring import keyring
-from oauth.protocol.access_token import Claims, Flaw, Genuine, UnverifiedToken, check, read
+from oauth.protocol.access_token import Claims, Genuine, TokenFlaw, UnverifiedToken, check, read
 from oauth.protocol.ids import is_client_id
 from oauth.protocol.token_verdict import decide, grant_of, principal_of
 
 SIGNATURE_INVALID = Verdict(Code.SIGNATURE_INVALID)
 _REFUSALS = {
-    Flaw.MALFORMED: MALFORMED,
-    Flaw.ISSUER_UNKNOWN: Verdict(Code.ISSUER_UNKNOWN),
-    Flaw.SIGNATURE_INVALID: SIGNATURE_INVALID,
+    TokenFlaw.MALFORMED: MALFORMED,
+    TokenFlaw.ISSUER_UNKNOWN: Verdict(Code.ISSUER_UNKNOWN),
+    TokenFlaw.SIGNATURE_INVALID: SIGNATURE_INVALID,
 }
 
 
@@ -67,7 +67,7 @@ class UnverifiedTokenCredential:
         if not isinstance(keys, SigningKeysSnapshot):
             return SIGNATURE_INVALID
         genuine = check(self._unverified, keyring(keys).verifiers, now=now)
-        if isinstance(genuine, Flaw):
+        if isinstance(genuine, TokenFlaw):
             return SIGNATURE_INVALID
         token = AccessToken(genuine, self._names)
         _CACHE.remember(self._cache_key, token)
@@ -206,7 +206,7 @@ def parse_access_token(text: str) -> AccessToken | UnverifiedTokenCredential | V
     if token is not None:
         return token
     unverified = read(text, issuer=settings.PUBLIC_URL)
-    if isinstance(unverified, Flaw):
+    if isinstance(unverified, TokenFlaw):
         return _REFUSALS[unverified]
     # We sign only for well-formed client ids, and any other text must not become part of a snapshot's name.
     return (

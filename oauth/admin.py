@@ -9,7 +9,7 @@ from keys.admin.forms import ReasonForm
 from keys.admin.keys import CredentialAdmin, SecretInline, operator_metadata_action
 from oauth.models import Client, ClientSecret, Grant, SigningKey
 from oauth.pages.presenters import client_view
-from oauth.protocol.key_rotation import Span, state
+from oauth.protocol.key_rotation import SigningPeriod, state
 from oauth.services.clients import disable_client, enable_client, note_client, revoke_client
 from oauth.services.common import ChangedClient
 from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys, rotate_signing_keys
@@ -183,4 +183,4 @@ class SigningKeyAdmin(OperatedAdmin[SigningKey]):
     @admin.display(description="status")
     def status(self, key: SigningKey) -> str:
         """Next, active, retiring or retired."""
-        return state(Span(key.signs_from, key.signs_until, key.kept_until), now=timezone.now())
+        return state(SigningPeriod(key.signs_from, key.signs_until, key.kept_until), now=timezone.now())

@@ -38,7 +38,7 @@ class OAuthConfig(AppConfig):
         tables.register_tables("client", tables.Tables("oauth_clientsecret", "oauth_client"))
         redigest.register("client", ClientSecret, common.name_of_secret)
         departures.register(
-            departures.Kind(
+            departures.OwnedCredentialType(
                 Client,
                 lambda client: [common.name_of(client)],
                 AuditAction.CLIENT_REVOKED,

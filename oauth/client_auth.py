@@ -217,7 +217,7 @@ async def _proof_by_key(
     )
     owner = Owner(client.organization_id, f"{client.client_id} {network_of(origin.address)}")
     found = await SIGNATURE_CHECKS.run(owner, check, deadline=deadline)
-    if isinstance(found, assertions.Flaw):
+    if isinstance(found, assertions.AssertionFlaw):
         raise InvalidClient(found.value)
     return found and Proof(id_of_key(client.client_id, found.kid), assertion=found)
 

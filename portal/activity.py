@@ -130,7 +130,7 @@ def register_page(prefix: str, name: str) -> None:
 
 
 @dataclass(frozen=True)
-class Change:
+class ValueChange:
     """The values of one field before and after, in words."""
 
     label: str
@@ -146,7 +146,7 @@ class EventView:
     words: str
     icon: str
     tone: str
-    changes: Sequence[Change]
+    changes: Sequence[ValueChange]
     href: str
 
     @property
@@ -176,7 +176,7 @@ class DayOfEvents:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ActivityFilter:
     """A person's filter for events; an empty field does not filter."""
 
     actor: str = ""
@@ -187,7 +187,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Page:
+class ActivityPage:
     """At most 50 events by day. ``next_after`` is the id to continue after, empty on the last page."""
 
     days: Sequence[DayOfEvents]
@@ -199,7 +199,7 @@ def visible_events(organization: Organization) -> QuerySet[AuditEvent]:
     return AuditEvent.objects.filter(organization_id=organization.public_id).order_by("-at", "-id")
 
 
-def matching(events: QuerySet[AuditEvent], wanted: Wanted) -> QuerySet[AuditEvent]:
+def matching(events: QuerySet[AuditEvent], wanted: ActivityFilter) -> QuerySet[AuditEvent]:
     """Return the events that match the filter; days are in UTC, first and last included."""
     if wanted.actor:
         events = events.filter(actor_id=wanted.actor)
@@ -214,14 +214,14 @@ def matching(events: QuerySet[AuditEvent], wanted: Wanted) -> QuerySet[AuditEven
     return events
 
 
-def page(events: QuerySet[AuditEvent], *, after: str) -> Page:
+def page(events: QuerySet[AuditEvent], *, after: str) -> ActivityPage:
     """Return the page that follows the event with the id ``after``; an unknown id gives the first page."""
     last = events.filter(public_id=after).first() if after else None
     if last is not None:
         events = _behind(events, last)
     rows = list(events[: PAGE_SIZE + 1])
     shown = rows[:PAGE_SIZE]
-    return Page(by_day(shown), shown[-1].public_id if len(rows) > PAGE_SIZE else "")
+    return ActivityPage(by_day(shown), shown[-1].public_id if len(rows) > PAGE_SIZE else "")
 
 
 def in_pages(events: QuerySet[AuditEvent], *, of: int) -> Iterator[list[AuditEvent]]:
@@ -259,11 +259,11 @@ def action_words(action: str) -> str:
     return action.replace("_", " ").replace(".", ": ")
 
 
-def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[Change]:
+def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[ValueChange]:
     """Return the fields whose values differ, in words; a field that is empty before and after is left out."""
     names = list(dict.fromkeys([*before, *after]))
     return [
-        Change(label_of(name), value_words(name, before.get(name)), value_words(name, after.get(name)))
+        ValueChange(label_of(name), value_words(name, before.get(name)), value_words(name, after.get(name)))
         for name in names
         if words(before.get(name)) != words(after.get(name))
     ]

@@ -6,10 +6,10 @@ from uuid import UUID
 from django.contrib import admin
 from django.utils import timezone
 
-from keys.admin.forms import ReasonForm, RollForm
+from keys.admin.forms import ReasonForm, StaffRollForm
 from keys.models import ApiSecret, RevokeReason
 from keys.pages.forms.actions import ExtensionForm
-from keys.rules.states import Status
+from keys.rules.states import CredentialStatus
 from keys.services.api_secrets import (
     ChangedApiSecret,
     IssuedApiSecret,
@@ -45,12 +45,12 @@ def status_of(secret: ApiSecret) -> str:
     """Return the secret's status in a word."""
     now = timezone.now()
     if secret.revoked_at is not None:
-        return Status.LEAKED if secret.revoke_reason == RevokeReason.LEAKED else Status.REVOKED
+        return CredentialStatus.LEAKED if secret.revoke_reason == RevokeReason.LEAKED else CredentialStatus.REVOKED
     if not secret.works(now):
         return "Ended"
     if secret.disabled_at is not None:
-        return Status.PAUSED
-    return Status.RETIRING if secret.ends_at else Status.ACTIVE
+        return CredentialStatus.PAUSED
+    return CredentialStatus.RETIRING if secret.ends_at else CredentialStatus.ACTIVE
 
 
 def _can_work(secret: ApiSecret) -> bool:
@@ -81,7 +81,7 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             permission="keys.change_apisecret",
             run=_roll,
             reveals=True,
-            form=RollForm,
+            form=StaffRollForm,
             offered=lambda secret: _can_work(secret) and secret.ends_at is None,
             is_bulk=False,
         ),

@@ -51,7 +51,7 @@ class IssueForm(OnceForm):
         return valid(clean_name, self.cleaned_data["name"])
 
 
-class RollForm(OnceForm):
+class StaffRollForm(OnceForm):
     """How long the old secret goes on."""
 
     overlap = forms.TypedChoiceField(

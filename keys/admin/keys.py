@@ -14,7 +14,7 @@ from keys.models import ApiKey, Credential, KeySecret
 from keys.pages.key_list import KEYS
 from keys.pages.presenters import key_view
 from keys.rules.field_rules import spell_rate_limit
-from keys.rules.states import Status
+from keys.rules.states import CredentialStatus
 from keys.services.errors import Refused
 from keys.services.keys import ChangedKey, disable_key, enable_key, note_key, revoke_key
 from portal import activity
@@ -33,13 +33,13 @@ class StatusFilter(admin.SimpleListFilter):
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(status.value, status.value) for status in Status]
+        return [(status.value, status.value) for status in CredentialStatus]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
         word = self.value()
-        if word not in set(Status):
+        if word not in set(CredentialStatus):
             return queryset
-        return KEYS.having_status(queryset, [Status(word)], now=timezone.now())
+        return KEYS.having_status(queryset, [CredentialStatus(word)], now=timezone.now())
 
 
 class SecretInline(ShownInline):

@@ -4,13 +4,13 @@ from django.db.models import Q, QuerySet
 
 from keys.models import ApiKey, KeySecret
 from keys.pages.listing import Listing, scopes_contain
-from keys.rules.secret import Kind
+from keys.rules.secret import SecretKind
 from portal.models import Organization
 
 KEYS: Listing[ApiKey] = Listing(
     secrets=KeySecret.objects.all(),
     owner_field="key",
-    kinds=frozenset({Kind.LIVE, Kind.TEST}),
+    kinds=frozenset({SecretKind.LIVE, SecretKind.TEST}),
     api="api",
     having_scopes=lambda text: Q(scopes_contain(text)),
     is_paused=Q(disabled_at__isnull=False) | Q(api__disabled_at__isnull=False),

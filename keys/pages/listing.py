@@ -14,8 +14,8 @@ from django.db.models.functions import Cast
 from django.db.models.lookups import Contains, In
 
 from keys.models import Credential, RevokeReason
-from keys.rules.secret import RANDOM_CHARS, Kind, kind_of
-from keys.rules.states import EXPIRES_SOON, IDLE_AFTER, NEVER_USED_AFTER, Status
+from keys.rules.secret import RANDOM_CHARS, SecretKind, kind_of
+from keys.rules.states import EXPIRES_SOON, IDLE_AFTER, NEVER_USED_AFTER, CredentialStatus
 from keys.validation.peppers import candidate_digests
 from portal.names import normal_name
 
@@ -27,7 +27,7 @@ CURSOR_SALT = "keys.listing"
 # long part of a secret without the prefix.
 _BEGINNING = re.compile(r"([a-z0-9]{2,12}_(?:live|test|cs|api)_[0-9A-Za-z]{4})[0-9A-Za-z]+", re.ASCII)
 _LONG_PART = re.compile(rf"([0-9A-Za-z]{{4}})[0-9A-Za-z]{{{RANDOM_CHARS - 4},}}", re.ASCII)
-_OF_WHAT_ENDS = frozenset({Status.SCHEDULED, Status.EXPIRED, Status.EXPIRES_SOON})
+_OF_WHAT_ENDS = frozenset({CredentialStatus.SCHEDULED, CredentialStatus.EXPIRED, CredentialStatus.EXPIRES_SOON})
 Row = TypeVar("Row", bound=Credential)
 
 
@@ -41,11 +41,11 @@ class Sort(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ListingFilter:
     """The filters that a person set; an empty value means all."""
 
     text: str = ""
-    status: Status | None = None
+    status: CredentialStatus | None = None
     scope: str = ""
     environment: str = ""
     owner: str = ""
@@ -54,7 +54,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Page(Generic[Row]):
+class CredentialPage(Generic[Row]):
     """At most 50 credentials, and the cursor of the next page; the cursor is empty on the last page."""
 
     rows: Sequence[Row]
@@ -72,16 +72,16 @@ class Listing(Generic[Row]):
 
     secrets: QuerySet[Any]
     owner_field: str
-    kinds: frozenset[Kind]
+    kinds: frozenset[SecretKind]
     api: str
     having_scopes: Callable[[str], Q]
     is_paused: Q
     has_end: bool
 
     @property
-    def statuses(self) -> list[Status]:
+    def statuses(self) -> list[CredentialStatus]:
         """The statuses that its pages may show."""
-        return [status for status in Status if self.has_end or status not in _OF_WHAT_ENDS]
+        return [status for status in CredentialStatus if self.has_end or status not in _OF_WHAT_ENDS]
 
     @property
     def sorts(self) -> list[Sort]:
@@ -94,7 +94,7 @@ class Listing(Generic[Row]):
             return None
         return rows.filter(secrets__digest__in=candidate_digests(text)).first()
 
-    def matching(self, rows: QuerySet[Row], wanted: Wanted, *, now: datetime) -> QuerySet[Row]:
+    def matching(self, rows: QuerySet[Row], wanted: ListingFilter, *, now: datetime) -> QuerySet[Row]:
         """Filter the rows."""
         if wanted.text:
             hinted = self._secrets().filter(hint__contains=wanted.text)
@@ -114,7 +114,9 @@ class Listing(Generic[Row]):
             rows = rows.filter(**{f"{self.api}__public_id": wanted.api})
         return self.having_status(rows, [wanted.status], now=now) if wanted.status else rows
 
-    def having_status(self, rows: QuerySet[Row], statuses: Sequence[Status], *, now: datetime) -> QuerySet[Row]:
+    def having_status(
+        self, rows: QuerySet[Row], statuses: Sequence[CredentialStatus], *, now: datetime
+    ) -> QuerySet[Row]:
         """Keep the rows that have one of these statuses now."""
         return rows.filter(In(self._status(now), [status.value for status in statuses]))
 
@@ -123,14 +125,14 @@ class Listing(Generic[Row]):
         working = self.secrets.filter(Q(ends_at=None) | Q(ends_at__gt=now)).order_by("-pk")
         return rows.prefetch_related(Prefetch("secrets", working, to_attr="working_secrets"))
 
-    def page(self, rows: QuerySet[Row], *, sort: Sort, after: str, now: datetime) -> Page[Row]:
+    def page(self, rows: QuerySet[Row], *, sort: Sort, after: str, now: datetime) -> CredentialPage[Row]:
         """Return the page after the cursor, with working secrets; a cursor not signed by us gives the first page."""
         order = _ORDERS[sort]
         if after:
             rows = rows.filter(order.after(after))
         found = list(self.with_working_secrets(rows, now=now).order_by(*order.by())[: PAGE_SIZE + 1])
         shown = found[:PAGE_SIZE]
-        return Page(shown, order.cursor(shown[-1]) if len(found) > PAGE_SIZE else "")
+        return CredentialPage(shown, order.cursor(shown[-1]) if len(found) > PAGE_SIZE else "")
 
     def _secrets(self) -> QuerySet[Any]:
         return self.secrets.filter(**{self.owner_field: OuterRef("pk")})
@@ -139,22 +141,22 @@ class Listing(Generic[Row]):
         """``keys.rules.states.status`` as SQL; a test checks that both agree."""
         secrets = self._secrets()
         retiring = Exists(secrets.filter(ends_at=None)) & Exists(secrets.filter(ends_at__gt=now))
-        ladder: list[tuple[Status, Q]] = [
-            (Status.LEAKED, Q(revoke_reason=RevokeReason.LEAKED)),
-            (Status.REVOKED, Q(revoked_at__isnull=False)),
-            (Status.PAUSED, self.is_paused),
-            (Status.SCHEDULED, Q(not_before__gt=now)),
-            (Status.EXPIRED, Q(expires_at__lte=now)),
-            (Status.SUSPENDED, Q(organization__suspended_at__isnull=False)),
-            (Status.RETIRING, Q(retiring)),
-            (Status.EXPIRES_SOON, Q(expires_at__lte=now + EXPIRES_SOON)),
-            (Status.NEVER_USED, Q(last_used_at=None, created_at__lte=now - NEVER_USED_AFTER)),
-            (Status.IDLE, Q(last_used_at__lte=now - IDLE_AFTER)),
+        ladder: list[tuple[CredentialStatus, Q]] = [
+            (CredentialStatus.LEAKED, Q(revoke_reason=RevokeReason.LEAKED)),
+            (CredentialStatus.REVOKED, Q(revoked_at__isnull=False)),
+            (CredentialStatus.PAUSED, self.is_paused),
+            (CredentialStatus.SCHEDULED, Q(not_before__gt=now)),
+            (CredentialStatus.EXPIRED, Q(expires_at__lte=now)),
+            (CredentialStatus.SUSPENDED, Q(organization__suspended_at__isnull=False)),
+            (CredentialStatus.RETIRING, Q(retiring)),
+            (CredentialStatus.EXPIRES_SOON, Q(expires_at__lte=now + EXPIRES_SOON)),
+            (CredentialStatus.NEVER_USED, Q(last_used_at=None, created_at__lte=now - NEVER_USED_AFTER)),
+            (CredentialStatus.IDLE, Q(last_used_at__lte=now - IDLE_AFTER)),
         ]
         known = self.statuses
         return Case(
             *(When(condition, then=Value(status.value)) for status, condition in ladder if status in known),
-            default=Value(Status.ACTIVE.value),
+            default=Value(CredentialStatus.ACTIVE.value),
             output_field=TextField(),
         )
 

@@ -14,20 +14,20 @@ from django.urls import reverse
 from keys.models import ApiKey, Credential, QuotaUse, RevokeReason, Secret
 from keys.pages.usage_reports import Calls
 from keys.rules.rolling import Light, light_of
-from keys.rules.states import Facts, Status, status
+from keys.rules.states import CredentialFacts, CredentialStatus, status
 from keys.validation.limits.quota_periods import next_period, period_of
 from portal.activity import quota_words
 from portal.outbox import Propagation
 from portal.ui.times import exact_words
 
-_OVER = frozenset({Status.LEAKED, Status.REVOKED, Status.EXPIRED})
-_FINAL = frozenset({Status.LEAKED, Status.REVOKED})
+_OVER = frozenset({CredentialStatus.LEAKED, CredentialStatus.REVOKED, CredentialStatus.EXPIRED})
+_FINAL = frozenset({CredentialStatus.LEAKED, CredentialStatus.REVOKED})
 _EXPLANATIONS = {
-    Status.LEAKED: "This key leaked and was revoked. Requests with it are refused.",
-    Status.REVOKED: "This key is revoked. Requests with it are refused, and that cannot be undone.",
-    Status.EXPIRED: "This key has expired. Requests with it are refused; create a new one.",
-    Status.PAUSED: "This key is paused. Requests with it are refused until somebody resumes it.",
-    Status.SUSPENDED: "The organization is suspended. Requests with any of its keys are refused.",
+    CredentialStatus.LEAKED: "This key leaked and was revoked. Requests with it are refused.",
+    CredentialStatus.REVOKED: "This key is revoked. Requests with it are refused, and that cannot be undone.",
+    CredentialStatus.EXPIRED: "This key has expired. Requests with it are refused; create a new one.",
+    CredentialStatus.PAUSED: "This key is paused. Requests with it are refused until somebody resumes it.",
+    CredentialStatus.SUSPENDED: "The organization is suspended. Requests with any of its keys are refused.",
 }
 
 
@@ -77,7 +77,7 @@ class CredentialView:
 
     words: ClassVar[Words]
     secrets: Sequence[Secret]
-    status: Status
+    status: CredentialStatus
     may_manage: bool
 
     @property
@@ -197,9 +197,9 @@ class KeyView(CredentialView):
     @property
     def explanation(self) -> str:
         """Why the key's requests are refused; empty if they are not."""
-        if self.status is Status.SCHEDULED and self.key.not_before:
+        if self.status is CredentialStatus.SCHEDULED and self.key.not_before:
             return f"This key works from {exact_words(self.key.not_before)} on. Until then, requests are refused."
-        if self.status is Status.PAUSED and self.key.disabled_at is None:
+        if self.status is CredentialStatus.PAUSED and self.key.disabled_at is None:
             return "The API of this key is disabled by its operator. Requests are refused until it is enabled again."
         return _EXPLANATIONS.get(self.status, "")
 
@@ -216,7 +216,9 @@ def key_view(
     return KeyView(secrets, status_of(key, facts_of(key), secrets, now=now), may_manage, key, days)
 
 
-def status_of(credential: Credential, facts: Facts, secrets: Sequence[Secret], *, now: datetime) -> Status:
+def status_of(
+    credential: Credential, facts: CredentialFacts, secrets: Sequence[Secret], *, now: datetime
+) -> CredentialStatus:
     """Return the status of a credential; ``secrets`` are those that have not ended."""
     return status(
         facts,
@@ -227,9 +229,9 @@ def status_of(credential: Credential, facts: Facts, secrets: Sequence[Secret], *
     )
 
 
-def facts_of(key: ApiKey) -> Facts:
+def facts_of(key: ApiKey) -> CredentialFacts:
     """Return the facts that decide the key's state; the verdict uses the same ones."""
-    return Facts(
+    return CredentialFacts(
         is_compromised=key.revoke_reason == RevokeReason.LEAKED,
         is_revoked=key.revoked_at is not None,
         is_disabled=key.disabled_at is not None or key.api.disabled_at is not None,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from keys.rules.field_rules import Quota, RateLimit
+from keys.rules.field_rules import QuotaLimit, RateLimit
 from keys.rules.networks import size_of
 
 _REFILLS = ("none", "month", "day")  # from rarest to most frequent
@@ -38,7 +38,7 @@ def loosens_rate_limits(before: Sequence[RateLimit], after: Sequence[RateLimit])
     return not all(any(_is_as_strict(new, old) for new in after) for old in before)
 
 
-def loosens_quota(before: Quota | None, after: Quota | None) -> bool:
+def loosens_quota(before: QuotaLimit | None, after: QuotaLimit | None) -> bool:
     """True if the quota was removed, raised, or is refilled more often."""
     if before is None or after is None:
         return before is not None

@@ -39,7 +39,7 @@ class RateLimit(TypedDict):
     window_s: int
 
 
-class Quota(TypedDict):
+class QuotaLimit(TypedDict):
     """``limit`` uses in all (refill ``none``), or per UTC ``day`` or ``month``."""
 
     limit: int
@@ -138,24 +138,24 @@ def clean_token_lifetime(seconds: int) -> int:
     return seconds
 
 
-def parse_quota(text: str) -> Quota | None:
+def parse_quota(text: str) -> QuotaLimit | None:
     """Parse ``10`` (uses in all), ``10/day`` or ``10/month``; None for an empty text, which means no quota."""
     if not text.strip():
         return None
     match = _QUOTA.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"Write a quota as 10000, 10000/day or 10000/month; this is {text[:50]!r}.")
-    return Quota(limit=int(match["limit"]), refill=match["refill"] or "none")
+    return QuotaLimit(limit=int(match["limit"]), refill=match["refill"] or "none")
 
 
-def spell_quota(quota: Quota | None) -> str:
+def spell_quota(quota: QuotaLimit | None) -> str:
     """Spell the quota as ``parse_quota`` reads it."""
     if quota is None:
         return ""
     return f"{quota['limit']}" if quota["refill"] == "none" else f"{quota['limit']}/{quota['refill']}"
 
 
-def clean_quota(quota: Quota | None) -> Quota | None:
+def clean_quota(quota: QuotaLimit | None) -> QuotaLimit | None:
     """Check the quota: at least one use."""
     if quota is None:
         return None
@@ -163,4 +163,4 @@ def clean_quota(quota: Quota | None) -> Quota | None:
         raise ValueError(f"Allow between 1 and {MAX_QUOTA:,} uses.")
     if quota["refill"] not in REFILLS:
         raise ValueError("A quota is for good, for each day or for each month.")
-    return Quota(limit=quota["limit"], refill=quota["refill"])
+    return QuotaLimit(limit=quota["limit"], refill=quota["refill"])

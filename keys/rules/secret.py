@@ -27,7 +27,7 @@ _SECRET = re.compile(r"[a-z0-9]{2,12}_(live|test|cs|api)_[0-9A-Za-z]{38}", re.AS
 _RANDOM = re.compile(r"[0-9A-Za-z]{32}", re.ASCII)
 
 
-class Kind(StrEnum):
+class SecretKind(StrEnum):
     """The purpose of a secret, as it is written in its text."""
 
     LIVE = "live"
@@ -36,15 +36,15 @@ class Kind(StrEnum):
     API = "api"
 
 
-_KINDS = {kind.value: kind for kind in Kind}  # a dict lookup is several times faster than Kind(…)
+_KINDS = {kind.value: kind for kind in SecretKind}  # a dict lookup is several times faster than Kind(…)
 
 
 @dataclass(frozen=True)
-class Secret:
+class SecretText:
     """A well-formed secret; its text does not appear in ``repr``."""
 
     brand: str
-    kind: Kind
+    kind: SecretKind
     text: str = field(repr=False)
 
     @property
@@ -62,20 +62,20 @@ def checksum(text: str) -> str:
     return base62(zlib.crc32(text.encode("ascii")), width=CHECKSUM_CHARS)
 
 
-def compose(brand: str, kind: Kind, random_part: str) -> Secret:
+def compose(brand: str, kind: SecretKind, random_part: str) -> SecretText:
     """Spell a secret from 32 base62 characters; raises ValueError on any other length or alphabet."""
     if not _RANDOM.fullmatch(random_part):
         raise ValueError("the random part is 32 base62 characters")
     text = f"{brand}_{kind}_{random_part}"
-    return Secret(brand, kind, text + checksum(text))
+    return SecretText(brand, kind, text + checksum(text))
 
 
-def generate(brand: str, kind: Kind) -> Secret:
+def generate(brand: str, kind: SecretKind) -> SecretText:
     """Generate a secret from the operating system's random source."""
     return compose(brand, kind, "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARS)))
 
 
-def kind_of(text: str) -> Kind | None:
+def kind_of(text: str) -> SecretKind | None:
     """Return the kind of a well-formed secret; None if its format or checksum is wrong. Makes no lookup."""
     match = _SECRET.fullmatch(text)
     if match is None or zlib.crc32(text[:-CHECKSUM_CHARS].encode()) != number(text[-CHECKSUM_CHARS:]):
@@ -83,10 +83,10 @@ def kind_of(text: str) -> Kind | None:
     return _KINDS[match[1]]
 
 
-def parse(text: str) -> Secret | None:
+def parse(text: str) -> SecretText | None:
     """Parse a secret; None if its format or checksum is wrong."""
     kind = kind_of(text)
-    return None if kind is None else Secret(text.partition("_")[0], kind, text)
+    return None if kind is None else SecretText(text.partition("_")[0], kind, text)
 
 
 def digest(text: str, pepper: bytes) -> bytes:

@@ -22,7 +22,7 @@ class State(StrEnum):
     SUSPENDED = "suspended"
 
 
-class Status(StrEnum):
+class CredentialStatus(StrEnum):
     """A key's status, as pages show it; the first that applies is shown."""
 
     LEAKED = "Leaked"
@@ -44,18 +44,18 @@ class Status(StrEnum):
 
 
 _TONES = {
-    Status.LEAKED: "bad",
-    Status.REVOKED: "bad",
-    Status.SCHEDULED: "info",
-    Status.SUSPENDED: "bad",
-    Status.RETIRING: "warn",
-    Status.EXPIRES_SOON: "warn",
-    Status.ACTIVE: "ok",
+    CredentialStatus.LEAKED: "bad",
+    CredentialStatus.REVOKED: "bad",
+    CredentialStatus.SCHEDULED: "info",
+    CredentialStatus.SUSPENDED: "bad",
+    CredentialStatus.RETIRING: "warn",
+    CredentialStatus.EXPIRES_SOON: "warn",
+    CredentialStatus.ACTIVE: "ok",
 }
 
 
 @dataclass(frozen=True)
-class Facts:
+class CredentialFacts:
     """The facts that decide a credential's state."""
 
     is_compromised: bool
@@ -66,7 +66,7 @@ class Facts:
     expires_at: datetime | None = None
 
 
-def state(facts: Facts, *, now: datetime) -> State:
+def state(facts: CredentialFacts, *, now: datetime) -> State:
     """Return the state at ``now``. The checks are in the same order as the verdict's."""
     if facts.is_compromised:
         return State.COMPROMISED
@@ -84,31 +84,31 @@ def state(facts: Facts, *, now: datetime) -> State:
 
 
 _STATUS_OF = {
-    State.COMPROMISED: Status.LEAKED,
-    State.REVOKED: Status.REVOKED,
-    State.EXPIRED: Status.EXPIRED,
-    State.SCHEDULED: Status.SCHEDULED,
-    State.DISABLED: Status.PAUSED,
-    State.SUSPENDED: Status.SUSPENDED,
+    State.COMPROMISED: CredentialStatus.LEAKED,
+    State.REVOKED: CredentialStatus.REVOKED,
+    State.EXPIRED: CredentialStatus.EXPIRED,
+    State.SCHEDULED: CredentialStatus.SCHEDULED,
+    State.DISABLED: CredentialStatus.PAUSED,
+    State.SUSPENDED: CredentialStatus.SUSPENDED,
 }
 
 
 def status(
-    facts: Facts,
+    facts: CredentialFacts,
     *,
     secret_ends: Sequence[datetime | None],
     created_at: datetime,
     last_used_at: datetime | None,
     now: datetime,
-) -> Status:
+) -> CredentialStatus:
     """Return the status for a page; ``secret_ends`` has the end of each secret of the key, None for no end."""
     found = _STATUS_OF.get(state(facts, now=now))
     if found is not None:
         return found
     if any(end is not None and now < end for end in secret_ends) and None in secret_ends:
-        return Status.RETIRING
+        return CredentialStatus.RETIRING
     if facts.expires_at is not None and facts.expires_at - now <= EXPIRES_SOON:
-        return Status.EXPIRES_SOON
+        return CredentialStatus.EXPIRES_SOON
     if last_used_at is None:
-        return Status.NEVER_USED if now - created_at >= NEVER_USED_AFTER else Status.ACTIVE
-    return Status.IDLE if now - last_used_at >= IDLE_AFTER else Status.ACTIVE
+        return CredentialStatus.NEVER_USED if now - created_at >= NEVER_USED_AFTER else CredentialStatus.ACTIVE
+    return CredentialStatus.IDLE if now - last_used_at >= IDLE_AFTER else CredentialStatus.ACTIVE

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from keys.models import Api, ApiSecret, Environment, RevokeReason
 from keys.rules.ids import secret_id
-from keys.rules.secret import Kind
+from keys.rules.secret import SecretKind
 from keys.services.common import mint, only_once, secret_name, valid
 from keys.services.errors import Conflict, Refused
 from keys.services.secrets import check_overlap, end_for_roll, move_end
@@ -47,7 +47,7 @@ def issue_api_secret(
         if api.disabled_at is not None:
             raise Refused("This API is disabled; enable it first.")
         cleaned = valid("name", lambda: clean_name(name))
-        minted = mint(Kind.API, by=by.user, now=now)
+        minted = mint(SecretKind.API, by=by.user, now=now)
         public_id = secret_id()
         secret = ApiSecret.objects.create(
             public_id=public_id, line=public_id, api=api, environment=environment, name=cleaned, **minted.columns
@@ -84,7 +84,7 @@ def roll_api_secret(
             raise Conflict("Somebody else has just rolled this secret.")
         alive = [each for each in line if each.revoked_at is None]
         ended = end_for_roll(alive, overlap=overlap, expires_at=None, now=now)
-        minted = mint(Kind.API, by=by.user, now=now)
+        minted = mint(SecretKind.API, by=by.user, now=now)
         successor = ApiSecret.objects.create(
             line=secret.line,
             api_id=newest.api_id,

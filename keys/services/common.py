@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from keys.models import ApiKey, ApiSecret, Credential, RevokeReason, Secret, Submission
-from keys.rules.secret import Kind, digest, generate
+from keys.rules.secret import SecretKind, digest, generate
 from keys.services.errors import AlreadyDone, Invalid, Refused
 from keys.validation import snapshot_names
 from portal.audit import Actor, ActorKind, record_of, require
@@ -31,7 +31,7 @@ class Minted:
     columns: dict[str, object] = field(repr=False)
 
 
-def mint(kind: Kind, *, by: User | None, now: datetime) -> Minted:
+def mint(kind: SecretKind, *, by: User | None, now: datetime) -> Minted:
     """Make a secret with this installation's brand, digested under the first pepper."""
     secret = generate(settings.KEY_BRAND, kind)
     pepper = settings.KEY_PEPPERS[0]

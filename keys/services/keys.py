@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
 from keys.rules import field_rules
-from keys.rules.field_rules import Quota, RateLimit
-from keys.rules.secret import Kind
+from keys.rules.field_rules import QuotaLimit, RateLimit
+from keys.rules.secret import SecretKind
 from keys.services.common import (
     key_names,
     lock_key,
@@ -68,7 +68,7 @@ class KeySettings:
     not_before: datetime | None = None
     networks: Sequence[str] = ()
     rate_limits: Sequence[RateLimit] = ()
-    quota: Quota | None = None
+    quota: QuotaLimit | None = None
     metadata: dict[str, object] = field(default_factory=dict)
     note: str = ""
 
@@ -125,7 +125,7 @@ def issue_key(
             **columns,
         )
         remember(key.public_id)
-        minted = mint(Kind(environment.value), by=by.user, now=now)
+        minted = mint(SecretKind(environment.value), by=by.user, now=now)
         secret = KeySecret.objects.create(key=key, **minted.columns)
         after = {"api": api.public_id, "environment": environment.value, "secret": secret.public_id}
         record_of(AuditAction.KEY_ISSUED, key, by, now, after={**after, **_shown(key, EDITABLE)})

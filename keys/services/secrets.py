@@ -10,7 +10,7 @@ from django.utils import timezone
 from keys.models import ApiKey, KeySecret, Secret
 from keys.rules.field_rules import MAX_OVERLAP
 from keys.rules.rolling import WorkingSecret, plan_roll
-from keys.rules.secret import Kind
+from keys.rules.secret import SecretKind
 from keys.services.common import key_names, lock_key, mint, only_once, refuse_if_over, secret_name
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.keys import ChangedKey, IssuedKey
@@ -46,7 +46,7 @@ def roll_key(
             raise Conflict("Somebody else has just rolled this key.")
         ended = end_for_roll(secrets, overlap=overlap, expires_at=key.expires_at, now=now)
         remember(key.public_id)
-        minted = mint(Kind(key.environment), by=by.user, now=now)
+        minted = mint(SecretKind(key.environment), by=by.user, now=now)
         secret = KeySecret.objects.create(key=key, **minted.columns)
         record_of(AuditAction.KEY_ROLLED, key, by, now, after={"secret": secret.public_id, "ends": ended})
         pending.invalidates(*key_names(key))

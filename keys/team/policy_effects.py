@@ -48,10 +48,12 @@ def without_live_keys(organization: Organization, policies: Policies) -> int:
     return organization.memberships.filter(role__in=roles).count()
 
 
-def policy_words(policies: Policies) -> Sequence[activity.Change]:
+def policy_words(policies: Policies) -> Sequence[activity.ValueChange]:
     """Return each policy with its label and its value in words."""
     shown = policies.shown()
-    return [activity.Change(activity.label_of(name), "", activity.value_words(name, shown[name])) for name in shown]
+    return [
+        activity.ValueChange(activity.label_of(name), "", activity.value_words(name, shown[name])) for name in shown
+    ]
 
 
 def _present(organization: Organization, now: datetime) -> QuerySet[ApiKey]:

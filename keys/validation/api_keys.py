@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import TypeVar
 
-from keys.rules.secret import MAX_SECRET_CHARS, Kind, kind_of
+from keys.rules.secret import MAX_SECRET_CHARS, SecretKind, kind_of
 from keys.validation.credential_types import Snapshots
 from keys.validation.digest_cache import DigestCache, keyed_digest
 from keys.validation.peppers import StaleDigest, candidate_digests
@@ -176,9 +176,9 @@ def _parse(text: str) -> ApiKeyCredential | PresentedApiSecret | Verdict | None:
     match kind_of(text):
         case None:
             return None
-        case Kind.API:
+        case SecretKind.API:
             return PresentedApiSecret(cache_key, candidate_digests(text))
-        case Kind.LIVE | Kind.TEST:
+        case SecretKind.LIVE | SecretKind.TEST:
             return ApiKeyCredential(cache_key, candidate_digests(text))
     return NOT_FOUND
 

@@ -29,7 +29,7 @@ from keys.validation.wiring import snapshots
 from oauth.client_auth import CLIENTS, ClientAuthenticator, RequestOrigin
 from oauth.keyring import keyring
 from oauth.models import Client
-from oauth.protocol.access_token import Claims, Flaw, verify
+from oauth.protocol.access_token import Claims, TokenFlaw, verify
 from oauth.protocol.client_auth_methods import ClientAuthMethod
 from oauth.protocol.errors import TooManyAtOnce
 from oauth.services.tokens import revoke_token
@@ -89,7 +89,7 @@ class Revoker:
             return None
         now = time.time()
         found = verify(token, keyring(keys).verifiers, issuer=settings.PUBLIC_URL, now=now)
-        return None if isinstance(found, Flaw) or found.claims.is_over(now) else found.claims
+        return None if isinstance(found, TokenFlaw) or found.claims.is_over(now) else found.claims
 
     def _begin(self, token_digest: bytes, claims: Claims, by: Actor) -> None:
         try:

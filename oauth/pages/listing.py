@@ -3,14 +3,14 @@
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from keys.pages.listing import Listing, scopes_contain
-from keys.rules.secret import Kind
+from keys.rules.secret import SecretKind
 from oauth.models import Client, ClientSecret, Grant
 from portal.models import Organization
 
 CLIENTS: Listing[Client] = Listing(
     secrets=ClientSecret.objects.all(),
     owner_field="client",
-    kinds=frozenset({Kind.CLIENT}),
+    kinds=frozenset({SecretKind.CLIENT}),
     api="grants__api",
     having_scopes=lambda text: Q(Exists(Grant.objects.filter(scopes_contain(text), client=OuterRef("pk")))),
     is_paused=Q(disabled_at__isnull=False),

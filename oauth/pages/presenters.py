@@ -8,14 +8,20 @@ from keys.models import Credential, RevokeReason, Secret
 from keys.pages.presenters import CredentialView, Words, status_of
 from keys.pages.usage_reports import Calls
 from keys.rules.field_rules import rate_words
-from keys.rules.states import Facts, Status
+from keys.rules.states import CredentialFacts, CredentialStatus
 from oauth.models import Client, Grant
 
 _EXPLANATIONS = {
-    Status.LEAKED: "This client leaked and was revoked. It gets no tokens, and those it had are refused.",
-    Status.REVOKED: "This client is revoked. It gets no tokens, those it had are refused, and that cannot be undone.",
-    Status.PAUSED: "This client is paused. It gets no tokens, and those it has are refused until somebody resumes it.",
-    Status.SUSPENDED: "The organization is suspended. Its clients get no tokens, and those they have are refused.",
+    CredentialStatus.LEAKED: "This client leaked and was revoked. It gets no tokens, and those it had are refused.",
+    CredentialStatus.REVOKED: (
+        "This client is revoked. It gets no tokens, those it had are refused, and that cannot be undone."
+    ),
+    CredentialStatus.PAUSED: (
+        "This client is paused. It gets no tokens, and those it has are refused until somebody resumes it."
+    ),
+    CredentialStatus.SUSPENDED: (
+        "The organization is suspended. Its clients get no tokens, and those they have are refused."
+    ),
 }
 
 
@@ -71,9 +77,9 @@ def client_view(client: Client, secrets: Sequence[Secret], *, may_manage: bool, 
     return ClientView(secrets, word, may_manage, client, list(client.grants.all()))
 
 
-def facts_of_client(client: Client) -> Facts:
+def facts_of_client(client: Client) -> CredentialFacts:
     """The facts that determine a client's state, as in the verdict on its tokens; a client has no end of its own."""
-    return Facts(
+    return CredentialFacts(
         is_compromised=client.revoke_reason == RevokeReason.LEAKED,
         is_revoked=client.revoked_at is not None,
         is_disabled=client.disabled_at is not None,

@@ -90,7 +90,7 @@ class Verifier(NamedTuple):
     kept_until: float | None
 
 
-class Flaw(StrEnum):
+class TokenFlaw(StrEnum):
     """Why a text is no access token of ours, in the order of the checks."""
 
     MALFORMED = "malformed"
@@ -164,48 +164,48 @@ class PayloadTemplate:
         )
 
 
-def verify(token: str, verifiers: Mapping[str, Verifier], *, issuer: str, now: float) -> Genuine | Flaw:
+def verify(token: str, verifiers: Mapping[str, Verifier], *, issuer: str, now: float) -> Genuine | TokenFlaw:
     """The claims of a token that we signed with a key that is still trusted, or the flaw.
 
     ``verifiers`` are keyed by header (``header_of``). An expired token is genuine too: check ``claims.is_over``.
     """
     unverified = read(token, issuer=issuer)
-    return unverified if isinstance(unverified, Flaw) else check(unverified, verifiers, now=now)
+    return unverified if isinstance(unverified, TokenFlaw) else check(unverified, verifiers, now=now)
 
 
-def read(token: str, *, issuer: str) -> UnverifiedToken | Flaw:
+def read(token: str, *, issuer: str) -> UnverifiedToken | TokenFlaw:
     """Parse a token without verifying its signature: anybody may have written the claims. Returns them or the flaw."""
     match = _SHAPE.fullmatch(token) if len(token) <= MAX_TOKEN_CHARS else None
     payload = _decode(match[2]) if match else None
     if match is None or payload is None:
-        return Flaw.MALFORMED
+        return TokenFlaw.MALFORMED
     claims = _claims(payload)
     if claims is None or claims.iss != issuer:
         return _flaw(payload, issuer)
     signature = _decode(match[3])
     if signature is None:
-        return Flaw.SIGNATURE_INVALID
+        return TokenFlaw.SIGNATURE_INVALID
     return UnverifiedToken(match[1], token[: match.end(2)].encode(), signature, claims)
 
 
-def _flaw(payload: bytes, issuer: str) -> Flaw:
+def _flaw(payload: bytes, issuer: str) -> TokenFlaw:
     """The flaw of a payload that is not valid ``Claims``, or that has another issuer."""
     try:
         issued = _issued.decode(payload)
     except msgspec.ValidationError:
-        return Flaw.ISSUER_UNKNOWN
+        return TokenFlaw.ISSUER_UNKNOWN
     except _UNREADABLE:
-        return Flaw.MALFORMED
-    return Flaw.SIGNATURE_INVALID if issued.iss == issuer else Flaw.ISSUER_UNKNOWN
+        return TokenFlaw.MALFORMED
+    return TokenFlaw.SIGNATURE_INVALID if issued.iss == issuer else TokenFlaw.ISSUER_UNKNOWN
 
 
-def check(unverified: UnverifiedToken, verifiers: Mapping[str, Verifier], *, now: float) -> Genuine | Flaw:
+def check(unverified: UnverifiedToken, verifiers: Mapping[str, Verifier], *, now: float) -> Genuine | TokenFlaw:
     """Verify the signature with the key that the header names. A key that is no longer trusted verifies nothing."""
     verifier = verifiers.get(unverified.header)
     if verifier is None or (verifier.kept_until is not None and verifier.kept_until <= now):
-        return Flaw.SIGNATURE_INVALID
+        return TokenFlaw.SIGNATURE_INVALID
     if not verifier.algorithm.verify(unverified.signed, verifier.public_key, unverified.signature):
-        return Flaw.SIGNATURE_INVALID
+        return TokenFlaw.SIGNATURE_INVALID
     return Genuine(unverified.claims, verifier.kid)
 
 

@@ -34,7 +34,7 @@ class Assertion(NamedTuple):
     kid: str
 
 
-class Flaw(StrEnum):
+class AssertionFlaw(StrEnum):
     """The rule that a signed assertion breaks, worded for the client's developer."""
 
     CLAIMS = (
@@ -107,7 +107,7 @@ def claimed_subject(text: str) -> str | None:
         return None
 
 
-def check(text: str, jwks: bytes, *, client_id: str, issuer: str, now: float) -> Assertion | Flaw | None:
+def check(text: str, jwks: bytes, *, client_id: str, issuer: str, now: float) -> Assertion | AssertionFlaw | None:
     """Verify an assertion: its signature, issuer, subject, audience and times.
 
     Returns a Flaw for an assertion that the client's key signed and that breaks a rule. Returns None if no key of the
@@ -120,7 +120,7 @@ def check(text: str, jwks: bytes, *, client_id: str, issuer: str, now: float) ->
     try:
         claims = _claims.decode(payload)
     except (ValueError, RecursionError):
-        return Flaw.CLAIMS
+        return AssertionFlaw.CLAIMS
     flaw = _flaw(claims, client_id, issuer, now)
     return flaw or Assertion(claims.jti, claims.iat, claims.exp, public_key.kid)
 
@@ -147,16 +147,16 @@ def _verified(text: str, public_key: PublicKey) -> bytes | None:
     return payload
 
 
-def _flaw(claims: _Claims, client_id: str, issuer: str, now: float) -> Flaw | None:
+def _flaw(claims: _Claims, client_id: str, issuer: str, now: float) -> AssertionFlaw | None:
     """The first rule that the claims break, or None."""
     if not 0 < len(claims.jti) <= MAX_JTI_CHARS:
-        return Flaw.CLAIMS
+        return AssertionFlaw.CLAIMS
     if not claims.iss == claims.sub == client_id:
-        return Flaw.CLIENT
+        return AssertionFlaw.CLIENT
     if claims.aud != issuer:  # RFC 10070: the only audience is our issuer, as a string, not an endpoint's URL
-        return Flaw.AUDIENCE
+        return AssertionFlaw.AUDIENCE
     if not claims.iat < claims.exp <= claims.iat + MAX_LIFETIME_S:
-        return Flaw.LIFETIME
+        return AssertionFlaw.LIFETIME
     if not max(claims.iat, claims.nbf) <= now + AHEAD_S:
-        return Flaw.AHEAD
-    return None if now < claims.exp else Flaw.EXPIRED
+        return AssertionFlaw.AHEAD
+    return None if now < claims.exp else AssertionFlaw.EXPIRED

@@ -29,7 +29,7 @@ class KeyState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Span:
+class SigningPeriod:
     """The times between which a key signs, and the end of its publication; both ends are None without a successor."""
 
     signs_from: datetime
@@ -37,16 +37,16 @@ class Span:
     kept_until: datetime | None = None
 
 
-def state(span: Span, *, now: datetime) -> KeyState:
+def state(period: SigningPeriod, *, now: datetime) -> KeyState:
     """The state of the key at ``now``."""
-    if span.kept_until is not None and span.kept_until <= now:
+    if period.kept_until is not None and period.kept_until <= now:
         return KeyState.RETIRED
-    if span.signs_until is not None and span.signs_until <= now:
+    if period.signs_until is not None and period.signs_until <= now:
         return KeyState.RETIRING
-    return KeyState.NEXT if now < span.signs_from else KeyState.ACTIVE
+    return KeyState.NEXT if now < period.signs_from else KeyState.ACTIVE
 
 
-def successor_signs_from(newest: Span | None, *, now: datetime, is_wanted: bool = False) -> datetime | None:
+def successor_signs_from(newest: SigningPeriod | None, *, now: datetime, is_wanted: bool = False) -> datetime | None:
     """The time from which a key made now would sign; None if no key is due.
 
     The first key signs at once, since no verifier can hold an older JWK Set. A key that does not sign yet gets no
@@ -61,11 +61,11 @@ def successor_signs_from(newest: Span | None, *, now: datetime, is_wanted: bool 
     return None
 
 
-def ended(span: Span, *, at: datetime) -> Span:
+def ended(period: SigningPeriod, *, at: datetime) -> SigningPeriod:
     """The span of a key whose successor starts to sign at ``at``."""
-    return Span(span.signs_from, at, at + KEPT_AFTER)
+    return SigningPeriod(period.signs_from, at, at + KEPT_AFTER)
 
 
-def dropped(span: Span, *, now: datetime) -> Span:
+def dropped(period: SigningPeriod, *, now: datetime) -> SigningPeriod:
     """The span of a key that is no longer trusted from ``now`` on; its tokens are refused too."""
-    return Span(min(span.signs_from, now), min(span.signs_until or now, now), now)
+    return SigningPeriod(min(period.signs_from, now), min(period.signs_until or now, now), now)

@@ -30,7 +30,7 @@ _ROUNDS = 4
 _AT_ONCE = 1 << 14  # slots in one step of about 10 ms; other threads run between the steps
 
 
-class Status(IntEnum):
+class TokenStatus(IntEnum):
     """The status of a token (Token Status List, "Status Types")."""
 
     VALID = 0
@@ -38,7 +38,7 @@ class Status(IntEnum):
     SUSPENDED = 2
 
 
-class Span(NamedTuple):
+class SlotSpan(NamedTuple):
     """Consecutive slots with the same status."""
 
     first: int
@@ -67,7 +67,7 @@ def slot_of(index: int, seed: bytes) -> int:
     return left << HALF_BITS | right
 
 
-def packed(spans: Iterable[Span], invalid: Iterable[int], *, seed: bytes) -> bytes:
+def packed(spans: Iterable[SlotSpan], invalid: Iterable[int], *, seed: bytes) -> bytes:
     """The bytes of a list, four statuses per byte, the first in the lowest bits (Token Status List, "Status List").
 
     ``invalid`` holds the indexes of individually revoked tokens. All other indexes outside the spans are valid.
@@ -81,7 +81,7 @@ def packed(spans: Iterable[Span], invalid: Iterable[int], *, seed: bytes) -> byt
             for index, status in zip(_scattered(first, seed), statuses, strict=True):
                 by_index[index] = status
     for index in invalid:
-        by_index[index] = Status.INVALID
+        by_index[index] = TokenStatus.INVALID
     quarters = (int.from_bytes(by_index[at::4], "little") << BITS * at for at in range(4))
     return reduce(or_, quarters).to_bytes(LIST_SIZE // 4, "little")
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from keys.models import Api, Environment, RevokeReason
 from keys.rules import field_rules
 from keys.rules.field_rules import RateLimit
-from keys.rules.secret import Kind
+from keys.rules.secret import SecretKind
 from keys.services.common import mint, only_once, refuse_strange_owner, revoke_locked, set_metadata_locked, valid
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_client, hold_policies_on_roll
@@ -107,7 +107,7 @@ def create_client(
             record_of(AuditAction.CLIENT_CREATED, client, by, now, after=after)
             minted = None
         else:
-            minted = mint(Kind.CLIENT, by=by.user, now=now)
+            minted = mint(SecretKind.CLIENT, by=by.user, now=now)
             secret = ClientSecret.objects.create(client=client, **minted.columns)
             record_of(AuditAction.CLIENT_CREATED, client, by, now, after={**after, "secret": secret.public_id})
     if minted is None:

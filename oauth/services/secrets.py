@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from keys.rules.secret import Kind
+from keys.rules.secret import SecretKind
 from keys.services.common import mint, only_once
 from keys.services.errors import Conflict, Refused
 from keys.services.policies import hold_policies_on_roll
@@ -43,7 +43,7 @@ def roll_client(
             raise Conflict("Somebody else has just rolled this client.")
         ended = end_for_roll(secrets, overlap=overlap, expires_at=None, now=now)
         remember(client.public_id)
-        minted = mint(Kind.CLIENT, by=by.user, now=now)
+        minted = mint(SecretKind.CLIENT, by=by.user, now=now)
         secret = ClientSecret.objects.create(client=client, **minted.columns)
         record_of(AuditAction.CLIENT_ROLLED, client, by, now, after={"secret": secret.public_id, "ends": ended})
         pending.invalidates(name_of(client))

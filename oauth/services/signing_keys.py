@@ -12,7 +12,7 @@ from keys.validation.snapshot_names import SIGNING_KEYS
 from oauth.models import SigningKey, StatusBlock
 from oauth.private_keys import encrypt_private_key
 from oauth.protocol import jwk
-from oauth.protocol.key_rotation import Span, dropped, ended, successor_signs_from
+from oauth.protocol.key_rotation import SigningPeriod, dropped, ended, successor_signs_from
 from portal.audit import Actor, record, require_operator
 from portal.audit_actions import AuditAction
 from portal.outbox import Propagation, change
@@ -120,11 +120,11 @@ def _next_signs_from(newest: SigningKey | None, *, now: datetime, is_wanted: boo
     return successor_signs_from(_span(newest) if newest else None, now=now, is_wanted=is_wanted)
 
 
-def _span(key: SigningKey) -> Span:
-    return Span(key.signs_from, key.signs_until, key.kept_until)
+def _span(key: SigningKey) -> SigningPeriod:
+    return SigningPeriod(key.signs_from, key.signs_until, key.kept_until)
 
 
-def _end(key: SigningKey, span: Span) -> None:
+def _end(key: SigningKey, span: SigningPeriod) -> None:
     key.signs_from, key.signs_until, key.kept_until = span.signs_from, span.signs_until, span.kept_until
     if span.kept_until == span.signs_until:
         key.private_key = ""

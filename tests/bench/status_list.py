@@ -16,12 +16,12 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
 
-    from oauth.protocol.status_list import LIST_SIZE, Span, Status, new_seed
-    from oauth.status_lists import Facts, build
+    from oauth.protocol.status_list import LIST_SIZE, SlotSpan, TokenStatus, new_seed
+    from oauth.status_lists import StatusListFacts, build
 
-    spans = tuple(Span(first, BLOCK, Status.INVALID) for first in range(0, LIST_SIZE - BLOCK, 20 * BLOCK))
+    spans = tuple(SlotSpan(first, BLOCK, TokenStatus.INVALID) for first in range(0, LIST_SIZE - BLOCK, 20 * BLOCK))
     revoked = {secrets.randbelow(LIST_SIZE) for _ in range(REVOKED)}
-    facts = Facts(new_seed(), spans, tuple(sorted(revoked)))
+    facts = StatusListFacts(new_seed(), spans, tuple(sorted(revoked)))
     before = time.perf_counter()
     build(facts)
     sys.stdout.write(f"{time.perf_counter() - before:.3f}\n")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keys.rules.secret import Kind, generate
+from keys.rules.secret import SecretKind, generate
 from keys.validation.snapshot_names import client_name, organization_name
 from keys.validation.types import ClientSecretFacts, Code
 from keys.validation.usage.recorder import UsageRecorder
@@ -51,7 +51,7 @@ def test_what_cannot_be_read_as_basic_is_a_failed_authentication(memory: Memory,
 
 
 def other_secret() -> str:
-    return generate("lk", Kind.CLIENT).text
+    return generate("lk", SecretKind.CLIENT).text
 
 
 @pytest.mark.parametrize("in_form", [False, True], ids=["basic", "post"])
@@ -65,7 +65,7 @@ def test_every_reason_not_to_let_a_client_in_reads_the_same(memory: Memory, in_f
         (wrong, {}, False),
         ((client_id(), memory.secret), {}, False),
         (("api_1", memory.secret), {}, False),
-        ((own_id, generate("lk", Kind.LIVE).text), {}, False),
+        ((own_id, generate("lk", SecretKind.LIVE).text), {}, False),
         ((own_id, memory.secret[:-1] + "-"), {}, False),
         (right, {"is_disabled": True}, False),
         (right, {"is_revoked": True}, False),

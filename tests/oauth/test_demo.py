@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from keys.models import Api, ApiKey
-from keys.rules.secret import Kind, parse
+from keys.rules.secret import SecretKind, parse
 from oauth.management.commands.demo import make_demo
 from oauth.models import Grant
 from portal.models import Membership, Organization, User
@@ -53,10 +53,10 @@ def test_secrets_are_well_formed_and_of_their_kinds() -> None:
     made = _demo()
     keys = [parse(text) for text in (made["api_key"], made["management_key"], made["other"]["api_key"])]
     secrets = [parse(text) for text in (made["api"]["secret"], made["other"]["api"]["secret"])]
-    assert [secret.kind for secret in keys if secret] == [Kind.LIVE] * 3
-    assert [secret.kind for secret in secrets if secret] == [Kind.API] * 2
+    assert [secret.kind for secret in keys if secret] == [SecretKind.LIVE] * 3
+    assert [secret.kind for secret in secrets if secret] == [SecretKind.API] * 2
     clients = [parse(client["client_secret"]) for client in (made["client"], made["other"]["client"])]
-    assert [secret.kind for secret in clients if secret] == [Kind.CLIENT] * 2
+    assert [secret.kind for secret in clients if secret] == [SecretKind.CLIENT] * 2
 
 
 def test_the_clients_may_do_what_the_keys_may() -> None:

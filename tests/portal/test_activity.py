@@ -7,7 +7,7 @@ import pytest
 from keys.models import ApiKey
 from keys.services.keys import disable_key
 from portal import activity
-from portal.activity import Wanted
+from portal.activity import ActivityFilter
 from portal.audit import Actor
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization, User
@@ -48,17 +48,17 @@ def test_days_are_those_of_utc_and_filters_include_both_ends(acme: Organization)
         happened(acme, at)
     events = activity.visible_events(acme)
     assert [len(day.events) for day in activity.by_day(events)] == [1, 2, 1]
-    wanted = Wanted(since=NOON.date(), until=NOON.date())
+    wanted = ActivityFilter(since=NOON.date(), until=NOON.date())
     assert activity.matching(events, wanted).count() == 2
-    assert activity.matching(events, Wanted(since=date.min, until=date.max)).count() == 4
+    assert activity.matching(events, ActivityFilter(since=date.min, until=date.max)).count() == 4
 
 
 def test_filters_narrow_by_person_and_action(key: ApiKey, acme: Organization, ada: User, as_ada: Actor) -> None:
     disable_key(key, by=as_ada)
     happened(acme, NOON)
     events = activity.visible_events(acme)
-    assert activity.matching(events, Wanted(actor=ada.public_id)).count() == 2
-    assert activity.matching(events, Wanted(actor=ada.public_id, action="key.disabled")).count() == 1
+    assert activity.matching(events, ActivityFilter(actor=ada.public_id)).count() == 2
+    assert activity.matching(events, ActivityFilter(actor=ada.public_id, action="key.disabled")).count() == 1
 
 
 @pytest.mark.parametrize("action", AuditAction)

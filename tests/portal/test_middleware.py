@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from keys.rules.secret import Kind, generate
+from keys.rules.secret import SecretKind, generate
 from portal.models import Membership, Organization, User
 from portal.permissions import Role
 
@@ -52,7 +52,7 @@ def test_anything_else_for_an_id_is_replaced(theirs: str, client: Client) -> Non
 
 
 def test_each_request_leaves_one_line_without_query_or_secret(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    secret = generate("lk", Kind.LIVE).text
+    secret = generate("lk", SecretKind.LIVE).text
     with caplog.at_level(logging.INFO, logger="portal.request"):
         client.get(f"/app/{secret}/?token=canary")
     (record,) = [record for record in caplog.records if record.name == "portal.request"]

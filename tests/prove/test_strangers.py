@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from keys.rules.secret import Kind, generate
+from keys.rules.secret import SecretKind, generate
 from keys.validation.http import validate
 from keys.validation.request import fast_parse
 from oauth.endpoints.http import token
@@ -41,7 +41,7 @@ def test_slow_bodies_stop_nobody_and_are_held_within_bounds(
     two_workers: Besieged, prove: Callable[[str], None]
 ) -> None:
     bodies = [
-        validation(generate("lk", Kind.API).text, b"x" * 64_000),
+        validation(generate("lk", SecretKind.API).text, b"x" * 64_000),
         request("POST", "/oauth/token", b"x" * 64_000, content_type=FORM),
         request("POST", "/accounts/login/", b"x" * 64_000, content_type=FORM),
     ]

@@ -113,7 +113,7 @@ def watch() -> Canary:
     compose = secret_module.compose
 
     @wraps(compose)
-    def remembering(brand: str, kind: secret_module.Kind, random_part: str) -> secret_module.Secret:
+    def remembering(brand: str, kind: secret_module.SecretKind, random_part: str) -> secret_module.SecretText:
         made = compose(brand, kind, random_part)
         canary.remember(made.text)
         return made

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from keys.rules.secret import Kind, generate
+from keys.rules.secret import SecretKind, generate
 from oauth.protocol.client_auth_methods import ASSERTION_TYPE
 from tests.support.strangers import Wave, request, validation
 
@@ -20,7 +20,7 @@ Demo = Mapping[str, Any]
 
 def malformed_by_strangers(number: int) -> list[bytes]:
     """Malformed validations of 64 KiB: one with a malformed API secret, ``number`` with unknown API secrets."""
-    return [validation("x", MALFORMED), *(validation(_unknown(Kind.API), MALFORMED) for _ in range(number))]
+    return [validation("x", MALFORMED), *(validation(_unknown(SecretKind.API), MALFORMED) for _ in range(number))]
 
 
 def malformed_by_tenant(demo: Demo) -> list[bytes]:
@@ -30,12 +30,12 @@ def malformed_by_tenant(demo: Demo) -> list[bytes]:
 
 def unknown_api_secrets(number: int) -> list[bytes]:
     """Validations by strangers, each with a different API secret that is well formed but unknown."""
-    return [validation(_unknown(Kind.API), _asking(_unknown(Kind.LIVE))) for _ in range(number)]
+    return [validation(_unknown(SecretKind.API), _asking(_unknown(SecretKind.LIVE))) for _ in range(number)]
 
 
 def unknown_keys(demo: Demo, number: int) -> list[bytes]:
     """Validations by the tenant's backend, each of a different key that is well formed but unknown."""
-    return [validation(demo["api"]["secret"], _asking(_unknown(Kind.LIVE))) for _ in range(number)]
+    return [validation(demo["api"]["secret"], _asking(_unknown(SecretKind.LIVE))) for _ in range(number)]
 
 
 def bogus_assertions(client_id: str) -> list[bytes]:
@@ -82,5 +82,5 @@ def _asking(credential: str) -> bytes:
     return json.dumps({"credential": credential}).encode()
 
 
-def _unknown(kind: Kind) -> str:
+def _unknown(kind: SecretKind) -> str:
     return generate("lk", kind).text

@@ -6,8 +6,8 @@ from django.http import QueryDict
 
 from keys.models import Api, Environment
 from keys.pages.forms.fields import choose
-from keys.pages.listing import Listing, Row, Sort, Wanted, searchable
-from keys.rules.states import Status
+from keys.pages.listing import Listing, ListingFilter, Row, Sort, searchable
+from keys.rules.states import CredentialStatus
 from portal import activity
 from portal.models import AuditEvent, ServiceAccount, User
 from portal.names import normal_name
@@ -43,12 +43,12 @@ class CredentialFilterForm(forms.Form):
         choose(self, "api", [("", "Any"), *((api.public_id, api.name) for api in apis)])
         choose(self, "sort", [(sort.value, SORTS[sort]) for sort in SORTS if sort in listing.sorts])
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> ListingFilter:
         self.is_valid()
         data = self.cleaned_data
-        return Wanted(
+        return ListingFilter(
             text=searchable(data.get("q", "")),
-            status=Status(data["status"]) if data.get("status") else None,
+            status=CredentialStatus(data["status"]) if data.get("status") else None,
             scope=data.get("scope", ""),
             environment=data.get("environment", ""),
             owner=data.get("owner", ""),
@@ -78,9 +78,9 @@ class ActivityFilterForm(forms.Form):
         choose(self, "actor", [("", "Anyone"), *actors])
         choose(self, "action", [("", "Anything"), *((action, activity.action_words(action)) for action in actions)])
 
-    def wanted(self) -> activity.Wanted:
+    def wanted(self) -> activity.ActivityFilter:
         self.is_valid()
-        return activity.Wanted(**{name: value for name, value in self.cleaned_data.items() if value})
+        return activity.ActivityFilter(**{name: value for name, value in self.cleaned_data.items() if value})
 
     def clean_subject(self) -> str:
         """Normalize the text as names are normalized."""

@@ -60,7 +60,7 @@ class KeyForm(CredentialForm):
             self.add_error("expires_on", "Choose the date and time.")
         return cleaned
 
-    def clean_quota(self) -> field_rules.Quota | None:
+    def clean_quota(self) -> field_rules.QuotaLimit | None:
         return valid(lambda text: field_rules.clean_quota(field_rules.parse_quota(text)), self.cleaned_data["quota"])
 
     def settings(self) -> KeySettings:

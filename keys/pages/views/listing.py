@@ -15,7 +15,7 @@ from django_htmx.http import push_url
 
 from keys.pages import listing
 from keys.pages.forms.filters import MAX_SENT_CHARS, CredentialFilterForm
-from keys.pages.listing import Listing, Row, Wanted
+from keys.pages.listing import Listing, ListingFilter, Row
 from keys.pages.presenters import CredentialView, Words
 from keys.pages.views.access import go_to, may_make
 from portal.http import MemberRequest, fragment_or_page
@@ -81,7 +81,7 @@ def _with_text(sent: QueryDict, text: str) -> QueryDict:
 
 
 def _show(
-    request: MemberRequest, page: ListPage[Row], rows: QuerySet[Row], form: CredentialFilterForm, wanted: Wanted
+    request: MemberRequest, page: ListPage[Row], rows: QuerySet[Row], form: CredentialFilterForm, wanted: ListingFilter
 ) -> HttpResponse:
     now, after = timezone.now(), request.GET.get("after", "")
     rows = page.listing.matching(rows, wanted, now=now)
@@ -123,13 +123,13 @@ def _caption(words: Words, shown: int, total: int, *, is_continued: bool) -> str
     return f"{shown} of {of} {words.noun if total == 1 else f'{words.noun}s'}"
 
 
-def _parameters(wanted: Wanted, *, with_sort: bool = True) -> dict[str, str]:
+def _parameters(wanted: ListingFilter, *, with_sort: bool = True) -> dict[str, str]:
     values = {"q" if name == "text" else name: str(value) for name, value in asdict(wanted).items() if value}
     if not with_sort or wanted.sort is listing.Sort.CREATED:
         del values["sort"]
     return values
 
 
-def _query(wanted: Wanted, *, with_sort: bool = True) -> str:
+def _query(wanted: ListingFilter, *, with_sort: bool = True) -> str:
     parameters = _parameters(wanted, with_sort=with_sort)
     return f"?{urlencode(parameters)}" if parameters else ""

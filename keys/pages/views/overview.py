@@ -15,7 +15,7 @@ from keys.pages.key_list import KEYS, visible_keys
 from keys.pages.presenters import KeyView
 from keys.pages.views.access import as_view, may_make
 from keys.pages.views.welcome import show_steps
-from keys.rules.states import Status
+from keys.rules.states import CredentialStatus
 from portal import activity
 from portal.http import MemberRequest, member_required
 from portal.permissions import Action
@@ -24,7 +24,13 @@ from portal.ui.charts import Bar
 CHART_DAYS = 7
 EVENTS_SHOWN = 8
 ATTENTION_SHOWN = 5
-WORKING = (Status.RETIRING, Status.EXPIRES_SOON, Status.NEVER_USED, Status.IDLE, Status.ACTIVE)
+WORKING = (
+    CredentialStatus.RETIRING,
+    CredentialStatus.EXPIRES_SOON,
+    CredentialStatus.NEVER_USED,
+    CredentialStatus.IDLE,
+    CredentialStatus.ACTIVE,
+)
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,14 @@ def overview(request: MemberRequest) -> HttpResponse:
     if not keys.exists():
         return show_steps(request)
     now = timezone.now()
-    attention = _attention(request, KEYS.having_status(keys, [Status.RETIRING, Status.EXPIRES_SOON], now=now), now)
+    attention = _attention(
+        request, KEYS.having_status(keys, [CredentialStatus.RETIRING, CredentialStatus.EXPIRES_SOON], now=now), now
+    )
     context = {
         "figures": Figures(
             usage_reports.calls_of_organization(request.organization, now=now),
             KEYS.having_status(keys, WORKING, now=now).count(),
-            KEYS.having_status(keys, [Status.EXPIRES_SOON], now=now).count(),
+            KEYS.having_status(keys, [CredentialStatus.EXPIRES_SOON], now=now).count(),
         ),
         "bars": [
             Bar(f"{day.date:%a} {day.date.day}", day.allowed, day.denied)

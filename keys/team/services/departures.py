@@ -29,7 +29,7 @@ Of = TypeVar("Of")
 
 
 @dataclass(frozen=True)
-class Kind:
+class OwnedCredentialType:
     """A type of credential that people own: its model, the names of its snapshots, and its audit actions."""
 
     model: type[Credential]
@@ -38,12 +38,12 @@ class Kind:
     reassigned: AuditAction
 
 
-_kinds = [Kind(ApiKey, key_names, AuditAction.KEY_REVOKED, AuditAction.KEY_REASSIGNED)]
+_credential_types = [OwnedCredentialType(ApiKey, key_names, AuditAction.KEY_REVOKED, AuditAction.KEY_REASSIGNED)]
 
 
-def register(kind: Kind) -> None:
+def register(credential_type: OwnedCredentialType) -> None:
     """Register a type of credential that has to be handed over."""
-    _kinds.append(kind)
+    _credential_types.append(credential_type)
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,17 @@ def credentials_owned_by(owner: CredentialOwner, organization: Organization) -> 
     """Return the owner's unrevoked credentials, which somebody has to take over; one query set per type."""
     column = "owner" if isinstance(owner, User) else "service_account"
     ours = {"organization": organization, "revoked_at": None, column: owner}
-    return [kind.model._default_manager.filter(**ours) for kind in _kinds]  # noqa: SLF001  # Django documents it as public
+    return [credential_type.model._default_manager.filter(**ours) for credential_type in _credential_types]  # noqa: SLF001  # Django documents it as public
 
 
 def left_counts(user: User) -> dict[int, dict[type[Credential], int]]:
     """Count the credentials of each type that the person would leave, by the organization's pk; one query per type."""
     counts: dict[int, dict[type[Credential], int]] = defaultdict(dict)
-    for kind in _kinds:
-        manager: Any = kind.model._default_manager  # noqa: SLF001  # Django documents it as public
+    for credential_type in _credential_types:
+        manager: Any = credential_type.model._default_manager  # noqa: SLF001  # Django documents it as public
         rows = manager.filter(owner=user, revoked_at=None).order_by()
         for organization_id, count in rows.values_list("organization").annotate(n=Count("pk")):
-            counts[organization_id][kind.model] = count
+            counts[organization_id][credential_type.model] = count
     return counts
 
 
@@ -113,7 +113,7 @@ def remove_service_account(account: ServiceAccount, *, new_owner: CredentialOwne
     return Departure(_counts(left), pending.spread)
 
 
-Left = list[tuple[Kind, list[Credential]]]
+Left = list[tuple[OwnedCredentialType, list[Credential]]]
 
 
 def _locked(owner: CredentialOwner, organization: Organization) -> Left:
@@ -124,13 +124,13 @@ def _locked(owner: CredentialOwner, organization: Organization) -> Left:
     ]
     related = ("organization", "owner", "service_account")
     return [
-        (kind, list(rows.select_related(*related).prefetch_related("secrets")))
-        for kind, rows in zip(_kinds, found, strict=True)
+        (credential_type, list(rows.select_related(*related).prefetch_related("secrets")))
+        for credential_type, rows in zip(_credential_types, found, strict=True)
     ]
 
 
 def _counts(left: Left) -> dict[type[Credential], int]:
-    return {kind.model: len(rows) for kind, rows in left}
+    return {credential_type.model: len(rows) for credential_type, rows in left}
 
 
 def _hand_over(
@@ -139,21 +139,23 @@ def _hand_over(
     if new_owner is not None and not _may_own(new_owner, organization):
         raise Refused("Choose a member who may manage keys, or a service account.")
     now = timezone.now()
-    for kind, rows in left:
+    for credential_type, rows in left:
         for row in rows:
             if new_owner is None:
-                revoke_locked(row, kind.revoked, RevokeReason.OTHER, by, now)
+                revoke_locked(row, credential_type.revoked, RevokeReason.OTHER, by, now)
             else:
-                _reassign(kind, row, new_owner, by, now)
-            pending.invalidates(*kind.names(row))
+                _reassign(credential_type, row, new_owner, by, now)
+            pending.invalidates(*credential_type.names(row))
 
 
-def _reassign(kind: Kind, row: Any, new_owner: CredentialOwner, by: Actor, now: datetime) -> None:
+def _reassign(
+    credential_type: OwnedCredentialType, row: Any, new_owner: CredentialOwner, by: Actor, now: datetime
+) -> None:
     before = {"owner": row.owner_name}
     row.owner = new_owner if isinstance(new_owner, User) else None
     row.service_account = new_owner if isinstance(new_owner, ServiceAccount) else None
     row.save(update_fields=["owner", "service_account"])
-    record_of(kind.reassigned, row, by, now, before=before, after={"owner": row.owner_name})
+    record_of(credential_type.reassigned, row, by, now, before=before, after={"owner": row.owner_name})
 
 
 def _may_own(new_owner: CredentialOwner, organization: Organization) -> bool:

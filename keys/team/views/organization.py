@@ -13,7 +13,7 @@ from keys.pages.forms.names import OrganizationNameForm
 from keys.pages.key_list import KEYS, visible_keys
 from keys.pages.presenters import spread_words
 from keys.pages.views.access import go_to
-from keys.rules.states import Status
+from keys.rules.states import CredentialStatus
 from keys.team.policy_effects import breaking_keys, policy_words
 from keys.team.views.access import may_manage_team
 from portal.http import HttpRequest, MemberRequest, actor_of, forbidden, fragment_or_page, member_required
@@ -24,7 +24,13 @@ from portal.refusals import Refused
 from portal.services.organizations import close_organization, create_organization, rename_organization
 from portal.ui.typed_names import TypedNameForm
 
-WORKING = (Status.RETIRING, Status.EXPIRES_SOON, Status.NEVER_USED, Status.IDLE, Status.ACTIVE)
+WORKING = (
+    CredentialStatus.RETIRING,
+    CredentialStatus.EXPIRES_SOON,
+    CredentialStatus.NEVER_USED,
+    CredentialStatus.IDLE,
+    CredentialStatus.ACTIVE,
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

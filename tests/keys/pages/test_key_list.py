@@ -8,9 +8,9 @@ import pytest
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
 from keys.pages import listing
 from keys.pages.key_list import KEYS, visible_keys
-from keys.pages.listing import Page, Sort, Wanted
+from keys.pages.listing import CredentialPage, ListingFilter, Sort
 from keys.pages.presenters import key_view
-from keys.rules.states import Status
+from keys.rules.states import CredentialStatus
 from keys.services.keys import IssuedKey, KeySettings, issue_key
 from portal.audit import COMMAND
 from portal.models import Organization
@@ -43,7 +43,7 @@ def make(acme: Organization, api: Api) -> Make:
 
 
 def names(acme: Organization, now: datetime, **wanted: object) -> list[str]:
-    keys = KEYS.matching(visible_keys(acme), Wanted(**wanted), now=now)  # type: ignore[arg-type]
+    keys = KEYS.matching(visible_keys(acme), ListingFilter(**wanted), now=now)  # type: ignore[arg-type]
     return sorted(key.name for key in keys)
 
 
@@ -69,13 +69,13 @@ def test_a_status_means_the_same_to_a_filter_and_to_a_page(make: Make, acme: Org
     ]
     for way in ways:
         make(**way)
-    said: dict[Status, set[int]] = {status: set() for status in Status}
+    said: dict[CredentialStatus, set[int]] = {status: set() for status in CredentialStatus}
     for key in KEYS.with_working_secrets(visible_keys(acme), now=now):
         said[key_view(key, key.working_secrets, may_manage=True, now=now).status].add(key.pk)  # type: ignore[attr-defined]
-    for status in Status:
-        found = KEYS.matching(visible_keys(acme), Wanted(status=status), now=now)
+    for status in CredentialStatus:
+        found = KEYS.matching(visible_keys(acme), ListingFilter(status=status), now=now)
         assert {key.pk for key in found} == said[status], status
-    assert {status for status, keys in said.items() if keys} == set(Status) - {Status.SUSPENDED}
+    assert {status for status, keys in said.items() if keys} == set(CredentialStatus) - {CredentialStatus.SUSPENDED}
 
 
 def test_a_suspended_organization_and_a_disabled_api_are_seen_in_every_key(
@@ -83,9 +83,9 @@ def test_a_suspended_organization_and_a_disabled_api_are_seen_in_every_key(
 ) -> None:
     make("worker")
     Organization.objects.filter(pk=acme.pk).update(suspended_at=now)
-    assert names(acme, now, status=Status.SUSPENDED) == ["worker"]
+    assert names(acme, now, status=CredentialStatus.SUSPENDED) == ["worker"]
     Api.objects.filter(pk=api.pk).update(disabled_at=now)
-    assert names(acme, now, status=Status.PAUSED) == ["worker"]
+    assert names(acme, now, status=CredentialStatus.PAUSED) == ["worker"]
 
 
 def test_search_finds_by_name_part_of_the_key_scope_and_id(make: Make, acme: Organization, now: datetime) -> None:
@@ -123,7 +123,7 @@ def test_pages_show_every_key_once_in_order_whatever_the_ties(
 
 def _walk(acme: Organization, sort: Sort, now: datetime) -> list[ApiKey]:
     found: list[ApiKey] = []
-    page = Page[ApiKey]([], "")
+    page = CredentialPage[ApiKey]([], "")
     while not found or page.next_cursor:
         page = KEYS.page(visible_keys(acme), sort=sort, after=page.next_cursor, now=now)
         found += page.rows

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.rules.secret import PATTERN, Kind, checksum, compose, digest, generate, parse
+from keys.rules.secret import PATTERN, SecretKind, checksum, compose, digest, generate, parse
 from portal.ids import ALPHABET
 
 RANDOM = st.text(alphabet=ALPHABET, min_size=32, max_size=32)
 BRANDS = st.from_regex(r"\A[a-z0-9]{2,12}\Z")
 
 
-@given(BRANDS, st.sampled_from(Kind), RANDOM)
-def test_what_is_composed_is_parsed_back(brand: str, kind: Kind, random_part: str) -> None:
+@given(BRANDS, st.sampled_from(SecretKind), RANDOM)
+def test_what_is_composed_is_parsed_back(brand: str, kind: SecretKind, random_part: str) -> None:
     secret = compose(brand, kind, random_part)
     assert parse(secret.text) == secret
     assert re.fullmatch(PATTERN, secret.text)
@@ -23,7 +23,7 @@ def test_what_is_composed_is_parsed_back(brand: str, kind: Kind, random_part: st
 
 @given(RANDOM, st.integers(0, 46), st.sampled_from(ALPHABET))
 def test_one_wrong_character_is_noticed_offline(random_part: str, position: int, char: str) -> None:
-    text = compose("lk", Kind.LIVE, random_part).text
+    text = compose("lk", SecretKind.LIVE, random_part).text
     position = 8 + position % 38
     wrong = text[:position] + char + text[position + 1 :]
     assert (parse(wrong) is None) == (wrong != text)
@@ -40,7 +40,7 @@ def test_the_checksum_is_crc32_in_base62_most_significant_first() -> None:
 @pytest.mark.parametrize("random_part", ["", "0" * 31, "0" * 33, "0" * 31 + "-", "0" * 31 + "é", "0" * 31 + "\n"])
 def test_another_length_or_alphabet_is_no_secret(random_part: str) -> None:
     with pytest.raises(ValueError, match="32 base62"):
-        compose("lk", Kind.LIVE, random_part)
+        compose("lk", SecretKind.LIVE, random_part)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_has_another_shape_is_refused(text: str) -> None:
 
 
 def test_a_secret_hides_itself() -> None:
-    secret = generate("lk", Kind.LIVE)
+    secret = generate("lk", SecretKind.LIVE)
     assert secret.text not in repr(secret)
     assert secret.hint == f"{secret.text[:12]}…{secret.text[-4:]}"
 

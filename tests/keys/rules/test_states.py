@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from keys.rules.states import Facts, State, Status, state, status
+from keys.rules.states import CredentialFacts, CredentialStatus, State, state, status
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
-GOOD = Facts(
+GOOD = CredentialFacts(
     is_compromised=False, is_revoked=False, is_disabled=False, is_suspended=False, not_before=None, expires_at=None
 )
 
@@ -37,19 +37,23 @@ def test_the_first_that_fits_is_the_state(change: dict[str, Any], expected: Stat
 @pytest.mark.parametrize(
     ("facts", "secret_ends", "age", "last_used", "expected"),
     [
-        (GOOD, [None], DAY, NOW, Status.ACTIVE),
-        (GOOD, [None, NOW + DAY], DAY, NOW, Status.RETIRING),
-        (GOOD, [None, NOW], DAY, NOW, Status.ACTIVE),
-        (replace(GOOD, expires_at=NOW + 7 * DAY), [None], DAY, NOW, Status.EXPIRES_SOON),
-        (replace(GOOD, expires_at=NOW + 8 * DAY), [None], DAY, NOW, Status.ACTIVE),
-        (GOOD, [None], 13 * DAY, None, Status.ACTIVE),
-        (GOOD, [None], 14 * DAY, None, Status.NEVER_USED),
-        (GOOD, [None], 200 * DAY, NOW - 90 * DAY, Status.IDLE),
-        (replace(GOOD, is_disabled=True), [None, NOW + DAY], DAY, NOW, Status.PAUSED),
+        (GOOD, [None], DAY, NOW, CredentialStatus.ACTIVE),
+        (GOOD, [None, NOW + DAY], DAY, NOW, CredentialStatus.RETIRING),
+        (GOOD, [None, NOW], DAY, NOW, CredentialStatus.ACTIVE),
+        (replace(GOOD, expires_at=NOW + 7 * DAY), [None], DAY, NOW, CredentialStatus.EXPIRES_SOON),
+        (replace(GOOD, expires_at=NOW + 8 * DAY), [None], DAY, NOW, CredentialStatus.ACTIVE),
+        (GOOD, [None], 13 * DAY, None, CredentialStatus.ACTIVE),
+        (GOOD, [None], 14 * DAY, None, CredentialStatus.NEVER_USED),
+        (GOOD, [None], 200 * DAY, NOW - 90 * DAY, CredentialStatus.IDLE),
+        (replace(GOOD, is_disabled=True), [None, NOW + DAY], DAY, NOW, CredentialStatus.PAUSED),
     ],
 )
 def test_a_page_says_the_most_urgent_thing(
-    facts: Facts, secret_ends: list[datetime | None], age: timedelta, last_used: datetime | None, expected: Status
+    facts: CredentialFacts,
+    secret_ends: list[datetime | None],
+    age: timedelta,
+    last_used: datetime | None,
+    expected: CredentialStatus,
 ) -> None:
     found = status(facts, secret_ends=secret_ends, created_at=NOW - age, last_used_at=last_used, now=NOW)
     assert found is expected

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from keys.models import Api, ApiKey, Environment, RevokeReason
 from keys.pages import backend_guide
 from keys.rules.field_rules import parse_rate_limit
-from keys.rules.secret import Kind, generate
+from keys.rules.secret import SecretKind, generate
 from keys.services.api_secrets import IssuedApiSecret, disable_api_secret, issue_api_secret, revoke_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
 from keys.services.keys import (
@@ -162,17 +162,17 @@ def test_a_text_of_no_kind_is_malformed(api_secret: IssuedApiSecret, text: str) 
     assert reply.json == {"valid": False, "code": "MALFORMED", "request_id": reply["x-request-id"]}
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_an_unknown_secret_is_not_found(api_secret: IssuedApiSecret, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(SecretKind))
+def test_an_unknown_secret_is_not_found(api_secret: IssuedApiSecret, kind: SecretKind) -> None:
     reply = ask_validate(api_secret, {"credential": generate("lk", kind).text})
     assert reply.json == {"valid": False, "code": "NOT_FOUND", "request_id": reply["x-request-id"]}
 
 
 def test_what_needs_no_look_up_makes_none(api_secret: IssuedApiSecret, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(database._loaders, "secret", lambda _: 1 // 0)
-    typo = generate("lk", Kind.LIVE).text[:-1] + "!"
+    typo = generate("lk", SecretKind.LIVE).text[:-1] + "!"
     assert code_of(api_secret, typo) == "MALFORMED"
-    assert code_of(api_secret, generate("lk", Kind.CLIENT).text) == "NOT_FOUND"
+    assert code_of(api_secret, generate("lk", SecretKind.CLIENT).text) == "NOT_FOUND"
 
 
 def test_an_api_secret_is_no_credential(api_secret: IssuedApiSecret) -> None:
@@ -185,7 +185,7 @@ def test_a_key_of_another_api_or_environment_reads_as_unknown(
     test_side = issue_api_secret(api, name="Test", environment=Environment.TEST, by=COMMAND)
     other = create_api("https://other.example.com", ApiSettings("Other", {}), by=COMMAND).api
     other_api = issue_api_secret(other, name="Other", environment=Environment.LIVE, by=COMMAND)
-    unknown = generate("lk", Kind.LIVE).text
+    unknown = generate("lk", SecretKind.LIVE).text
     fixed = [("x-request-id", "same")]
     replies = [
         ask_validate(secret, {"credential": text}, headers=fixed)
@@ -214,10 +214,14 @@ def test_a_foreign_key_costs_the_reads_of_an_unknown_one(
     for kind, load in list(database._loaders.items()):
         monkeypatch.setitem(database._loaders, kind, partial(note, kind, load))
     assert [code_of(api_secret, issued.secret_text) for _ in range(2)] == ["VALID"] * 2  # it is known here by now
-    assert code_of(other_api, generate("lk", Kind.LIVE).text) == code_of(test_side, issued.secret_text) == "NOT_FOUND"
+    assert (
+        code_of(other_api, generate("lk", SecretKind.LIVE).text)
+        == code_of(test_side, issued.secret_text)
+        == "NOT_FOUND"
+    )
     costs = []
     for secret, text in [
-        (api_secret, generate("lk", Kind.LIVE).text),
+        (api_secret, generate("lk", SecretKind.LIVE).text),
         (test_side, issued.secret_text),
         (other_api, issued.secret_text),
     ]:
@@ -238,8 +242,8 @@ def test_no_slow_hash_is_made_on_a_calls_time(
     for work in ("encode", "verify"):
         monkeypatch.setattr(BoundedArgon2Hasher, work, lambda *_: 1 // 0)
     assert code_of(api_secret, issued.secret_text) == "VALID"
-    assert code_of(api_secret, generate("lk", Kind.LIVE).text) == "NOT_FOUND"
-    assert ask_validate(generate("lk", Kind.API).text, {"credential": "x"}).status == 401
+    assert code_of(api_secret, generate("lk", SecretKind.LIVE).text) == "NOT_FOUND"
+    assert ask_validate(generate("lk", SecretKind.API).text, {"credential": "x"}).status == 401
 
 
 def test_a_revoked_key_is_refused_by_name(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:
@@ -399,7 +403,7 @@ def test_api_secrets_that_do_not_work_are_all_refused_alike(
     fixed = [("x-request-id", "same")]
     body = {"credential": issued.secret_text}
     replies = [
-        ask_validate(generate("lk", Kind.API).text, body, headers=fixed),
+        ask_validate(generate("lk", SecretKind.API).text, body, headers=fixed),
         ask_validate(issued.secret_text, body, headers=fixed),
     ]
     disable_api_secret(api_secret.secret, by=COMMAND)
@@ -443,7 +447,7 @@ def test_bad_requests_are_explained_to_a_known_caller_alone(
     assert reply["content-type"] == "application/problem+json"
     assert reply.json["instance"].endswith(reply["x-request-id"])
     assert set(reply.json) >= {"type", "title", "status", "detail", "instance", "code"}
-    stranger = ask_validate(generate("lk", Kind.API).text, body, **more)
+    stranger = ask_validate(generate("lk", SecretKind.API).text, body, **more)
     assert stranger.status == 401
 
 
@@ -489,7 +493,7 @@ def test_strangers_never_have_a_body_parsed_strictly(
 
     monkeypatch.setattr(http, "strict_parse", read_and_note)
     for body in (b'{"credential": "\\n"}', b"[" * 60_000, b'{"a": [' + b"{}," * 20_000 + b"1]}"):
-        assert ask_validate(generate("lk", Kind.API).text, body).status == 401
+        assert ask_validate(generate("lk", SecretKind.API).text, body).status == 401
     assert read == []
     assert ask_validate(api_secret, b'{"credential": "\\n"}').status == 200
     assert len(read) == 1
@@ -585,7 +589,7 @@ def test_no_credential_is_challenged_and_an_address_is_never_read(issued: Issued
 
 
 def test_a_refused_credential_is_told_why(issued: IssuedKey, api: Api, as_ada: Actor) -> None:
-    unknown = ask_whoami(generate("lk", Kind.LIVE).text)
+    unknown = ask_whoami(generate("lk", SecretKind.LIVE).text)
     assert (unknown.status, unknown.json["code"]) == (401, "NOT_FOUND")
     assert unknown["www-authenticate"] == 'Bearer error="invalid_token"'
     assert ask_whoami("typo").json["code"] == "MALFORMED"

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from keys.models import Api, Environment, RevokeReason
-from keys.rules.secret import Kind, generate
+from keys.rules.secret import SecretKind, generate
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret, revoke_api_secret
 from keys.services.apis import ApiSettings, create_api
 from keys.services.errors import Invalid
@@ -20,7 +20,7 @@ from keys.validation.engine import Engine
 from oauth.endpoints.http import introspect
 from oauth.models import Client, RevokedToken
 from oauth.protocol.access_token import Claims
-from oauth.protocol.status_list import Status
+from oauth.protocol.status_list import TokenStatus
 from oauth.services.clients import (
     ClientSettings,
     disable_client,
@@ -103,10 +103,10 @@ def test_an_api_key_is_told_to_its_api(bearer: str, acme: Organization, api: Api
 
 STRANGERS: Mapping[str, tuple[str | None, str, str]] = {
     "nobody": (None, "invalid_client", "Basic"),
-    "a bearer unknown here": (f"Bearer {generate('lk', Kind.API).text}", "invalid_token", "Bearer"),
+    "a bearer unknown here": (f"Bearer {generate('lk', SecretKind.API).text}", "invalid_token", "Bearer"),
     "a bearer that is nothing": ("Bearer x", "invalid_token", "Bearer"),
     "a client unknown here": (basic("client_1", "x"), "invalid_client", "Basic"),
-    "an API unknown here": (basic("api_1", generate("lk", Kind.API).text), "invalid_client", "Basic"),
+    "an API unknown here": (basic("api_1", generate("lk", SecretKind.API).text), "invalid_client", "Basic"),
 }
 
 
@@ -179,7 +179,7 @@ def test_an_id_with_a_wrong_random_character_revokes_the_token_of_its_index_wher
             )
         return found
 
-    valid, revoked = ("VALID", True, Status.VALID), ("REVOKED", False, Status.INVALID)
+    valid, revoked = ("VALID", True, TokenStatus.VALID), ("REVOKED", False, TokenStatus.INVALID)
     assert said() == [valid, valid, valid]
     with pytest.raises(Invalid):
         revoke_token(other.client, mistyped, by=COMMAND)
@@ -201,7 +201,7 @@ def test_whatever_is_not_active_for_the_caller_is_inactive_and_no_more(
     tomorrow = KeySettings("k", not_before=now + timedelta(days=1))
     not_yet = issue_key(client_row.organization, api, tomorrow, environment=Environment.LIVE, by=COMMAND).secret_text
     unknown = (
-        not_yet, "x", "eyJ.eyJ.x", "\x00", "€", expired, generate("lk", Kind.LIVE).text, bearer[7:],
+        not_yet, "x", "eyJ.eyJ.x", "\x00", "€", expired, generate("lk", SecretKind.LIVE).text, bearer[7:],
         forged(claims, {"kid": "unknown"}), forged(claims, {"alg": "none"}), forged(claims, None, exp="1"),
     )  # fmt: skip
     for token in unknown:

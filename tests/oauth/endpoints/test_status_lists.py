@@ -22,11 +22,11 @@ from oauth.endpoints import status_lists
 from oauth.endpoints.status_lists import aggregation, status_list
 from oauth.models import Client, StatusBlock
 from oauth.protocol.access_token import Claims
-from oauth.protocol.status_list import LIST_SIZE, Span, Status, indexes_of, new_seed, packed, slot_of
+from oauth.protocol.status_list import LIST_SIZE, SlotSpan, TokenStatus, indexes_of, new_seed, packed, slot_of
 from oauth.services.clients import disable_client, enable_client, revoke_client
 from oauth.services.signing_keys import drop_signing_keys, rotate_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
-from oauth.status_lists import Content, Facts, Served, build, read_facts, signed
+from oauth.status_lists import Content, Served, StatusListFacts, build, read_facts, signed
 from oauth.status_serving import Lists, Rebuilt
 from portal.audit import COMMAND
 from portal.models import Organization
@@ -35,7 +35,7 @@ from tests.support.asgi import Reply, ask
 from tests.support.oauth.minting import claims_for, ring
 from tests.support.oauth.offline import status_at
 
-REFUSED, LATER = Status.INVALID, Status.SUSPENDED
+REFUSED, LATER = TokenStatus.INVALID, TokenStatus.SUSPENDED
 
 
 def decoded(token: str) -> dict[str, Any]:
@@ -67,13 +67,13 @@ def lists(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lists]:
 def test_statuses_are_packed_as_in_the_drafts_example() -> None:
     wanted = [1, 2, 0, 3, 0, 1, 0, 1, 1, 2, 3, 3]  # its 2-bit example, which prints as C9 44 F9
     seed = new_seed()
-    spans = [Span(slot_of(index, seed), 1, status) for index, status in enumerate(wanted)]
+    spans = [SlotSpan(slot_of(index, seed), 1, status) for index, status in enumerate(wanted)]
     assert packed(spans, (), seed=seed)[:4].hex() == "c944f900"
 
 
 def test_what_is_said_of_a_slot_stands_at_its_index_alone() -> None:
     seed = new_seed()
-    spans = [Span(5, 3, REFUSED), Span(16_000, 40_000, LATER), Span(LIST_SIZE - 2, 2, REFUSED)]
+    spans = [SlotSpan(5, 3, REFUSED), SlotSpan(16_000, 40_000, LATER), SlotSpan(LIST_SIZE - 2, 2, REFUSED)]
     said = {slot: span.status for span in spans for slot in range(span.first, span.first + span.size)}
     for _ in range(2):  # the second time from what was kept
         array = packed(spans, [7], seed=seed)
@@ -81,7 +81,7 @@ def test_what_is_said_of_a_slot_stands_at_its_index_alone() -> None:
             *range(2000),
             *(index_of(slot, seed) for slot in (4, 5, 8, 15_999, 55_999, 56_000, LIST_SIZE - 1)),
         ):
-            wanted = REFUSED if index == 7 else said.get(slot_of(index, seed), Status.VALID)
+            wanted = REFUSED if index == 7 else said.get(slot_of(index, seed), TokenStatus.VALID)
             assert array[index // 4] >> index % 4 * 2 & 0b11 == wanted
 
 
@@ -90,8 +90,8 @@ def index_of(slot: int, seed: bytes) -> int:
 
 
 def test_a_million_refused_tokens_fit_into_a_list() -> None:
-    spans = tuple(Span(first, 1024, REFUSED) for first in range(0, LIST_SIZE, 1024))
-    content = build(Facts(new_seed(), spans, ()))
+    spans = tuple(SlotSpan(first, 1024, REFUSED) for first in range(0, LIST_SIZE, 1024))
+    content = build(StatusListFacts(new_seed(), spans, ()))
     claims = {"status_list": {"bits": 2, "lst": content.lst}}
     assert {status_at(claims, idx) for idx in (0, 1, 77_777, LIST_SIZE - 1)} == {REFUSED}
     assert len(content.lst) < 1000

@@ -7,8 +7,8 @@ import pytest
 
 from keys.models import Api, Environment, RevokeReason
 from keys.pages import listing
-from keys.pages.listing import Sort, Wanted
-from keys.rules.states import Status
+from keys.pages.listing import ListingFilter, Sort
+from keys.rules.states import CredentialStatus
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from oauth.models import Client, ClientSecret
 from oauth.pages.listing import CLIENTS, visible_clients
@@ -37,8 +37,8 @@ def make(acme: Organization, api: Api) -> Make:
     return made
 
 
-def names(acme: Organization, now: datetime, **wanted: str | Status) -> list[str]:
-    clients = CLIENTS.matching(visible_clients(acme), Wanted(**wanted), now=now)  # type: ignore[arg-type]
+def names(acme: Organization, now: datetime, **wanted: str | CredentialStatus) -> list[str]:
+    clients = CLIENTS.matching(visible_clients(acme), ListingFilter(**wanted), now=now)  # type: ignore[arg-type]
     return [client.name for client in CLIENTS.page(clients, sort=Sort.NAME, after="", now=now).rows]
 
 
@@ -58,13 +58,15 @@ def test_a_status_means_the_same_to_a_filter_and_to_a_page(make: Make, acme: Org
     ClientSecret.objects.filter(client=retiring).update(ends_at=now + timedelta(days=1))
     other = ClientSecret.objects.exclude(client=retiring)[0]
     ClientSecret.objects.filter(pk=other.pk).update(client=retiring)
-    said: dict[Status, set[int]] = {status: set() for status in CLIENTS.statuses}
+    said: dict[CredentialStatus, set[int]] = {status: set() for status in CLIENTS.statuses}
     for client in CLIENTS.with_working_secrets(visible_clients(acme), now=now):
         said[client_view(client, client.working_secrets, may_manage=True, now=now).status].add(client.pk)  # type: ignore[attr-defined]
     for status in CLIENTS.statuses:
         found = CLIENTS.having_status(visible_clients(acme), [status], now=now)
         assert {client.pk for client in found} == said[status], status
-    assert {status for status, clients in said.items() if clients} == set(CLIENTS.statuses) - {Status.SUSPENDED}
+    assert {status for status, clients in said.items() if clients} == set(CLIENTS.statuses) - {
+        CredentialStatus.SUSPENDED
+    }
 
 
 def test_clients_are_found_by_what_they_may_do_and_where_each_once(

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from oauth.protocol import jwk
 from oauth.protocol.access_token import (
     Claims,
-    Flaw,
     Genuine,
     PayloadTemplate,
     SharedClaims,
     Signer,
     StatusClaim,
     StatusListClaim,
+    TokenFlaw,
     Verifier,
     header_of,
     mint,
@@ -48,7 +48,7 @@ def encode(value: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def judged(token: str, *, now: float = NOW) -> Genuine | Flaw:
+def judged(token: str, *, now: float = NOW) -> Genuine | TokenFlaw:
     return verify(token, VERIFIERS, issuer=ISSUER, now=now)
 
 
@@ -123,15 +123,15 @@ def test_our_own_spelling_of_a_header_is_the_one_that_counts() -> None:
 )
 def test_no_header_but_ours_is_believed_even_over_a_right_signature(header: Any) -> None:
     """T6: algorithm confusion, ``none``, and every way for a token to name its own key. No socket is open here."""
-    assert judged(signed(header, PAYLOAD)) is Flaw.SIGNATURE_INVALID
+    assert judged(signed(header, PAYLOAD)) is TokenFlaw.SIGNATURE_INVALID
 
 
 def test_our_public_key_is_no_shared_secret() -> None:
     text = f"{encode({'typ': 'at+jwt', 'alg': 'HS256', 'kid': ES256.kid})}.{encode(PAYLOAD)}"
     for secret in (json.dumps(ES256.public).encode(), ES256.public["x"].encode()):
         mac = base64.urlsafe_b64encode(hmac.digest(secret, text.encode(), "sha256")).rstrip(b"=").decode()
-        assert judged(f"{text}.{mac}") is Flaw.SIGNATURE_INVALID
-        assert judged(f"{SIGNERS['ES256'].header}.{text.split('.')[1]}.{mac}") is Flaw.SIGNATURE_INVALID
+        assert judged(f"{text}.{mac}") is TokenFlaw.SIGNATURE_INVALID
+        assert judged(f"{SIGNERS['ES256'].header}.{text.split('.')[1]}.{mac}") is TokenFlaw.SIGNATURE_INVALID
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_claims_of_another_type_or_out_of_bounds_are_refused(changed: dict[str, 
     """T7: ``exp`` is a whole number within the longest life, however the token is signed."""
     payload = claims(now=NOW)
     assert isinstance(judged(signed_as_ours(msgspec.to_builtins(payload))), Genuine)
-    assert judged(signed_as_ours(PAYLOAD | changed)) is Flaw.SIGNATURE_INVALID
+    assert judged(signed_as_ours(PAYLOAD | changed)) is TokenFlaw.SIGNATURE_INVALID
     for name in changed:
         assert judged(signed_as_ours({key: value for key, value in PAYLOAD.items() if key != name})) is (
-            Flaw.SIGNATURE_INVALID
+            TokenFlaw.SIGNATURE_INVALID
         )
 
 
@@ -176,16 +176,16 @@ def signed_as_ours(payload: dict[str, Any]) -> str:
 def test_a_changed_token_is_refused() -> None:
     head, body, signature = mint(SIGNERS["ES256"], claims(now=NOW)).split(".")
     other = encode(PAYLOAD | {"scope": "refunds:write"})
-    assert judged(f"{head}.{other}.{signature}") is Flaw.SIGNATURE_INVALID
-    assert judged(f"{head}.{body}.{signature[:-4]}") is Flaw.SIGNATURE_INVALID
-    assert judged(f"{SIGNERS['RS256'].header}.{body}.{signature}") is Flaw.SIGNATURE_INVALID
+    assert judged(f"{head}.{other}.{signature}") is TokenFlaw.SIGNATURE_INVALID
+    assert judged(f"{head}.{body}.{signature[:-4]}") is TokenFlaw.SIGNATURE_INVALID
+    assert judged(f"{SIGNERS['RS256'].header}.{body}.{signature}") is TokenFlaw.SIGNATURE_INVALID
 
 
 @pytest.mark.parametrize(
     "issuer", [{"iss": "https://evil.example.com"}, {"iss": ISSUER + "/"}, {"iss": 7}, {"iss": None}]
 )
 def test_another_issuers_token_is_not_looked_at_further(issuer: dict[str, Any]) -> None:
-    assert judged(signed_as_ours(PAYLOAD | issuer)) is Flaw.ISSUER_UNKNOWN
+    assert judged(signed_as_ours(PAYLOAD | issuer)) is TokenFlaw.ISSUER_UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -194,14 +194,14 @@ def test_another_issuers_token_is_not_looked_at_further(issuer: dict[str, Any]) 
      "a." + "W1tb" * 3000 + ".c", "a.e30." + "c" * 17_000, "a.//8.c", "a._w.c"],
 )  # fmt: skip
 def test_what_is_no_token_at_all_is_malformed(text: str) -> None:
-    assert judged(text) in {Flaw.MALFORMED, Flaw.ISSUER_UNKNOWN}
+    assert judged(text) in {TokenFlaw.MALFORMED, TokenFlaw.ISSUER_UNKNOWN}
 
 
 @given(st.text(), st.binary(max_size=64))
 def test_nothing_makes_the_reader_stumble(text: str, raw: bytes) -> None:
     spelled = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
     for token in (text, f"{SIGNERS['ES256'].header}.{spelled}.{spelled}", f"{spelled}.{encode(PAYLOAD)}.{spelled}"):
-        assert isinstance(judged(token), Flaw)
+        assert isinstance(judged(token), TokenFlaw)
 
 
 def test_a_key_is_believed_until_it_is_retired() -> None:
@@ -209,7 +209,7 @@ def test_a_key_is_believed_until_it_is_retired() -> None:
     kept = {header: VERIFIERS[header]._replace(kept_until=NOW + 10.0)}
     token = mint(SIGNERS["ES256"], claims(now=NOW))
     assert isinstance(verify(token, kept, issuer=ISSUER, now=NOW + 9.9), Genuine)
-    assert verify(token, kept, issuer=ISSUER, now=NOW + 10) is Flaw.SIGNATURE_INVALID
+    assert verify(token, kept, issuer=ISSUER, now=NOW + 10) is TokenFlaw.SIGNATURE_INVALID
 
 
 def test_a_token_is_over_at_the_instant_it_says() -> None:

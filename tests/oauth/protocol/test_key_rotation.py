@@ -12,7 +12,7 @@ from oauth.protocol.key_rotation import (
     PUBLISHED_AHEAD,
     SIGNS_FOR,
     KeyState,
-    Span,
+    SigningPeriod,
     dropped,
     ended,
     state,
@@ -36,16 +36,16 @@ LONGEST_TOKEN = timedelta(days=1)
     ],
 )
 def test_a_key_is_next_then_active_then_retiring_then_retired(now: datetime, expected: KeyState) -> None:
-    assert state(Span(NOON, NOON + DAY, NOON + 3 * DAY), now=now) is expected
+    assert state(SigningPeriod(NOON, NOON + DAY, NOON + 3 * DAY), now=now) is expected
 
 
 def test_the_first_key_signs_at_once_and_a_waiting_one_has_no_successor() -> None:
     assert successor_signs_from(None, now=NOON) == NOON
-    waiting = Span(NOON + SECOND)
+    waiting = SigningPeriod(NOON + SECOND)
     assert successor_signs_from(waiting, now=NOON, is_wanted=True) is None
-    assert successor_signs_from(Span(NOON), now=NOON + SIGNS_FOR - PUBLISHED_AHEAD - SECOND) is None
-    assert successor_signs_from(Span(NOON), now=NOON + SIGNS_FOR - PUBLISHED_AHEAD) == NOON + SIGNS_FOR
-    assert successor_signs_from(Span(NOON), now=NOON, is_wanted=True) == NOON + PUBLISHED_AHEAD
+    assert successor_signs_from(SigningPeriod(NOON), now=NOON + SIGNS_FOR - PUBLISHED_AHEAD - SECOND) is None
+    assert successor_signs_from(SigningPeriod(NOON), now=NOON + SIGNS_FOR - PUBLISHED_AHEAD) == NOON + SIGNS_FOR
+    assert successor_signs_from(SigningPeriod(NOON), now=NOON, is_wanted=True) == NOON + PUBLISHED_AHEAD
 
 
 @given(st.lists(st.tuples(st.integers(1, 40 * 24), st.booleans()), min_size=1, max_size=30))
@@ -53,13 +53,13 @@ def test_a_key_is_published_before_it_signs_and_kept_until_its_last_token_is_ove
     runs: list[tuple[int, bool]],
 ) -> None:
     """Whenever rotations run, however late: JK4."""
-    keys, published, now = [Span(NOON)], [NOON], NOON
+    keys, published, now = [SigningPeriod(NOON)], [NOON], NOON
     for hours_later, is_wanted in runs:
         now += timedelta(hours=hours_later)
         begins = successor_signs_from(keys[-1], now=now, is_wanted=is_wanted)
         if begins:
             keys[-1] = ended(keys[-1], at=begins)
-            keys.append(Span(begins))
+            keys.append(SigningPeriod(begins))
             published.append(now)
     for number, (key, since) in enumerate(zip(keys, published, strict=True)):
         if number:
@@ -71,8 +71,10 @@ def test_a_key_is_published_before_it_signs_and_kept_until_its_last_token_is_ove
     assert KEPT_AFTER > LONGEST_TOKEN
 
 
-@pytest.mark.parametrize("span", [Span(NOON - DAY), Span(NOON + DAY), ended(Span(NOON - 2 * DAY), at=NOON - DAY)])
-def test_a_dropped_key_is_retired_at_once(span: Span) -> None:
+@pytest.mark.parametrize(
+    "span", [SigningPeriod(NOON - DAY), SigningPeriod(NOON + DAY), ended(SigningPeriod(NOON - 2 * DAY), at=NOON - DAY)]
+)
+def test_a_dropped_key_is_retired_at_once(span: SigningPeriod) -> None:
     gone = dropped(span, now=NOON)
     assert state(gone, now=NOON) is KeyState.RETIRED
     assert gone.signs_until

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from keys.models import Api
 from keys.validation.store.redis_link import REGISTER, copy_keys
 from oauth.models import Client, SigningKey, StatusBlock, StatusList
-from oauth.protocol.status_list import LIST_SIZE, Span, Status
+from oauth.protocol.status_list import LIST_SIZE, SlotSpan, TokenStatus
 from oauth.services.restores import settle_restore
 from oauth.services.status import Block, lease_block
 from oauth.services.tokens import revoke_all_tokens
@@ -83,7 +83,7 @@ def test_every_index_of_a_list_that_was_begun_before_is_refused(
     go_back()
     StatusBlock.objects.update(ends_at=now - timedelta(days=1))  # the backup is old, tokens since are not
     settle_restore(by=COMMAND, now=now)
-    assert read_facts(number).spans == (Span(0, LIST_SIZE, Status.INVALID),)
+    assert read_facts(number).spans == (SlotSpan(0, LIST_SIZE, TokenStatus.INVALID),)
     assert number in read_numbers()
 
 

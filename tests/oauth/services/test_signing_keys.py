@@ -13,7 +13,7 @@ from oauth.loaders import load_signing_keys
 from oauth.models import SigningKey
 from oauth.private_keys import decrypt_private_key, encrypt_private_key
 from oauth.protocol import jwk
-from oauth.protocol.access_token import Flaw, Genuine, mint, verify
+from oauth.protocol.access_token import Genuine, TokenFlaw, mint, verify
 from oauth.services.signing_keys import drop_signing_keys, forget_private_halves, rotate_signing_keys
 from oauth.sweeps import rotate_keys
 from portal.audit import COMMAND, SYSTEM, Actor, NotAllowed
@@ -106,7 +106,7 @@ def test_an_emergency_drops_the_keys_and_their_tokens_at_once(now: datetime) -> 
     later = SigningKey.objects.get(algorithm="ES256", signs_until=None).signs_from
     assert kid not in {key["kid"] for key in ring().published(now=later.timestamp())}
     assert not ring().is_believed(kid, now=later.timestamp())
-    assert verify(token, ring().verifiers, issuer=ISSUER, now=later.timestamp()) is Flaw.SIGNATURE_INVALID
+    assert verify(token, ring().verifiers, issuer=ISSUER, now=later.timestamp()) is TokenFlaw.SIGNATURE_INVALID
     assert signs(later) in said.getvalue()
     assert SigningKey.objects.get(kid=kid).private_key == ""
     assert AuditEvent.objects.get(action="signing_key.dropped").subject_label == kid

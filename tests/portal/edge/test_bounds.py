@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from django.utils.module_loading import import_string
 from pytest_django import Settings
 
-from keys.rules.secret import Kind, generate
+from keys.rules.secret import SecretKind, generate
 from portal.edge import endpoint as endpoint_module
 from portal.edge.bounds import MAX_FORM_BYTES, Bounds, PlainHttp, Sender
 from portal.edge.byte_budget import BUDGET, SHARE_BYTES
@@ -23,7 +23,7 @@ ENDPOINTS |= {f"/{name}": import_string(f"portal.{module}.{name}") for module, n
     ("operations.health", "healthz"), ("operations.health", "readyz"), ("operations.metrics", "metrics"),
 ]}  # fmt: skip
 FORM = ("content-type", "application/x-www-form-urlencoded")
-BEARER = ("authorization", f"Bearer {generate('lk', Kind.API).text}")
+BEARER = ("authorization", f"Bearer {generate('lk', SecretKind.API).text}")
 # A request that gets as far as the body. Whoever adds an endpoint that reads one adds a line.
 READS_THE_BODY = {
     "/v1/validate": [BEARER, ("content-type", "application/json")],
@@ -36,7 +36,7 @@ REFUSED_UNREAD = {
     "/v1/validate": [
         [],
         [("authorization", "Bearer x")],
-        [("authorization", f"Bearer {generate('lk', Kind.LIVE).text}")],
+        [("authorization", f"Bearer {generate('lk', SecretKind.LIVE).text}")],
         [("authorization", BEARER[1][:-1] + "!")],
         [BEARER, BEARER],
     ],

@@ -11,12 +11,12 @@ import pytest
 import structlog
 from django.test import Client
 
-from keys.rules.secret import Kind, compose
+from keys.rules.secret import SecretKind, compose
 from portal.operations import logs
 from portal.redaction import MASK, redact
 
 RANDOM_PART = "Zk3vQ9sXb1LtY7cNdR5wHgUe0PjM8aFo"  # fixed, so that every worker collects the same tests
-SECRET = compose("lk", Kind.LIVE, RANDOM_PART).text
+SECRET = compose("lk", SecretKind.LIVE, RANDOM_PART).text
 JWT = "eyJhbGciOiJFUzI1NiJ9" + "." + "eyJzdWIiOiJrZXlfMSJ9" + "." + "c2lnbmF0dXJl"
 Written = Callable[[], list[dict[str, object]]]
 
@@ -34,7 +34,7 @@ def written() -> Iterator[Written]:
     root.handlers[:], root.level = kept[0], kept[1]
 
 
-CANARIES = [compose(brand, kind, RANDOM_PART).text for brand in ("lk", "brand2000000") for kind in Kind]
+CANARIES = [compose(brand, kind, RANDOM_PART).text for brand in ("lk", "brand2000000") for kind in SecretKind]
 
 
 SHAPES = [*CANARIES, JWT, SECRET[:-3], SECRET.upper(), SECRET.replace("_", "%5F")]

@@ -13,7 +13,7 @@ import jwt
 import msgspec
 from django.conf import settings
 
-from keys.rules.secret import Kind, digest, generate
+from keys.rules.secret import SecretKind, digest, generate
 from keys.validation.snapshot_names import SIGNING_KEYS, api_name, client_name, organization_name
 from keys.validation.store.turns import STRANGERS, Owner
 from keys.validation.types import (
@@ -104,7 +104,7 @@ def post(form: Mapping[str, str] | bytes | None, *headers: tuple[str, str], **mo
 
 def world() -> Memory:
     """A new organization with a client, two APIs and signing keys."""
-    secret = generate("lk", Kind.CLIENT)
+    secret = generate("lk", SecretKind.CLIENT)
     facts = ClientSecretFacts("sec_1", digest(secret.text, settings.KEY_PEPPERS[0].key), None)
     client = ClientSnapshot(
         client_id=client_id(),

@@ -10,7 +10,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from keys.pages import backend_guide
 from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
-from keys.rules.secret import Kind, generate, parse
+from keys.rules.secret import SecretKind, generate, parse
 from keys.services.keys import IssuedKey
 from keys.validation.types import Code
 from oauth.protocol.assertions import MAX_JTI_CHARS, MAX_LIFETIME_S, TYPES
@@ -32,8 +32,10 @@ def test_every_code_is_told_once_and_can_be_linked_to(page: LexborHTMLParser) ->
         assert page.css_first(f"#{code.value}")
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_the_regular_expression_and_the_checksum_are_those_of_our_secrets(page: LexborHTMLParser, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", SecretKind)
+def test_the_regular_expression_and_the_checksum_are_those_of_our_secrets(
+    page: LexborHTMLParser, kind: SecretKind
+) -> None:
     shown = the("#checksum", page).text()
     names: dict[str, object] = {}
     exec(shown, names)  # noqa: S102  # the very text that readers copy
