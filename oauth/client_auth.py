@@ -153,7 +153,7 @@ class ClientAuthenticator:
         if code is not Code.VALID:
             self.count(who, code, origin, now=now)
             raise UnauthorizedClient(_ELSEWHERE) if code is Code.IP_DENIED else InvalidClient
-        if proof.assertion and not await self._replays.is_first_use(client.client_id, proof.assertion):
+        if proof.assertion and not await self._replays.claim(client.client_id, proof.assertion):
             raise InvalidClient
         self._pepper_rotator.schedule(proof.stale_digest)
         return who

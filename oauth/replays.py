@@ -25,7 +25,7 @@ TENDED_EVERY_S = 1.0
 class Replays(Protocol):
     """A memory of used assertions."""
 
-    async def is_first_use(self, client_id: str, assertion: Assertion) -> bool:
+    async def claim(self, client_id: str, assertion: Assertion) -> bool:
         """Claim the assertion's ``jti``. True on first use; raises Unavailable if the memory cannot tell."""
 
 
@@ -35,7 +35,7 @@ class SharedReplays:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def is_first_use(self, client_id: str, assertion: Assertion) -> bool:
+    async def claim(self, client_id: str, assertion: Assertion) -> bool:
         """Claim the ``jti`` in Redis. True if no process has claimed it before; raises Unavailable."""
         name = _name(client_id, assertion.jti)
         try:
@@ -71,7 +71,7 @@ class OwnReplays:
         self._born_at = born_at
         self._until: dict[bytes, float] = {}
 
-    async def is_first_use(self, client_id: str, assertion: Assertion) -> bool:
+    async def claim(self, client_id: str, assertion: Assertion) -> bool:
         """Claim the ``jti``. True if this process has not claimed it before; raises Unavailable."""
         if assertion.issued_at <= self._born_at + AHEAD_S:
             raise Unavailable("replays")

@@ -49,7 +49,7 @@ def seal_waiting_events(*, now: datetime) -> int:
     if not UnsealedEvent.objects.exists():
         return 0
     with transaction.atomic(durable=True):
-        if not _is_only_sealer():
+        if not _try_lock_sealing():
             return 0
         waiting = list(UnsealedEvent.objects.select_related("event").order_by("pk")[:BATCH])
         AuditSeal.objects.bulk_create(_seals([each.event for each in waiting], now))
@@ -87,7 +87,7 @@ def head_of(organization_id: str) -> AuditSeal | None:
     return AuditSeal.objects.filter(organization_id=organization_id).order_by("-seq").first()
 
 
-def _is_only_sealer() -> bool:
+def _try_lock_sealing() -> bool:
     """Return True if no other process can seal until this transaction ends.
 
     On SQLite, an open write transaction is already exclusive.

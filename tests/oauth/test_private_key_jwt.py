@@ -381,7 +381,7 @@ def in_turn(*asked: tuple[str, Assertion]) -> list[bool | str]:
         told: list[bool | str] = []
         for number, (client_id, each) in enumerate(asked):
             try:
-                told.append(await SharedReplays(links[number % 2]).is_first_use(client_id, each))
+                told.append(await SharedReplays(links[number % 2]).claim(client_id, each))
             except Unavailable:
                 told.append("unavailable")
         for link in links:

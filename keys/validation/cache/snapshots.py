@@ -232,7 +232,7 @@ class CachedSnapshots:
 
     async def _take(self, names: list[str]) -> Taken | None:
         """Fetch shared copies, and fill tokens for the names that are not fresh; None if Redis does not answer."""
-        if not self._breaker.admits(time.monotonic()):
+        if not self._breaker.try_acquire(time.monotonic()):
             return None
         nonce = os.urandom(8).hex()
         try:

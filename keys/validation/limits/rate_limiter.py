@@ -89,7 +89,7 @@ class RateLimiter:
         asking = self._asking[limits.holder] = Asking()
         within_s = ASK_WITHIN_S
         try:
-            while self._link is not None and self._breaker.admits(time.monotonic()):
+            while self._link is not None and self._breaker.try_acquire(time.monotonic()):
                 with contextlib.suppress(RedisDown):  # one failure is no outage: the breaker decides
                     return await self._ask(self._link, limits, cost=cost, needed=needed, within_s=within_s)
                 self._breaker.timed_out(time.monotonic())

@@ -16,7 +16,7 @@ class Breaker:
         """Tell whether callers are turned away."""
         return self._time_outs >= TIME_OUTS_TO_OPEN
 
-    def admits(self, now: float) -> bool:
+    def try_acquire(self, now: float) -> bool:
         """Tell whether this caller may use the store. While open, the admitted caller is that second's only probe."""
         if not self.is_open:
             return True

@@ -97,7 +97,7 @@ class DatabaseThreads:
         return found
 
     def _start(self, ask: Callable[[], Found], owner: Owner) -> "Future[Found]":
-        if not self._breaker.admits(time.monotonic()):
+        if not self._breaker.try_acquire(time.monotonic()):
             raise self._unavailable("breaker")
         try:
             return self._threads.submit(owner, partial(_ask_well, ask))
