@@ -214,3 +214,50 @@ def test_every_name_that_a_document_takes_from_the_code_is_there(document: Path)
     words = set(re.findall(r"\w+", " ".join(path.read_text() for path in [*files, *others])))
     names = [text for text in _quoted(document) if re.fullmatch(r"\w+(?:\.[A-Za-z_]\w*)*", text, re.ASCII)]
     assert [name for name in names if not set(name.split(".")) <= words and not (BASE_DIR / name).exists()] == []
+
+
+# Django finds these by their names.
+SHARED_CLASS_NAMES = {"Command", "Meta", "Migration"}
+
+
+def test_a_public_class_name_stands_in_one_module_only() -> None:
+    modules: dict[str, set[str]] = {}
+    for path in _sources(under=APPS):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                modules.setdefault(node.name, set()).add(_named(path))
+    shared = {name: sorted(paths) for name, paths in modules.items() if len(paths) > 1}
+    assert {name: paths for name, paths in shared.items() if name not in SHARED_CLASS_NAMES} == {}
+
+
+# Calls by which a function writes, sends or claims: a method's or a function's name, or how it begins.
+EFFECTS = WRITES | {
+    "acquire", "add", "append", "clear", "delete_many", "discard", "enqueue", "eval", "execute", "executemany",
+    "extend", "inc", "incr", "invalidates", "lpush", "pop", "popitem", "popleft", "put", "put_nowait", "release",
+    "remove", "rpush", "run_script", "set", "set_many", "setdefault", "setex", "submit", "touch", "xadd",
+}  # fmt: skip
+EFFECT = re.compile(r"_?(?:claim|publish|record|send|spend|try_|write)")
+
+
+def _effects(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """The calls that act, and the assignments to anything but the function's own variables."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
+                if name in EFFECTS or EFFECT.match(name):
+                    yield name
+            case ast.Attribute(attr=name, ctx=ast.Store() | ast.Del()):
+                yield f"{name} ="
+            case ast.Subscript(ctx=ast.Store() | ast.Del()):
+                yield "[…] ="
+
+
+def test_a_function_that_asks_has_no_effect() -> None:
+    asking = {
+        f"{_named(path)} {node.name}": sorted(set(_effects(node)))
+        for path in _sources(under=APPS)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and re.match("_?(?:is|has)_", node.name)
+    }
+    assert len(asking) > 50
+    assert {name: effects for name, effects in asking.items() if effects} == {}
