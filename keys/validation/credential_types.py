@@ -21,8 +21,8 @@ class ParsedCredential(Protocol):
         that the credential exists.
         """
 
-    def resolve(self, found: Snapshots, audience: Audience | None, *, now: float) -> "ResolvedCredential | Verdict":
-        """Return the found credential, or a verdict.
+    def resolve(self, found: Snapshots, audience: Audience | None, *, now: float) -> "ResolvedCredential":
+        """Return the found credential, or the verdict that stands in for it.
 
         A credential for another audience gets its verdict at once, so that it takes no longer than an unknown one.
         """
@@ -43,8 +43,8 @@ class ResolvedCredential(Protocol):
         """Decide whether the credential may make the call, from the snapshots read."""
 
 
-# Parse a text: the credential; a verdict if no lookup is needed; None if the text belongs to another credential type.
-Parser = Callable[[str], ParsedCredential | Verdict | None]
+# Parse a text: the credential, or the verdict if no lookup is needed; None if the text belongs to another type.
+Parser = Callable[[str], ParsedCredential | None]
 _parsers: list[Parser] = []
 
 
@@ -54,7 +54,7 @@ def register_credential_type(parser: Parser) -> None:
         _parsers.append(parser)
 
 
-def parse(text: str) -> ParsedCredential | Verdict:
+def parse(text: str) -> ParsedCredential:
     """Parse the text with each registered type, without any lookup; MALFORMED if no type accepts it."""
     if len(text) > MAX_CREDENTIAL_CHARS:
         return MALFORMED

@@ -63,21 +63,19 @@ class Engine:
     ) -> ValidationResult:
         """Validate the credential for this call to the caller's API; raises UnknownCaller or Unavailable."""
         parsed, deadline = parse(credential), time.monotonic() + DEADLINE_S
-        names = caller.names
-        if not isinstance(parsed, Verdict):
-            names += parsed.lookup_names(caller.audience)
+        names = caller.names + parsed.lookup_names(caller.audience)
         found = await self._snapshots.read(names, deadline=deadline, owner=caller.owner_at(caller_address))
         api_secret = caller.resolve(found)
         audience = api_secret.audience
-        resolved = parsed if isinstance(parsed, Verdict) else parsed.resolve(found, audience, now=time.time())
+        resolved = parsed.resolve(found, audience, now=time.time())
 
         # The first read guessed these names from the last lookup. Read them now if it missed any.
-        lead = {api_secret.api_at} if isinstance(resolved, Verdict) else {api_secret.api_at, *resolved.names}
+        lead = {api_secret.api_at, *resolved.names}
         if not lead <= found.keys():
             found = {**found, **await self._snapshots.read(tuple(lead), deadline=deadline, owner=api_secret.owner)}
         now = time.time()
         _require_working(api_secret, found, now=now)
-        verdict = resolved if isinstance(resolved, Verdict) else resolved.decide(found, call, audience, now=now)
+        verdict = resolved.decide(found, call, audience, now=now)
 
         admitted = self._admission.try_admit_locally(verdict, call)
         if admitted is None:
@@ -85,8 +83,7 @@ class Engine:
         result = self._result(verdict, admitted, call, now=now)
         self._usage.note("", api_secret.secret.secret_id, address=caller_address, agent=caller_agent, now=now)
         self._pepper_rotator.schedule(api_secret.stale_digest)
-        if not isinstance(resolved, Verdict):
-            self._pepper_rotator.schedule(resolved.stale_digest)
+        self._pepper_rotator.schedule(resolved.stale_digest)
         return result
 
     async def whoami(self, credential: str, call: Call) -> ValidationResult:
@@ -99,13 +96,9 @@ class Engine:
 
     async def _decide_whoami(self, credential: str, call: Call, deadline: float) -> Verdict:
         parsed = parse(credential)
-        if isinstance(parsed, Verdict):
-            return parsed
         owner = stranger_at(call.address)
         found = await self._snapshots.read(parsed.lookup_names(None), deadline=deadline, owner=owner)
         resolved = parsed.resolve(found, None, now=time.time())
-        if isinstance(resolved, Verdict):
-            return resolved
         if not set(resolved.names) <= found.keys():
             found = {**found, **await self._snapshots.read(resolved.names, deadline=deadline, owner=owner)}
         return resolved.decide(found, call, None, now=time.time())

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from sys import intern
+from typing import ClassVar, Self
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -254,8 +255,23 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Verdict(Struct, frozen=True, gc=False):
-    """Whether a credential may make a call, and why not. ``principal`` is set only if the secret itself was right."""
+    """Whether a credential may make a call, and why not. ``principal`` is set only if the secret itself was right.
+
+    A verdict that is known early stands in for the credential: it needs no snapshot and decides as itself.
+    """
 
     code: Code
     principal: Principal | None = None
     missing_scopes: tuple[str, ...] = ()
+
+    names: ClassVar[tuple[str, ...]] = ()
+    stale_digest: ClassVar[None] = None
+
+    def lookup_names(self, *_: object) -> tuple[str, ...]:
+        return ()
+
+    def resolve(self, *_: object, **__: object) -> Self:
+        return self
+
+    def decide(self, *_: object, **__: object) -> Self:
+        return self
