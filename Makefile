@@ -2,9 +2,9 @@
 # All paths are relative, so that the checkout may lie under any path.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
-# One worker more than the two cores of the smallest machine, since many tests wait for a server or a browser.
+# More workers than the two cores of the smallest machine, since many tests wait for a server or a browser.
 PYTEST = .venv/bin/python -m pytest --quiet
-SPREAD = -n 3 --dist loadfile --no-loadscope-reorder
+SPREAD = -n 4 --dist loadfile --no-loadscope-reorder
 INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
 
 .PHONY: run env test check prove bench lint lock help
@@ -22,7 +22,7 @@ env: .env  ## write the settings for docker-compose.yml, with new secrets
 	esac; done < .env.example > .env.new && mv .env.new .env
 
 test: .venv/dev.stamp  ## run the whole suite on PostgreSQL and Valkey, then the tests that must pass on SQLite too
-	$(PYTEST) $(SPREAD) --durations=10
+	$(PYTEST) $(SPREAD) --durations=20
 	LATCHKEY_TEST_DB=sqlite $(PYTEST) $(SPREAD) -m both_databases
 
 check: lint  ## lint, and run every test that needs no server
