@@ -48,7 +48,7 @@ def mint(kind: SecretKind, *, by: User | None, now: datetime) -> Minted:
 
 
 def lock_key(public_id: str, *, by: Actor) -> ApiKey:
-    """Lock the key with its organization and API, for an actor who may change it now; raises NotAllowed."""
+    """Lock the key, for an actor who may change it now, and read its organization and API; raises NotAllowed."""
     keys = ApiKey.objects.select_for_update(of=("self",)).select_related("organization", "api")
     key = keys.get(public_id=public_id)
     hold_change(key, by=by)
