@@ -51,7 +51,8 @@ class CachedVerdict(Struct, frozen=True, gc=False):
     """An allowed verdict, reused for calls that need the same or fewer scopes.
 
     It applies until a snapshot behind it is replaced or its time is over. A credential with networks has none, because
-    the address differs by call. A verdict that comes to depend on more of the call, such as its path, must check that in ``applies_to`` too.
+    the address differs by call. A verdict that comes to depend on more of the call, such as its path, must check that
+    in ``applies_to`` too.
     """
 
     verdict: Verdict
