@@ -164,7 +164,7 @@ class ResolvedAccessToken:
         return audience is None or audience == self._audience
 
     def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:  # noqa: ARG002  # the signature that all types share
-        """The verdict on a call. An allowed one is cached and reused until a snapshot behind it is replaced."""
+        """The verdict on a call. An allowed one may be cached and reused, as ``CachedVerdict`` tells."""
         api_at, organization_at = self.names
         api, organization = found.get(api_at), found.get(organization_at)
         cached = self._cached_verdict

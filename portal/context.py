@@ -11,9 +11,9 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import HttpRequest
 from django.urls import reverse
 
+from portal import opened_invitation
 from portal.audit import has_second_factor
 from portal.models import Invitation, Membership, Organization, User
-from portal.services import opened_invitation
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"

@@ -12,7 +12,7 @@ MAX_CREDENTIAL_CHARS = 16_384
 
 
 class ParsedCredential(Protocol):
-    """One presented credential, not yet looked up. Its text appears in no repr."""
+    """One presented credential, not yet looked up, or an early verdict. The credential's text appears in no repr."""
 
     def lookup_names(self, audience: Audience | None, /) -> tuple[str, ...]:
         """Names of the snapshots to read first: the credential's own, plus prefetches.
@@ -29,7 +29,7 @@ class ParsedCredential(Protocol):
 
 
 class ResolvedCredential(Protocol):
-    """A credential whose own snapshot was found."""
+    """A credential whose own snapshot was found, or the verdict that stands in for it."""
 
     @property
     def names(self) -> tuple[str, ...]:

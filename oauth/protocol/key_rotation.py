@@ -62,10 +62,10 @@ def successor_signs_from(newest: SigningPeriod | None, *, now: datetime, is_want
 
 
 def ended(period: SigningPeriod, *, at: datetime) -> SigningPeriod:
-    """The span of a key whose successor starts to sign at ``at``."""
+    """The period of a key whose successor starts to sign at ``at``."""
     return SigningPeriod(period.signs_from, at, at + KEPT_AFTER)
 
 
 def dropped(period: SigningPeriod, *, now: datetime) -> SigningPeriod:
-    """The span of a key that is no longer trusted from ``now`` on; its tokens are refused too."""
+    """The period of a key that is no longer trusted from ``now`` on; its tokens are refused too."""
     return SigningPeriod(min(period.signs_from, now), min(period.signs_until or now, now), now)

@@ -21,14 +21,14 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from portal import addresses, encryption, http, reauthentication
+from portal import addresses, encryption, http, opened_invitation, reauthentication
 from portal.accounts import login_throttle, sessions
 from portal.accounts.passwords import is_too_long
 from portal.accounts.sessions import row_key
 from portal.accounts.user_agents import browser_words
 from portal.audit_actions import AuditAction
 from portal.models import User
-from portal.services import opened_invitation, people
+from portal.services import people
 
 log = logging.getLogger(__name__)
 MAX_EMAIL_CHARS = 254

@@ -12,12 +12,13 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 
+from portal import opened_invitation
 from portal.accounts import login_throttle
 from portal.accounts.adapters import check_address
 from portal.addresses import spellings
 from portal.audit import Actor, ActorKind
 from portal.models import MailKind, User
-from portal.services import opened_invitation, people
+from portal.services import people
 
 LABELS = {
     "login": "E-mail address",

@@ -10,11 +10,12 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from keys.pages.views.access import go_to
+from portal import opened_invitation
 from portal.http import HttpRequest, actor_of, sign_in
 from portal.middleware import SESSION_ORGANIZATION
 from portal.permissions import MEANINGS, Role
 from portal.refusals import Refused
-from portal.services import invitations, opened_invitation
+from portal.services import invitations
 
 
 @require_safe

@@ -81,7 +81,7 @@ class Buckets:
         return min((status for _, _, status in found), key=lambda status: status.remaining)
 
     def give_back(self, limits: Sequence[Limit], *, cost: int) -> None:
-        """Undo a ``admit`` whose call was refused after all."""
+        """Undo an ``admit`` whose call was refused after all."""
         for limit in limits:
             bucket = _bucket(limit)
             if bucket in self._full_at:

@@ -1,7 +1,7 @@
 """Pass usage batches from web processes to the database, over a short queue in Redis that the worker writes to tables.
 
-A process that finds no Redis, no live worker or no room writes its batch itself, and then the waiting ones too. So a
-worker that is gone for a day fills nothing up, and counts go on. If it is unknown whether a batch was queued, the
+A process that finds no Redis, no live worker or no room writes the waiting batches, if Redis has any, and then its own.
+So a worker that is gone for a day fills nothing up, and counts go on. If it is unknown whether a batch was queued, the
 process writes it as well: it has the same id, so it counts once.
 """
 

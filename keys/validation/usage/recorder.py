@@ -68,7 +68,7 @@ class UsageRecorder:
         self._open = UsageCounts()
         self._hour_ends = 0.0
         self._closed: deque[UsageCounts] = deque()  # filled on the event loop, emptied by the thread
-        self._batch: Batch | None = None  # the batch of the first closed tallies, once the thread has begun with it
+        self._batch: Batch | None = None  # the batch of the first closed counts, once the thread has begun with it
         self._noted: set[tuple[str, str | None, str]] = set()  # the uses written in this minute; for the thread only
         self._noted_minute = 0
         self._thread: threading.Thread | None = None
@@ -140,7 +140,7 @@ class UsageRecorder:
         self._hour_ends = self._open.hour + HOUR_S
 
     def _begin(self, credential_id: str, secret_id: str, code: Code, address: str | None) -> UsageCount:
-        """Begin a new tally. If there is no room for another address, count under no address."""
+        """Begin a new count. If there is no room for another address, count under no address."""
         answers = self._open.answers
         size = len(self._open) + sum(map(len, tuple(self._closed)))
         if size < MAX_USAGE_COUNTS:
