@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -48,6 +49,10 @@ def _with_fresh_connections(work: Callable[[], object]) -> None:
 
 def start() -> None:
     """Start all registered background work on the running loop."""
+    # A full garbage collection stops every thread while it walks all objects. The objects that are there now, the code
+    # and its tables, stay until the process ends: it need not walk them.
+    gc.collect()
+    gc.freeze()
     _running.extend(asyncio.ensure_future(run()) for run in _while_serving)
 
 

@@ -1,6 +1,7 @@
 """The front door: who gets which request, and that machines are never shown a page."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -107,6 +108,18 @@ def test_while_it_serves_no_thread_of_a_page_computes_for_long_before_the_event_
     finally:
         sys.setswitchinterval(before)
     assert max(found) <= 0.0005
+
+
+def test_the_garbage_collector_walks_nothing_that_was_there_before_serving_began(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lifespan, "_while_serving", [])
+    gc.unfreeze()
+    lifespan.start()
+    try:
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize("module", ["portal.asgi", "portal.wsgi"])
