@@ -70,8 +70,9 @@ def test_a_mail_server_that_fails_changes_nothing_and_is_logged_without_contents
     with caplog.at_level(logging.DEBUG):
         assert BackgroundBackend().send_messages([LETTER]) == 1
         assert Broken.done.wait(10)
-        backends._pool(os.getpid()).submit(int).result(10)
-        backends._pool(os.getpid()).submit(int).result(10)
+        both_idle = threading.Barrier(backends.THREADS)  # the thread that failed has logged it, too
+        jobs = [backends._pool(os.getpid()).submit(both_idle.wait, 10) for _ in range(backends.THREADS)]
+        assert all(job.result(10) is not None for job in jobs)
     record = next(record for record in caplog.records if record.name == "portal.mails.backends")
     assert record.getMessage() == "mail.failed"
     assert record.__dict__["error"] == "OSError"
