@@ -163,6 +163,14 @@ def port_of(service: Service) -> int:
     return int(service.url.rsplit(":", 1)[1].split("/")[0])
 
 
+def kill(pid: int) -> None:
+    """Kill a process, and wait until its sockets are closed: a connection that still reaches one is reset."""
+    os.kill(pid, signal.SIGKILL)
+    with suppress(FileNotFoundError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.01)
+
+
 @contextmanager
 def locked_out(valkey: Service) -> Iterator[None]:
     """Valkey has another password than anybody knows."""
@@ -300,7 +308,7 @@ def test_a_stalled_worker_forgets_what_changed_meanwhile(faulty: Faulty) -> None
 
 def test_when_a_worker_is_killed_the_other_answers_and_a_new_one_comes(faulty: Faulty) -> None:
     workers = set(children_of(faulty.portal.process.pid))
-    os.kill(next(iter(workers)), signal.SIGKILL)
+    kill(next(iter(workers)))
     give_up_at = time.monotonic() + 10
     while not set(children_of(faulty.portal.process.pid)) - workers:
         assert time.monotonic() < give_up_at
