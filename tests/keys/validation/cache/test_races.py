@@ -112,6 +112,15 @@ async def nothing_is_left() -> bool:
     return True
 
 
+async def end_loads() -> None:
+    """End the loads that nobody waits for: one would give its connection back to a link that is closed."""
+    loads = asyncio.all_tasks() - {asyncio.current_task()}
+    for load in loads:
+        load.cancel()
+    if loads:
+        await asyncio.wait(loads)
+
+
 @asynccontextmanager
 async def running(
     number: int, *, fresh_s: float = 30, kind: type[Lease] = Lease, catch_up: CatchUp = nothing_is_left
@@ -126,6 +135,7 @@ async def running(
             )
             holding = asyncio.create_task(kind(local, link, catch_up=catch_up).hold())
             stack.push_async_callback(link.close)
+            stack.push_async_callback(end_loads)
             stack.push_async_callback(asyncio.wait, [holding])
             stack.callback(holding.cancel)
             made.append(process)
