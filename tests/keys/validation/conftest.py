@@ -1,6 +1,10 @@
 """The engine as each test finds it: no limit spent, nothing counted, nothing written behind the test's back."""
 
+from collections.abc import Iterator
+
 import pytest
+import redis
+from pytest_django.fixtures import Settings
 
 from keys.validation.http import ENGINE
 from keys.validation.limits.admission import Admission
@@ -9,6 +13,7 @@ from keys.validation.limits.rate_limiter import RateLimiter
 from keys.validation.store.database import DatabaseThreads
 from keys.validation.usage.queue import flush_batch
 from keys.validation.usage.recorder import UsageRecorder
+from tests.support.devservices import Service, start_valkey
 
 
 @pytest.fixture(autouse=True)
@@ -19,3 +24,20 @@ def usage(monkeypatch: pytest.MonkeyPatch) -> UsageRecorder:
     monkeypatch.setattr(ENGINE, "_usage", recorder)
     monkeypatch.setattr(ENGINE, "_admission", Admission(RateLimiter(), Quotas(DatabaseThreads())))
     return recorder
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """A Valkey of the module's own, which its tests may ill-treat."""
+    made = start_valkey()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def valkey(service: Service, settings: Settings) -> Iterator["redis.Redis"]:
+    """That Valkey, empty; the product uses it, too."""
+    settings.REDIS_URL = service.url
+    with redis.Redis.from_url(service.url) as client:
+        client.flushall()
+        yield client

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -143,23 +143,6 @@ async def running(
             await process.gets_lease()
         await asyncio.to_thread(flush, ["race:nothing"])  # from now on the register is old enough to be believed
         yield made
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    """A Valkey that these tests may ill-treat."""
-    made = start_valkey()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def valkey(service: Service, settings: Settings) -> Iterator["redis.Redis"]:
-    """That Valkey, empty; the cache uses it."""
-    settings.REDIS_URL = service.url
-    with redis.Redis.from_url(service.url) as client:
-        client.flushall()
-        yield client
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Several processes with a real Valkey never admit more than the limits say, and waste little of what they allow."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,23 +65,6 @@ class Processes:
         status = limiter.try_admit_locally(every, cost=cost) or await limiter.admit(every, cost=cost)
         assert status is not None
         return status
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    """A Valkey of these tests."""
-    made = start_valkey()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def valkey(service: Service, settings: Settings) -> Iterator["redis.Redis"]:
-    """That Valkey, empty."""
-    settings.REDIS_URL = service.url
-    with redis.Redis.from_url(service.url) as client:
-        client.flushall()
-        yield client
 
 
 @pytest.fixture
