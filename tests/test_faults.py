@@ -167,8 +167,15 @@ def kill(pid: int) -> None:
     """Kill a process, and wait until its sockets are closed: a connection that still reaches one is reset."""
     os.kill(pid, signal.SIGKILL)
     with suppress(FileNotFoundError):
-        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        while any(_lives(task) for task in Path(f"/proc/{pid}/task").iterdir()):  # each thread holds the sockets
             time.sleep(0.01)
+
+
+def _lives(task: Path) -> bool:
+    """Tell whether a thread is still there."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return (task / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
 
 
 @contextmanager

@@ -157,8 +157,10 @@ def test_everything_works_without_a_script(
 
     page.get_by_role("link", name="I have saved it").click()
     page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("status").filter(has_text="is paused")).to_be_visible()
     assert backend.validate(old)["code"] == "DISABLED"
     page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("status").filter(has_text="works again")).to_be_visible()
     assert backend.validate(old)["code"] == "VALID"
 
     page.get_by_role("link", name="Roll").click()
@@ -167,6 +169,7 @@ def test_everything_works_without_a_script(
     page.get_by_role("link", name="I have saved it").click()
     expect(page.locator("#overlap")).to_contain_text("in 24 h")
     page.get_by_role("button", name="End now").click()
+    expect(page.get_by_role("button", name="End now")).to_have_count(0)
     assert (backend.validate(old)["code"], backend.validate(new)["code"]) == ("SUPERSEDED", "VALID")
 
     page.goto("/app/keys/")
@@ -176,6 +179,7 @@ def test_everything_works_without_a_script(
     page.get_by_role("link", name="Revoke").click()
     page.get_by_label(re.compile("Type the name")).fill("orders-1")
     page.get_by_role("button", name="Revoke key").click()
+    expect(page.get_by_text("This key is revoked.").first).to_be_visible()
     assert backend.validate(new)["code"] == "REVOKED"
     for secret in (old, new):
         canary.remember(secret)

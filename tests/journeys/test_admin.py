@@ -122,10 +122,12 @@ def suspends_and_resumes(page: Page, inspector: Inspector, backend: Backend, key
     page.get_by_role("link", name="Suspend").click()
     inspector.look(page, "admin-suspend")
     page.get_by_role("button", name="Suspend").click()
+    expect(page.locator(".messagelist")).to_be_visible()
     assert backend.validate(key)["code"] == "ORGANIZATION_SUSPENDED"
     inspector.look(page, "admin-suspended")
     page.get_by_role("link", name="Resume").click()
     page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".messagelist")).to_be_visible()
     assert backend.validate(key)["code"] == "VALID"
 
 
