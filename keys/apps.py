@@ -12,16 +12,16 @@ class KeysConfig(AppConfig):
         """Register API keys as a credential type, the snapshot loaders, and the tasks of a serving process."""
         from django.conf import settings
 
-        from keys.services import redigest
-        from keys.validation import api_keys, credential_types, metrics, peppers, wiring
+        from keys.services import credential_type, redigest
+        from keys.services.keys import API_KEYS
+        from keys.validation import metrics, peppers, wiring
         from keys.validation.cache import invalidation
         from keys.validation.store import database, loaders
         from keys.validation.usage import queue, recorder
         from portal import outbox
         from portal.edge import lifespan
 
-        credential_types.register_credential_type(api_keys.parse_api_key)
-        database.register_loader("secret", loaders.load_keys)
+        credential_type.register(API_KEYS)
         database.register_loader("apisecret", loaders.load_api_secrets)
         database.register_loader("api", loaders.load_apis)
         database.register_loader("org", loaders.load_organizations)

@@ -13,8 +13,9 @@ from keys.pages.presenters import facts_of
 from keys.rules.field_rules import parse_quota, parse_rate_limit
 from keys.rules.states import CredentialFacts, state
 from keys.services import api_secrets, keys
+from keys.services.credentials import disable_credential, enable_credential, note_credential, revoke_credential
 from keys.services.keys import KeySettings
-from keys.services.secrets import roll_key
+from keys.services.secrets import roll_credential
 from portal.audit import COMMAND
 from portal.metadata import parse_metadata
 from portal.models import Organization
@@ -102,11 +103,11 @@ def _show_key(key: ApiKey, _: Mapping[str, Any]) -> Report:
 
 
 def _revoke_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
-    return _report_key(key, keys.revoke_key(key, reason=RevokeReason(options["reason"]), by=COMMAND).propagation)
+    return _report_key(key, revoke_credential(key, reason=RevokeReason(options["reason"]), by=COMMAND).propagation)
 
 
 def _roll_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
-    rolled = roll_key(key, overlap=timedelta(seconds=options["overlap"]), by=COMMAND)
+    rolled = roll_credential(key, overlap=timedelta(seconds=options["overlap"]), by=COMMAND)
     return _report_key(key, rolled.propagation, secret_id=rolled.secret.public_id, secret=rolled.secret_text)
 
 
@@ -119,7 +120,7 @@ def _set_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
         if wanted:
             keys.edit_key(key, replace(KeySettings(**now_set), **wanted), by=COMMAND, seen_version=key.version)
         if noted is not None:
-            keys.note_key(key, noted, by=COMMAND)
+            note_credential(key, noted, by=COMMAND)
     return _report_key(key, group.spread)
 
 
@@ -208,8 +209,8 @@ ACTIONS: dict[str, dict[str, Operation]] = {
     "key": {
         "show": _show_key,
         "revoke": _revoke_key,
-        "disable": lambda key, _: _report_key(key, keys.disable_key(key, by=COMMAND).propagation),
-        "enable": lambda key, _: _report_key(key, keys.enable_key(key, by=COMMAND).propagation),
+        "disable": lambda key, _: _report_key(key, disable_credential(key, by=COMMAND).propagation),
+        "enable": lambda key, _: _report_key(key, enable_credential(key, by=COMMAND).propagation),
         "roll": _roll_key,
         "set": _set_key,
     },

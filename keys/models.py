@@ -1,7 +1,7 @@
 """APIs, API keys, their secrets and their usage: stored facts, changed only by ``keys.services``."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -177,6 +177,8 @@ class Credential(models.Model):
     owner_id: int | None
     service_account: "models.ForeignKey[ServiceAccount | None, ServiceAccount | None]"
     service_account_id: int | None
+    secrets: Any
+    expires_at: Any = None  # a type without a column of this name never ends
     environment = models.CharField(max_length=8, choices=Environment.choices)
     name = models.CharField(max_length=MAX_NAME_CHARS)
     note = models.CharField(max_length=MAX_NOTE_CHARS, blank=True)

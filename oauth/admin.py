@@ -7,11 +7,16 @@ from django.utils import timezone
 
 from keys.admin.forms import ReasonForm
 from keys.admin.keys import CredentialAdmin, SecretInline, operator_metadata_action
+from keys.services.credentials import (
+    ChangedCredential,
+    disable_credential,
+    enable_credential,
+    note_credential,
+    revoke_credential,
+)
 from oauth.models import Client, ClientSecret, Grant, SigningKey
 from oauth.pages.presenters import client_view
 from oauth.protocol.key_rotation import SigningPeriod, state
-from oauth.services.clients import disable_client, enable_client, note_client, revoke_client
-from oauth.services.common import ChangedClient
 from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys, rotate_signing_keys
 from oauth.services.tokens import revoke_all_tokens
 from portal.audit import Actor
@@ -47,8 +52,8 @@ def _drop(key: SigningKey, *, by: Actor) -> ChangedSigningKeys:
     return drop_signing_keys(by=by, algorithms=[key.algorithm])
 
 
-def _note_client(client: Client, *, by: Actor, metadata: dict[str, object]) -> ChangedClient:
-    return note_client(client, metadata, by=by)
+def _note_client(client: Client, *, by: Actor, metadata: dict[str, object]) -> ChangedCredential[Client]:
+    return note_credential(client, metadata, by=by)
 
 
 @admin.register(Client)
@@ -74,7 +79,7 @@ class ClientAdmin(CredentialAdmin[Client]):
             consequence="It gets no tokens, and those it has are refused at once (DISABLED), until it is resumed,"
             " which its organization can do, too.",
             permission="oauth.change_client",
-            run=disable_client,
+            run=disable_credential,
             offered=lambda client: client.revoked_at is None and client.disabled_at is None,
             is_danger=True,
         ),
@@ -84,7 +89,7 @@ class ClientAdmin(CredentialAdmin[Client]):
             done="Resumed",
             consequence="It gets tokens again, and those that have not expired are accepted.",
             permission="oauth.change_client",
-            run=enable_client,
+            run=enable_credential,
             widens=True,
             offered=lambda client: client.revoked_at is None and client.disabled_at is not None,
         ),
@@ -106,7 +111,7 @@ class ClientAdmin(CredentialAdmin[Client]):
             consequence="It gets no tokens, and those it has are refused at once (REVOKED), for good."
             " Its organization has to make a new client.",
             permission="oauth.change_client",
-            run=revoke_client,
+            run=revoke_credential,
             form=ReasonForm,
             offered=lambda client: client.revoked_at is None,
             is_danger=True,

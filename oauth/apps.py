@@ -14,37 +14,19 @@ class OAuthConfig(AppConfig):
     verbose_name = "OAuth"
 
     def ready(self) -> None:
-        """Register the credential type, snapshot loaders, usage tables and start and stop hooks.
+        """Register OAuth clients as a credential type, the loader of signing keys, and start and stop hooks.
 
         After each migration the signing keys that are due are made.
         """
-        from keys.services import redigest
-        from keys.team.services import departures
-        from keys.validation import credential_types
+        from keys.services import credential_type
         from keys.validation.store import database
-        from keys.validation.usage import tables
-        from oauth import access_tokens, loaders, replays, signature_checks, status_leases, status_serving
+        from oauth import loaders, replays, signature_checks, status_leases, status_serving
         from oauth.endpoints import revocation
-        from oauth.models import Client, ClientSecret
-        from oauth.services import common
-        from portal import activity
-        from portal.audit_actions import AuditAction
+        from oauth.services.clients import OAUTH_CLIENTS
         from portal.edge import lifespan
 
-        activity.register_page("client", "clients:detail")
-        credential_types.register_credential_type(access_tokens.parse_access_token)
-        database.register_loader("client", loaders.load_clients)
+        credential_type.register(OAUTH_CLIENTS)
         database.register_loader("signing-keys", loaders.load_signing_keys)
-        tables.register_tables("client", tables.Tables("oauth_clientsecret", "oauth_client"))
-        redigest.register("client", ClientSecret, common.name_of_secret)
-        departures.register(
-            departures.OwnedCredentialType(
-                Client,
-                lambda client: [common.name_of(client)],
-                AuditAction.CLIENT_REVOKED,
-                AuditAction.CLIENT_REASSIGNED,
-            )
-        )
         lifespan.while_serving(replays.tend)
         lifespan.at_stop(status_leases.LEASES.stop)
         lifespan.at_stop(status_serving.LISTS.stop)

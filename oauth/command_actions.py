@@ -10,11 +10,12 @@ from django.utils import timezone
 from keys.command_actions import Operation, Report, check_given, chosen, operator_metadata, spread_report
 from keys.models import RevokeReason
 from keys.rules.states import state
+from keys.services.credentials import disable_credential, enable_credential, note_credential, revoke_credential
+from keys.services.secrets import roll_credential
 from oauth.models import Client
 from oauth.pages.presenters import facts_of_client
 from oauth.services import clients
 from oauth.services.clients import ClientSettings
-from oauth.services.secrets import roll_client
 from oauth.services.tokens import revoke_all_tokens
 from portal.audit import COMMAND
 from portal.outbox import Propagation, batch_changes
@@ -47,12 +48,12 @@ def _show(client: Client, _: Mapping[str, Any]) -> Report:
 
 
 def _revoke(client: Client, options: Mapping[str, Any]) -> Report:
-    done = clients.revoke_client(client, reason=RevokeReason(options["reason"]), by=COMMAND)
+    done = revoke_credential(client, reason=RevokeReason(options["reason"]), by=COMMAND)
     return _report(client, done.propagation)
 
 
 def _roll(client: Client, options: Mapping[str, Any]) -> Report:
-    rolled = roll_client(client, overlap=timedelta(seconds=options["overlap"]), by=COMMAND)
+    rolled = roll_credential(client, overlap=timedelta(seconds=options["overlap"]), by=COMMAND)
     return _report(client, rolled.propagation, secret_id=rolled.secret.public_id, secret=rolled.secret_text)
 
 
@@ -68,7 +69,7 @@ def _set(client: Client, options: Mapping[str, Any]) -> Report:
             settings = replace(ClientSettings(**now_set), **wanted)
             clients.edit_client(client, settings, grants=grants, by=COMMAND, seen_version=client.version)
         if noted is not None:
-            clients.note_client(client, noted, by=COMMAND)
+            note_credential(client, noted, by=COMMAND)
     return _report(client, group.spread)
 
 
@@ -84,8 +85,8 @@ ACTIONS: dict[str, dict[str, Operation]] = {
     "client": {
         "show": _show,
         "revoke": _revoke,
-        "disable": lambda client, _: _report(client, clients.disable_client(client, by=COMMAND).propagation),
-        "enable": lambda client, _: _report(client, clients.enable_client(client, by=COMMAND).propagation),
+        "disable": lambda client, _: _report(client, disable_credential(client, by=COMMAND).propagation),
+        "enable": lambda client, _: _report(client, enable_credential(client, by=COMMAND).propagation),
         "roll": _roll,
         "revoke-tokens": lambda client, _: _report(client, revoke_all_tokens(client, by=COMMAND).propagation),
         "set": _set,

@@ -18,6 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from keys.models import Api, ApiKey, Environment
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
+from keys.services.credentials import IssuedCredential
 from keys.services.keys import IssuedKey, KeySettings, issue_key
 from keys.validation.http import ENGINE
 from keys.validation.limits.admission import Admission
@@ -30,8 +31,7 @@ from oauth.endpoints.revocation import REVOKER
 from oauth.endpoints.token import ISSUER
 from oauth.models import Client as OAuthClient
 from oauth.replays import OwnReplays
-from oauth.services.clients import ClientSettings, create_client
-from oauth.services.common import IssuedClient
+from oauth.services.clients import ClientSettings, IssuedClient, create_client
 from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Membership, Organization, User
@@ -225,14 +225,14 @@ def issued_client(acme: Organization, api: Api, as_ada: Actor) -> IssuedClient:
         environment=Environment.LIVE,
         by=as_ada,
     )
-    assert isinstance(made, IssuedClient)
+    assert isinstance(made, IssuedCredential)
     return made
 
 
 @pytest.fixture
 def oauth_client(issued_client: IssuedClient) -> OAuthClient:
     """That client's row."""
-    return issued_client.client
+    return issued_client.credential
 
 
 @pytest.fixture
@@ -268,4 +268,4 @@ def issued(acme: Organization, api: Api, as_ada: Actor) -> IssuedKey:
 @pytest.fixture
 def key(issued: IssuedKey) -> ApiKey:
     """That key's row."""
-    return issued.key
+    return issued.credential

@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from keys.models import Api, ApiKey, ApiSecret
 from keys.services.api_secrets import IssuedApiSecret, disable_api_secret
-from keys.services.keys import IssuedKey, disable_key
-from keys.services.secrets import roll_key
+from keys.services.credentials import disable_credential
+from keys.services.keys import IssuedKey
+from keys.services.secrets import roll_credential
 from oauth.models import Client as OAuthClient
-from oauth.services.clients import disable_client
 from portal.audit import COMMAND, Actor
 from portal.env import BASE_DIR
 from portal.models import Invitation, Membership, Organization, User
@@ -54,23 +54,25 @@ def is_asked(browser: Client, path: str, form: Mapping[str, object]) -> bool:
 def test_a_roll_a_resumption_and_an_extension_are_asked_about(
     issued: IssuedKey, as_ada: Actor, long_ago: Client
 ) -> None:
-    key = f"/app/keys/{issued.key.public_id}"
-    rolled = roll_key(issued.key, overlap=timedelta(hours=1), by=as_ada, submission=None, seen_secret_id=None)
-    disable_key(rolled.key, by=as_ada)
-    old = issued.key.secrets.order_by("pk").first()
+    key = f"/app/keys/{issued.credential.public_id}"
+    rolled = roll_credential(
+        issued.credential, overlap=timedelta(hours=1), by=as_ada, submission=None, seen_secret_id=None
+    )
+    disable_credential(rolled.credential, by=as_ada)
+    old = issued.credential.secrets.order_by("pk").first()
     assert old is not None
     assert is_asked(long_ago, f"{key}/roll/", {"overlap": "0"})
     assert is_asked(long_ago, f"{key}/resume/", {})
     assert is_asked(long_ago, f"{key}/secrets/{old.public_id}/extension/", {"hours": "24"})
-    assert issued.key.secrets.count() == 2
-    issued.key.refresh_from_db()
-    assert issued.key.disabled_at is not None
+    assert issued.credential.secrets.count() == 2
+    issued.credential.refresh_from_db()
+    assert issued.credential.disabled_at is not None
     assert not is_asked(long_ago, f"{key}/pause/", {})  # what narrows is not
 
 
 def test_a_client_is_asked_about_like_a_key(oauth_client: OAuthClient, as_ada: Actor, long_ago: Client) -> None:
     client = f"/app/clients/{oauth_client.public_id}"
-    disable_client(oauth_client, by=as_ada)
+    disable_credential(oauth_client, by=as_ada)
     assert is_asked(long_ago, f"{client}/roll/", {"overlap": "0"})
     assert is_asked(long_ago, f"{client}/resume/", {})
     assert is_asked(long_ago, "/app/clients/new/", {"name": "another"})
@@ -93,7 +95,7 @@ def test_a_new_key_is_made_where_one_was_asked_once_one_has_answered(api: Api, l
 
 
 def test_whoever_has_just_signed_in_is_not_asked(issued: IssuedKey, ada_client: Client) -> None:
-    assert not is_asked(ada_client, f"/app/keys/{issued.key.public_id}/roll/", {"overlap": "0"})
+    assert not is_asked(ada_client, f"/app/keys/{issued.credential.public_id}/roll/", {"overlap": "0"})
     assert not is_asked(ada_client, "/app/team/invitations/new/", {"emails": "new@example.com", "role": "owner"})
     assert Invitation.objects.count() == 1
 
@@ -147,7 +149,7 @@ def test_what_is_held_is_done_in_the_organization_it_was_sent_in_or_not_at_all(
 def test_what_was_held_too_long_leads_back_to_the_page_it_was_sent_from(
     key: ApiKey, as_ada: Actor, long_ago: Client
 ) -> None:
-    disable_key(key, by=as_ada)
+    disable_credential(key, by=as_ada)
     path = f"/app/keys/{key.public_id}/"
     asked = long_ago.post(f"{path}resume/", headers={"Referer": f"{settings.PUBLIC_URL}{path}?x=1"})["Location"]
     with time_machine.travel(timezone.now() + timedelta(minutes=11)):
@@ -159,7 +161,7 @@ def test_what_was_held_too_long_leads_back_to_the_page_it_was_sent_from(
 
 @pytest.mark.parametrize("referer", ["https://evil.example/app/", "javascript:x", "//evil.example/"])
 def test_it_leads_to_no_page_of_anybody_elses(referer: str, key: ApiKey, as_ada: Actor, long_ago: Client) -> None:
-    disable_key(key, by=as_ada)
+    disable_credential(key, by=as_ada)
     path = f"/app/keys/{key.public_id}/resume/"
     long_ago.post(path, headers={"Referer": referer})
     assert long_ago.session[HELD]["page"] == path
@@ -171,7 +173,7 @@ def test_staff_show_the_second_factor_again_before_a_secret_is_shown_or_access_i
     eve = make_superuser()
     staff = signed_in_by(eve, "mfa", at=time.time() - HOUR_AGO_S)
     disable_api_secret(api_secret.secret, by=COMMAND)
-    disable_key(key, by=COMMAND)
+    disable_credential(key, by=COMMAND)
     secret, confirmed = api_secret.secret, {"confirmed": "yes"}
     assert is_asked(staff, f"/admin/keys/apisecret/{secret.pk}/enabling/", confirmed)
     assert is_asked(staff, f"/admin/keys/apisecret/{secret.pk}/roll/", confirmed | {"overlap": "0"})
@@ -201,20 +203,20 @@ def test_staff_show_the_second_factor_again_before_a_secret_is_shown_or_access_i
 # What a view calls that shows a secret, and what it calls that lets somebody or something do more.
 REVEALING = {"shown_once"}
 WIDENING = {
-    "issue_key", "create_client", "enable_key", "enable_client", "extend_overlap", "extend_client_overlap",
-    "invite", "resend_invitation", "issue_api_secret", "enable_api_secret", "extend_api_secret", "enable_api",
-    "note_client", "note_key", "note_organization", "reactivate_user", "resume_organization",
+    "issue_key", "create_client", "enable_credential", "extend_overlap", "invite", "resend_invitation",
+    "issue_api_secret", "enable_api_secret", "extend_api_secret", "enable_api", "note_credential", "note_organization",
+    "reactivate_user", "resume_organization",
 }  # fmt: skip
 WIDENING_BY_FORM = {"edit_key", "edit_client", "change_role", "change_policies"}
 # Services that narrow, move or name, and those that a person does to an account of their own.
 OTHERS = {
     "accept_invitation", "choose_mails", "close_account", "close_organization", "create_api", "create_organization",
     "create_service_account", "deactivate_user", "decline_invitation", "disable_api", "disable_api_secret",
-    "disable_client", "disable_key", "drop_signing_keys", "edit_api", "end_api_secret", "end_client_secret",
-    "end_key_secret", "end_other_sessions", "record_password_reset_sent", "remove_member", "remove_service_account",
-    "rename_organization", "require_change", "revoke_all_tokens", "revoke_api_secret", "revoke_client",
-    "revoke_invitation", "revoke_key", "revoke_token", "roll_api_secret", "roll_client", "roll_key",
-    "rotate_signing_keys", "suspend_organization",
+    "disable_credential", "drop_signing_keys", "edit_api", "end_api_secret", "end_old_secret",
+    "end_other_sessions", "record_password_reset_sent", "remove_member", "remove_service_account",
+    "rename_organization", "require_change", "revoke_all_tokens", "revoke_api_secret", "revoke_credential",
+    "revoke_invitation", "revoke_token", "roll_api_secret", "roll_credential", "rotate_signing_keys",
+    "suspend_organization",
 }  # fmt: skip
 # allauth's views: they ask by `reauthentication_required`, or come right after the passkey was made.
 SHOWS_CODES = {"ActivateTotpView", "AddPasskeyView", "GenerateCodesView", "SignUpPasskeyView"}

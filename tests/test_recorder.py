@@ -165,7 +165,7 @@ def test_every_process_lists_within_five_seconds_what_is_refused(fleet: Fleet) -
 
 def test_a_client_that_was_disabled_gets_nothing_and_what_it_got_meanwhile_is_inactive(fleet: Fleet) -> None:
     """TK16."""
-    changed, issues = fleet.oauth.issue_against("disable_client")
+    changed, issues = fleet.oauth.issue_against("disable_credential")
     after = [each for each in issues if each.started > changed["ended"]]
     assert {each.status for each in after} <= {401, 429}
     tokens = [each.token for each in issues if each.token]

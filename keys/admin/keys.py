@@ -15,8 +15,14 @@ from keys.pages.key_list import KEYS
 from keys.pages.presenters import key_view
 from keys.rules.field_rules import spell_rate_limit
 from keys.rules.states import CredentialStatus
+from keys.services.credentials import (
+    ChangedCredential,
+    disable_credential,
+    enable_credential,
+    note_credential,
+    revoke_credential,
+)
 from keys.services.errors import Refused
-from keys.services.keys import ChangedKey, disable_key, enable_key, note_key, revoke_key
 from portal import activity
 from portal.audit import Actor
 from portal.metadata import spell_metadata
@@ -98,8 +104,8 @@ class KeySecretInline(SecretInline):
     model = KeySecret
 
 
-def _note_key(key: ApiKey, *, by: Actor, metadata: dict[str, object]) -> ChangedKey:
-    return note_key(key, metadata, by=by)
+def _note_key(key: ApiKey, *, by: Actor, metadata: dict[str, object]) -> ChangedCredential[ApiKey]:
+    return note_credential(key, metadata, by=by)
 
 
 @admin.register(ApiKey)
@@ -128,7 +134,7 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
             consequence="Every request with the key is refused at once (DISABLED), until it is resumed,"
             " which its organization can do, too.",
             permission="keys.change_apikey",
-            run=disable_key,
+            run=disable_credential,
             offered=lambda key: key.revoked_at is None and key.disabled_at is None,
             is_danger=True,
         ),
@@ -138,7 +144,7 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
             done="Resumed",
             consequence="Requests with the key are answered again, within its own dates, limits and networks.",
             permission="keys.change_apikey",
-            run=enable_key,
+            run=enable_credential,
             widens=True,
             offered=lambda key: key.revoked_at is None and key.disabled_at is not None,
         ),
@@ -149,7 +155,7 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
             consequence="Every request with the key is refused at once (REVOKED), for good."
             " Its organization has to issue a new one.",
             permission="keys.change_apikey",
-            run=revoke_key,
+            run=revoke_credential,
             form=ReasonForm,
             offered=lambda key: key.revoked_at is None,
             is_danger=True,

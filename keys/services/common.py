@@ -10,17 +10,17 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from keys.models import ApiKey, ApiSecret, Credential, RevokeReason, Secret, Submission
+from keys.models import ApiSecret, Credential, RevokeReason, Secret, Submission
 from keys.rules.secret import SecretKind, digest, generate
+from keys.services.credential_type import type_of
 from keys.services.errors import AlreadyDone, Invalid, Refused
 from keys.validation import snapshot_names
 from portal.audit import Actor, ActorKind, record_of, require
-from portal.audit_actions import AuditAction
-from portal.metadata import clean_metadata
 from portal.models import Membership, Organization, ServiceAccount, User
 from portal.permissions import Action
 
 Value = TypeVar("Value")
+Row = TypeVar("Row", bound=Credential)
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,15 @@ def mint(kind: SecretKind, *, by: User | None, now: datetime) -> Minted:
     )
 
 
-def lock_key(public_id: str, *, by: Actor) -> ApiKey:
-    """Lock the key, for an actor who may change it now, and read its organization and API; raises NotAllowed."""
-    keys = ApiKey.objects.select_for_update(of=("self",)).select_related("organization", "api")
-    key = keys.get(public_id=public_id)
-    hold_change(key, by=by)
-    return key
+def lock_credential(credential: Row, *, by: Actor) -> Row:
+    """Lock the credential, for an actor who may change it now, and read its organization; raises NotAllowed.
+
+    The lock does not block writes of rows that only refer to the credential.
+    """
+    rows = type(credential)._default_manager.select_for_update(of=("self",), no_key=True)  # noqa: SLF001  # Django documents it as public
+    locked = rows.select_related("organization").get(public_id=credential.public_id)
+    hold_change(locked, by=by)
+    return locked
 
 
 def hold_change(credential: Credential, *, by: Actor) -> None:
@@ -82,11 +85,6 @@ def secret_name(secret: Secret) -> str:
     """Name the snapshot of this secret."""
     name = snapshot_names.api_secret_name if isinstance(secret, ApiSecret) else snapshot_names.secret_name
     return name(bytes(secret.digest))
-
-
-def key_names(key: ApiKey) -> list[str]:
-    """Name the snapshots of all secrets of a key."""
-    return [secret_name(secret) for secret in key.secrets.all()]
 
 
 @contextmanager
@@ -127,41 +125,23 @@ def refuse_strange_owner(organization: Organization, account: ServiceAccount | N
         raise Invalid("owner", "This service account is no longer there.")
 
 
-def refuse_if_revoked(key: ApiKey) -> None:
-    """Raise Refused for a revoked key."""
-    if key.revoked_at is not None:
-        raise Refused("This key is revoked; that cannot be undone.")
+def refuse_if_revoked(credential: Credential) -> None:
+    """Raise Refused for a revoked credential."""
+    if credential.revoked_at is not None:
+        raise Refused(f"This {type_of(credential).noun} is revoked; that cannot be undone.")
 
 
-def refuse_if_over(key: ApiKey, now: datetime) -> None:
-    """Raise Refused for a revoked or expired key."""
-    refuse_if_revoked(key)
-    if key.expires_at is not None and key.expires_at <= now:
-        raise Refused("This key has expired. Create a new one.")
+def refuse_if_over(credential: Credential, now: datetime) -> None:
+    """Raise Refused for a revoked or expired credential."""
+    refuse_if_revoked(credential)
+    if credential.expires_at is not None and credential.expires_at <= now:
+        raise Refused(f"This {type_of(credential).noun} has expired. Create a new one.")
 
 
-def set_metadata_locked(
-    credential: Credential, metadata: dict[str, object], action: AuditAction, by: Actor, now: datetime
-) -> None:
-    """Set the operator's metadata of a locked key or client; the caller names its snapshots.
-
-    Raises Invalid. Equal metadata writes nothing.
-    """
-    metadata = valid("operator_metadata", lambda: clean_metadata(metadata))
-    before = credential.operator_metadata
-    if metadata == before:
-        return
-    credential.operator_metadata = metadata
-    credential.version += 1
-    credential.save(update_fields=["operator_metadata", "version"])
-    before_and_after = {"before": {"operator_metadata": before}, "after": {"operator_metadata": metadata}}
-    record_of(action, credential, by, now, **before_and_after)
-
-
-def revoke_locked(credential: Credential, action: AuditAction, reason: RevokeReason, by: Actor, now: datetime) -> None:
-    """Revoke a locked key or client that is not revoked yet; the caller names its snapshots."""
+def revoke_locked(credential: Credential, reason: RevokeReason, by: Actor, now: datetime) -> None:
+    """Revoke a locked credential that is not revoked yet; the caller invalidates its snapshots."""
     credential.revoked_at = now
     credential.revoke_reason = reason
     credential.version += 1
     credential.save(update_fields=["revoked_at", "revoke_reason", "version"])
-    record_of(action, credential, by, now, after={"reason": reason.value})
+    record_of(type_of(credential).action("revoked"), credential, by, now, after={"reason": reason.value})

@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
-from keys.models import ApiKey, ApiSecret, KeySecret, Notice
+from keys.models import ApiKey, ApiSecret, Credential, KeySecret, Notice
+from keys.services.credential_type import CredentialType
 from portal.audit import SYSTEM, record, record_of
 from portal.audit_actions import AuditAction
 
-Row = TypeVar("Row", ApiKey, KeySecret, ApiSecret)
+Row = TypeVar("Row", bound=Model)
 
 
 def record_expired_keys(*, now: datetime, limit: int) -> int:
@@ -26,19 +27,25 @@ def record_expired_keys(*, now: datetime, limit: int) -> int:
     return len(keys)
 
 
-def record_ended_key_secrets(*, now: datetime, limit: int) -> int:
-    """Record up to ``limit`` ended key secrets, each once; returns their number.
+def record_ended_secrets(credential_type: CredentialType, *, now: datetime, limit: int) -> int:
+    """Record up to ``limit`` ended secrets of one type of credential, each once; returns their number.
 
-    The owner gets a notice if the key itself goes on.
+    The owner is told if the credential itself goes on. Otherwise the news of its expiry is enough.
     """
+    noun = credential_type.noun
     with transaction.atomic(durable=True):
-        due = KeySecret.objects.filter(ends_at__lte=now, end_recorded_at=None).order_by("ends_at")
-        secrets = list(_not_locked(due.select_related("key__organization"))[:limit])
+        every = credential_type.secret_model._default_manager  # noqa: SLF001  # Django documents it as public
+        due = every.filter(ends_at__lte=now, end_recorded_at=None).order_by("ends_at")
+        secrets = list(_not_locked(due.select_related(f"{noun}__organization", f"{noun}__owner"))[:limit])
         for secret in secrets:
             secret.end_recorded_at = now
             secret.save(update_fields=["end_recorded_at"])
-            if secret.key.revoked_at is None:
-                _record_ended_secret(secret, now)
+            credential: Credential = getattr(secret, noun)
+            if credential.revoked_at is None:
+                action = credential_type.action("secret_ended")
+                record_of(action, credential, SYSTEM, now, after={"secret": secret.public_id})
+                if credential.expires_at is None or now < credential.expires_at:
+                    credential_type.tell_of_end(secret)
     return len(secrets)
 
 
@@ -75,7 +82,6 @@ def _record_expiry(key: ApiKey, now: datetime) -> None:
     Notice.objects.get_or_create(key=key, kind=Notice.Kind.EXPIRED, about=ended)
 
 
-def _record_ended_secret(secret: KeySecret, now: datetime) -> None:
-    record_of(AuditAction.KEY_SECRET_ENDED, secret.key, SYSTEM, now, after={"secret": secret.public_id})
-    if secret.key.expires_at is None or now < secret.key.expires_at:  # else the notice of the expiry is enough
-        Notice.objects.get_or_create(key=secret.key, kind=Notice.Kind.SECRET_ENDED, about=secret.public_id)
+def write_end_notice(secret: KeySecret) -> None:
+    """Write the notice of the end of a key's old secret."""
+    Notice.objects.get_or_create(key=secret.key, kind=Notice.Kind.SECRET_ENDED, about=secret.public_id)

@@ -1,4 +1,4 @@
-"""Operations on API keys: issue, edit, pause, resume, revoke."""
+"""API keys as a type of credential, and the operations on them alone: issue and edit."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,53 +9,38 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
+from keys.models import Api, ApiKey, Environment, KeySecret
 from keys.rules import field_rules
 from keys.rules.field_rules import QuotaLimit, RateLimit
 from keys.rules.secret import SecretKind
 from keys.services.common import (
-    key_names,
-    lock_key,
+    lock_credential,
     mint,
     only_once,
     refuse_if_over,
-    refuse_if_revoked,
     refuse_strange_owner,
-    revoke_locked,
     secret_name,
-    set_metadata_locked,
     valid,
 )
+from keys.services.credential_type import CredentialType
+from keys.services.credentials import ChangedCredential, IssuedCredential
+from keys.services.endings import write_end_notice
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_edit, hold_policies_on_new
-from portal.audit import Actor, ActorKind, record_of, require, require_operator
+from keys.validation.api_keys import parse_api_key
+from keys.validation.store.loaders import load_keys
+from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
 from portal.metadata import clean_metadata
 from portal.models import Organization, ServiceAccount
 from portal.names import clean_name
-from portal.outbox import Propagation, change
+from portal.outbox import change
 from portal.permissions import Action
 from portal.services.organizations import lock_organization
 
 EDITABLE = ("name", "note", "scopes", "networks", "rate_limits", "quota", "metadata", "not_before", "expires_at")
 
-
-@dataclass(frozen=True)
-class IssuedKey:
-    """A key and its new secret. The secret's text is shown once and does not appear in ``repr``."""
-
-    key: ApiKey
-    secret: KeySecret
-    secret_text: str = field(repr=False)
-    propagation: Propagation
-
-
-@dataclass(frozen=True)
-class ChangedKey:
-    """A key after a change, with the propagation of the change."""
-
-    key: ApiKey
-    propagation: Propagation
+IssuedKey = IssuedCredential[ApiKey]
 
 
 @dataclass(frozen=True)
@@ -125,21 +110,23 @@ def issue_key(
             **columns,
         )
         remember(key.public_id)
-        minted = mint(SecretKind(environment.value), by=by.user, now=now)
+        minted = mint(_secret_kind(key), by=by.user, now=now)
         secret = KeySecret.objects.create(key=key, **minted.columns)
         after = {"api": api.public_id, "environment": environment.value, "secret": secret.public_id}
         record_of(AuditAction.KEY_ISSUED, key, by, now, after={**after, **_shown(key, EDITABLE)})
-        pending.invalidates(secret_name(secret))  # the digest may be cached as unknown
-    return IssuedKey(key, secret, minted.text, pending.spread)
+        pending.invalidates(*_snapshots(key))  # the digest may be cached as unknown
+    return IssuedCredential(key, secret, minted.text, pending.spread)
 
 
-def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int | None = None) -> ChangedKey:
+def edit_key(
+    key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int | None = None
+) -> ChangedCredential[ApiKey]:
     """Change the key's settings; unchanged fields are not written.
 
     Raises NotAllowed, Invalid, Refused (revoked or expired); Conflict if ``seen_version`` is not the current version.
     """
     with change() as pending:
-        key = lock_key(key.public_id, by=by)
+        key = lock_credential(key, by=by)
         now = timezone.now()
         refuse_if_over(key, now)
         if seen_version is not None and seen_version != key.version:
@@ -156,56 +143,30 @@ def edit_key(key: ApiKey, wanted: KeySettings, *, by: Actor, seen_version: int |
             key.version += 1
             key.save(update_fields=[*changed, "version"])
             record_of(AuditAction.KEY_EDITED, key, by, now, before=before, after=_shown(key, changed))
-        pending.invalidates(*key_names(key))
-    return ChangedKey(key, pending.spread)
+        pending.invalidates(*_snapshots(key))
+    return ChangedCredential(key, pending.spread)
 
 
-def note_key(key: ApiKey, metadata: dict[str, object], *, by: Actor) -> ChangedKey:
-    """Set the operator's metadata, which backends receive. The organization can read it but not change it.
-
-    Raises NotAllowed or Invalid.
-    """
-    require_operator(by)
-    with change() as pending:
-        key = lock_key(key.public_id, by=by)
-        set_metadata_locked(key, metadata, AuditAction.KEY_EDITED, by, timezone.now())
-        pending.invalidates(*key_names(key))
-    return ChangedKey(key, pending.spread)
+def _snapshots(key: ApiKey) -> list[str]:
+    return [secret_name(secret) for secret in key.secrets.all()]
 
 
-def disable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
-    """Pause the key: its requests are refused until it is enabled. Repeating it only invalidates the caches again."""
-    return _set_disabled(key, disabled=True, by=by)
+def _secret_kind(key: ApiKey) -> SecretKind:
+    return SecretKind(key.environment)
 
 
-def enable_key(key: ApiKey, *, by: Actor) -> ChangedKey:
-    """Resume a paused key; raises Refused if it is revoked."""
-    return _set_disabled(key, disabled=False, by=by)
-
-
-def revoke_key(key: ApiKey, *, reason: RevokeReason, by: Actor) -> ChangedKey:
-    """Revoke the key for good. A repeat keeps the first reason and only invalidates the caches again."""
-    with change() as pending:
-        key = lock_key(key.public_id, by=by)
-        now = timezone.now()
-        if key.revoked_at is None:
-            revoke_locked(key, AuditAction.KEY_REVOKED, reason, by, now)
-        pending.invalidates(*key_names(key))
-    return ChangedKey(key, pending.spread)
-
-
-def _set_disabled(key: ApiKey, *, disabled: bool, by: Actor) -> ChangedKey:
-    with change() as pending:
-        key = lock_key(key.public_id, by=by)
-        now = timezone.now()
-        refuse_if_revoked(key)
-        if (key.disabled_at is not None) != disabled:
-            key.disabled_at = now if disabled else None
-            key.version += 1
-            key.save(update_fields=["disabled_at", "version"])
-            record_of(AuditAction.KEY_DISABLED if disabled else AuditAction.KEY_ENABLED, key, by, now)
-        pending.invalidates(*key_names(key))
-    return ChangedKey(key, pending.spread)
+API_KEYS = CredentialType(
+    noun="key",
+    page="keys:detail",
+    model=ApiKey,
+    secret_model=KeySecret,
+    secret_kind=_secret_kind,
+    parse=parse_api_key,
+    snapshot_kind="secret",
+    snapshots=_snapshots,
+    load=load_keys,
+    tell_of_end=write_end_notice,
+)
 
 
 def _refuse_if_closed(organization: Organization, api: Api, by: Actor, now: datetime) -> None:

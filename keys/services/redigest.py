@@ -6,22 +6,13 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from keys.models import ApiSecret, KeySecret, Secret
+from keys.models import ApiSecret, Secret
 from keys.services.common import secret_name
+from keys.services.credential_type import credential_types
 from keys.validation.peppers import StaleDigest
 from portal.audit import SYSTEM, record
 from portal.audit_actions import AuditAction
 from portal.outbox import change
-
-_kinds: dict[str, tuple[type[Secret], Callable[[Any], str]]] = {
-    "secret": (KeySecret, secret_name),
-    "apisecret": (ApiSecret, secret_name),
-}
-
-
-def register(name_kind: str, model: type[Secret], name_of: Callable[[Any], str]) -> None:
-    """Register a kind of secret, and the function that names its snapshot."""
-    _kinds[name_kind] = (model, name_of)
 
 
 def redigest(stale: StaleDigest) -> bool:
@@ -29,18 +20,18 @@ def redigest(stale: StaleDigest) -> bool:
 
     Invalidates the snapshots of both digests: the old one may be cached as good, the new one as unknown.
     """
-    model, name_of = _kinds[stale.name_kind]
+    model, names_of = _secrets_of(stale.name_kind)
     pepper_version = settings.KEY_PEPPERS[0].version
     with change() as pending:
         secrets = model._default_manager.select_for_update(of=("self",))  # noqa: SLF001  # Django documents it as public
         secret = secrets.filter(public_id=stale.secret_id, digest=stale.old).first()
         if secret is None:
             return False
-        pending.invalidates(name_of(secret))
+        pending.invalidates(*names_of(secret))
         secret.digest = stale.new
         secret.pepper_version = pepper_version
         secret.save(update_fields=["digest", "pepper_version"])
-        pending.invalidates(name_of(secret))
+        pending.invalidates(*names_of(secret))
         record(
             AuditAction.SECRETS_REDIGESTED,
             actor=SYSTEM,
@@ -50,3 +41,11 @@ def redigest(stale: StaleDigest) -> bool:
             after={"pepper_version": pepper_version},
         )
     return True
+
+
+def _secrets_of(snapshot_kind: str) -> tuple[type[Secret], Callable[[Any], list[str]]]:
+    """Return the model of the secrets in snapshots of this kind, and what names the snapshots of one."""
+    its = next((each for each in credential_types() if each.snapshot_kind == snapshot_kind), None)
+    if its is None:
+        return ApiSecret, lambda secret: [secret_name(secret)]
+    return its.secret_model, lambda secret: its.snapshots(getattr(secret, its.noun))

@@ -1,4 +1,4 @@
-"""Operations on the secrets of API keys: roll, end one, move the end of an overlap."""
+"""Operations on the secrets of all types of credential: roll, end one, move the end of an overlap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,79 +7,82 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from keys.models import ApiKey, KeySecret, Secret
+from keys.models import Secret
 from keys.rules.field_rules import MAX_OVERLAP
 from keys.rules.rolling import WorkingSecret, plan_roll
-from keys.rules.secret import SecretKind
-from keys.services.common import key_names, lock_key, mint, only_once, refuse_if_over, secret_name
+from keys.services.common import Row, lock_credential, mint, only_once, refuse_if_over
+from keys.services.credential_type import snapshots_of, type_of
+from keys.services.credentials import ChangedCredential, IssuedCredential
 from keys.services.errors import Conflict, Invalid, Refused
-from keys.services.keys import ChangedKey, IssuedKey
 from keys.services.policies import hold_policies_on_roll
 from portal.audit import Actor, record_of
-from portal.audit_actions import AuditAction
 from portal.outbox import change
 
 
-def roll_key(
-    key: ApiKey,
+def roll_credential(
+    credential: Row,
     *,
     overlap: timedelta,
     by: Actor,
     submission: UUID | None = None,
     seen_secret_id: str | None = None,
-) -> IssuedKey:
-    """Add a secret to the key, and end the old one after ``overlap`` (0 s to 30 days), never past the key's end.
+) -> IssuedCredential[Row]:
+    """Add a secret to the credential, and end the old one after ``overlap`` (0 s to 30 days), never past its own end.
 
     ``seen_secret_id`` is the newest secret that the caller saw. If another is newest now, somebody else has just rolled
-    the key: this raises Conflict, so that the secret they were shown does not end.
-    Raises NotAllowed, Invalid (also for an actor who may make no live keys), Refused (revoked or expired key), Conflict
-    or AlreadyDone.
+    the credential: this raises Conflict, so that the secret they were shown does not end.
+    Raises NotAllowed, Invalid (also for an actor who may make no live credentials), Refused (revoked, expired, or
+    without secrets), Conflict or AlreadyDone.
     """
     check_overlap(overlap)
     with change() as pending, only_once(submission) as remember:
-        key = lock_key(key.public_id, by=by)
+        credential = lock_credential(credential, by=by)
+        its = type_of(credential)
         now = timezone.now()
-        refuse_if_over(key, now)
-        hold_policies_on_roll(key, by=by)
-        secrets = list(key.secrets.select_for_update().order_by("pk"))
+        refuse_if_over(credential, now)
+        hold_policies_on_roll(credential, by=by)
+        secrets = list(credential.secrets.select_for_update().order_by("pk"))
+        if not secrets:
+            raise Refused(f"This {its.noun} authenticates by keys of its own; it has no secret to roll.")
         if seen_secret_id is not None and secrets[-1].public_id != seen_secret_id:
-            raise Conflict("Somebody else has just rolled this key.")
-        ended = end_for_roll(secrets, overlap=overlap, expires_at=key.expires_at, now=now)
-        remember(key.public_id)
-        minted = mint(SecretKind(key.environment), by=by.user, now=now)
-        secret = KeySecret.objects.create(key=key, **minted.columns)
-        record_of(AuditAction.KEY_ROLLED, key, by, now, after={"secret": secret.public_id, "ends": ended})
-        pending.invalidates(*key_names(key))
-    return IssuedKey(key, secret, minted.text, pending.spread)
+            raise Conflict(f"Somebody else has just rolled this {its.noun}.")
+        ended = end_for_roll(secrets, overlap=overlap, expires_at=credential.expires_at, now=now)
+        remember(credential.public_id)
+        minted = mint(its.secret_kind(credential), by=by.user, now=now)
+        secret = credential.secrets.create(**minted.columns)
+        after = {"secret": secret.public_id, "ends": ended}
+        record_of(its.action("rolled"), credential, by, now, after=after)
+        pending.invalidates(*its.snapshots(credential))
+    return IssuedCredential(credential, secret, minted.text, pending.spread)
 
 
-def end_key_secret(secret: KeySecret, *, by: Actor) -> ChangedKey:
-    """End one secret of the key now; repeating it only invalidates the caches again.
+def end_old_secret(credential: Row, secret: Secret, *, by: Actor) -> ChangedCredential[Row]:
+    """End one secret of the credential now; repeating it only invalidates the caches again.
 
-    Raises Refused for the newest secret: to end it is to revoke the key, which is another operation.
+    Raises Refused for the newest secret: to end it is to revoke the credential, which is another operation.
     """
-    return _set_end(secret, ends_at=None, by=by)
+    return _set_end(credential, secret, ends_at=None, by=by)
 
 
-def extend_overlap(secret: KeySecret, *, ends_at: datetime, by: Actor) -> ChangedKey:
-    """Move the end of a retiring secret, to at most 30 days from now and never past the key's own end."""
-    return _set_end(secret, ends_at=ends_at, by=by)
+def extend_overlap(credential: Row, secret: Secret, *, ends_at: datetime, by: Actor) -> ChangedCredential[Row]:
+    """Move the end of a retiring secret, to at most 30 days from now and never past the credential's own end."""
+    return _set_end(credential, secret, ends_at=ends_at, by=by)
 
 
-def _set_end(secret: KeySecret, *, ends_at: datetime | None, by: Actor) -> ChangedKey:
+def _set_end(credential: Row, secret: Secret, *, ends_at: datetime | None, by: Actor) -> ChangedCredential[Row]:
     with change() as pending:
-        key = lock_key(secret.key.public_id, by=by)
+        credential = lock_credential(credential, by=by)
         now = timezone.now()
-        secret = key.secrets.select_for_update().get(pk=secret.pk)
+        secret = credential.secrets.select_for_update().get(pk=secret.pk)
         if secret.works(now):
-            refuse_if_over(key, now)
-        moved = move_end(secret, ends_at=ends_at, expires_at=key.expires_at, now=now)
+            refuse_if_over(credential, now)
+        moved = move_end(secret, ends_at=ends_at, expires_at=credential.expires_at, now=now)
         if moved:
-            action = AuditAction.KEY_OVERLAP_CHANGED if ends_at else AuditAction.KEY_SECRET_ENDED
+            action = type_of(credential).action("overlap_changed" if ends_at else "secret_ended")
             after = {"secret": secret.public_id, "ends_at": moved.after}
-            record_of(action, key, by, now, before={"ends_at": moved.before}, after=after)
-        pending.invalidates(secret_name(secret))
-    return ChangedKey(key, pending.spread)
+            record_of(action, credential, by, now, before={"ends_at": moved.before}, after=after)
+        pending.invalidates(*snapshots_of(credential))
+    return ChangedCredential(credential, pending.spread)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Operations on OAuth clients: create, edit, pause, resume, revoke."""
+"""OAuth clients as a type of credential, and the operations on them alone: create and edit."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,17 +9,29 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from keys.models import Api, Environment, RevokeReason
+from keys.models import Api, Environment
 from keys.rules import field_rules
 from keys.rules.field_rules import RateLimit
 from keys.rules.secret import SecretKind
-from keys.services.common import mint, only_once, refuse_strange_owner, revoke_locked, set_metadata_locked, valid
+from keys.services.common import (
+    lock_credential,
+    mint,
+    only_once,
+    refuse_if_revoked,
+    refuse_strange_owner,
+    valid,
+)
+from keys.services.credential_type import CredentialType
+from keys.services.credentials import ChangedCredential, IssuedCredential
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_client, hold_policies_on_roll
+from keys.validation.snapshot_names import client_name
+from oauth.access_tokens import parse_access_token
+from oauth.expiry_mails import mail_ended_secret
+from oauth.loaders import load_clients
 from oauth.models import Client, ClientSecret, Grant
 from oauth.protocol.jwk import clean_jwks
-from oauth.services.common import ChangedClient, IssuedClient, lock_client, name_of, refuse_if_revoked
-from portal.audit import Actor, ActorKind, record_of, require, require_operator
+from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
 from portal.metadata import clean_metadata
 from portal.models import Organization, ServiceAccount
@@ -31,6 +43,7 @@ from portal.services.organizations import lock_organization
 EDITABLE = ("name", "note", "public_keys", "token_lifetime_s", "networks", "rate_limits", "metadata")
 MAX_GRANTS = 20
 
+IssuedClient = IssuedCredential[Client]
 # The scopes that a client may have, by the public id of each API.
 Grants = Mapping[str, Sequence[str]]
 
@@ -76,7 +89,7 @@ def create_client(
     by: Actor,
     service_account: ServiceAccount | None = None,
     submission: UUID | None = None,
-) -> IssuedClient | ChangedClient:
+) -> IssuedCredential[Client] | ChangedCredential[Client]:
     """Create a client, with a secret unless it has public keys. The owner is the service account, else the person.
 
     Raises NotAllowed, Invalid, Refused (closed or suspended organization, disabled API, cap reached) or AlreadyDone.
@@ -102,7 +115,7 @@ def create_client(
         remember(client.public_id)
         Grant.objects.bulk_create(Grant(client=client, api=api, scopes=scopes) for api, scopes in granted.items())
         after = {"environment": environment.value, "grants": _shown_grants(client), **_shown(client, EDITABLE)}
-        pending.invalidates(name_of(client))
+        pending.invalidates(client_name(client.public_id))
         if client.public_keys:
             record_of(AuditAction.CLIENT_CREATED, client, by, now, after=after)
             minted = None
@@ -111,8 +124,8 @@ def create_client(
             secret = ClientSecret.objects.create(client=client, **minted.columns)
             record_of(AuditAction.CLIENT_CREATED, client, by, now, after={**after, "secret": secret.public_id})
     if minted is None:
-        return ChangedClient(client, pending.spread)
-    return IssuedClient(client, secret, minted.text, pending.spread)
+        return ChangedCredential(client, pending.spread)
+    return IssuedCredential(client, secret, minted.text, pending.spread)
 
 
 def edit_client(
@@ -122,7 +135,7 @@ def edit_client(
     grants: Grants | None = None,
     by: Actor,
     seen_version: int | None = None,
-) -> ChangedClient:
+) -> ChangedCredential[Client]:
     """Change the settings and, if ``grants`` are given, replace all grants, in one transaction.
 
     Only columns that differ are written. Changed grants also apply to tokens that were issued before. Keys can be
@@ -147,46 +160,26 @@ def edit_client(
         if grants_before != grants_after:
             before_and_after = {"before": {"grants": grants_before}, "after": {"grants": grants_after}}
             record_of(AuditAction.CLIENT_GRANTS_CHANGED, client, by, now, **before_and_after)
-        pending.invalidates(name_of(client))
-    return ChangedClient(client, pending.spread)
+        pending.invalidates(client_name(client.public_id))
+    return ChangedCredential(client, pending.spread)
 
 
-def note_client(client: Client, metadata: dict[str, object], *, by: Actor) -> ChangedClient:
-    """Set the operator's metadata of the client, which backends receive. The organization can read but not change it.
-
-    Raises NotAllowed or Invalid.
-    """
-    require_operator(by)
-    with change() as pending:
-        client = lock_client(client.public_id, by=by)
-        set_metadata_locked(client, metadata, AuditAction.CLIENT_EDITED, by, timezone.now())
-        pending.invalidates(name_of(client))
-    return ChangedClient(client, pending.spread)
-
-
-def disable_client(client: Client, *, by: Actor) -> ChangedClient:
-    """Pause the client: it gets no tokens, and its tokens are refused until it is enabled."""
-    return _set_disabled(client, disabled=True, by=by)
-
-
-def enable_client(client: Client, *, by: Actor) -> ChangedClient:
-    """Resume a paused client; raises Refused for a revoked one."""
-    return _set_disabled(client, disabled=False, by=by)
-
-
-def revoke_client(client: Client, *, reason: RevokeReason, by: Actor) -> ChangedClient:
-    """Revoke the client and all its tokens for good. A repeat keeps the first reason and only invalidates caches."""
-    with change() as pending:
-        client = lock_client(client.public_id, by=by)
-        now = timezone.now()
-        if client.revoked_at is None:
-            revoke_locked(client, AuditAction.CLIENT_REVOKED, reason, by, now)
-        pending.invalidates(name_of(client))
-    return ChangedClient(client, pending.spread)
+OAUTH_CLIENTS = CredentialType(
+    noun="client",
+    page="clients:detail",
+    model=Client,
+    secret_model=ClientSecret,
+    secret_kind=lambda _: SecretKind.CLIENT,
+    parse=parse_access_token,
+    snapshot_kind="client",
+    snapshots=lambda client: [client_name(client.public_id)],
+    load=load_clients,
+    tell_of_end=mail_ended_secret,
+)
 
 
 def _lock_as_seen(client: Client, seen_version: int | None, by: Actor) -> Client:
-    client = lock_client(client.public_id, by=by)
+    client = lock_credential(client, by=by)
     refuse_if_revoked(client)
     if seen_version is not None and seen_version != client.version:
         raise Conflict("Somebody else changed this client in the meantime.")
@@ -211,21 +204,6 @@ def _set_grants(client: Client, granted: Mapping[Api, list[str]]) -> None:
     client.grants.exclude(api__in=granted).delete()
     for api, scopes in granted.items():
         client.grants.update_or_create(api=api, defaults={"scopes": scopes})
-
-
-def _set_disabled(client: Client, *, disabled: bool, by: Actor) -> ChangedClient:
-    with change() as pending:
-        client = lock_client(client.public_id, by=by)
-        now = timezone.now()
-        refuse_if_revoked(client)
-        if (client.disabled_at is not None) != disabled:
-            client.disabled_at = now if disabled else None
-            client.version += 1
-            client.save(update_fields=["disabled_at", "version"])
-            action = AuditAction.CLIENT_DISABLED if disabled else AuditAction.CLIENT_ENABLED
-            record_of(action, client, by, now)
-        pending.invalidates(name_of(client))
-    return ChangedClient(client, pending.spread)
 
 
 def _refuse_if_closed(organization: Organization, by: Actor) -> None:

@@ -4,11 +4,13 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from keys.services.common import lock_credential, refuse_if_revoked
+from keys.services.credentials import ChangedCredential
 from keys.services.errors import Invalid
+from keys.validation.snapshot_names import client_name
 from oauth.models import CLOCKS_DIFFER, Client, RevokedToken, RevokedTokenQuerySet, StatusBlock, StatusList
 from oauth.protocol.jti import StatusIndex, status_index_of
 from oauth.protocol.status_list import LIST_SIZE, slot_of
-from oauth.services.common import ChangedClient, lock_client, name_of, refuse_if_revoked
 from portal.audit import Actor, record_of
 from portal.audit_actions import AuditAction
 from portal.outbox import change
@@ -16,7 +18,9 @@ from portal.outbox import change
 MAX_REVOKED_TOKENS = 1000  # of a client: its snapshot holds all of them, and each change loads them again
 
 
-def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | None = None) -> ChangedClient:
+def revoke_token(
+    client: Client, jti: str, *, by: Actor, expires_at: datetime | None = None
+) -> ChangedCredential[Client]:
     """Revoke one token of the client; a repeat only invalidates the caches again.
 
     Only the status index at the end of ``jti`` is checked: the rest of a ``jti`` is not stored when a token is issued.
@@ -26,7 +30,7 @@ def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | 
     Raises NotAllowed, or Invalid for a ``jti`` with an index that was not leased for this client.
     """
     with change() as pending:
-        client = lock_client(client.public_id, by=by)
+        client = lock_credential(client, by=by)
         now = timezone.now()
         status_index = status_index_of(jti)
         block = status_index and _block_of(client, status_index)
@@ -44,18 +48,18 @@ def revoke_token(client: Client, jti: str, *, by: Actor, expires_at: datetime | 
                 expires_at=expires_at or block.ends_at,
             )
             record_of(AuditAction.CLIENT_TOKEN_REVOKED, client, by, now, after={"jti": jti})
-        pending.invalidates(name_of(client))
-    return ChangedClient(client, pending.spread)
+        pending.invalidates(client_name(client.public_id))
+    return ChangedCredential(client, pending.spread)
 
 
-def revoke_all_tokens(client: Client, *, by: Actor) -> ChangedClient:
+def revoke_all_tokens(client: Client, *, by: Actor) -> ChangedCredential[Client]:
     """Revoke every token that was issued so far; the client can get new ones."""
     with change() as pending:
-        client = lock_client(client.public_id, by=by)
+        client = lock_credential(client, by=by)
         refuse_if_revoked(client)
         _revoke_all(client, by, timezone.now())
-        pending.invalidates(name_of(client))
-    return ChangedClient(client, pending.spread)
+        pending.invalidates(client_name(client.public_id))
+    return ChangedCredential(client, pending.spread)
 
 
 def _revoke_all(client: Client, by: Actor, now: datetime, **because: object) -> None:

@@ -13,7 +13,8 @@ from django.utils import timezone
 from keys.admin.forms import initial_of
 from keys.models import Api, ApiKey, ApiSecret, Environment, RevokeReason
 from keys.services.api_secrets import IssuedApiSecret
-from keys.services.keys import IssuedKey, KeySettings, disable_key, issue_key, revoke_key
+from keys.services.credentials import disable_credential, revoke_credential
+from keys.services.keys import IssuedKey, KeySettings, issue_key
 from portal import outbox
 from portal.audit import COMMAND, Actor
 from portal.audit_actions import AuditAction
@@ -308,8 +309,8 @@ def test_an_action_without_its_csrf_token_is_refused(key: ApiKey, eve_client: Cl
 def test_many_keys_are_revoked_and_those_that_cannot_be_paused_are_named(
     acme: Organization, api: Api, key: ApiKey, as_ada: Actor, eve_client: Client
 ) -> None:
-    other = issue_key(acme, api, KeySettings("reports"), environment=Environment.TEST, by=as_ada).key
-    revoke_key(other, reason=RevokeReason.UNUSED, by=COMMAND)
+    other = issue_key(acme, api, KeySettings("reports"), environment=Environment.TEST, by=as_ada).credential
+    revoke_credential(other, reason=RevokeReason.UNUSED, by=COMMAND)
     chosen = {**CONFIRMED, "_selected_action": [key.pk, other.pk]}
     page = text(eve_client.post("/admin/keys/apikey/", {**chosen, "action": "pause"}, follow=True))
     assert "Not done for reports: This key is revoked" in page
@@ -320,7 +321,7 @@ def test_many_keys_are_revoked_and_those_that_cannot_be_paused_are_named(
 
 
 def test_keys_are_found_by_name_id_hint_and_organization(issued: IssuedKey, eve_client: Client) -> None:
-    key, link = issued.key, f"/admin/keys/apikey/{issued.key.pk}/change/"
+    key, link = issued.credential, f"/admin/keys/apikey/{issued.credential.pk}/change/"
     for query in ("billing", key.public_id, issued.secret.hint[-4:], "Acme", key.organization.public_id):
         assert link in text(eve_client.get("/admin/keys/apikey/", {"q": query})), query
     assert link not in text(eve_client.get("/admin/keys/apikey/", {"q": "nothing"}))
@@ -329,7 +330,7 @@ def test_keys_are_found_by_name_id_hint_and_organization(issued: IssuedKey, eve_
 def test_keys_are_filtered_by_the_words_their_owners_see(key: ApiKey, eve_client: Client) -> None:
     link = f"/admin/keys/apikey/{key.pk}/change/"
     assert link in text(eve_client.get("/admin/keys/apikey/?status=Active&environment__exact=live"))
-    disable_key(key, by=COMMAND)
+    disable_credential(key, by=COMMAND)
     assert link not in text(eve_client.get("/admin/keys/apikey/?status=Active"))
     assert link in text(eve_client.get("/admin/keys/apikey/?status=Paused"))
     assert link in text(eve_client.get("/admin/keys/apikey/?status=nonsense"))

@@ -29,7 +29,7 @@ def breaks(name: str, act: Callable[[], object]) -> bool:
 
 
 def test_each_rule_on_keys_is_held(issued: IssuedKey, now: datetime) -> None:
-    key, keys = issued.key, ApiKey.objects.filter(pk=issued.key.pk)
+    key, keys = issued.credential, ApiKey.objects.filter(pk=issued.credential.pk)
     assert breaks("key_has_a_name", lambda: keys.update(name=""))
     assert breaks("key_environment_known", lambda: keys.update(environment="prod"))
     assert breaks("key_begins_before_it_ends", lambda: keys.update(not_before=now, expires_at=now))
@@ -55,7 +55,7 @@ def test_each_rule_on_apis_is_held(api_secret: IssuedApiSecret, now: datetime) -
 
 
 def test_each_rule_on_what_is_counted_and_told_is_held(issued: IssuedKey, now: datetime) -> None:
-    key = issued.key
+    key = issued.credential
     use = {"secret_id": issued.secret.public_id, "hour": now, "code": "VALID"}
     Usage.objects.create(**use)
     assert breaks("usage_unique", lambda: Usage.objects.create(**use))
@@ -95,7 +95,7 @@ def test_each_rule_on_teams_is_held(key: ApiKey, now: datetime) -> None:
 
 
 def test_what_credentials_hang_on_cannot_be_deleted(issued: IssuedKey) -> None:
-    for row in (issued.key.organization, issued.key.api, issued.key):
+    for row in (issued.credential.organization, issued.credential.api, issued.credential):
         with pytest.raises(IntegrityError), transaction.atomic():
             row.delete()
 

@@ -45,8 +45,8 @@ def test_a_leak_is_told_as_compromised(key: ApiKey) -> None:
 
 
 def test_a_roll_tells_the_new_secret_and_lets_the_old_one_go_on(issued: IssuedKey, settings: Any) -> None:
-    report = _credential(issued.key.public_id, "roll", "--overlap", "3600")
-    newest, old = issued.key.secrets.order_by("-pk")
+    report = _credential(issued.credential.public_id, "roll", "--overlap", "3600")
+    newest, old = issued.credential.secrets.order_by("-pk")
     assert bytes(newest.digest) == digest(report["secret"], settings.KEY_PEPPERS[0].key)
     assert old.ends_at is not None
     assert round((old.ends_at - newest.created_at).total_seconds()) == 3600

@@ -12,8 +12,9 @@ from django.utils import timezone
 from keys import expiry_mails, sweeps
 from keys.models import Api, ApiKey, Caller, Environment, Notice, RevokeReason, Submission, Usage
 from keys.services.api_secrets import IssuedApiSecret, roll_api_secret
-from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revoke_key
-from keys.services.secrets import end_key_secret, roll_key
+from keys.services.credentials import revoke_credential
+from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key
+from keys.services.secrets import end_old_secret, roll_credential
 from portal.audit import COMMAND, Actor
 from portal.models import AuditEvent, Membership, Organization, Session, User
 from portal.operations.sweep_runs import last_sweep
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.both_databases
 def ending(acme: Organization, api: Api, as_ada: Actor, now: datetime) -> ApiKey:
     """A key of ada's that ends in 30 days."""
     wanted = KeySettings("checkout", scopes=["orders:read"], expires_at=now + 30 * DAY)
-    return issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada).key
+    return issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada).credential
 
 
 def _events(action: str) -> list[str]:
@@ -65,7 +66,7 @@ def test_a_key_that_has_not_ended_is_left_alone(ending: ApiKey, now: datetime) -
 
 
 def test_a_revoked_key_that_expires_is_nobodys_news(ending: ApiKey, as_ada: Actor, now: datetime) -> None:
-    revoke_key(ending, reason=RevokeReason.UNUSED, by=as_ada)
+    revoke_credential(ending, reason=RevokeReason.UNUSED, by=as_ada)
     _sweep(now + 31 * DAY)
     assert (_events("key.expired"), mail.outbox) == ([], [])
 
@@ -73,22 +74,22 @@ def test_a_revoked_key_that_expires_is_nobodys_news(ending: ApiKey, as_ada: Acto
 def test_a_retired_secret_that_ends_is_recorded_and_its_owner_told_once(
     issued: IssuedKey, as_ada: Actor, now: datetime
 ) -> None:
-    roll_key(issued.key, overlap=HOUR, by=as_ada)
+    roll_credential(issued.credential, overlap=HOUR, by=as_ada)
     for _ in range(2):
         _sweep(now + 2 * HOUR)
-    assert _events("key.secret_ended") == [issued.key.public_id]
+    assert _events("key.secret_ended") == [issued.credential.public_id]
     assert [message.subject for message in mail.outbox] == ["An old secret of billing worker has ended"]
 
 
 def test_a_secret_that_a_person_ended_is_not_recorded_again(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:
-    roll_key(issued.key, overlap=HOUR, by=as_ada)
-    end_key_secret(issued.secret, by=as_ada)
+    roll_credential(issued.credential, overlap=HOUR, by=as_ada)
+    end_old_secret(issued.credential, issued.secret, by=as_ada)
     _sweep(now + 2 * HOUR)
-    assert (_events("key.secret_ended"), mail.outbox) == ([issued.key.public_id], [])
+    assert (_events("key.secret_ended"), mail.outbox) == ([issued.credential.public_id], [])
 
 
 def test_a_roll_without_overlap_leaves_nothing_to_record(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:
-    roll_key(issued.key, overlap=timedelta(0), by=as_ada)
+    roll_credential(issued.credential, overlap=timedelta(0), by=as_ada)
     _sweep(now + 2 * HOUR)
     assert (_events("key.secret_ended"), mail.outbox) == ([], [])
 
@@ -176,8 +177,8 @@ def test_when_the_keys_owner_has_left_the_organizations_owners_are_told(
 def test_old_counts_are_dropped_and_younger_ones_kept(issued: IssuedKey, now: datetime) -> None:
     for age in (119, 121):
         at = now - age * DAY
-        Usage.objects.create(secret_id="sec_x", key=issued.key, hour=at, code="VALID", count=1)
-        Caller.objects.create(key=issued.key, address=f"203.0.113.{age}", last_seen_at=at)
+        Usage.objects.create(secret_id="sec_x", key=issued.credential, hour=at, code="VALID", count=1)
+        Caller.objects.create(key=issued.credential, address=f"203.0.113.{age}", last_seen_at=at)
     sweeps.prune_usage(now=now)
     assert Usage.objects.get().hour == Caller.objects.get().last_seen_at == now - 119 * DAY
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from keys.models import Api, Environment
+from keys.services.credentials import IssuedCredential
 from keys.validation.usage.recorder import UsageRecorder
 from oauth.client_auth import CLIENTS
 from oauth.endpoints.token import ISSUER
 from oauth.models import Client
 from oauth.protocol.throttle import Failures
-from oauth.services.clients import ClientSettings, create_client
-from oauth.services.common import IssuedClient
+from oauth.services.clients import ClientSettings, IssuedClient, create_client
 from portal.audit import Actor
 from portal.models import Organization
 from tests.support.oauth.memory import Memory, world
@@ -35,7 +35,7 @@ def other(acme: Organization, api: Api, as_ada: Actor) -> IssuedClient:
     """Another client at the same API and of the same organization."""
     grants = {api.public_id: ["orders:read"]}
     made = create_client(acme, ClientSettings("other"), grants=grants, environment=Environment.LIVE, by=as_ada)
-    assert isinstance(made, IssuedClient)
+    assert isinstance(made, IssuedCredential)
     return made
 
 

@@ -15,6 +15,7 @@ from keys.models import Api, Environment, RevokeReason
 from keys.rules.field_rules import RateLimit
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
+from keys.services.credentials import disable_credential, note_credential, revoke_credential
 from keys.team.services.departures import remove_member
 from keys.validation.digest_cache import DigestCache, keyed_digest
 from keys.validation.http import validate, whoami
@@ -22,13 +23,7 @@ from oauth import access_tokens
 from oauth.models import Client
 from oauth.protocol import jwk
 from oauth.protocol.access_token import Claims
-from oauth.services.clients import (
-    ClientSettings,
-    disable_client,
-    edit_client,
-    note_client,
-    revoke_client,
-)
+from oauth.services.clients import ClientSettings, edit_client
 from oauth.services.signing_keys import drop_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
 from portal.audit import COMMAND, Actor
@@ -99,7 +94,7 @@ def test_backends_read_the_operators_words_about_a_tokens_client_on_the_next_cal
     api_secret: IssuedApiSecret, token: str, client_row: Client
 ) -> None:
     assert ask_validate(api_secret, token)["operator_metadata"] == {}
-    note_client(client_row, {"plan": "basic"}, by=COMMAND)
+    note_credential(client_row, {"plan": "basic"}, by=COMMAND)
     note_organization(client_row.organization, external_id="crm-42", operator_metadata={"tier": 1}, by=COMMAND)
     told = ask_validate(api_secret, token)
     assert (told["metadata"], told["operator_metadata"]) == ({}, {"plan": "basic"})
@@ -109,7 +104,7 @@ def test_backends_read_the_operators_words_about_a_tokens_client_on_the_next_cal
 def test_whoever_holds_a_token_may_ask_about_it(token: str, client_row: Client) -> None:
     reply = ask_whoami(token)
     assert (reply.status, reply.json["subject"]) == (200, client_row.public_id)
-    disable_client(client_row, by=COMMAND)
+    disable_credential(client_row, by=COMMAND)
     reply = ask_whoami(token)
     assert (reply.status, reply.json["code"]) == (401, "DISABLED")
 
@@ -121,9 +116,12 @@ def another_api() -> Api:
 CHANGES: Mapping[str, tuple[str, Callable[[Client, Claims], object]]] = {
     "this token revoked": ("REVOKED", lambda client, claims: revoke_token(client, claims.jti, by=COMMAND)),
     "all tokens revoked": ("REVOKED", lambda client, _: revoke_all_tokens(client, by=COMMAND)),
-    "client revoked": ("REVOKED", lambda client, _: revoke_client(client, reason=RevokeReason.OTHER, by=COMMAND)),
-    "client leaked": ("COMPROMISED", lambda client, _: revoke_client(client, reason=RevokeReason.LEAKED, by=COMMAND)),
-    "client disabled": ("DISABLED", lambda client, _: disable_client(client, by=COMMAND)),
+    "client revoked": ("REVOKED", lambda client, _: revoke_credential(client, reason=RevokeReason.OTHER, by=COMMAND)),
+    "client leaked": (
+        "COMPROMISED",
+        lambda client, _: revoke_credential(client, reason=RevokeReason.LEAKED, by=COMMAND),
+    ),
+    "client disabled": ("DISABLED", lambda client, _: disable_credential(client, by=COMMAND)),
     "organization suspended": (
         "ORGANIZATION_SUSPENDED",
         lambda client, _: suspend_organization(client.organization, by=COMMAND),

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from keys.models import Api
 from oauth.models import Client, ClientSecret, Grant, RevokedToken, SigningKey, StatusBlock, StatusList
-from oauth.services.common import IssuedClient
+from oauth.services.clients import IssuedClient
 from portal.models import ServiceAccount
 from tests.keys.test_constraints import breaks
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def test_each_rule_on_clients_is_held(issued: IssuedClient, api: Api, now: datetime) -> None:
-    client, rows = issued.client, Client.objects.filter(pk=issued.client.pk)
+    client, rows = issued.credential, Client.objects.filter(pk=issued.credential.pk)
     assert breaks("client_has_a_name", lambda: rows.update(name=""))
     assert breaks("client_environment_known", lambda: rows.update(environment="prod"))
     for lifetime_s in (59, 86_401):
@@ -45,13 +45,13 @@ def test_each_rule_on_what_apis_say_of_tokens_is_held(api: Api) -> None:
 def test_each_rule_on_status_lists_is_held(issued: IssuedClient, api: Api, now: datetime) -> None:
     full = StatusList.objects.create()
     assert breaks("status_list_within_size", lambda: StatusList.objects.filter(pk=full.pk).update(next_slot=2**20 + 1))
-    block = {"status_list": full, "client": issued.client, "api": api, "generation": 1, "ends_at": now}
+    block = {"status_list": full, "client": issued.credential, "api": api, "generation": 1, "ends_at": now}
     StatusBlock.objects.create(first=0, count=4, **block)
     assert breaks("status_block_begins_once", lambda: StatusBlock.objects.create(first=0, count=1, **block))
     for first, count in ((9, 0), (2**20, 1), (2**20 - 3, 4)):
         act = partial(StatusBlock.objects.create, first=first, count=count, **block)
         assert breaks("status_block_within_list", act)
-    token = {"client": issued.client, "status_list": full, "revoked_at": now, "expires_at": now}
+    token = {"client": issued.credential, "status_list": full, "revoked_at": now, "expires_at": now}
     RevokedToken.objects.create(jti="a", index=1, **token)
     assert breaks("revoked_token_once", lambda: RevokedToken.objects.create(jti="a", index=2, **token))
     assert breaks("revoked_token_within_list", lambda: RevokedToken.objects.create(jti="b", index=2**20, **token))

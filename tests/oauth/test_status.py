@@ -15,7 +15,7 @@ from oauth import status_leases
 from oauth.models import StatusBlock
 from oauth.protocol.jti import BlockOwner
 from oauth.protocol.status_list import LIST_SIZE, indexes_of, new_seed, slot_of
-from oauth.services.common import IssuedClient
+from oauth.services.clients import IssuedClient
 from oauth.services.status import Block
 from oauth.status_leases import FIRST_COUNT, Leases
 
@@ -155,7 +155,7 @@ def test_without_a_database_there_is_no_index_and_no_waiting_for_ever(monkeypatc
 @pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_processes_share_a_list_and_never_an_index(issued: IssuedClient, api: Api) -> None:
-    owner = BlockOwner(issued.client.public_id, api.public_id, 1)
+    owner = BlockOwner(issued.credential.public_id, api.public_id, 1)
     processes = [Leases(), Leases()]
 
     async def scenario() -> list[Any]:
@@ -165,4 +165,4 @@ def test_processes_share_a_list_and_never_an_index(issued: IssuedClient, api: Ap
     assert len(set(asyncio.run(scenario()))) == 80
     for leases in processes:
         leases.stop()
-    assert set(StatusBlock.objects.values_list("client__public_id", "generation")) == {(issued.client.public_id, 1)}
+    assert set(StatusBlock.objects.values_list("client__public_id", "generation")) == {(issued.credential.public_id, 1)}

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from keys.models import ApiKey
-from keys.services.keys import disable_key
+from keys.services.credentials import disable_credential
 from portal import activity
 from portal.activity import ActivityFilter
 from portal.audit import Actor
@@ -54,7 +54,7 @@ def test_days_are_those_of_utc_and_filters_include_both_ends(acme: Organization)
 
 
 def test_filters_narrow_by_person_and_action(key: ApiKey, acme: Organization, ada: User, as_ada: Actor) -> None:
-    disable_key(key, by=as_ada)
+    disable_credential(key, by=as_ada)
     happened(acme, NOON)
     events = activity.visible_events(acme)
     assert activity.matching(events, ActivityFilter(actor=ada.public_id)).count() == 2

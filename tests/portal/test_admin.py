@@ -19,7 +19,7 @@ from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey
 from oauth.models import Client as OAuthClient
 from oauth.models import ClientSecret, SigningKey
-from oauth.services.common import IssuedClient
+from oauth.services.clients import IssuedClient
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization, User
 from tests.support.staff import in_admin, make_staff, make_superuser
@@ -63,11 +63,11 @@ def urls(
     objects: dict[type[Model], Any] = {
         User: ada,
         Group: group,
-        Organization: issued.key.organization,
-        Api: issued.key.api,
-        ApiKey: issued.key,
+        Organization: issued.credential.organization,
+        Api: issued.credential.api,
+        ApiKey: issued.credential,
         ApiSecret: api_secret.secret,
-        OAuthClient: issued_client.client,
+        OAuthClient: issued_client.credential,
         SigningKey: SigningKey.objects.first(),
         AuditEvent: AuditEvent.objects.first(),
     }
@@ -383,7 +383,7 @@ def test_a_name_with_markup_is_shown_as_text(acme: Organization, eve_client: Cli
 
 
 def test_djangos_own_log_holds_no_secret(issued: IssuedKey, api_secret: IssuedApiSecret, eve_client: Client) -> None:
-    eve_client.post(f"/admin/keys/apikey/{issued.key.pk}/revocation/", {**CONFIRMED, "reason": "leaked"})
+    eve_client.post(f"/admin/keys/apikey/{issued.credential.pk}/revocation/", {**CONFIRMED, "reason": "leaked"})
     logged = " ".join(f"{entry.object_repr} {entry.change_message}" for entry in LogEntry.objects.all())
     assert issued.secret_text not in logged
     assert api_secret.secret_text not in logged

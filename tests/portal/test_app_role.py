@@ -10,7 +10,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from keys.models import Api, Environment, RevokeReason
-from keys.services.keys import KeySettings, issue_key, revoke_key
+from keys.services.credentials import revoke_credential
+from keys.services.keys import KeySettings, issue_key
 from portal.audit import COMMAND, Actor, record
 from portal.audit_actions import AuditAction
 from portal.audit_seals import seal_waiting_events
@@ -98,8 +99,8 @@ def test_the_role_prunes_what_is_old_enough_and_nothing_younger(role: str, now: 
 
 def test_the_role_can_do_what_the_processes_do(role: str, acme: Organization, api: Api, as_ada: Actor) -> None:
     with acting_as(role):
-        key = issue_key(acme, api, KeySettings("sync"), environment=Environment.LIVE, by=as_ada).key
-        revoke_key(key, reason=RevokeReason.UNUSED, by=as_ada)
+        key = issue_key(acme, api, KeySettings("sync"), environment=Environment.LIVE, by=as_ada).credential
+        revoke_credential(key, reason=RevokeReason.UNUSED, by=as_ada)
         call_command("verify_audit")
     assert AuditEvent.objects.filter(subject_id=key.public_id).count() == 2
 

@@ -91,7 +91,7 @@ def test_a_pasted_key_with_a_mark_inside_that_nobody_sees_stands_in_no_address(
     text = issued.secret_text
     for spoiled in (f"{text[:20]}\u200b{text[20:]}", f"{text[:6]}\u2060{text[6:]}\ufeff"):
         answer = ada_client.post("/app/keys/", {"q": spoiled})
-        assert answer["Location"] == f"/app/keys/{issued.key.public_id}/"
+        assert answer["Location"] == f"/app/keys/{issued.credential.public_id}/"
 
 
 def test_an_api_secret_made_in_admin_has_a_name_in_one_form(

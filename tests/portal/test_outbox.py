@@ -9,9 +9,10 @@ import pytest
 
 from keys.models import RevokeReason
 from keys.pages.presenters import spread_words
+from keys.services.credentials import disable_credential, enable_credential, revoke_credential
 from keys.services.errors import AlreadyDone
-from keys.services.keys import IssuedKey, disable_key, enable_key, revoke_key
-from keys.services.secrets import roll_key
+from keys.services.keys import IssuedKey
+from keys.services.secrets import roll_credential
 from keys.validation import wiring
 from portal import outbox
 from portal.audit import Actor
@@ -55,7 +56,7 @@ def caches(issued: IssuedKey) -> Iterator[Caches]:
 
 
 def test_a_change_is_told_and_leaves_nothing_behind(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
-    spread = disable_key(issued.key, by=as_ada).propagation
+    spread = disable_credential(issued.credential, by=as_ada).propagation
     assert caches.told == [{f"secret:{bytes(issued.secret.digest).hex()}"}]
     assert spread.effective_by is None
     assert not OutboxEntry.objects.exists()
@@ -65,7 +66,7 @@ def test_a_change_says_after_how_long_and_by_how_many_processes_it_was_heard(
     issued: IssuedKey, as_ada: Actor, caches: Caches
 ) -> None:
     caches.processes = 4
-    spread = disable_key(issued.key, by=as_ada).propagation
+    spread = disable_credential(issued.credential, by=as_ada).propagation
     assert (spread.processes, spread.effective_by) == (4, None)
     assert not OutboxEntry.objects.exists()
 
@@ -90,13 +91,13 @@ def test_people_are_told_what_is_known_of_it(spread: Propagation, words: str) ->
 
 def test_a_repeat_that_changes_nothing_is_told_as_well(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
     for _ in range(3):
-        revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada)
+        revoke_credential(issued.credential, reason=RevokeReason.OTHER, by=as_ada)
     assert len(caches.told) == 3
 
 
 def test_what_could_not_be_told_waits_in_the_outbox(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
     caches.pending = Pending(LATER)
-    assert revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada).propagation.effective_by == LATER
+    assert revoke_credential(issued.credential, reason=RevokeReason.OTHER, by=as_ada).propagation.effective_by == LATER
     assert outbox.flush_outbox() == 0
     caches.pending = None
     assert outbox.flush_outbox() == 1
@@ -108,18 +109,18 @@ def test_no_change_has_spread_before_what_another_could_not_tell(
     issued: IssuedKey, as_ada: Actor, caches: Caches
 ) -> None:
     caches.pending = Pending(LATER)
-    disable_key(issued.key, by=as_ada)
+    disable_credential(issued.credential, by=as_ada)
     caches.pending = None
     OutboxEntry.objects.update(names=["secret:moved away from"])  # as by a re-digest: no later change names it
-    assert revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada).propagation.effective_by is None
+    assert revoke_credential(issued.credential, reason=RevokeReason.OTHER, by=as_ada).propagation.effective_by is None
     assert "secret:moved away from" in caches.told[-1]
     assert not OutboxEntry.objects.exists()
 
 
 def test_nor_while_more_is_left_than_is_told_at_once(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
     OutboxEntry.objects.bulk_create(OutboxEntry(names=[f"org:{number}"]) for number in range(outbox.AT_ONCE))
-    assert disable_key(issued.key, by=as_ada).propagation.effective_by is not None
-    assert enable_key(issued.key, by=as_ada).propagation.effective_by is None
+    assert disable_credential(issued.credential, by=as_ada).propagation.effective_by is not None
+    assert enable_credential(issued.credential, by=as_ada).propagation.effective_by is None
 
 
 def test_a_form_sent_twice_is_answered_once_what_it_did_is_told(
@@ -128,10 +129,10 @@ def test_a_form_sent_twice_is_answered_once_what_it_did_is_told(
     form = uuid4()
     caches.breaks = True
     with pytest.raises(RuntimeError, match="died"):
-        roll_key(issued.key, overlap=timedelta(0), by=as_ada, submission=form)
+        roll_credential(issued.credential, overlap=timedelta(0), by=as_ada, submission=form)
     caches.breaks = False
     with pytest.raises(AlreadyDone):
-        roll_key(issued.key, overlap=timedelta(0), by=as_ada, submission=form)
+        roll_credential(issued.credential, overlap=timedelta(0), by=as_ada, submission=form)
     assert f"secret:{bytes(issued.secret.digest).hex()}" in caches.told[-1]
     assert not OutboxEntry.objects.exists()
 
@@ -139,7 +140,7 @@ def test_a_form_sent_twice_is_answered_once_what_it_did_is_told(
 def test_a_process_that_dies_before_it_tells_leaves_the_names(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
     caches.breaks = True
     with pytest.raises(RuntimeError, match="died"):
-        revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada)
+        revoke_credential(issued.credential, reason=RevokeReason.OTHER, by=as_ada)
     caches.breaks = False
     assert outbox.flush_outbox() == 1
     assert len(caches.told) == 1
@@ -151,7 +152,7 @@ def test_a_process_that_serves_goes_on_telling_what_others_could_not(
     monkeypatch.setattr(wiring, "DRAIN_EVERY_S", 0.01)
     caches.breaks = True
     with pytest.raises(RuntimeError, match="died"):
-        disable_key(issued.key, by=as_ada)
+        disable_credential(issued.credential, by=as_ada)
 
     async def drain() -> None:
         draining = asyncio.create_task(wiring.drain_outbox())
@@ -168,8 +169,8 @@ def test_a_process_that_serves_goes_on_telling_what_others_could_not(
 
 def test_many_changes_together_are_told_once(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
     with outbox.batch_changes() as group:
-        inside = disable_key(issued.key, by=as_ada).propagation
-        enable_key(issued.key, by=as_ada)
+        inside = disable_credential(issued.credential, by=as_ada).propagation
+        enable_credential(issued.credential, by=as_ada)
         assert caches.told == []
         assert OutboxEntry.objects.count() == 2
     assert inside.effective_by is not None
@@ -181,7 +182,7 @@ def test_many_changes_together_are_told_once(issued: IssuedKey, as_ada: Actor, c
 def test_what_was_changed_before_one_of_many_failed_is_told(issued: IssuedKey, as_ada: Actor, caches: Caches) -> None:
     def disable_and_fail() -> None:
         with outbox.batch_changes():
-            disable_key(issued.key, by=as_ada)
+            disable_credential(issued.credential, by=as_ada)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -194,7 +195,7 @@ def test_what_was_left_is_announced_and_stays_until_every_process_has_heard(
 ) -> None:
     caches.pending = Pending(LATER)
     assert outbox.announce_left()
-    disable_key(issued.key, by=as_ada)
+    disable_credential(issued.credential, by=as_ada)
     assert not outbox.announce_left()  # nobody can
     outbox.register_flush(caches.flush, announce=caches.announce)
     assert outbox.announce_left()
@@ -216,7 +217,7 @@ def test_two_seconds_are_not_promised_where_redis_refused(
     issued: IssuedKey, as_ada: Actor, caches: Caches, is_refused: bool
 ) -> None:
     caches.pending = Pending(LATER, is_refused)
-    spread = disable_key(issued.key, by=as_ada).propagation
+    spread = disable_credential(issued.credential, by=as_ada).propagation
     words = spread_words("Refused", spread)
     assert "at the latest by Thu 1 Jan 2099" in words
     assert ("2 seconds" in words) is not is_refused

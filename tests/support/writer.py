@@ -24,18 +24,16 @@ from django.db import connection  # noqa: E402  # after Django
 
 from keys.models import Api, ApiKey, Environment, RevokeReason  # noqa: E402  # after Django
 from keys.services.apis import ApiSettings, ScopeSettings, disable_api, edit_api, enable_api  # noqa: E402
-from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key  # noqa: E402
-from keys.services.secrets import end_key_secret, roll_key  # noqa: E402
-from oauth.models import Client  # noqa: E402
-from oauth.services.clients import (  # noqa: E402
-    ClientSettings,
-    create_client,
-    disable_client,
-    enable_client,
-    revoke_client,
+from keys.services.credentials import (  # noqa: E402
+    IssuedCredential,
+    disable_credential,
+    enable_credential,
+    revoke_credential,
 )
-from oauth.services.common import IssuedClient  # noqa: E402
-from oauth.services.secrets import roll_client  # noqa: E402
+from keys.services.keys import KeySettings, edit_key, issue_key  # noqa: E402
+from keys.services.secrets import end_old_secret, roll_credential  # noqa: E402
+from oauth.models import Client  # noqa: E402
+from oauth.services.clients import ClientSettings, create_client  # noqa: E402
 from oauth.services.tokens import revoke_all_tokens, revoke_token  # noqa: E402
 from portal import outbox  # noqa: E402  # after Django
 from portal.audit import COMMAND  # noqa: E402
@@ -53,7 +51,7 @@ def issue(organization: str, api: str, *scopes: str) -> Any:
         environment=Environment.LIVE,
         by=COMMAND,
     )
-    return made.propagation, [made.key.public_id, made.secret_text]
+    return made.propagation, [made.credential.public_id, made.secret_text]
 
 
 def _key(public_id: str) -> ApiKey:
@@ -79,13 +77,14 @@ def cap(api: str, *limits: Any) -> Any:
 
 def roll(key: str, overlap_s: float) -> Any:
     """Roll the key; the result is the new secret."""
-    made = roll_key(_key(key), overlap=timedelta(seconds=overlap_s), by=COMMAND)
+    made = roll_credential(_key(key), overlap=timedelta(seconds=overlap_s), by=COMMAND)
     return made.propagation, made.secret_text
 
 
 def end_oldest(key: str) -> Any:
     """End the oldest secret of the key."""
-    return end_key_secret(_key(key).secrets.order_by("pk")[0], by=COMMAND).propagation, None
+    row = _key(key)
+    return end_old_secret(row, row.secrets.order_by("pk")[0], by=COMMAND).propagation, None
 
 
 def make_client(organization: str, api: str) -> Any:
@@ -97,8 +96,8 @@ def make_client(organization: str, api: str) -> Any:
         environment=Environment.LIVE,
         by=COMMAND,
     )
-    assert isinstance(made, IssuedClient)
-    return made.propagation, [made.client.public_id, made.secret_text]
+    assert isinstance(made, IssuedCredential)
+    return made.propagation, [made.credential.public_id, made.secret_text]
 
 
 def _client(public_id: str) -> Client:
@@ -163,16 +162,16 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "mint": mint,
     "revoke_token": lambda client, jti: (revoke_token(_client(client), jti, by=COMMAND).propagation, None),
     "revoke_tokens": lambda client: (revoke_all_tokens(_client(client), by=COMMAND).propagation, None),
-    "disable_client": lambda client: (disable_client(_client(client), by=COMMAND).propagation, None),
-    "enable_client": lambda client: (enable_client(_client(client), by=COMMAND).propagation, None),
-    "roll_out": lambda client: (roll_client(_client(client), overlap=timedelta(0), by=COMMAND).propagation, None),
-    "revoke_client": lambda client: (
-        revoke_client(_client(client), reason=RevokeReason.OTHER, by=COMMAND).propagation,
+    "disable_credential": lambda client: (disable_credential(_client(client), by=COMMAND).propagation, None),
+    "enable_credential": lambda client: (enable_credential(_client(client), by=COMMAND).propagation, None),
+    "roll_out": lambda client: (roll_credential(_client(client), overlap=timedelta(0), by=COMMAND).propagation, None),
+    "revoke_credential": lambda client: (
+        revoke_credential(_client(client), reason=RevokeReason.OTHER, by=COMMAND).propagation,
         None,
     ),
-    "revoke": lambda key: (revoke_key(_key(key), reason=RevokeReason.OTHER, by=COMMAND).propagation, None),
-    "disable": lambda key: (disable_key(_key(key), by=COMMAND).propagation, None),
-    "enable": lambda key: (enable_key(_key(key), by=COMMAND).propagation, None),
+    "revoke": lambda key: (revoke_credential(_key(key), reason=RevokeReason.OTHER, by=COMMAND).propagation, None),
+    "disable": lambda key: (disable_credential(_key(key), by=COMMAND).propagation, None),
+    "enable": lambda key: (enable_credential(_key(key), by=COMMAND).propagation, None),
     "suspend": lambda org: (
         suspend_organization(Organization.objects.get(public_id=org), by=COMMAND).propagation,
         None,

@@ -70,10 +70,12 @@ def _save(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mappi
         changed = edit_key(key, form.settings(), by=actor_of(request), seen_version=form.cleaned_data["version"])
     except Conflict:
         return _review(request, form, get_view(request, key.public_id).key, context)
-    if changed.key.version == key.version:
-        messages.info(request, f"Nothing about {changed.key.name} was different.")
+    if changed.credential.version == key.version:
+        messages.info(request, f"Nothing about {changed.credential.name} was different.")
     else:
-        messages.success(request, f"{changed.key.name} is changed. {spread_words('In force', changed.propagation)}")
+        messages.success(
+            request, f"{changed.credential.name} is changed. {spread_words('In force', changed.propagation)}"
+        )
     return go_to(request, reverse("keys:settings", args=[key.public_id]))
 
 

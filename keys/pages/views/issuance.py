@@ -64,7 +64,7 @@ def new_key(request: MemberRequest) -> HttpResponse:
 def show_secret(request: MemberRequest, issued: IssuedKey, *, rolled: bool = False) -> HttpResponse:
     """Show a secret for the only time: in this response, which is stored nowhere and must not be cached by proxies."""
     context = {
-        "view": get_view(request, issued.key.public_id),
+        "view": get_view(request, issued.credential.public_id),
         "secret": issued.secret_text,
         "snippets": with_secret(issued.secret_text),
         "rolled": rolled,

@@ -13,9 +13,9 @@ from keys.models import KeySecret, Secret
 from keys.pages.forms.actions import ExtensionForm
 from keys.pages.presenters import spread_words
 from keys.pages.views.access import back, get_key, refusals_told
+from keys.services.credentials import disable_credential, enable_credential
 from keys.services.errors import Refused
-from keys.services.keys import disable_key, enable_key
-from keys.services.secrets import end_key_secret, extend_overlap
+from keys.services.secrets import end_old_secret, extend_overlap
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
 from portal.ui.times import exact_words
@@ -27,7 +27,7 @@ def pause(request: MemberRequest, public_id: str) -> HttpResponse:
     """Refuse the key's requests until it is resumed."""
     key = get_key(request, public_id)
     with refusals_told(request):
-        changed = disable_key(key, by=actor_of(request))
+        changed = disable_credential(key, by=actor_of(request))
         words = f"{key.name} is paused. {spread_words('Refused', changed.propagation)}"
         messages.success(request, words, extra_tags=reverse("keys:resume", args=[public_id]))
     return back(request, public_id)
@@ -39,7 +39,7 @@ def resume(request: MemberRequest, public_id: str) -> HttpResponse:
     """Resume a paused key."""
     key = get_key(request, public_id)
     with refusals_told(request):
-        changed = enable_key(key, by=actor_of(request))
+        changed = enable_credential(key, by=actor_of(request))
         messages.success(request, f"{key.name} works again. {spread_words('Accepted', changed.propagation)}")
     return back(request, public_id)
 
@@ -50,7 +50,7 @@ def end_secret(request: MemberRequest, public_id: str, secret_id: str) -> HttpRe
     """End a retiring secret now."""
     secret = _get_secret(request, public_id, secret_id)
     with refusals_told(request):
-        changed = end_key_secret(secret, by=actor_of(request))
+        changed = end_old_secret(secret.key, secret, by=actor_of(request))
         words = spread_words("Refused", changed.propagation)
         messages.success(request, f"The old secret {secret.hint} has ended. {words}")
     return back(request, public_id)
@@ -63,7 +63,7 @@ def extend_secret(request: MemberRequest, public_id: str, secret_id: str) -> Htt
     secret = _get_secret(request, public_id, secret_id)
     with refusals_told(request):
         ends_at = asked_end(request, secret)
-        changed = extend_overlap(secret, ends_at=ends_at, by=actor_of(request))
+        changed = extend_overlap(secret.key, secret, ends_at=ends_at, by=actor_of(request))
         secret.refresh_from_db()  # the key's own end may be earlier
         until = exact_words(secret.ends_at or ends_at)
         words = spread_words("In force", changed.propagation)

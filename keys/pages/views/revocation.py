@@ -11,8 +11,8 @@ from keys.pages.forms.actions import RevocationForm
 from keys.pages.presenters import CredentialView, spread_words, use_words
 from keys.pages.usage_reports import callers_of_key, calls_of_key
 from keys.pages.views.access import back, get_view, to_change
+from keys.services.credentials import revoke_credential
 from keys.services.errors import Refused
-from keys.services.keys import revoke_key
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
 
@@ -30,7 +30,7 @@ def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
     form = ask_for_reason(request, view, now=now)
     if request.method == "POST" and form.is_valid():
         try:
-            changed = revoke_key(key, reason=form.wanted_reason(), by=actor_of(request))
+            changed = revoke_credential(key, reason=form.wanted_reason(), by=actor_of(request))
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:

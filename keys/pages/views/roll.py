@@ -16,7 +16,7 @@ from keys.pages.views.access import get_view, to_change
 from keys.pages.views.issuance import show_already_done, show_secret
 from keys.rules.rolling import WorkingSecret, plan_roll
 from keys.services.errors import AlreadyDone, Refused
-from keys.services.secrets import roll_key
+from keys.services.secrets import roll_credential
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
 from portal.ui.times import exact_words
@@ -32,7 +32,7 @@ def roll(request: MemberRequest, public_id: str) -> HttpResponse:
     form = RollForm(request.POST or None, now=now, initial={"seen": view.secrets[0].public_id})
     if request.method == "POST" and form.is_valid():
         try:
-            issued = roll_key(
+            issued = roll_credential(
                 view.key,
                 overlap=form.length(),
                 by=actor_of(request),

@@ -1,10 +1,7 @@
-"""Remove members and service accounts; their credentials are handed over or revoked in the same transaction.
-
-API keys are one type of such credentials. ``oauth`` registers its clients, which have the same columns.
-"""
+"""Remove members and service accounts; their credentials are handed over or revoked in the same transaction."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -12,8 +9,9 @@ from typing import Any, TypeVar
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from keys.models import ApiKey, Credential, RevokeReason
-from keys.services.common import key_names, revoke_locked
+from keys.models import Credential, RevokeReason
+from keys.services.common import revoke_locked
+from keys.services.credential_type import CredentialType, credential_types
 from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
 from portal.mails import messages
@@ -29,24 +27,6 @@ Of = TypeVar("Of")
 
 
 @dataclass(frozen=True)
-class OwnedCredentialType:
-    """A type of credential that people own: its model, the names of its snapshots, and its audit actions."""
-
-    model: type[Credential]
-    names: Callable[[Any], Iterable[str]]
-    revoked: AuditAction
-    reassigned: AuditAction
-
-
-_credential_types = [OwnedCredentialType(ApiKey, key_names, AuditAction.KEY_REVOKED, AuditAction.KEY_REASSIGNED)]
-
-
-def register(credential_type: OwnedCredentialType) -> None:
-    """Register a type of credential that has to be handed over."""
-    _credential_types.append(credential_type)
-
-
-@dataclass(frozen=True)
 class Departure:
     """How many credentials of each type were handed over or revoked, with the propagation of the change."""
 
@@ -58,13 +38,13 @@ def credentials_owned_by(owner: CredentialOwner, organization: Organization) -> 
     """Return the owner's unrevoked credentials, which somebody has to take over; one query set per type."""
     column = "owner" if isinstance(owner, User) else "service_account"
     ours = {"organization": organization, "revoked_at": None, column: owner}
-    return [credential_type.model._default_manager.filter(**ours) for credential_type in _credential_types]  # noqa: SLF001  # Django documents it as public
+    return [credential_type.model._default_manager.filter(**ours) for credential_type in credential_types()]  # noqa: SLF001  # Django documents it as public
 
 
 def left_counts(user: User) -> dict[int, dict[type[Credential], int]]:
     """Count the credentials of each type that the person would leave, by the organization's pk; one query per type."""
     counts: dict[int, dict[type[Credential], int]] = defaultdict(dict)
-    for credential_type in _credential_types:
+    for credential_type in credential_types():
         manager: Any = credential_type.model._default_manager  # noqa: SLF001  # Django documents it as public
         rows = manager.filter(owner=user, revoked_at=None).order_by()
         for organization_id, count in rows.values_list("organization").annotate(n=Count("pk")):
@@ -113,7 +93,7 @@ def remove_service_account(account: ServiceAccount, *, new_owner: CredentialOwne
     return Departure(_counts(left), pending.spread)
 
 
-Left = list[tuple[OwnedCredentialType, list[Credential]]]
+Left = list[tuple[CredentialType, list[Credential]]]
 
 
 def _locked(owner: CredentialOwner, organization: Organization) -> Left:
@@ -125,7 +105,7 @@ def _locked(owner: CredentialOwner, organization: Organization) -> Left:
     related = ("organization", "owner", "service_account")
     return [
         (credential_type, list(rows.select_related(*related).prefetch_related("secrets")))
-        for credential_type, rows in zip(_credential_types, found, strict=True)
+        for credential_type, rows in zip(credential_types(), found, strict=True)
     ]
 
 
@@ -142,20 +122,18 @@ def _hand_over(
     for credential_type, rows in left:
         for row in rows:
             if new_owner is None:
-                revoke_locked(row, credential_type.revoked, RevokeReason.OTHER, by, now)
+                revoke_locked(row, RevokeReason.OTHER, by, now)
             else:
                 _reassign(credential_type, row, new_owner, by, now)
-            pending.invalidates(*credential_type.names(row))
+            pending.invalidates(*credential_type.snapshots(row))
 
 
-def _reassign(
-    credential_type: OwnedCredentialType, row: Any, new_owner: CredentialOwner, by: Actor, now: datetime
-) -> None:
+def _reassign(credential_type: CredentialType, row: Any, new_owner: CredentialOwner, by: Actor, now: datetime) -> None:
     before = {"owner": row.owner_name}
     row.owner = new_owner if isinstance(new_owner, User) else None
     row.service_account = new_owner if isinstance(new_owner, ServiceAccount) else None
     row.save(update_fields=["owner", "service_account"])
-    record_of(credential_type.reassigned, row, by, now, before=before, after={"owner": row.owner_name})
+    record_of(credential_type.action("reassigned"), row, by, now, before=before, after={"owner": row.owner_name})
 
 
 def _may_own(new_owner: CredentialOwner, organization: Organization) -> bool:

@@ -14,10 +14,10 @@ from django.utils.crypto import salted_hmac
 from keys.models import Api, Environment
 from keys.services.api_secrets import issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
+from keys.services.credentials import IssuedCredential
 from keys.services.errors import Refused
 from keys.services.keys import KeySettings, issue_key
 from oauth.services.clients import ClientSettings, create_client
-from oauth.services.common import IssuedClient
 from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Organization, User
 from portal.operations.served import served_at
@@ -206,9 +206,9 @@ def _client(owner: User, api: Api, name: str, scopes: list[str]) -> dict[str, st
         environment=Environment.LIVE,
         by=_command_for(owner),
     )
-    if not isinstance(made, IssuedClient):
+    if not isinstance(made, IssuedCredential):
         raise TypeError("a client without keys of its own has a secret")
-    return {"client_id": made.client.public_id, "client_secret": made.secret_text}
+    return {"client_id": made.credential.public_id, "client_secret": made.secret_text}
 
 
 def _organization(owner: User) -> Organization:

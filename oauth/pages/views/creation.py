@@ -11,12 +11,12 @@ from keys.pages.forms.fields import refuse
 from keys.pages.presenters import spread_words
 from keys.pages.views.issuance import show_already_done
 from keys.service_accounts import visible_service_accounts
+from keys.services.credentials import IssuedCredential
 from keys.services.errors import AlreadyDone, Refused
 from oauth.pages import snippets
 from oauth.pages.forms import NewClientForm
 from oauth.pages.views.access import back, get_view
-from oauth.services.clients import create_client
-from oauth.services.common import IssuedClient
+from oauth.services.clients import IssuedClient, create_client
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required, shown_once
 from portal.permissions import Action
 
@@ -46,12 +46,12 @@ def new_client(request: MemberRequest) -> HttpResponse:
         except Refused as refusal:
             refuse(form, refusal)
         else:
-            if isinstance(made, IssuedClient):
+            if isinstance(made, IssuedCredential):
                 return show_secret(request, made)
             messages.success(
-                request, f"{made.client.name} is created. {spread_words('It gets tokens', made.propagation)}"
+                request, f"{made.credential.name} is created. {spread_words('It gets tokens', made.propagation)}"
             )
-            return back(request, made.client.public_id)
+            return back(request, made.credential.public_id)
     status = 422 if form.is_bound else 200
     return render(request, "oauth/client_new.html", {"form": form, "apis": apis}, status=status)
 
@@ -60,10 +60,10 @@ def new_client(request: MemberRequest) -> HttpResponse:
 def show_secret(request: MemberRequest, issued: IssuedClient, *, rolled: bool = False) -> HttpResponse:
     """Render a new secret. This response is the only one that shows it; no server, proxy or browser may store it."""
     context = {
-        "view": get_view(request, issued.client.public_id),
+        "view": get_view(request, issued.credential.public_id),
         "secret": issued.secret_text,
         "variable": snippets.VARIABLE,
-        "snippets": snippets.with_secret(issued.client, issued.secret_text),
+        "snippets": snippets.with_secret(issued.credential, issued.secret_text),
         "rolled": rolled,
         "works": spread_words("It works", issued.propagation),
         "ended": spread_words("The old secret is refused", issued.propagation),

@@ -52,11 +52,11 @@ def _save(request: MemberRequest, form: EditClientForm, client: Client, context:
         changed = edit_client(client, wanted, grants=grants, by=actor_of(request), seen_version=version)
     except Conflict:
         return _review(request, form, get_view(request, client.public_id).client, context)
-    if changed.client.version == client.version:
+    if changed.credential.version == client.version:
         messages.info(request, f"Nothing about {client.name} was different.")
     else:
         words = spread_words("In force", changed.propagation)
-        messages.success(request, f"{changed.client.name} is changed. {words}")
+        messages.success(request, f"{changed.credential.name} is changed. {words}")
     return go_to(request, reverse("clients:settings", args=[client.public_id]))
 
 

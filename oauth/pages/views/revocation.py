@@ -9,13 +9,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from keys.pages.presenters import spread_words
 from keys.pages.views.access import refusals_told, to_change
 from keys.pages.views.revocation import ask_for_reason, show_revocation
+from keys.services.credentials import revoke_credential
 from keys.services.errors import Invalid, Refused
 from oauth.pages.forms import TokenForm
 from oauth.pages.presenters import issue_words
 from oauth.pages.usage import tokens_of_client
 from oauth.pages.views.access import back, get_view
 from oauth.pages.views.client_detail import show_overview
-from oauth.services.clients import revoke_client
 from oauth.services.tokens import MAX_REVOKED_TOKENS, revoke_all_tokens, revoke_token
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
@@ -30,7 +30,7 @@ def revoke(request: MemberRequest, public_id: str) -> HttpResponse:
     form = ask_for_reason(request, view, now=now)
     if request.method == "POST" and form.is_valid():
         try:
-            changed = revoke_client(view.client, reason=form.wanted_reason(), by=actor_of(request))
+            changed = revoke_credential(view.client, reason=form.wanted_reason(), by=actor_of(request))
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -71,7 +71,7 @@ def revoke_one_token(request: MemberRequest, public_id: str) -> HttpResponse:
             form.add_error("token", str(refusal))
         else:
             done = f"The token {form.cleaned_data['token']} is revoked."
-            if changed.client.generation > client.generation:
+            if changed.credential.generation > client.generation:
                 done = f"All tokens are revoked: {MAX_REVOKED_TOKENS:,} already were, the most there can be one by one."
             messages.success(request, f"{done} {spread_words('Refused', changed.propagation)}")
             return back(request, public_id)

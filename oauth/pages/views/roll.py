@@ -11,11 +11,11 @@ from keys.pages.views.access import to_change
 from keys.pages.views.issuance import show_already_done
 from keys.pages.views.roll import show_roll
 from keys.services.errors import AlreadyDone, Refused
+from keys.services.secrets import roll_credential
 from oauth.pages.presenters import issue_words
 from oauth.pages.usage import tokens_of_client
 from oauth.pages.views.access import get_view
 from oauth.pages.views.creation import show_secret
-from oauth.services.secrets import roll_client
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
 
@@ -31,7 +31,7 @@ def roll(request: MemberRequest, public_id: str) -> HttpResponse:
     form = RollForm(request.POST or None, now=now, initial={"seen": seen})
     if request.method == "POST" and form.is_valid():
         try:
-            issued = roll_client(
+            issued = roll_credential(
                 view.client,
                 overlap=form.length(),
                 by=actor_of(request),

@@ -25,7 +25,7 @@ def make(acme: Organization, api: Api) -> Make:
 
     def made(name: str = "worker", *, secret_ends: datetime | None = None, **columns: object) -> ApiKey:
         wanted = KeySettings(name, scopes=["orders:read"])
-        key = issue_key(acme, api, wanted, environment=Environment.LIVE, by=COMMAND).key
+        key = issue_key(acme, api, wanted, environment=Environment.LIVE, by=COMMAND).credential
         if secret_ends:
             newest = key.secrets.get()
             KeySecret.objects.create(
@@ -152,7 +152,7 @@ def test_counting_stops_where_nobody_reads_on(make: Make, acme: Organization, mo
 def test_a_key_is_found_by_its_secret_within_its_own_organization(
     issued: IssuedKey, acme: Organization, initech: Organization
 ) -> None:
-    assert KEYS.find_by_secret(visible_keys(acme), issued.secret_text) == issued.key
+    assert KEYS.find_by_secret(visible_keys(acme), issued.secret_text) == issued.credential
     assert KEYS.find_by_secret(visible_keys(initech), issued.secret_text) is None
     assert KEYS.find_by_secret(visible_keys(acme), issued.secret_text[:-1]) is None
 
@@ -164,7 +164,7 @@ def test_of_a_secret_an_address_holds_no_more_than_its_hint(issued: IssuedKey) -
     assert listing.searchable(f"see {issued.secret_text}!") == f"see {beginning}!"
     assert listing.searchable(issued.secret_text.rpartition("_")[2]) == beginning[-4:]
     assert listing.searchable(issued.secret_text.replace("_", "%5F")).endswith("%5F" + beginning[-4:-2])
-    assert listing.searchable(issued.key.public_id) == issued.key.public_id
+    assert listing.searchable(issued.credential.public_id) == issued.credential.public_id
     assert listing.searchable("billing worker") == "billing worker"
     assert listing.is_whole_secret(issued.secret_text)
     assert not listing.is_whole_secret(issued.secret_text[:-1])

@@ -12,10 +12,11 @@ from pytest_django import Settings
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
 from keys.rules.secret import digest
 from keys.services.apis import disable_api
+from keys.services.credentials import disable_credential, enable_credential, revoke_credential
 from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
-from keys.services.keys import IssuedKey, KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key
+from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key
 from keys.services.redigest import redigest
-from keys.services.secrets import end_key_secret, extend_overlap, roll_key
+from keys.services.secrets import end_old_secret, extend_overlap, roll_credential
 from keys.validation.peppers import StaleDigest
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Organization, User
@@ -34,7 +35,7 @@ def told() -> list[str]:
 
 
 def test_only_the_digest_of_a_secret_is_stored(issued: IssuedKey, settings: Settings) -> None:
-    stored = KeySecret.objects.get(key=issued.key)
+    stored = KeySecret.objects.get(key=issued.credential)
     assert bytes(stored.digest) == digest(issued.secret_text, settings.KEY_PEPPERS[0].key)
     assert stored.pepper_version == settings.KEY_PEPPERS[0].version
     assert issued.secret_text not in repr(issued) + str(vars(stored))
@@ -42,8 +43,12 @@ def test_only_the_digest_of_a_secret_is_stored(issued: IssuedKey, settings: Sett
 
 def test_issuing_tells_the_audit_who_did_it(issued: IssuedKey, ada: User) -> None:
     event = AuditEvent.objects.get(action="key.issued")
-    assert (event.subject_id, event.actor_id, event.address) == (issued.key.public_id, ada.public_id, "203.0.113.7")
-    assert event.organization_id == issued.key.organization.public_id
+    assert (event.subject_id, event.actor_id, event.address) == (
+        issued.credential.public_id,
+        ada.public_id,
+        "203.0.113.7",
+    )
+    assert event.organization_id == issued.credential.organization.public_id
     assert event.after["scopes"] == ["orders:read", "orders:write"]
 
 
@@ -78,16 +83,16 @@ def test_a_value_out_of_bounds_is_named_and_nothing_is_stored(
 
 
 def test_a_viewer_and_a_stranger_may_change_nothing(issued: IssuedKey, cyn: User, dov: User) -> None:
-    key, old = issued.key, issued.secret
+    key, old = issued.credential, issued.secret
     operations: list[Callable[[Actor], object]] = [
         lambda by: issue_key(key.organization, key.api, WANTED, environment=Environment.LIVE, by=by),
         lambda by: edit_key(key, WANTED, by=by),
-        lambda by: disable_key(key, by=by),
-        lambda by: enable_key(key, by=by),
-        lambda by: revoke_key(key, reason=RevokeReason.OTHER, by=by),
-        lambda by: roll_key(key, overlap=HOUR, by=by),
-        lambda by: end_key_secret(old, by=by),
-        lambda by: extend_overlap(old, ends_at=old.created_at + HOUR, by=by),
+        lambda by: disable_credential(key, by=by),
+        lambda by: enable_credential(key, by=by),
+        lambda by: revoke_credential(key, reason=RevokeReason.OTHER, by=by),
+        lambda by: roll_credential(key, overlap=HOUR, by=by),
+        lambda by: end_old_secret(key, old, by=by),
+        lambda by: extend_overlap(key, old, ends_at=old.created_at + HOUR, by=by),
         lambda by: suspend_organization(key.organization, by=by),
         lambda by: disable_api(key.api, by=by),
     ]
@@ -103,7 +108,7 @@ def test_a_form_sent_twice_makes_one_key(acme: Organization, api: Api, as_ada: A
     first = issue_key(acme, api, WANTED, environment=Environment.LIVE, by=as_ada, submission=form)
     with pytest.raises(AlreadyDone) as refusal:
         issue_key(acme, api, WANTED, environment=Environment.LIVE, by=as_ada, submission=form)
-    assert refusal.value.subject_id == first.key.public_id
+    assert refusal.value.subject_id == first.credential.public_id
     assert ApiKey.objects.count() == 1
 
 
@@ -122,52 +127,55 @@ def test_the_cap_counts_keys_that_may_still_work(
 ) -> None:
     settings.MAX_KEYS_PER_ORGANIZATION = 1
     with pytest.raises(Refused, match="the most it may have"):
-        issue_key(issued.key.organization, api, WANTED, environment=Environment.LIVE, by=as_ada)
-    revoke_key(issued.key, reason=RevokeReason.UNUSED, by=as_ada)
-    assert issue_key(issued.key.organization, api, WANTED, environment=Environment.LIVE, by=as_ada)
+        issue_key(issued.credential.organization, api, WANTED, environment=Environment.LIVE, by=as_ada)
+    revoke_credential(issued.credential, reason=RevokeReason.UNUSED, by=as_ada)
+    assert issue_key(issued.credential.organization, api, WANTED, environment=Environment.LIVE, by=as_ada)
 
 
 def test_an_edit_tells_what_changed_and_only_that(issued: IssuedKey, as_ada: Actor) -> None:
-    changed = edit_key(issued.key, replace(WANTED, networks=["10.0.0.0/8"]), by=as_ada).key
+    changed = edit_key(issued.credential, replace(WANTED, networks=["10.0.0.0/8"]), by=as_ada).credential
     event = AuditEvent.objects.get(action="key.edited")
     assert event.before == {"scopes": ["orders:read", "orders:write"], "networks": []}
     assert event.after == {"scopes": ["orders:read"], "networks": ["10.0.0.0/8"]}
-    assert changed.version == issued.key.version + 1
+    assert changed.version == issued.credential.version + 1
 
 
 def test_an_edit_on_top_of_somebody_elses_is_a_conflict(issued: IssuedKey, as_ada: Actor) -> None:
-    edit_key(issued.key, WANTED, by=as_ada, seen_version=1)
+    edit_key(issued.credential, WANTED, by=as_ada, seen_version=1)
     with pytest.raises(Conflict):
-        edit_key(issued.key, replace(WANTED, name="other"), by=as_ada, seen_version=1)
+        edit_key(issued.credential, replace(WANTED, name="other"), by=as_ada, seen_version=1)
 
 
 def test_an_expired_key_is_not_extended(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:
-    ApiKey.objects.filter(pk=issued.key.pk).update(expires_at=now)
+    ApiKey.objects.filter(pk=issued.credential.pk).update(expires_at=now)
     with pytest.raises(Refused, match="expired"):
-        edit_key(issued.key, replace(WANTED, expires_at=now + HOUR), by=as_ada)
+        edit_key(issued.credential, replace(WANTED, expires_at=now + HOUR), by=as_ada)
 
 
 def test_pausing_and_resuming_are_told_once_each(issued: IssuedKey, as_ada: Actor) -> None:
-    assert disable_key(issued.key, by=as_ada).key.disabled_at == disable_key(issued.key, by=as_ada).key.disabled_at
-    assert enable_key(issued.key, by=as_ada).key.disabled_at is None
-    enable_key(issued.key, by=as_ada)
+    assert (
+        disable_credential(issued.credential, by=as_ada).credential.disabled_at
+        == disable_credential(issued.credential, by=as_ada).credential.disabled_at
+    )
+    assert enable_credential(issued.credential, by=as_ada).credential.disabled_at is None
+    enable_credential(issued.credential, by=as_ada)
     assert told() == ["key.issued", "key.disabled", "key.enabled"]
 
 
 def test_the_first_revocation_stands(issued: IssuedKey, as_ada: Actor) -> None:
-    first = revoke_key(issued.key, reason=RevokeReason.LEAKED, by=as_ada).key
-    again = revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada).key
+    first = revoke_credential(issued.credential, reason=RevokeReason.LEAKED, by=as_ada).credential
+    again = revoke_credential(issued.credential, reason=RevokeReason.OTHER, by=as_ada).credential
     assert (again.revoked_at, again.revoke_reason) == (first.revoked_at, "leaked")
     assert told() == ["key.issued", "key.revoked"]
 
 
 def test_a_revoked_key_takes_no_other_change(issued: IssuedKey, as_ada: Actor) -> None:
-    revoke_key(issued.key, reason=RevokeReason.OTHER, by=as_ada)
+    revoke_credential(issued.credential, reason=RevokeReason.OTHER, by=as_ada)
     operations: list[Callable[[], object]] = [
-        lambda: edit_key(issued.key, WANTED, by=as_ada),
-        lambda: disable_key(issued.key, by=as_ada),
-        lambda: enable_key(issued.key, by=as_ada),
-        lambda: roll_key(issued.key, overlap=HOUR, by=as_ada),
+        lambda: edit_key(issued.credential, WANTED, by=as_ada),
+        lambda: disable_credential(issued.credential, by=as_ada),
+        lambda: enable_credential(issued.credential, by=as_ada),
+        lambda: roll_credential(issued.credential, overlap=HOUR, by=as_ada),
     ]
     for operation in operations:
         with pytest.raises(Refused, match="revoked"):
@@ -175,9 +183,9 @@ def test_a_revoked_key_takes_no_other_change(issued: IssuedKey, as_ada: Actor) -
 
 
 def test_a_roll_adds_a_secret_and_sets_an_end_on_the_old(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:
-    rolled = roll_key(issued.key, overlap=HOUR, by=as_ada)
-    old, new = issued.key.secrets.order_by("pk")
-    assert (rolled.key.public_id, rolled.secret.pk) == (issued.key.public_id, new.pk)
+    rolled = roll_credential(issued.credential, overlap=HOUR, by=as_ada)
+    old, new = issued.credential.secrets.order_by("pk")
+    assert (rolled.credential.public_id, rolled.secret.pk) == (issued.credential.public_id, new.pk)
     assert new.ends_at is None
     assert old.ends_at is not None
     assert HOUR <= old.ends_at - now <= HOUR + timedelta(minutes=1)
@@ -187,21 +195,21 @@ def test_a_roll_adds_a_secret_and_sets_an_end_on_the_old(issued: IssuedKey, as_a
 @pytest.mark.parametrize("overlap", [timedelta(seconds=-1), timedelta(days=30, seconds=1)])
 def test_an_overlap_is_at_most_thirty_days(issued: IssuedKey, as_ada: Actor, overlap: timedelta) -> None:
     with pytest.raises(Invalid, match="30 days"):
-        roll_key(issued.key, overlap=overlap, by=as_ada)
+        roll_credential(issued.credential, overlap=overlap, by=as_ada)
 
 
 def test_whoever_rolls_what_was_just_rolled_is_told_so(issued: IssuedKey, as_ada: Actor) -> None:
-    roll_key(issued.key, overlap=HOUR, by=as_ada, seen_secret_id=issued.secret.public_id)
+    roll_credential(issued.credential, overlap=HOUR, by=as_ada, seen_secret_id=issued.secret.public_id)
     with pytest.raises(Conflict, match="just rolled"):
-        roll_key(issued.key, overlap=HOUR, by=as_ada, seen_secret_id=issued.secret.public_id)
-    assert issued.key.secrets.count() == 2
+        roll_credential(issued.credential, overlap=HOUR, by=as_ada, seen_secret_id=issued.secret.public_id)
+    assert issued.credential.secrets.count() == 2
 
 
 def test_a_lost_answer_is_rolled_again_without_harm(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:
-    lost = roll_key(issued.key, overlap=HOUR, by=as_ada).secret
+    lost = roll_credential(issued.credential, overlap=HOUR, by=as_ada).secret
     end = KeySecret.objects.get(pk=issued.secret.pk).ends_at
-    newest = roll_key(issued.key, overlap=5 * HOUR, by=as_ada).secret
-    ends = dict(issued.key.secrets.values_list("pk", "ends_at"))
+    newest = roll_credential(issued.credential, overlap=5 * HOUR, by=as_ada).secret
+    ends = dict(issued.credential.secrets.values_list("pk", "ends_at"))
     assert (ends[issued.secret.pk], ends[newest.pk]) == (end, None)
     lost_end = ends[lost.pk]
     assert lost_end is not None
@@ -209,25 +217,25 @@ def test_a_lost_answer_is_rolled_again_without_harm(issued: IssuedKey, as_ada: A
 
 
 def test_an_overlap_is_ended_and_moved(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:
-    roll_key(issued.key, overlap=HOUR, by=as_ada)
-    extend_overlap(issued.secret, ends_at=now + 3 * HOUR, by=as_ada)
+    roll_credential(issued.credential, overlap=HOUR, by=as_ada)
+    extend_overlap(issued.credential, issued.secret, ends_at=now + 3 * HOUR, by=as_ada)
     assert KeySecret.objects.get(pk=issued.secret.pk).ends_at == now + 3 * HOUR
-    end_key_secret(issued.secret, by=as_ada)
-    end_key_secret(issued.secret, by=as_ada)
+    end_old_secret(issued.credential, issued.secret, by=as_ada)
+    end_old_secret(issued.credential, issued.secret, by=as_ada)
     assert told() == ["key.issued", "key.rolled", "key.overlap_changed", "key.secret_ended"]
     with pytest.raises(Refused, match="already ended"):
-        extend_overlap(issued.secret, ends_at=now + 3 * HOUR, by=as_ada)
+        extend_overlap(issued.credential, issued.secret, ends_at=now + 3 * HOUR, by=as_ada)
 
 
 def test_the_newest_secret_is_not_ended_alone(issued: IssuedKey, as_ada: Actor) -> None:
     with pytest.raises(Refused, match="newest"):
-        end_key_secret(issued.secret, by=as_ada)
+        end_old_secret(issued.credential, issued.secret, by=as_ada)
 
 
 def test_a_deliberate_end_is_never_revived_by_an_overlap(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:
-    roll_key(issued.key, overlap=24 * HOUR, by=as_ada)
-    end_key_secret(issued.secret, by=as_ada)
-    roll_key(issued.key, overlap=24 * HOUR, by=as_ada)
+    roll_credential(issued.credential, overlap=24 * HOUR, by=as_ada)
+    end_old_secret(issued.credential, issued.secret, by=as_ada)
+    roll_credential(issued.credential, overlap=24 * HOUR, by=as_ada)
     ended = KeySecret.objects.get(pk=issued.secret.pk)
     assert ended.ends_at is not None
     assert not ended.works(ended.ends_at)

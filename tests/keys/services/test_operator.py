@@ -12,10 +12,10 @@ from keys.models import Api, ApiKey, ApiSecret, Environment, RevokeReason
 from keys.services import api_secrets, apis
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.apis import ApiSettings, ScopeSettings
+from keys.services.credentials import note_credential
 from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
-from keys.services.keys import KeySettings, edit_key, note_key
+from keys.services.keys import KeySettings, edit_key
 from oauth.models import Client
-from oauth.services.clients import note_client
 from portal.audit import COMMAND, Actor, NotAllowed
 from portal.models import AuditEvent, Organization
 from portal.services.organizations import note_organization, resume_organization, suspend_organization
@@ -43,8 +43,8 @@ def test_no_member_has_a_part_in_the_operators_things(
         lambda: api_secrets.revoke_api_secret(secret, reason=RevokeReason.OTHER, by=as_ada),
         lambda: resume_organization(acme, by=as_ada),
         lambda: note_organization(acme, external_id="x", by=as_ada),
-        lambda: note_key(key, {"plan": "gold"}, by=as_ada),
-        lambda: note_client(oauth_client, {"plan": "gold"}, by=as_ada),
+        lambda: note_credential(key, {"plan": "gold"}, by=as_ada),
+        lambda: note_credential(oauth_client, {"plan": "gold"}, by=as_ada),
     ]
     for operation in operations:
         with pytest.raises(NotAllowed):
@@ -192,7 +192,7 @@ def test_no_two_organizations_have_one_external_id(acme: Organization, initech: 
 
 
 def test_the_operators_metadata_is_kept_where_a_consumer_edits_the_key(key: ApiKey, as_ada: Actor) -> None:
-    note_key(key, {"plan": "basic"}, by=COMMAND)
+    note_credential(key, {"plan": "basic"}, by=COMMAND)
     edit_key(key, KeySettings("k", metadata={"plan": "gold"}), by=as_ada)
     key.refresh_from_db()
     assert (key.operator_metadata, key.metadata) == ({"plan": "basic"}, {"plan": "gold"})
@@ -200,4 +200,4 @@ def test_the_operators_metadata_is_kept_where_a_consumer_edits_the_key(key: ApiK
 
 def test_the_operators_metadata_has_the_bounds_of_the_consumers(key: ApiKey) -> None:
     with pytest.raises(Invalid, match="limited to"):
-        note_key(key, {"plan": "x" * 5000}, by=COMMAND)
+        note_credential(key, {"plan": "x" * 5000}, by=COMMAND)

@@ -12,9 +12,10 @@ from django.test import Client
 from keys.models import Api, ApiKey, Environment, RevokeReason
 from keys.rules.networks import WidestPrefixes
 from keys.rules.policy_rules import KeyFacts, network_violations, violations
+from keys.services.credentials import revoke_credential
 from keys.services.errors import Invalid
-from keys.services.keys import KeySettings, edit_key, issue_key, revoke_key
-from keys.services.secrets import roll_key
+from keys.services.keys import KeySettings, edit_key, issue_key
+from keys.services.secrets import roll_credential
 from oauth.models import Client as OAuthClient
 from oauth.services.clients import ClientSettings, create_client, edit_client
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed, SecondFactorMissing
@@ -126,7 +127,7 @@ def test_a_key_is_extended_past_its_lifetime_only_with_a_new_secret(key: ApiKey,
     key.secrets.update(created_at=now - 20 * DAY)
     with pytest.raises(Invalid, match="newest secret"):
         edit_key(key, KeySettings("k", expires_at=now + 25 * DAY), by=as_ada)
-    roll_key(key, overlap=DAY, by=as_ada)
+    roll_credential(key, overlap=DAY, by=as_ada)
     edit_key(key, KeySettings("k", expires_at=now + 25 * DAY), by=as_ada)
 
 
@@ -146,13 +147,15 @@ def test_who_may_make_no_live_keys_rolls_none_though_it_be_their_own(
     acme: Organization, api: Api, as_ada: Actor, ben: User
 ) -> None:
     as_ben = Actor(ActorKind.USER, ben)
-    live, test = (issue_key(acme, api, KeySettings("k"), environment=each, by=as_ben).key for each in (LIVE, TEST))
+    live, test = (
+        issue_key(acme, api, KeySettings("k"), environment=each, by=as_ben).credential for each in (LIVE, TEST)
+    )
     change_policies(acme, Policies(live_keys_by=Role.ADMIN), by=as_ada)
     with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
-        roll_key(live, overlap=DAY, by=as_ben)
+        roll_credential(live, overlap=DAY, by=as_ben)
     assert live.secrets.count() == 1
-    roll_key(test, overlap=DAY, by=as_ben)
-    roll_key(live, overlap=DAY, by=as_ada)
+    roll_credential(test, overlap=DAY, by=as_ben)
+    roll_credential(live, overlap=DAY, by=as_ada)
 
 
 @pytest.mark.django_db
@@ -182,7 +185,7 @@ def test_without_the_second_factor_that_is_asked_for_nobody_gets_in_nor_changes_
     page = ada_client.get("/app/")
     assert (page.status_code, "Set up a second factor" in page.text) == (403, True)
     with pytest.raises(SecondFactorMissing):
-        revoke_key(key, reason=RevokeReason.OTHER, by=as_ada)
+        revoke_credential(key, reason=RevokeReason.OTHER, by=as_ada)
     TOTP.activate(as_ada.user, generate_totp_secret())
     page = ada_client.get("/app/")
     assert (page.status_code, "without one" in page.text) == (200, False)

@@ -13,9 +13,10 @@ from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from keys.models import Api, ApiKey, Environment, RevokeReason, Usage
+from keys.services.credentials import IssuedCredential, revoke_credential
 from keys.services.errors import Refused
-from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key, revoke_key
-from keys.services.secrets import roll_key
+from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key
+from keys.services.secrets import roll_credential
 from keys.team.services.departures import remove_member
 from keys.validation.usage.batches import Batch, Count
 from keys.validation.usage.tables import write_batches
@@ -51,32 +52,32 @@ def at_once(*acts: Callable[[], object]) -> list[object]:
 
 def test_two_rolls_from_one_page_give_one_successor(issued: IssuedKey, as_ada: Actor) -> None:
     seen = issued.secret.public_id
-    answers = at_once(*[lambda: roll_key(issued.key, overlap=HOUR, by=as_ada, seen_secret_id=seen)] * 4)
-    assert sum(isinstance(answer, IssuedKey) for answer in answers) == 1
-    assert issued.key.secrets.count() == 2
+    answers = at_once(*[lambda: roll_credential(issued.credential, overlap=HOUR, by=as_ada, seen_secret_id=seen)] * 4)
+    assert sum(isinstance(answer, IssuedCredential) for answer in answers) == 1
+    assert issued.credential.secrets.count() == 2
 
 
 def test_rolls_that_know_nothing_of_each_other_leave_two_working_secrets(issued: IssuedKey, as_ada: Actor) -> None:
-    answers = at_once(*[lambda: roll_key(issued.key, overlap=HOUR, by=as_ada)] * 4)
-    assert all(isinstance(answer, IssuedKey) for answer in answers)
-    last = max(secret.created_at for secret in issued.key.secrets.all())
-    assert sum(secret.works(last + HOUR / 2) for secret in issued.key.secrets.all()) == 2
+    answers = at_once(*[lambda: roll_credential(issued.credential, overlap=HOUR, by=as_ada)] * 4)
+    assert all(isinstance(answer, IssuedCredential) for answer in answers)
+    last = max(secret.created_at for secret in issued.credential.secrets.all())
+    assert sum(secret.works(last + HOUR / 2) for secret in issued.credential.secrets.all()) == 2
     assert AuditEvent.objects.filter(action="key.rolled").count() == 4
 
 
 def test_a_form_sent_twice_at_once_makes_one_key(issued: IssuedKey, as_ada: Actor) -> None:
-    key, form = issued.key, uuid4()
+    key, form = issued.credential, uuid4()
     make = lambda: issue_key(  # noqa: E731  # a thunk, four times
         key.organization, key.api, KeySettings("twice"), environment=Environment.LIVE, by=as_ada, submission=form
     )
     answers = at_once(make, make, make, make)
-    made = {answer.key.public_id for answer in answers if isinstance(answer, IssuedKey)}
+    made = {answer.credential.public_id for answer in answers if isinstance(answer, IssuedCredential)}
     assert [ApiKey.objects.get(name="twice").public_id] == list(made)
 
 
 def test_the_cap_holds_under_parallel_issues(issued: IssuedKey, as_ada: Actor, settings: Settings) -> None:
     settings.MAX_KEYS_PER_ORGANIZATION = 3
-    key = issued.key
+    key = issued.credential
     at_once(
         *[lambda: issue_key(key.organization, key.api, KeySettings("n"), environment=Environment.LIVE, by=as_ada)] * 6
     )
@@ -84,12 +85,12 @@ def test_the_cap_holds_under_parallel_issues(issued: IssuedKey, as_ada: Actor, s
 
 
 def test_a_revocation_beside_edits_and_rolls_wins(issued: IssuedKey, as_ada: Actor) -> None:
-    key = issued.key
+    key = issued.credential
     at_once(
-        lambda: revoke_key(key, reason=RevokeReason.OTHER, by=as_ada),
-        lambda: revoke_key(key, reason=RevokeReason.LEAKED, by=as_ada),
+        lambda: revoke_credential(key, reason=RevokeReason.OTHER, by=as_ada),
+        lambda: revoke_credential(key, reason=RevokeReason.LEAKED, by=as_ada),
         lambda: edit_key(key, KeySettings("renamed"), by=as_ada),
-        lambda: roll_key(key, overlap=HOUR, by=as_ada),
+        lambda: roll_credential(key, overlap=HOUR, by=as_ada),
     )
     after = ApiKey.objects.get(pk=key.pk)
     assert after.revoked_at is not None
@@ -128,7 +129,7 @@ def test_counts_of_keys_do_not_wait_for_a_departure_that_hands_them_over(
 ) -> None:
     by = Actor(ActorKind.USER, ben)
     left = issue_key(acme, api, KeySettings("ben's"), environment=Environment.LIVE, by=by)
-    counted = Count(left.key.public_id, left.secret.public_id, 0, "VALID", 1)
+    counted = Count(left.credential.public_id, left.secret.public_id, 0, "VALID", 1)
 
     def count_elsewhere(*args: Any, **kwargs: Any) -> None:
         at_once(lambda: write_batches([Batch("1" * 32, time.time(), [counted], [])]))  # gives up after two seconds
@@ -136,7 +137,7 @@ def test_counts_of_keys_do_not_wait_for_a_departure_that_hands_them_over(
 
     monkeypatch.setattr("keys.team.services.departures.take_out", count_elsewhere)
     remove_member(acme.memberships.get(user=ben), new_owner=as_ada.user, by=as_ada)
-    assert ApiKey.objects.get(pk=left.key.pk).owner == as_ada.user
+    assert ApiKey.objects.get(pk=left.credential.pk).owner == as_ada.user
     assert Usage.objects.get().count == 1
 
 
@@ -161,11 +162,11 @@ def test_no_change_of_a_service_accounts_key_outlives_the_removal_demotion_or_de
 ) -> None:
     robot = ServiceAccount.objects.create(organization=acme, name="robot")
     wanted = KeySettings("robot's")
-    key = issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada, service_account=robot).key
+    key = issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada, service_account=robot).credential
     place, waited = acme.memberships.get(user=ben), list[bool]()
 
     def roll() -> object:
-        return roll_key(key, overlap=HOUR, by=Actor(ActorKind.USER, ben))
+        return roll_credential(key, overlap=HOUR, by=Actor(ActorKind.USER, ben))
 
     def end_it_elsewhere(*_: Any, **__: Any) -> None:
         waited.append(waits(lambda: change_role(place, Role.VIEWER, by=as_ada)))
@@ -190,5 +191,5 @@ def test_whoever_is_shut_out_while_the_page_is_on_its_way_changes_nothing(issued
     assert as_ada.user is not None
     deactivate_user(as_ada.user, by=COMMAND)
     with pytest.raises(NotAllowed):
-        roll_key(issued.key, overlap=HOUR, by=as_ada)
-    assert issued.key.secrets.count() == 1
+        roll_credential(issued.credential, overlap=HOUR, by=as_ada)
+    assert issued.credential.secrets.count() == 1

@@ -17,16 +17,9 @@ from keys.rules.field_rules import parse_rate_limit
 from keys.rules.secret import SecretKind, generate
 from keys.services.api_secrets import IssuedApiSecret, disable_api_secret, issue_api_secret, revoke_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
-from keys.services.keys import (
-    IssuedKey,
-    KeySettings,
-    disable_key,
-    edit_key,
-    issue_key,
-    note_key,
-    revoke_key,
-)
-from keys.services.secrets import roll_key
+from keys.services.credentials import disable_credential, note_credential, revoke_credential
+from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key
+from keys.services.secrets import roll_credential
 from keys.team.services.departures import remove_member
 from keys.validation import http
 from keys.validation.http import validate, whoami
@@ -91,19 +84,19 @@ def test_a_good_key_is_valid(api_secret: IssuedApiSecret, issued: IssuedKey) -> 
         "request_id": "abc-1",
         "credential": {
             "type": "api_key",
-            "id": issued.key.public_id,
+            "id": issued.credential.public_id,
             "name": "billing worker",
             "environment": "live",
             "expires_at": None,
-            "secret_id": issued.key.secrets.get().public_id,
+            "secret_id": issued.credential.secrets.get().public_id,
         },
         "organization": {
-            "id": issued.key.organization.public_id,
+            "id": issued.credential.organization.public_id,
             "name": "Acme",
             "external_id": None,
             "metadata": {},
         },
-        "subject": issued.key.public_id,
+        "subject": issued.credential.public_id,
         "client_id": None,
         "scopes": ["orders:read", "orders:write"],
         "metadata": {},
@@ -116,7 +109,7 @@ def test_a_good_key_is_valid(api_secret: IssuedApiSecret, issued: IssuedKey) -> 
 def test_the_docs_show_the_members_of_an_answer_and_which_of_them_to_trust(
     api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor, client: Client
 ) -> None:
-    edit_key(issued.key, KeySettings("k", rate_limits=[parse_rate_limit("100/60")]), by=as_ada)
+    edit_key(issued.credential, KeySettings("k", rate_limits=[parse_rate_limit("100/60")]), by=as_ada)
     told, shown = ask_validate(api_secret, {"credential": issued.secret_text}).json, json.loads(backend_guide.ANSWER)
     assert told.keys() == shown.keys()
     for member in ("credential", "organization", "rate_limit"):
@@ -145,9 +138,9 @@ def test_expiry_and_metadata_are_told(api: Api, acme: Organization, as_ada: Acto
 def test_backends_read_the_operators_words_apart_from_the_consumers(
     api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
 ) -> None:
-    edit_key(issued.key, KeySettings("k", metadata={"plan": "gold"}), by=as_ada)
-    note_key(issued.key, {"plan": "basic"}, by=COMMAND)
-    note_organization(issued.key.organization, external_id="crm-42", operator_metadata={"tier": "é"}, by=COMMAND)
+    edit_key(issued.credential, KeySettings("k", metadata={"plan": "gold"}), by=as_ada)
+    note_credential(issued.credential, {"plan": "basic"}, by=COMMAND)
+    note_organization(issued.credential.organization, external_id="crm-42", operator_metadata={"tier": "é"}, by=COMMAND)
     for told in (
         ask_validate(api_secret, {"credential": issued.secret_text}).json,
         ask_whoami(issued.secret_text).json,
@@ -203,7 +196,7 @@ def test_a_foreign_key_costs_the_reads_of_an_unknown_one(
 ) -> None:
     """Else the time of the answer would tell what its bytes do not."""
     other = create_api("https://other.example.com", ApiSettings("Other", {}), by=COMMAND).api
-    test_side = issue_api_secret(issued.key.api, name="Test", environment=Environment.TEST, by=COMMAND)
+    test_side = issue_api_secret(issued.credential.api, name="Test", environment=Environment.TEST, by=COMMAND)
     other_api = issue_api_secret(other, name="Other", environment=Environment.LIVE, by=COMMAND)
     read: list[tuple[str, int]] = []
 
@@ -247,7 +240,7 @@ def test_no_slow_hash_is_made_on_a_calls_time(
 
 
 def test_a_revoked_key_is_refused_by_name(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:
-    revoke_key(issued.key, reason=RevokeReason.UNUSED, by=as_ada)
+    revoke_credential(issued.credential, reason=RevokeReason.UNUSED, by=as_ada)
     reply = ask_validate(api_secret, {"credential": issued.secret_text})
     assert reply.json == {
         "valid": False,
@@ -255,14 +248,14 @@ def test_a_revoked_key_is_refused_by_name(api_secret: IssuedApiSecret, issued: I
         "request_id": reply["x-request-id"],
         "credential": {
             "type": "api_key",
-            "id": issued.key.public_id,
+            "id": issued.credential.public_id,
             "name": "billing worker",
             "environment": "live",
             "expires_at": None,
-            "secret_id": issued.key.secrets.get().public_id,
+            "secret_id": issued.credential.secrets.get().public_id,
         },
         "organization": {
-            "id": issued.key.organization.public_id,
+            "id": issued.credential.organization.public_id,
             "name": "Acme",
             "external_id": None,
             "metadata": {},
@@ -274,30 +267,30 @@ def test_every_change_holds_for_the_next_call(
     api: Api, api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
 ) -> None:
     text = issued.secret_text
-    rolled = roll_key(issued.key, overlap=timedelta(hours=1), by=as_ada)
+    rolled = roll_credential(issued.credential, overlap=timedelta(hours=1), by=as_ada)
     assert (code_of(api_secret, text), code_of(api_secret, rolled.secret_text)) == ("VALID", "VALID")
-    roll_key(issued.key, overlap=timedelta(0), by=as_ada)
+    roll_credential(issued.credential, overlap=timedelta(0), by=as_ada)
     assert code_of(api_secret, text) == "SUPERSEDED"
-    disable_key(issued.key, by=as_ada)
+    disable_credential(issued.credential, by=as_ada)
     assert code_of(api_secret, text) == "DISABLED"
-    revoke_key(issued.key, reason=RevokeReason.LEAKED, by=as_ada)
+    revoke_credential(issued.credential, reason=RevokeReason.LEAKED, by=as_ada)
     assert code_of(api_secret, text) == "COMPROMISED"
 
 
 def test_a_suspended_organizations_key_is_refused(api_secret: IssuedApiSecret, issued: IssuedKey) -> None:
-    suspend_organization(issued.key.organization, by=COMMAND)
+    suspend_organization(issued.credential.organization, by=COMMAND)
     assert code_of(api_secret, issued.secret_text) == "ORGANIZATION_SUSPENDED"
 
 
 def test_a_closed_organizations_key_is_refused(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:
-    close_organization(issued.key.organization, by=as_ada)
+    close_organization(issued.credential.organization, by=as_ada)
     assert code_of(api_secret, issued.secret_text) == "ORGANIZATION_SUSPENDED"
 
 
 def test_a_key_outlives_its_owners_membership(
     api_secret: IssuedApiSecret, issued: IssuedKey, ben: User, as_ada: Actor
 ) -> None:
-    ApiKey.objects.filter(pk=issued.key.pk).update(owner=ben)
+    ApiKey.objects.filter(pk=issued.credential.pk).update(owner=ben)
     remove_member(Membership.objects.get(user=ben), new_owner=as_ada.user, by=as_ada)
     assert code_of(api_secret, issued.secret_text) == "VALID"
 
@@ -308,7 +301,7 @@ def test_a_missing_scope_is_named(api_secret: IssuedApiSecret, issued: IssuedKey
 
 
 def test_networks_hold(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:
-    edit_key(issued.key, KeySettings("k", networks=["203.0.113.0/24"]), by=as_ada)
+    edit_key(issued.credential, KeySettings("k", networks=["203.0.113.0/24"]), by=as_ada)
     assert code_of(api_secret, issued.secret_text, ip="203.0.113.9") == "VALID"
     assert code_of(api_secret, issued.secret_text, ip="::ffff:203.0.113.9") == "VALID"
     assert code_of(api_secret, issued.secret_text, ip="203.0.114.9") == "IP_DENIED"
@@ -316,7 +309,9 @@ def test_networks_hold(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: A
 
 
 def test_a_rate_limit_is_told_and_holds(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:
-    edit_key(issued.key, KeySettings("k", rate_limits=[{"name": "default", "limit": 2, "window_s": 3600}]), by=as_ada)
+    edit_key(
+        issued.credential, KeySettings("k", rate_limits=[{"name": "default", "limit": 2, "window_s": 3600}]), by=as_ada
+    )
     first = ask_validate(api_secret, {"credential": issued.secret_text}).json
     assert first["rate_limit"] == {"limit": 2, "window_s": 3600, "remaining": 1, "reset_s": 1800.0}
     assert code_of(api_secret, issued.secret_text, scopes=["refunds:write"]) == "INSUFFICIENT_SCOPE"
@@ -329,7 +324,7 @@ def test_a_rate_limit_is_told_and_holds(api_secret: IssuedApiSecret, issued: Iss
 def test_an_apis_ceiling_holds_whatever_limits_a_key_has_of_its_own(
     api: Api, api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
 ) -> None:
-    edit_key(issued.key, KeySettings("k", rate_limits=[parse_rate_limit("1000000/1")]), by=as_ada)
+    edit_key(issued.credential, KeySettings("k", rate_limits=[parse_rate_limit("1000000/1")]), by=as_ada)
     scopes = {scope: ScopeSettings() for scope in api.scopes.values_list("name", flat=True)}
     edit_api(api, ApiSettings("Orders", scopes, max_rate_limits=[parse_rate_limit("2/3600")]), by=COMMAND)
     told = [ask_validate(api_secret, {"credential": issued.secret_text}).json for _ in range(3)]
@@ -341,7 +336,7 @@ def test_an_apis_ceiling_holds_whatever_limits_a_key_has_of_its_own(
 def test_a_limit_below_the_ceiling_is_the_one_that_is_told(
     api: Api, api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
 ) -> None:
-    edit_key(issued.key, KeySettings("k", rate_limits=[parse_rate_limit("2/60")]), by=as_ada)
+    edit_key(issued.credential, KeySettings("k", rate_limits=[parse_rate_limit("2/60")]), by=as_ada)
     edit_api(api, ApiSettings("Orders", {}, max_rate_limits=[parse_rate_limit("100/60")]), by=COMMAND)
     assert ask_validate(api_secret, {"credential": issued.secret_text}).json["rate_limit"]["limit"] == 2
 
@@ -350,7 +345,7 @@ def test_a_quota_is_told_and_what_it_refuses_costs_no_limit(
     api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor
 ) -> None:
     limits = [parse_rate_limit("9/3600")]
-    edit_key(issued.key, KeySettings("k", rate_limits=limits, quota={"limit": 3, "refill": "none"}), by=as_ada)
+    edit_key(issued.credential, KeySettings("k", rate_limits=limits, quota={"limit": 3, "refill": "none"}), by=as_ada)
     first = ask_validate(api_secret, {"credential": issued.secret_text, "cost": 2}).json
     assert first["quota"] == {"limit": 3, "remaining": 1, "refill": "none", "resets_at": None}
     refused = ask_validate(api_secret, {"credential": issued.secret_text, "cost": 2}).json
@@ -364,7 +359,7 @@ def test_a_quota_is_told_and_what_it_refuses_costs_no_limit(
 def test_a_quota_that_cannot_be_asked_is_no_yes(
     api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    edit_key(issued.key, KeySettings("k", quota={"limit": 3, "refill": "day"}), by=as_ada)
+    edit_key(issued.credential, KeySettings("k", quota={"limit": 3, "refill": "day"}), by=as_ada)
     monkeypatch.setattr("keys.validation.limits.quotas._SPEND", "SELECT nothing FROM nowhere")
     assert ask_validate(api_secret, {"credential": issued.secret_text}).status == 503
     told = ask_whoami(issued.secret_text).json["quota"]
@@ -478,7 +473,7 @@ def test_a_path_that_the_end_caller_chose_badly_is_no_fault_of_the_backend(
 def test_an_ip_is_read_as_proxies_write_it_and_is_else_unknown(
     api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor, ip: str, code: str
 ) -> None:
-    edit_key(issued.key, KeySettings("k", networks=["203.0.113.0/24", "2001:db8::/32"]), by=as_ada)
+    edit_key(issued.credential, KeySettings("k", networks=["203.0.113.0/24", "2001:db8::/32"]), by=as_ada)
     assert code_of(api_secret, issued.secret_text, ip=ip) == code
 
 
@@ -602,13 +597,15 @@ def test_an_api_secret_is_nobody(api_secret: IssuedApiSecret) -> None:
 
 
 def test_a_holder_is_held_to_the_networks_by_the_address_it_comes_from(issued: IssuedKey, as_ada: Actor) -> None:
-    edit_key(issued.key, KeySettings("k", networks=["203.0.113.0/24"]), by=as_ada)
+    edit_key(issued.credential, KeySettings("k", networks=["203.0.113.0/24"]), by=as_ada)
     assert ask_whoami(issued.secret_text, peer="203.0.113.9").status == 200
     assert ask_whoami(issued.secret_text, peer="203.0.114.9").json["code"] == "IP_DENIED"
 
 
 def test_asking_about_oneself_spends_nothing(api_secret: IssuedApiSecret, issued: IssuedKey, as_ada: Actor) -> None:
-    edit_key(issued.key, KeySettings("k", rate_limits=[{"name": "default", "limit": 1, "window_s": 3600}]), by=as_ada)
+    edit_key(
+        issued.credential, KeySettings("k", rate_limits=[{"name": "default", "limit": 1, "window_s": 3600}]), by=as_ada
+    )
     assert [ask_whoami(issued.secret_text).json["rate_limit"]["remaining"] for _ in range(3)] == [1, 1, 1]
     assert code_of(api_secret, issued.secret_text) == "VALID"
     assert ask_whoami(issued.secret_text).json["rate_limit"]["remaining"] == 0

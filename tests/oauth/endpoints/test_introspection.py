@@ -13,20 +13,16 @@ from keys.models import Api, Environment, RevokeReason
 from keys.rules.secret import SecretKind, generate
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret, revoke_api_secret
 from keys.services.apis import ApiSettings, create_api
+from keys.services.credentials import disable_credential
 from keys.services.errors import Invalid
 from keys.services.keys import IssuedKey, KeySettings, issue_key
-from keys.services.secrets import roll_key
+from keys.services.secrets import roll_credential
 from keys.validation.engine import Engine
 from oauth.endpoints.http import introspect
 from oauth.models import Client, RevokedToken
 from oauth.protocol.access_token import Claims
 from oauth.protocol.status_list import TokenStatus
-from oauth.services.clients import (
-    ClientSettings,
-    disable_client,
-    edit_client,
-)
-from oauth.services.common import IssuedClient
+from oauth.services.clients import ClientSettings, IssuedClient, edit_client
 from oauth.services.signing_keys import drop_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
 from oauth.status_lists import build, read_facts
@@ -72,7 +68,11 @@ def test_an_active_token_is_told_in_the_words_it_says_itself(
     """IN3."""
     token = sign(claims)
     said = jwt.decode(token, options={"verify_signature": False})
-    callers = (bearer, basic(api.public_id, api_secret.secret_text), basic(issued.client.public_id, issued.secret_text))
+    callers = (
+        bearer,
+        basic(api.public_id, api_secret.secret_text),
+        basic(issued.credential.public_id, issued.secret_text),
+    )
     for authorization in callers:
         reply = post(authorization, {"token": token, "token_type_hint": "refresh_token"})
         assert (reply.status, reply["cache-control"]) == (200, "no-store")
@@ -92,12 +92,12 @@ def test_an_api_key_is_told_to_its_api(bearer: str, acme: Organization, api: Api
         "scope": "orders:read",
         "token_type": "Bearer",
         "exp": int((now + timedelta(days=1)).timestamp()),
-        "sub": key.key.public_id,
+        "sub": key.credential.public_id,
         "aud": api.identifier,
         "org": acme.public_id,
         "env": "live",
     }
-    roll_key(key.key, overlap=timedelta(0), by=COMMAND)
+    roll_credential(key.credential, overlap=timedelta(0), by=COMMAND)
     assert post(bearer, {"token": key.secret_text}).body == INACTIVE
 
 
@@ -141,7 +141,7 @@ def test_a_token_cannot_ask_about_itself_nor_an_api_in_anothers_name(
 CHANGES: Mapping[str, Callable[[Client, Claims], object]] = {
     "this token revoked": lambda client, claims: revoke_token(client, claims.jti, by=COMMAND),
     "all tokens revoked": lambda client, _: revoke_all_tokens(client, by=COMMAND),
-    "client disabled": lambda client, _: disable_client(client, by=COMMAND),
+    "client disabled": lambda client, _: disable_credential(client, by=COMMAND),
     "organization suspended": lambda client, _: suspend_organization(client.organization, by=COMMAND),
     "bound to networks": lambda client, _: edit_client(
         client, ClientSettings("n", networks=["198.51.100.0/24"]), by=COMMAND
@@ -164,7 +164,7 @@ def test_a_token_that_was_active_is_inactive_on_the_next_call(
 def test_an_id_with_a_wrong_random_character_revokes_the_token_of_its_index_wherever_one_asks(
     api: Api, api_secret: IssuedApiSecret, client_row: Client, other: IssuedClient
 ) -> None:
-    claims, same_client, other_client = (claims_for(each, api) for each in (client_row, client_row, other.client))
+    claims, same_client, other_client = (claims_for(each, api) for each in (client_row, client_row, other.credential))
     mistyped = ("A" if claims.jti[0] != "A" else "B") + claims.jti[1:]
     bearer = f"Bearer {api_secret.secret_text}"
 
@@ -182,7 +182,7 @@ def test_an_id_with_a_wrong_random_character_revokes_the_token_of_its_index_wher
     valid, revoked = ("VALID", True, TokenStatus.VALID), ("REVOKED", False, TokenStatus.INVALID)
     assert said() == [valid, valid, valid]
     with pytest.raises(Invalid):
-        revoke_token(other.client, mistyped, by=COMMAND)
+        revoke_token(other.credential, mistyped, by=COMMAND)
     assert said() == [valid, valid, valid]
     for jti in (mistyped, claims.jti):
         revoke_token(client_row, jti, by=COMMAND)
@@ -222,7 +222,7 @@ def test_a_client_learns_nothing_of_anothers_token_and_counts_nothing_for_it(
 ) -> None:
     asked: list[object] = []
     monkeypatch.setattr(Engine, "whoami", lambda _self, *told: asked.append(told))
-    authorization = basic(other.client.public_id, other.secret_text)
+    authorization = basic(other.credential.public_id, other.secret_text)
     replies = [post(authorization, {"token": token}) for token in (sign(claims), "x.y.z", "unknown")]
     assert [reply.body for reply in replies] == [INACTIVE] * 3
     assert not asked
@@ -230,13 +230,13 @@ def test_a_client_learns_nothing_of_anothers_token_and_counts_nothing_for_it(
 
 def test_a_client_learns_nothing_of_api_keys(issued: IssuedClient, acme: Organization, api: Api, as_ada: Actor) -> None:
     key: IssuedKey = issue_key(acme, api, KeySettings("k"), environment=Environment.LIVE, by=as_ada)
-    authorization = basic(issued.client.public_id, issued.secret_text)
+    authorization = basic(issued.credential.public_id, issued.secret_text)
     assert post(authorization, {"token": key.secret_text}).body == INACTIVE
 
 
 def test_a_request_that_is_malformed_is_told_so(bearer: str, issued: IssuedClient) -> None:
     """IN4."""
-    own = basic(issued.client.public_id, issued.secret_text)
+    own = basic(issued.credential.public_id, issued.secret_text)
     for form in ("", "token=", "token=a&token=b", "token_type_hint=access_token"):
         assert [post(each, form).status for each in (bearer, own)] == [400, 400], form
     assert post(bearer, {"token": "x"}, method="GET").status == 405

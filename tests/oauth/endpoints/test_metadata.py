@@ -17,8 +17,7 @@ from keys.services.api_secrets import IssuedApiSecret
 from oauth.protocol import jwk
 from oauth.protocol.client_auth_methods import ASSERTION_TYPE
 from oauth.protocol.metadata import document
-from oauth.services.clients import ClientSettings, create_client
-from oauth.services.common import IssuedClient
+from oauth.services.clients import ClientSettings, IssuedClient, create_client
 from portal.audit import COMMAND
 from portal.models import Organization
 from tests.support.asgi import Reply, ask
@@ -51,7 +50,7 @@ def keyed(acme: Organization, api: Api) -> str:
     """A client with a key of each algorithm."""
     wanted = ClientSettings("keyed", public_keys=[pair.public for pair in PAIRS.values()])
     grants = {api.public_id: ["orders:read"]}
-    return create_client(acme, wanted, grants=grants, environment=Environment.LIVE, by=COMMAND).client.public_id
+    return create_client(acme, wanted, grants=grants, environment=Environment.LIVE, by=COMMAND).credential.public_id
 
 
 def asserted(client_id: str, algorithm: str, *, secret: str = "") -> dict[str, str]:
@@ -92,7 +91,7 @@ def at(address: str, headers: list[tuple[str, str]], form: dict[str, str]) -> Re
 @pytest.fixture
 def ways(issued: IssuedClient, keyed: str, api_secret: IssuedApiSecret) -> Ways:
     """Each registered way to authenticate, done right."""
-    client_id, secret = issued.client.public_id, issued.secret_text
+    client_id, secret = issued.credential.public_id, issued.secret_text
     return {
         "client_secret_basic": ([basic(client_id, secret)], {}),
         "client_secret_post": ([], {"client_id": client_id, "client_secret": secret}),
@@ -127,7 +126,7 @@ def test_assertions_are_signed_by_the_algorithms_that_are_advertised_and_by_no_o
 
 def test_grants_are_of_the_types_that_are_advertised_and_of_no_other(issued: IssuedClient) -> None:
     """MD4."""
-    own = basic(issued.client.public_id, issued.secret_text)
+    own = basic(issued.credential.public_id, issued.secret_text)
     replies = {each: at(SAID["token_endpoint"], [own], {"grant_type": each}) for each in GRANT_TYPES}
     assert {each for each, reply in replies.items() if reply.status == 200} == {*SAID["grant_types_supported"]}
     refused = [reply for reply in replies.values() if reply.status != 200]

@@ -12,6 +12,7 @@ from django.db import OperationalError
 
 from keys.models import Api
 from keys.services.api_secrets import IssuedApiSecret
+from keys.services.credentials import ChangedCredential, disable_credential
 from keys.validation.store.database import Unavailable
 from oauth.client_auth import RequestOrigin
 from oauth.endpoints import revocation
@@ -21,8 +22,7 @@ from oauth.models import Client, RevokedToken, StatusBlock
 from oauth.protocol.access_token import Claims
 from oauth.protocol.client_auth_methods import ClientSecretAuth
 from oauth.protocol.errors import OAuthError
-from oauth.services.clients import disable_client
-from oauth.services.common import ChangedClient, IssuedClient
+from oauth.services.clients import IssuedClient
 from oauth.services.tokens import revoke_token
 from portal.audit import COMMAND
 from portal.models import AuditEvent
@@ -47,7 +47,7 @@ def post(authorization: str | None, form: Mapping[str, str] | str, **more: Any) 
 @pytest.fixture
 def own(issued: IssuedClient) -> str:
     """How the nightly sync shows who it is."""
-    return basic(issued.client.public_id, issued.secret_text)
+    return basic(issued.credential.public_id, issued.secret_text)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_what_is_no_live_token_of_the_callers_is_left_alone_in_silence(
 ) -> None:
     """RV2, RV4."""
     client_row = Client.objects.select_related("organization").get(public_id=claims.client_id)
-    others = sign(claims_for(other.client, api, "orders:read"))
+    others = sign(claims_for(other.credential, api, "orders:read"))
     expired = sign(claims_for(client_row, api, at=client_row.created_at - timedelta(seconds=901)))
     made_up = forged(claims, {"alg": "none"})
     for token in (others, expired, made_up, claims.jti, "x", "a.b.c", "\x00", api_secret.secret_text):
@@ -93,12 +93,12 @@ def test_who_is_no_client_revokes_nothing(
 ) -> None:
     """RV3."""
     token = sign(claims)
-    wrong = basic(issued.client.public_id, api_secret.secret_text)
+    wrong = basic(issued.credential.public_id, api_secret.secret_text)
     for authorization in (None, "Bearer x", f"Bearer {api_secret.secret_text}", wrong):
         reply = post(authorization, {"token": token})
         assert (reply.status, reply.json["error"]) == (401, "invalid_client")
         assert reply["www-authenticate"].startswith("Basic")
-    disable_client(issued.client, by=COMMAND)
+    disable_credential(issued.credential, by=COMMAND)
     assert post(own, {"token": token}).status == 401
     assert not RevokedToken.objects.exists()
 
@@ -118,10 +118,10 @@ def test_what_is_not_stored_or_not_known_everywhere_is_no_200(
 ) -> None:
     """RV6."""
 
-    def fail(*_: object, **__: object) -> ChangedClient:
+    def fail(*_: object, **__: object) -> ChangedCredential[Client]:
         raise OperationalError
 
-    pending = ChangedClient(client_row, Propagation(0, effective_by=client_row.created_at))
+    pending = ChangedCredential(client_row, Propagation(0, effective_by=client_row.created_at))
     for outcome in (fail, lambda *_, **__: pending):
         monkeypatch.setattr(revocation, "revoke_token", outcome)
         reply = post(own, {"token": sign(claims)})
@@ -135,7 +135,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[str], threading
     begun: list[str] = []
     goes_on = threading.Event()
 
-    def wait(client: Client, jti: str, **more: Any) -> ChangedClient:
+    def wait(client: Client, jti: str, **more: Any) -> ChangedCredential[Client]:
         begun.append(jti)
         goes_on.wait(20)
         return revoke_token(client, jti, **more)
@@ -158,7 +158,7 @@ def revoke_at_once(goes_on: threading.Event, *asked: tuple[IssuedClient, str]) -
         await wait_for(self, *running)
 
     async def tell(issued: IssuedClient, token: str) -> str:
-        client_auth = ClientSecretAuth(issued.client.public_id, issued.secret_text)
+        client_auth = ClientSecretAuth(issued.credential.public_id, issued.secret_text)
         deadline = asyncio.get_running_loop().time() + 20
         try:
             await revocation.REVOKER.revoke(
@@ -184,7 +184,7 @@ def test_a_client_has_one_revocation_under_way_and_repeats_wait_for_the_same(
     slow: tuple[list[str], threading.Event],
 ) -> None:
     begun, goes_on = slow
-    others = claims_for(other.client, api)
+    others = claims_for(other.credential, api)
     told = revoke_at_once(goes_on, *[(issued, sign(claims))] * MAX_WAITING, (other, sign(others)))
     assert told == ["revoked"] * (MAX_WAITING + 1)
     assert sorted(begun) == sorted([claims.jti, others.jti])

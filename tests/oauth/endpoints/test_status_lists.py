@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from keys.models import Api, RevokeReason
 from keys.services.apis import disable_api
+from keys.services.credentials import disable_credential, enable_credential, revoke_credential
 from keys.validation.store.database import DatabaseSnapshots
 from oauth import status_serving
 from oauth.endpoints import status_lists
@@ -23,7 +24,6 @@ from oauth.endpoints.status_lists import aggregation, status_list
 from oauth.models import Client, StatusBlock
 from oauth.protocol.access_token import Claims
 from oauth.protocol.status_list import LIST_SIZE, SlotSpan, TokenStatus, indexes_of, new_seed, packed, slot_of
-from oauth.services.clients import disable_client, enable_client, revoke_client
 from oauth.services.signing_keys import drop_signing_keys, rotate_signing_keys
 from oauth.services.tokens import revoke_all_tokens, revoke_token
 from oauth.status_lists import Content, Served, StatusListFacts, build, read_facts, signed
@@ -170,14 +170,14 @@ CHANGES: Mapping[str, tuple[int, int, Callable[[Client, Claims], object]]] = {
     "client revoked": (
         REFUSED,
         REFUSED,
-        lambda client, _: revoke_client(client, reason=RevokeReason.OTHER, by=COMMAND),
+        lambda client, _: revoke_credential(client, reason=RevokeReason.OTHER, by=COMMAND),
     ),
     "grant taken": (REFUSED, REFUSED, lambda client, _: client.grants.all().delete()),
-    "client disabled": (LATER, LATER, lambda client, _: disable_client(client, by=COMMAND)),
+    "client disabled": (LATER, LATER, lambda client, _: disable_credential(client, by=COMMAND)),
     "client enabled": (
         0,
         0,
-        lambda client, _: (disable_client(client, by=COMMAND), enable_client(client, by=COMMAND)),
+        lambda client, _: (disable_credential(client, by=COMMAND), enable_credential(client, by=COMMAND)),
     ),
     "organization suspended": (LATER, LATER, lambda client, _: suspend_organization(client.organization, by=COMMAND)),
     "organization resumed": (
@@ -208,7 +208,7 @@ CHANGES: Mapping[str, tuple[int, int, Callable[[Client, Claims], object]]] = {
     "revoked, then disabled": (
         REFUSED,
         LATER,
-        lambda client, claims: (revoke_token(client, claims.jti, by=COMMAND), disable_client(client, by=COMMAND)),
+        lambda client, claims: (revoke_token(client, claims.jti, by=COMMAND), disable_credential(client, by=COMMAND)),
     ),
 }
 

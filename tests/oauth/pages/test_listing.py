@@ -13,8 +13,7 @@ from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from oauth.models import Client, ClientSecret
 from oauth.pages.listing import CLIENTS, visible_clients
 from oauth.pages.presenters import client_view
-from oauth.services.clients import ClientSettings, Grants, create_client
-from oauth.services.common import IssuedClient
+from oauth.services.clients import ClientSettings, Grants, IssuedClient, create_client
 from portal.audit import COMMAND
 from portal.models import Organization
 
@@ -30,7 +29,7 @@ def make(acme: Organization, api: Api) -> Make:
         wanted = grants or {api.public_id: ["orders:read"]}
         client = create_client(
             acme, ClientSettings(name), grants=wanted, environment=Environment.LIVE, by=COMMAND
-        ).client
+        ).credential
         Client.objects.filter(pk=client.pk).update(**columns)
         return client
 
@@ -87,11 +86,11 @@ def test_clients_are_found_by_what_they_may_do_and_where_each_once(
 def test_a_client_is_found_by_its_secret_and_by_part_of_it_within_its_own_organization(
     issued: IssuedClient, acme: Organization, initech: Organization, now: datetime
 ) -> None:
-    assert CLIENTS.find_by_secret(visible_clients(acme), issued.secret_text) == issued.client
+    assert CLIENTS.find_by_secret(visible_clients(acme), issued.secret_text) == issued.credential
     assert CLIENTS.find_by_secret(visible_clients(initech), issued.secret_text) is None
     part = listing.searchable(issued.secret_text)
     assert part in issued.secret.hint
-    assert names(acme, now, text=part) == names(acme, now, text=issued.client.public_id) == [issued.client.name]
+    assert names(acme, now, text=part) == names(acme, now, text=issued.credential.public_id) == [issued.credential.name]
 
 
 @pytest.mark.parametrize("sort", CLIENTS.sorts)

@@ -21,8 +21,7 @@ from oauth.models import Client
 from oauth.pages import snippets
 from oauth.protocol import jwk
 from oauth.replays import OwnReplays
-from oauth.services.clients import ClientSettings, create_client
-from oauth.services.common import IssuedClient
+from oauth.services.clients import ClientSettings, IssuedClient, create_client
 from portal.audit import COMMAND
 from portal.models import Organization
 from portal.ui.highlighting import highlight
@@ -35,7 +34,7 @@ HOSTILE_AUDIENCE = """urn:x;touch${IFS}pwned&'"$(id)`id`\\"""
 def made(organization: Organization, api: Api, **wanted: Any) -> Client:
     wish = ClientSettings("nightly sync", **wanted)
     client = create_client(organization, wish, grants={api.public_id: []}, environment=Environment.LIVE, by=COMMAND)
-    return client.client
+    return client.credential
 
 
 def text_of(client: Client, title: str) -> str:
@@ -96,9 +95,9 @@ def test_an_identifier_stays_data_in_every_language(acme: Organization, hostile_
 
 @pytest.mark.django_db
 def test_a_new_clients_page_and_its_own_tell_the_same_languages(issued: IssuedClient) -> None:
-    new = {each.title: each for each in snippets.with_secret(issued.client, issued.secret_text)}
+    new = {each.title: each for each in snippets.with_secret(issued.credential, issued.secret_text)}
     for title in ("curl", "Python", "Node", "Go"):
         shown = HTMLParser(highlight(new[title].text, new[title].language, conceal=issued.secret_text))
         assert [node.text() for node in shown.css(".concealed")] == [issued.secret_text]
-        assert issued.secret_text not in text_of(issued.client, title)
+        assert issued.secret_text not in text_of(issued.credential, title)
         assert "access_token" in new[title].text or title == "curl"

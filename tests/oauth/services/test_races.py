@@ -9,10 +9,10 @@ import pytest
 from django.db import OperationalError, connection
 
 from keys.models import Api
+from keys.services.credentials import disable_credential
 from oauth.models import Client, RevokedToken, StatusBlock
 from oauth.protocol.jti import StatusIndex, new_jti
-from oauth.services.clients import disable_client
-from oauth.services.common import IssuedClient
+from oauth.services.clients import IssuedClient
 from oauth.services.status import lease_block
 from oauth.services.tokens import revoke_token
 from portal.audit import Actor, ActorKind, record_of
@@ -53,7 +53,7 @@ def once_before(act: Callable[[], object], then: Callable[..., Any]) -> Callable
 def test_leasing_indexes_and_revoking_a_token_never_wait_for_each_other(
     issued: IssuedClient, api: Api, as_ada: Actor, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = issued.client
+    client = issued.credential
 
     def lease() -> Any:
         return lease_block(client.public_id, api.public_id, generation=1, count=2, now=now)
@@ -77,7 +77,7 @@ def test_a_change_of_a_service_accounts_client_holds_up_the_demotion_of_who_make
     robot = ServiceAccount.objects.create(organization=acme, name="robot")
     Client.objects.update(owner=None, service_account=robot)
     demote = lambda: change_role(acme.memberships.get(user=ben), Role.VIEWER, by=as_ada)  # noqa: E731  # a thunk
-    monkeypatch.setattr("oauth.services.clients.record_of", once_before(demote, record_of))
+    monkeypatch.setattr("keys.services.credentials.record_of", once_before(demote, record_of))
     with pytest.raises(OperationalError, match="lock timeout"):
-        disable_client(issued.client, by=Actor(ActorKind.USER, ben))
+        disable_credential(issued.credential, by=Actor(ActorKind.USER, ben))
     assert acme.memberships.get(user=ben).role == Role.DEVELOPER

@@ -96,12 +96,12 @@ def test_one_dead_mailbox_does_not_stop_the_next_persons_notice(
     server: MailServer, issued: IssuedKey, ben: User, now: datetime
 ) -> None:
     server.always["ada@example.com"] = 550
-    key = issued.key
+    key = issued.credential
     others = ApiKey.objects.create(
         organization=key.organization, api=key.api, name="ben's", environment="live", owner=ben, created_at=now
     )
     for number in range(expiry_mails.BATCH):
-        Notice.objects.create(key=issued.key, kind=Notice.Kind.SECRET_ENDED, about=f"sec_{number}")
+        Notice.objects.create(key=issued.credential, kind=Notice.Kind.SECRET_ENDED, about=f"sec_{number}")
     Notice.objects.create(key=others, kind=Notice.Kind.SECRET_ENDED, about="sec_x")
     for _ in range(2):
         expiry_mails.send_due(now=now)

@@ -11,7 +11,7 @@ from django.test import Client
 from keys.models import Api, ApiKey, Environment
 from keys.services.common import only_once
 from keys.services.keys import KeySettings, issue_key
-from keys.services.secrets import roll_key
+from keys.services.secrets import roll_credential
 from keys.team.services.departures import remove_member, remove_service_account
 from oauth.models import Client as OAuthClient
 from portal.audit import Actor, ActorKind, NotAllowed
@@ -98,7 +98,7 @@ def test_a_key_is_changed_by_whom_it_belongs_to_by_the_time_its_row_is_locked(
     read_before = ApiKey.objects.get()
     ApiKey.objects.filter(pk=key.pk).update(owner=ada)
     with pytest.raises(NotAllowed):
-        roll_key(read_before, overlap=timedelta(0), by=acting(ben))
+        roll_credential(read_before, overlap=timedelta(0), by=acting(ben))
     assert key.secrets.count() == 1
 
 
@@ -113,7 +113,7 @@ def test_who_is_demoted_on_the_way_to_the_row_changes_nothing(
 
     monkeypatch.setattr("keys.services.secrets.only_once", demoting)
     with pytest.raises(NotAllowed):
-        roll_key(key, overlap=timedelta(0), by=acting(ben))
+        roll_credential(key, overlap=timedelta(0), by=acting(ben))
     assert key.secrets.count() == 1
 
 
@@ -184,7 +184,9 @@ def test_a_key_may_belong_to_a_service_account_of_its_own_organization_alone(
     account: ServiceAccount, dov: User, api: Api, as_ada: Actor
 ) -> None:
     acme, by = account.organization, as_ada
-    key = issue_key(acme, api, KeySettings("k"), environment=Environment.TEST, by=by, service_account=account).key
+    key = issue_key(
+        acme, api, KeySettings("k"), environment=Environment.TEST, by=by, service_account=account
+    ).credential
     assert (key.owner_name, key.owner) == ("deploys", None)
     theirs = ServiceAccount.objects.create(organization=dov.organizations.get(), name="theirs")
     for strange in (theirs, account):

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from keys.models import Environment
 from keys.services.api_secrets import issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
+from keys.services.credentials import IssuedCredential
 from keys.services.keys import KeySettings, issue_key
 from oauth.protocol.client_auth_methods import ASSERTION_TYPE
 from oauth.services.clients import ClientSettings, create_client
-from oauth.services.common import IssuedClient
 from portal.asgi import application
 from portal.audit import COMMAND
 from portal.models import Organization
@@ -59,11 +59,11 @@ def insider() -> Insider:
     api = create_api("https://orders.example.com", ApiSettings("Orders", {SCOPE: ScopeSettings("")}), by=COMMAND).api
     live, grants = Environment.LIVE, {api.public_id: [SCOPE]}
     client = create_client(organization, ClientSettings("sync"), grants=grants, environment=live, by=COMMAND)
-    assert isinstance(client, IssuedClient)
+    assert isinstance(client, IssuedCredential)
     key = issue_key(organization, api, KeySettings("k", scopes=[SCOPE]), environment=live, by=COMMAND)
     api_secret = issue_api_secret(api, name="Backend", environment=live, by=COMMAND).secret_text
-    client_id, secret = client.client.public_id, client.secret_text
-    token = sign(claims_for(client.client, api, SCOPE))
+    client_id, secret = client.credential.public_id, client.secret_text
+    token = sign(claims_for(client.credential, api, SCOPE))
     return Insider(
         [basic(client_id, secret)[1], basic(api.public_id, api_secret)[1], f"Bearer {api_secret}"],
         [token, key.secret_text, api.identifier, SCOPE, client_id, secret],

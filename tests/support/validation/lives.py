@@ -25,9 +25,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
 from keys.services.api_secrets import issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, enable_api
+from keys.services.credentials import disable_credential, enable_credential, revoke_credential
 from keys.services.errors import Invalid, Refused
-from keys.services.keys import KeySettings, disable_key, edit_key, enable_key, issue_key, revoke_key
-from keys.services.secrets import end_key_secret, extend_overlap, roll_key
+from keys.services.keys import KeySettings, edit_key, issue_key
+from keys.services.secrets import end_old_secret, extend_overlap, roll_credential
 from keys.validation.api_keys import UnknownCaller, parse_api_secret
 from keys.validation.cache.invalidation import flush
 from keys.validation.engine import Engine
@@ -170,14 +171,14 @@ class Lives(RuleBasedStateMachine):
     @rule(key=keys, is_disabled=rarely)
     def pause_or_resume(self, key: Key, is_disabled: bool) -> None:
         """Pause or resume the key; refused for a revoked key."""
-        change = disable_key if is_disabled else enable_key
+        change = disable_credential if is_disabled else enable_credential
         if self._to(key, lambda row: change(row, by=COMMAND), is_allowed=not key.is_revoked):
             key.is_disabled = is_disabled
 
     @rule(key=keys)
     def revoke(self, key: Key) -> None:
         """Revoke the key."""
-        if self._to(key, lambda row: revoke_key(row, reason=RevokeReason.OTHER, by=COMMAND), is_allowed=True):
+        if self._to(key, lambda row: revoke_credential(row, reason=RevokeReason.OTHER, by=COMMAND), is_allowed=True):
             key.is_revoked = True
 
     @rule(key=keys, overlap_s=overlaps)
@@ -185,7 +186,7 @@ class Lives(RuleBasedStateMachine):
         """Roll the key; refused for a key that is revoked or expired."""
         overlap = timedelta(seconds=overlap_s)
         made = self._to(
-            key, lambda row: roll_key(row, overlap=overlap, by=COMMAND), is_allowed=not self.model.is_over(key)
+            key, lambda row: roll_credential(row, overlap=overlap, by=COMMAND), is_allowed=not self.model.is_over(key)
         )
         if made:
             self.model.roll(key, overlap, Secret(made.secret.public_id, made.secret_text))
@@ -198,7 +199,8 @@ class Lives(RuleBasedStateMachine):
             return
         works = self.model.works(secret)
         is_allowed = not works or (not self.model.is_over(key) and secret.ends_at is not None)
-        done = self._do(lambda: end_key_secret(_row(secret), by=COMMAND), is_allowed=is_allowed)
+        row = _row(secret)
+        done = self._do(lambda: end_old_secret(row.key, row, by=COMMAND), is_allowed=is_allowed)
         if done and works:
             secret.ends_at = self.model.now
 
@@ -210,7 +212,9 @@ class Lives(RuleBasedStateMachine):
             return
         ends_at = self.model.now + timedelta(seconds=by_s)
         is_allowed = self.model.works(secret) and secret.ends_at is not None and not self.model.is_over(key)
-        if self._do(lambda: extend_overlap(_row(secret), ends_at=ends_at, by=COMMAND), is_allowed=is_allowed):
+        if self._do(
+            lambda: extend_overlap(_row(secret).key, _row(secret), ends_at=ends_at, by=COMMAND), is_allowed=is_allowed
+        ):
             secret.ends_at = ends_at if key.expires_at is None else min(ends_at, key.expires_at)
 
     @rule(organization=both, is_suspended=rarely)

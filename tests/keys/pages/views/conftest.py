@@ -32,7 +32,7 @@ def issue(acme: Organization, api: Api, as_ada: Actor) -> Callable[[str], ApiKey
 
     def issued(name: str) -> ApiKey:
         wanted = KeySettings(name, scopes=["orders:read"], expires_at=timezone.now() + timedelta(days=1))
-        return issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada).key
+        return issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada).credential
 
     return issued
 
@@ -54,5 +54,5 @@ def use() -> Callable[[ApiKey, datetime], None]:
 @pytest.fixture
 def used_key(issued: IssuedKey, use: Callable[[ApiKey, datetime], None], now: datetime) -> ApiKey:
     """A key that was used a minute ago."""
-    use(issued.key, now - timedelta(minutes=1))
-    return ApiKey.objects.get(pk=issued.key.pk)
+    use(issued.credential, now - timedelta(minutes=1))
+    return ApiKey.objects.get(pk=issued.credential.pk)

@@ -5,7 +5,8 @@ from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
 from keys.models import ApiKey
-from keys.services.keys import KeySettings, disable_key, edit_key, enable_key
+from keys.services.credentials import disable_credential, enable_credential
+from keys.services.keys import KeySettings, edit_key
 from portal import activity
 from portal.audit import Actor
 from portal.models import User
@@ -33,7 +34,7 @@ def test_each_row_tells_who_did_what_and_unfolds_to_before_and_after(
 
 
 def test_filters_narrow_and_nonsense_narrows_nothing(key: ApiKey, ada: User, ada_client: Client, as_ada: Actor) -> None:
-    disable_key(key, by=as_ada)
+    disable_credential(key, by=as_ada)
     assert len(lines(ada_client.get(ACTIVITY, {"action": "key.disabled", "actor": ada.public_id}).text)) == 1
     assert "No event fits" in ada_client.get(ACTIVITY, {"until": "2001-01-01"}).text
     wrong = {"action": "x", "actor": "user_x", "since": "x", "until": "9999-12-31", "after": "x"}
@@ -44,8 +45,8 @@ def test_going_on_works_with_and_without_a_script(
     key: ApiKey, ada_client: Client, as_ada: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activity, "PAGE_SIZE", 2)
-    disable_key(key, by=as_ada)
-    enable_key(key, by=as_ada)
+    disable_credential(key, by=as_ada)
+    enable_credential(key, by=as_ada)
     for where in (ACTIVITY, f"/app/keys/{key.public_id}/activity/"):
         first = ada_client.get(where).text
         more = the("#events-more a[href]", first).attributes["href"] or ""
@@ -64,8 +65,8 @@ def test_exports_are_offered_only_where_there_are_some(key: ApiKey, ada_client: 
 def test_more_events_cost_no_more_queries(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
     few = queries_of(ada_client, ACTIVITY)
     for _ in range(15):
-        disable_key(key, by=as_ada)
-        enable_key(key, by=as_ada)
+        disable_credential(key, by=as_ada)
+        enable_credential(key, by=as_ada)
     assert queries_of(ada_client, ACTIVITY) == few
     assert len(lines(ada_client.get(ACTIVITY).text)) == 31
 

@@ -84,5 +84,5 @@ def test_validation_is_shown_in_four_languages_at_this_installations_address(pag
 
 def test_the_page_holds_nobodys_data(issued: IssuedKey, client: Client) -> None:
     text = client.get("/docs/").text
-    assert issued.key.public_id not in text
+    assert issued.credential.public_id not in text
     assert issued.secret.hint not in text

@@ -11,7 +11,8 @@ from selectolax.lexbor import LexborHTMLParser
 from keys.models import ApiKey, QuotaUse, RevokeReason
 from keys.rules.field_rules import parse_rate_limit
 from keys.services.apis import ApiSettings, ScopeSettings, edit_api
-from keys.services.keys import KeySettings, edit_key, note_key, revoke_key
+from keys.services.credentials import note_credential, revoke_credential
+from keys.services.keys import KeySettings, edit_key
 from portal.audit import COMMAND, Actor
 from portal.models import AuditEvent, User
 from tests.support.page import the
@@ -55,7 +56,7 @@ def test_the_apis_ceiling_stands_in_the_forms_and_on_the_keys_page(
 def test_members_read_the_operators_metadata_and_no_form_sets_it(
     key: ApiKey, ada_client: Client, cyn_client: Client
 ) -> None:
-    note_key(key, {"plan": "basic"}, by=COMMAND)
+    note_credential(key, {"plan": "basic"}, by=COMMAND)
     saved = filled_in(review(ada_client, key, operator_metadata='{"plan": "gold"}', name="renamed"))
     ada_client.post(where(key), saved | {"step": "save", "operator_metadata": '{"plan": "gold"}'})
     key.refresh_from_db()
@@ -147,7 +148,7 @@ def test_errors_are_told_and_nothing_is_changed(key: ApiKey, ada_client: Client)
 
 def test_a_revoked_key_is_not_edited(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
     sent = filled_in(ada_client.get(where(key)).text) | {"name": "renamed", "step": "save"}
-    revoke_key(key, reason=RevokeReason.OTHER, by=as_ada)
+    revoke_credential(key, reason=RevokeReason.OTHER, by=as_ada)
     answer = ada_client.post(where(key), sent)
     assert answer.status_code == 422
     assert "This key is revoked" in answer.text
@@ -173,7 +174,7 @@ def test_what_widens_access_takes_who_one_is_shown_lately_and_goes_on_from_there
     ada.save()
     client = Client()
     client.force_login(ada)
-    key = edit_key(key, KeySettings(key.name, scopes=key.scopes, networks=["203.0.113.0/24"]), by=as_ada).key
+    key = edit_key(key, KeySettings(key.name, scopes=key.scopes, networks=["203.0.113.0/24"]), by=as_ada).credential
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
         saved = filled_in(review(client, key, **changes)) | {"step": "save"}
         answer = client.post(where(key), saved)

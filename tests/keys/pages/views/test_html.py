@@ -8,7 +8,7 @@ from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
 from keys.models import ApiKey
-from keys.services.secrets import roll_key
+from keys.services.secrets import roll_credential
 from portal.audit import Actor
 from tests.support.page import the
 
@@ -20,7 +20,7 @@ OF_A_KEY = ("", "activity/", "settings/", "edit/", "roll/", "revocation/")
 @pytest.fixture
 def pages(used_key: ApiKey, ada_client: Client, as_ada: Actor) -> dict[str, str]:
     """Each page by its address, with an overlap running."""
-    roll_key(used_key, overlap=timedelta(hours=1), by=as_ada)
+    roll_credential(used_key, overlap=timedelta(hours=1), by=as_ada)
     addresses = [f"/app/{page}" for page in PAGES]
     addresses += [f"/app/keys/{used_key.public_id}/{page}" for page in OF_A_KEY]
     return {address: ada_client.get(address).text for address in [*addresses, "/docs/"]}

@@ -59,7 +59,10 @@ def test_a_row_opens_the_menu_of_what_may_be_done_and_leads_to_the_key_without_a
 ) -> None:
     page = ada_client.get(LIST).text
     link = the("a[data-menu-without]", page)
-    assert (link.attributes["href"], link.attributes["data-menu-without"]) == (f"{issued.key.public_id}/", "resume")
+    assert (link.attributes["href"], link.attributes["data-menu-without"]) == (
+        f"{issued.credential.public_id}/",
+        "resume",
+    )
     assert 'data-action="pause"' in page
     assert "data-menu-without" not in cyn_client.get(LIST).text
 
@@ -86,7 +89,7 @@ def test_a_pasted_key_is_looked_up_and_stands_in_no_address(
 ) -> None:
     answer = ada_client.post(LIST, {"q": f" {issued.secret_text}\n"}, headers=headers)
     where = answer.get("HX-Redirect") or answer["Location"]
-    assert where == f"/app/keys/{issued.key.public_id}/"
+    assert where == f"/app/keys/{issued.credential.public_id}/"
     assert issued.secret_text not in str(answer.headers) + answer.text
     assert "We have not kept the text" in ada_client.get(where).text
 
@@ -94,7 +97,7 @@ def test_a_pasted_key_is_looked_up_and_stands_in_no_address(
 def test_a_strangers_key_is_not_found_by_pasting_it(issued: IssuedKey, dov_client: Client) -> None:
     answer = dov_client.post(LIST, {"q": issued.secret_text})
     assert answer["Location"] == LIST
-    assert issued.key.name not in dov_client.get(LIST).text
+    assert issued.credential.name not in dov_client.get(LIST).text
 
 
 def test_a_key_that_somebody_put_into_the_address_is_answered_without_it(issued: IssuedKey, ada_client: Client) -> None:
@@ -107,7 +110,7 @@ def test_part_of_a_key_is_cut_to_what_its_hint_shows(issued: IssuedKey, ada_clie
     answer = ada_client.post(LIST, {"q": issued.secret_text[:30]})
     sought = parse_qs(urlsplit(answer["Location"]).query)["q"][0]
     assert sought == issued.secret.hint.partition("…")[0]
-    assert _names(ada_client.get(answer["Location"]).text) == [issued.key.name]
+    assert _names(ada_client.get(answer["Location"]).text) == [issued.credential.name]
 
 
 def test_what_makes_no_sense_narrows_nothing(many: list[ApiKey], ada_client: Client) -> None:

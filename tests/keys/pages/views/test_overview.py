@@ -8,7 +8,7 @@ from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
 from keys.models import Api, ApiKey, Usage
-from keys.services.secrets import roll_key
+from keys.services.secrets import roll_credential
 from portal.audit import Actor
 from portal.models import AuditEvent, Organization
 from tests.support.page import HTMX, queries_of, the
@@ -47,7 +47,7 @@ def test_what_needs_attention_is_named_and_the_rest_is_not(
     used_key: ApiKey, acme: Organization, api: Api, as_ada: Actor, ada_client: Client
 ) -> None:
     assert "Nothing. No key expires" in ada_client.get(OVERVIEW).text
-    roll_key(used_key, overlap=timedelta(hours=5), by=as_ada)
+    roll_credential(used_key, overlap=timedelta(hours=5), by=as_ada)
     page = LexborHTMLParser(ada_client.get(OVERVIEW).text)
     attention = the("[aria-labelledby=attention-title]", page).text()
     assert "billing worker" in attention

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from keys.models import ApiKey, RevokeReason
-from keys.services.keys import disable_key, revoke_key
+from keys.services.credentials import disable_credential, revoke_credential
 from portal import outbox
 from portal.audit import Actor
 from portal.outbox import Pending
@@ -69,7 +69,7 @@ def test_where_the_caches_could_not_be_told_it_says_until_when_at_the_latest(
 
 
 def test_a_revoked_key_offers_nothing_and_says_what_it_is(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
-    revoke_key(key, reason=RevokeReason.LEAKED, by=as_ada)
+    revoke_credential(key, reason=RevokeReason.LEAKED, by=as_ada)
     page = ada_client.get(where(key, "")).text
     assert "This key leaked and was revoked" in page
     for control in ("/roll/", "/edit/", "/pause/", "/resume/", "/revocation/"):
@@ -88,7 +88,7 @@ def test_pausing_and_resuming_are_one_click_each(key: ApiKey, ada_client: Client
 
 
 def test_a_revoked_key_is_neither_paused_nor_resumed(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
-    disable_key(key, by=as_ada)
-    revoke_key(key, reason=RevokeReason.OTHER, by=as_ada)
+    disable_credential(key, by=as_ada)
+    revoke_credential(key, reason=RevokeReason.OTHER, by=as_ada)
     for what in ("pause/", "resume/"):
         assert "that cannot be undone" in ada_client.post(where(key, what), follow=True).text

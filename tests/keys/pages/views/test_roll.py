@@ -11,8 +11,8 @@ from selectolax.lexbor import LexborHTMLParser
 
 from keys.models import ApiKey, KeySecret, RevokeReason
 from keys.rules import secret as secrets
-from keys.services.keys import revoke_key
-from keys.services.secrets import roll_key
+from keys.services.credentials import revoke_credential
+from keys.services.secrets import roll_credential
 from portal import outbox
 from portal.audit import Actor
 from portal.models import Session
@@ -90,7 +90,7 @@ def test_a_repeated_post_adds_nothing(key: ApiKey, ada_client: Client) -> None:
 
 def test_a_roll_that_somebody_else_was_faster_with_is_not_made(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
     sent = form(key)
-    roll_key(key, overlap=timedelta(hours=1), by=as_ada)
+    roll_credential(key, overlap=timedelta(hours=1), by=as_ada)
     answer = ada_client.post(where(key), sent)
     assert answer.status_code == 422
     assert "Somebody else has just rolled this key" in answer.text
@@ -98,7 +98,7 @@ def test_a_roll_that_somebody_else_was_faster_with_is_not_made(key: ApiKey, ada_
 
 
 def test_during_an_overlap_it_is_said_which_secret_ends(used_key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
-    newest = roll_key(used_key, overlap=timedelta(hours=1), by=as_ada).secret
+    newest = roll_credential(used_key, overlap=timedelta(hours=1), by=as_ada).secret
     page = ada_client.get(where(used_key)).text
     assert "Two secrets work already" in page
     assert f"Nobody has used {newest.hint}" in page
@@ -120,7 +120,7 @@ def test_a_time_may_be_chosen(key: ApiKey, ada_client: Client) -> None:
 
 
 def test_a_revoked_key_is_not_rolled(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
-    revoke_key(key, reason=RevokeReason.OTHER, by=as_ada)
+    revoke_credential(key, reason=RevokeReason.OTHER, by=as_ada)
     assert "cannot be rolled" in ada_client.get(where(key)).text
     assert ada_client.post(where(key), form(key)).status_code == 422
     assert key.secrets.count() == 1
@@ -129,7 +129,7 @@ def test_a_revoked_key_is_not_rolled(key: ApiKey, ada_client: Client, as_ada: Ac
 def test_the_overlap_shows_the_old_secrets_last_use_and_can_be_ended(
     used_key: ApiKey, ada_client: Client, as_ada: Actor
 ) -> None:
-    roll_key(used_key, overlap=timedelta(hours=1), by=as_ada)
+    roll_credential(used_key, overlap=timedelta(hours=1), by=as_ada)
     old = used_key.secrets.earliest("pk")
     overlap = the("#overlap", ada_client.get(where(used_key, "")).text).text()
     assert "was last used" in overlap
@@ -146,7 +146,7 @@ def test_the_old_secrets_last_use_is_asked_for_again_and_again_until_the_overlap
     used_key: ApiKey, ada_client: Client, cyn_client: Client, as_ada: Actor, now: datetime
 ) -> None:
     old = used_key.secrets.get()
-    roll_key(used_key, overlap=timedelta(hours=1), by=as_ada)
+    roll_credential(used_key, overlap=timedelta(hours=1), by=as_ada)
     asking = the("#overlap-use", ada_client.get(where(used_key, "")).text)
     assert asking.attributes["hx-trigger"] == "every 5s"
     address = str(asking.attributes["hx-get"])
@@ -163,7 +163,7 @@ def test_the_old_secrets_last_use_is_asked_for_again_and_again_until_the_overlap
 def test_a_page_that_asks_by_itself_costs_little_and_keeps_no_session_from_ending(
     used_key: ApiKey, ada_client: Client, as_ada: Actor, now: datetime
 ) -> None:
-    roll_key(used_key, overlap=timedelta(hours=1), by=as_ada)
+    roll_credential(used_key, overlap=timedelta(hours=1), by=as_ada)
     Session.objects.update(seen_at=now - timedelta(hours=5))
     assert queries_of(ada_client, where(used_key, "overlap/")) <= 6
     assert Session.objects.get().seen_at == now - timedelta(hours=5)
@@ -173,14 +173,14 @@ def test_a_page_that_asks_by_itself_costs_little_and_keeps_no_session_from_endin
 
 def test_what_a_program_calls_itself_is_shown_as_text(used_key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
     KeySecret.objects.update(last_used_agent="orders/1.2 <img src=x onerror=alert(1)>")
-    roll_key(used_key, overlap=timedelta(hours=1), by=as_ada)
+    roll_credential(used_key, overlap=timedelta(hours=1), by=as_ada)
     page = ada_client.get(where(used_key, "")).text
     assert page.count("orders/1.2 &lt;img src=x onerror=alert(1)&gt;") == 2  # the overlap and the list
     assert "<img src=x" not in page
 
 
 def test_the_overlap_can_be_extended_from_the_end_it_has(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
-    roll_key(key, overlap=timedelta(hours=1), by=as_ada)
+    roll_credential(key, overlap=timedelta(hours=1), by=as_ada)
     old = key.secrets.earliest("pk")
     ada_client.post(where(key, f"secrets/{old.public_id}/extension/"), {"hours": "24"})
     assert old.ends_at
@@ -189,7 +189,7 @@ def test_the_overlap_can_be_extended_from_the_end_it_has(key: ApiKey, ada_client
 
 @pytest.mark.parametrize("hours", ["", "1000", "-1", "x"])
 def test_no_other_extension_is_made(key: ApiKey, ada_client: Client, as_ada: Actor, hours: str) -> None:
-    roll_key(key, overlap=timedelta(hours=1), by=as_ada)
+    roll_credential(key, overlap=timedelta(hours=1), by=as_ada)
     old = key.secrets.earliest("pk")
     answer = ada_client.post(where(key, f"secrets/{old.public_id}/extension/"), {"hours": hours}, follow=True)
     assert "Choose how much longer" in answer.text

@@ -22,9 +22,9 @@ NOON = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC).timestamp()
 
 
 def count(usage: UsageRecorder, issued: IssuedKey, code: Code = Code.VALID, **more: object) -> None:
-    secret = issued.key.secrets.get()
+    secret = issued.credential.secrets.get()
     known: dict[str, object] = {"address": "203.0.113.9", "now": NOON} | more
-    usage.count(issued.key.public_id, secret.public_id, code, **known)  # type: ignore[arg-type]
+    usage.count(issued.credential.public_id, secret.public_id, code, **known)  # type: ignore[arg-type]
 
 
 def test_answers_are_counted_by_secret_hour_and_code(usage: UsageRecorder, issued: IssuedKey) -> None:
@@ -35,7 +35,7 @@ def test_answers_are_counted_by_secret_hour_and_code(usage: UsageRecorder, issue
     count(usage, issued, now=NOON + 3600)
     usage.finish()
     rows = Usage.objects.order_by("hour", "code").values_list("key", "secret_id", "hour", "code", "count")
-    pk, secret_id = issued.key.pk, issued.key.secrets.get().public_id
+    pk, secret_id = issued.credential.pk, issued.credential.secrets.get().public_id
     noon, one = datetime(2026, 11, 22, 12, tzinfo=UTC), datetime(2026, 11, 22, 13, tzinfo=UTC)
     assert list(rows) == [
         (pk, secret_id, noon, "VALID", 2),
@@ -55,7 +55,9 @@ def test_the_last_use_is_noted_with_its_address_and_agent(usage: UsageRecorder, 
         "203.0.113.9",
         "orders-sync/1.2",
     )
-    assert list(Caller.objects.values_list("key", "address", "last_seen_at")) == [(issued.key.pk, "203.0.113.9", at)]
+    assert list(Caller.objects.values_list("key", "address", "last_seen_at")) == [
+        (issued.credential.pk, "203.0.113.9", at)
+    ]
 
 
 def test_a_last_use_is_noted_once_a_minute_and_never_moves_back(usage: UsageRecorder, issued: IssuedKey) -> None:
@@ -154,7 +156,7 @@ def test_what_may_have_been_committed_counts_once(
 def test_a_batch_that_cannot_be_written_does_not_hold_up_the_next(
     usage: UsageRecorder, issued: IssuedKey, caplog: pytest.LogCaptureFixture
 ) -> None:
-    usage.count(issued.key.public_id, "sec_" + "x" * 99, Code.VALID, address="not an address", now=NOON - 3600)
+    usage.count(issued.credential.public_id, "sec_" + "x" * 99, Code.VALID, address="not an address", now=NOON - 3600)
     count(usage, issued)
     usage.finish()
     assert "VALID" in Usage.objects.filter(secret_id__startswith=issued.secret.public_id).values_list("code", flat=True)

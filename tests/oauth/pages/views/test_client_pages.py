@@ -16,12 +16,12 @@ from keys.models import Api
 from keys.rules.field_rules import parse_rate_limit
 from keys.rules.secret import parse
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, edit_api
+from keys.services.credentials import note_credential
+from keys.services.secrets import roll_credential
 from oauth.models import Client, RevokedToken
 from oauth.protocol.jti import StatusIndex, new_jti
 from oauth.services import tokens
-from oauth.services.clients import note_client
-from oauth.services.common import IssuedClient
-from oauth.services.secrets import roll_client
+from oauth.services.clients import IssuedClient
 from oauth.services.status import lease_block
 from oauth.services.tokens import revoke_token
 from portal.audit import COMMAND, Actor
@@ -79,7 +79,7 @@ def test_a_new_client_is_shown_its_secret_once_and_never_again(
 
 
 def test_members_read_the_operators_metadata(oauth_client: Client, cyn_client: Browser) -> None:
-    note_client(oauth_client, {"plan": "basic"}, by=COMMAND)
+    note_credential(oauth_client, {"plan": "basic"}, by=COMMAND)
     note_organization(oauth_client.organization, external_id="crm-42", operator_metadata={"tier": 1}, by=COMMAND)
     assert "&quot;plan&quot;: &quot;basic&quot;" in cyn_client.get(where("settings", oauth_client)).text
     settings = cyn_client.get("/app/settings/").text
@@ -302,7 +302,7 @@ def test_a_pasted_secret_leads_to_its_client_and_stands_in_no_address(
     issued_client: IssuedClient, ada_client: Browser, dov_client: Browser, headers: dict[str, str]
 ) -> None:
     answer = ada_client.post("/app/clients/", {"q": f" {issued_client.secret_text}\n"}, headers=headers)
-    assert (answer.get("HX-Redirect") or answer["Location"]) == where("detail", issued_client.client)
+    assert (answer.get("HX-Redirect") or answer["Location"]) == where("detail", issued_client.credential)
     assert issued_client.secret_text not in str(answer.headers) + answer.text
     elsewhere = dov_client.post("/app/clients/", {"q": issued_client.secret_text}, follow=True).text
     assert "No client of this organization has the secret" in elsewhere
@@ -319,10 +319,10 @@ def test_a_viewer_sees_the_client_and_no_control_that_changes_it(oauth_client: C
 def test_activity_leads_to_the_client_and_shows_no_secret(
     issued_client: IssuedClient, jti: str, as_ada: Actor, ada_client: Browser
 ) -> None:
-    rolled = roll_client(issued_client.client, overlap=timedelta(hours=1), by=as_ada)
-    revoke_token(issued_client.client, jti, by=as_ada)
+    rolled = roll_credential(issued_client.credential, overlap=timedelta(hours=1), by=as_ada)
+    revoke_token(issued_client.credential, jti, by=as_ada)
     page = ada_client.get("/app/activity/").text
     for words in ("created the OAuth client", "rolled the OAuth client", "revoked a token of"):
         assert words in page
-    assert where("detail", issued_client.client) in page
+    assert where("detail", issued_client.credential) in page
     assert rolled.secret_text not in page
