@@ -37,9 +37,9 @@ SIGNED_IN = {
 }  # fmt: skip
 MEMBERS = {
     "keys:overview", "keys:welcome", "keys:list", "keys:activity", "keys:activity_export", "keys:detail",
-    "keys:key_activity", "keys:settings", "keys:first_use", "keys:overlap", "team:members", "team:settings",
+    "keys:credential_activity", "keys:settings", "keys:first_use", "keys:overlap", "team:members", "team:settings",
     "team:service_accounts", "clients:list", "clients:overlap", "clients:detail",
-    "clients:activity", "clients:settings",
+    "clients:credential_activity", "clients:settings",
 }  # fmt: skip
 MAKERS = {"keys:new", "clients:new"}
 KEEPERS = {  # developers for their own keys and clients and those of service accounts, admins for all

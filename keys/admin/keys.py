@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from keys.admin.forms import ReasonForm
 from keys.models import ApiKey, Credential, KeySecret
-from keys.pages.key_list import KEYS
+from keys.pages.key_pages import KEYS
 from keys.pages.presenters import key_view
 from keys.rules.field_rules import spell_rate_limit
 from keys.rules.states import CredentialStatus

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, Generic
 
 from django.urls import reverse
 
 from keys.models import ApiKey, Credential, QuotaUse, RevokeReason, Secret
+from keys.pages.listing import Row
 from keys.pages.usage_reports import Calls
 from keys.rules.rolling import Light, light_of
 from keys.rules.states import CredentialFacts, CredentialStatus, status
@@ -33,14 +34,21 @@ _EXPLANATIONS = {
 
 @dataclass(frozen=True)
 class Words:
-    """The words of pages for one credential type; ``pages`` is the namespace of its URLs."""
+    """The words of pages for one credential type.
+
+    ``pages`` is the namespace of its URLs. ``refused`` begins the sentence about the propagation of a pause or a
+    revocation, and ``old_refused`` of the end of an old secret. ``saved`` is what a person saves once.
+    """
 
     noun: str
     plural: str
     pages: str
+    saved: str
     roll: str
     overlap: str
     revocation: str
+    refused: str
+    old_refused: str
 
     @property
     def last_end(self) -> str:
@@ -72,23 +80,15 @@ class QuotaView:
 
 
 @dataclass(frozen=True)
-class CredentialView:
+class CredentialView(Generic[Row]):
     """One credential at one instant, for a member who may or may not change it."""
 
     words: ClassVar[Words]
+    shows_hint: ClassVar[bool] = True  # beside the name; a client is known by its id
+    subject: Row
     secrets: Sequence[Secret]
     status: CredentialStatus
     may_manage: bool
-
-    @property
-    def subject(self) -> Credential:
-        """The key or client itself."""
-        raise NotImplementedError
-
-    @property
-    def ends_at(self) -> datetime | None:
-        """The credential's own end; none of its secrets works after it."""
-        return None
 
     @cached_property
     def links(self) -> Mapping[str, str]:
@@ -171,35 +171,29 @@ class CredentialView:
 
 
 @dataclass(frozen=True)
-class KeyView(CredentialView):
+class KeyView(CredentialView[ApiKey]):
     """One key at one instant, for a member who may or may not change it."""
 
-    key: ApiKey
     days: Sequence[int] = ()
 
     words = Words(
         noun="key",
         plural="API keys",
         pages="keys",
+        saved="key",
         roll="A new secret with the same rights. You choose how long the old one goes on.",
         overlap="At most 30 days from now, and never past the end of the key.",
         revocation="Requests with this key will be refused at once. This cannot be undone.",
+        refused="Refused",
+        old_refused="Refused",
     )
-
-    @property
-    def subject(self) -> Credential:
-        return self.key
-
-    @property
-    def ends_at(self) -> datetime | None:
-        return self.key.expires_at
 
     @property
     def explanation(self) -> str:
         """Why the key's requests are refused; empty if they are not."""
-        if self.status is CredentialStatus.SCHEDULED and self.key.not_before:
-            return f"This key works from {exact_words(self.key.not_before)} on. Until then, requests are refused."
-        if self.status is CredentialStatus.PAUSED and self.key.disabled_at is None:
+        if self.status is CredentialStatus.SCHEDULED and self.subject.not_before:
+            return f"This key works from {exact_words(self.subject.not_before)} on. Until then, requests are refused."
+        if self.status is CredentialStatus.PAUSED and self.subject.disabled_at is None:
             return "The API of this key is disabled by its operator. Requests are refused until it is enabled again."
         return _EXPLANATIONS.get(self.status, "")
 
@@ -213,7 +207,7 @@ def key_view(
     key: ApiKey, secrets: Sequence[Secret], *, may_manage: bool, now: datetime, days: Sequence[int] = ()
 ) -> KeyView:
     """Build the view of a key; ``secrets`` are those that have not ended, newest first."""
-    return KeyView(secrets, status_of(key, facts_of(key), secrets, now=now), may_manage, key, days)
+    return KeyView(key, secrets, status_of(key, facts_of(key), secrets, now=now), may_manage, days)
 
 
 def status_of(
@@ -241,12 +235,12 @@ def facts_of(key: ApiKey) -> CredentialFacts:
     )
 
 
-def secret_rows(view: CredentialView, secrets: Sequence[Secret], *, now: datetime) -> list[SecretRow]:
+def secret_rows(view: CredentialView[Any], secrets: Sequence[Secret], *, now: datetime) -> list[SecretRow]:
     """Add the state to each secret; no secret works once the credential has ended."""
     return [SecretRow(secret, *_secret_state(view, secret, now)) for secret in secrets]
 
 
-def _secret_state(view: CredentialView, secret: Secret, now: datetime) -> tuple[str, str]:
+def _secret_state(view: CredentialView[Any], secret: Secret, now: datetime) -> tuple[str, str]:
     if view.is_over or not secret.works(now):
         return "Ended", "mute"
     return ("Current", "ok") if secret.ends_at is None else ("Retiring", "warn")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keys.models import Credential, RevokeReason, Secret
+from keys.models import RevokeReason, Secret
 from keys.pages.presenters import CredentialView, Words, status_of
 from keys.pages.usage_reports import Calls
 from keys.rules.field_rules import rate_words
@@ -34,31 +34,27 @@ class GrantView:
 
 
 @dataclass(frozen=True)
-class ClientView(CredentialView):
+class ClientView(CredentialView[Client]):
     """A client at a given time, for a person who may or may not change it."""
 
-    client: Client
-    grants: Sequence[Grant]
-
+    shows_hint = False
     words = Words(
         noun="client",
         plural="OAuth clients",
         pages="clients",
+        saved="client secret",
         roll="A new secret with the same rights. You choose how long the old one goes on. Tokens that are out stay "
         "good until they expire; revoke all tokens to end them now.",
         overlap="At most 30 days from now.",
         revocation="It gets no tokens any more, and every token it has will be refused at once. This cannot be undone.",
+        refused="Its tokens are refused",
+        old_refused="It gets no tokens",
     )
-
-    @property
-    def subject(self) -> Credential:
-        """The client."""
-        return self.client
 
     @property
     def granted(self) -> list[GrantView]:
         """The grants as pages show them."""
-        return [GrantView(grant, rate_words(grant.api.max_rate_limits)) for grant in self.grants]
+        return [GrantView(grant, rate_words(grant.api.max_rate_limits)) for grant in self.subject.grants.all()]
 
     @property
     def explanation(self) -> str:
@@ -74,7 +70,7 @@ class ClientView(CredentialView):
 def client_view(client: Client, secrets: Sequence[Secret], *, may_manage: bool, now: datetime) -> ClientView:
     """The view of a client at ``now``; ``secrets`` are its secrets that have not ended, newest first."""
     word = status_of(client, facts_of_client(client), secrets, now=now)
-    return ClientView(secrets, word, may_manage, client, list(client.grants.all()))
+    return ClientView(client, secrets, word, may_manage)
 
 
 def facts_of_client(client: Client) -> CredentialFacts:

@@ -1,9 +1,9 @@
-"""Find the key of a page, if it belongs to the organization, and check whether the member may change it."""
+"""Find the credential of a page, if it belongs to the organization, and check whether the member may change it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TypeVar
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
@@ -12,37 +12,42 @@ from django.urls import reverse
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
-from keys.models import ApiKey, Credential
-from keys.pages.key_list import KEYS, visible_keys
-from keys.pages.presenters import CredentialView, KeyView, key_view
+from keys.models import Credential
+from keys.pages.credential_pages import CredentialPages
+from keys.pages.listing import Row
+from keys.pages.presenters import CredentialView
 from keys.services.common import change_takes, require_change
 from keys.services.errors import Refused
 from portal.http import HttpRequest, MemberRequest, actor_of
 from portal.permissions import Action
 
 
-def get_key(request: MemberRequest, public_id: str) -> ApiKey:
-    """Return the organization's key. Another organization's key is a 404, like a key that never existed."""
-    return get_object_or_404(visible_keys(request.organization), public_id=public_id)
+def get_credential(request: MemberRequest, pages: CredentialPages[Row], public_id: str) -> Row:
+    """Return the organization's credential. Another organization's is a 404, like one that never existed."""
+    return get_object_or_404(pages.visible(request.organization), public_id=public_id)
 
 
-def get_view(request: MemberRequest, public_id: str, *, now: datetime | None = None) -> KeyView:
-    """Return the view of the key for this member."""
+def get_view(
+    request: MemberRequest, pages: CredentialPages[Row], public_id: str, *, now: datetime | None = None
+) -> CredentialView[Row]:
+    """Return the view of the credential for this member."""
     now = now or timezone.now()
-    key = get_object_or_404(KEYS.with_working_secrets(visible_keys(request.organization), now=now), public_id=public_id)
-    return as_view(request, key, now=now)
+    rows = pages.listing.with_working_secrets(pages.visible(request.organization), now=now)
+    return as_view(request, pages, get_object_or_404(rows, public_id=public_id), now=now)
 
 
-def as_view(request: MemberRequest, key: ApiKey, *, now: datetime) -> KeyView:
-    """Build the view for this member of a key that was read with its working secrets."""
-    return key_view(key, key.working_secrets, may_manage=may_change(request, key), now=now)  # type: ignore[attr-defined]  # prefetched
+def as_view(
+    request: MemberRequest, pages: CredentialPages[Row], credential: Row, *, now: datetime
+) -> CredentialView[Row]:
+    """Build the view for this member of a credential that was read with its working secrets."""
+    return pages.view(credential, credential.working_secrets, may_manage=may_change(request, credential), now=now)  # type: ignore[attr-defined]  # prefetched
 
 
-View = TypeVar("View", bound=CredentialView)
-
-
-def to_change(request: MemberRequest, view: View) -> View:
-    """Return the credential's view, for a page that changes it; raises NotAllowed."""
+def to_change(
+    request: MemberRequest, pages: CredentialPages[Row], public_id: str, *, now: datetime | None = None
+) -> CredentialView[Row]:
+    """Return the view of the credential, for a page that changes it; raises NotAllowed."""
+    view = get_view(request, pages, public_id, now=now)
     require_change(view.subject, by=actor_of(request))
     return view
 
@@ -57,9 +62,9 @@ def may_change(request: MemberRequest, credential: Credential) -> bool:
     return request.membership.can(change_takes(credential, request.user))
 
 
-def back(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Go to the key's page after a change."""
-    return go_to(request, reverse("keys:detail", args=[public_id]))
+def back(request: MemberRequest, pages: CredentialPages[Any], public_id: str) -> HttpResponse:
+    """Go to the credential's page after a change."""
+    return go_to(request, reverse(f"{pages.words.pages}:detail", args=[public_id]))
 
 
 def go_to(request: HttpRequest, url: str) -> HttpResponse:

@@ -15,8 +15,9 @@ from django.views.decorators.http import require_http_methods
 from keys.models import Api, ApiKey
 from keys.pages.forms.fields import refuse
 from keys.pages.forms.key_settings import EditKeyForm
+from keys.pages.key_pages import KEY_PAGES
 from keys.pages.presenters import spread_words
-from keys.pages.views.access import get_view, go_to, to_change
+from keys.pages.views.access import get_credential, go_to, to_change
 from keys.rules import access_increase
 from keys.services.errors import Conflict, Refused
 from keys.services.keys import EDITABLE, edit_key
@@ -50,13 +51,13 @@ class EditForm(Protocol):
 def edit(request: MemberRequest, public_id: str) -> HttpResponse:
     """Serve the three steps at one URL; ``step`` says which one was submitted."""
     now = timezone.now()
-    view = to_change(request, get_view(request, public_id, now=now))
-    form = EditKeyForm(request.POST or None, key=view.key, now=now)
-    context = {"view": view, "form": form, "expiry": _expiry_words(view.key)}
+    view = to_change(request, KEY_PAGES, public_id, now=now)
+    form = EditKeyForm(request.POST or None, key=view.subject, now=now)
+    context = {"view": view, "form": form, "expiry": _expiry_words(view.subject)}
     step = request.POST.get("step", "")
     if step in {"review", "save"} and form.is_valid():
         try:
-            return (_save if step == "save" else _review)(request, form, view.key, context)
+            return (_save if step == "save" else _review)(request, form, view.subject, context)
         except Refused as refusal:
             refuse(form, refusal)
     status = 422 if form.is_bound and form.errors else 200
@@ -69,7 +70,7 @@ def _save(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mappi
     try:
         changed = edit_key(key, form.settings(), by=actor_of(request), seen_version=form.cleaned_data["version"])
     except Conflict:
-        return _review(request, form, get_view(request, key.public_id).key, context)
+        return _review(request, form, get_credential(request, KEY_PAGES, key.public_id), context)
     if changed.credential.version == key.version:
         messages.info(request, f"Nothing about {changed.credential.name} was different.")
     else:

@@ -1,6 +1,7 @@
 """Create a key, and show its secret once."""
 
-from django.conf import settings
+from typing import Any
+
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -9,15 +10,17 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from keys.models import Api
+from keys.pages.credential_pages import CredentialPages
 from keys.pages.forms.fields import refuse
 from keys.pages.forms.key_settings import NewKeyForm, offered_lifetime
-from keys.pages.key_list import visible_keys
+from keys.pages.key_pages import KEY_PAGES, visible_keys
+from keys.pages.listing import Row
 from keys.pages.presenters import CredentialView, spread_words
-from keys.pages.snippets import with_secret
 from keys.pages.views.access import get_view
 from keys.service_accounts import visible_service_accounts
+from keys.services.credentials import IssuedCredential
 from keys.services.errors import AlreadyDone, Refused
-from keys.services.keys import IssuedKey, issue_key
+from keys.services.keys import issue_key
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required, shown_once
 from portal.models import Organization
 from portal.permissions import Action
@@ -50,32 +53,34 @@ def new_key(request: MemberRequest) -> HttpResponse:
                 submission=form.cleaned_data["submission"],
             )
         except AlreadyDone as done:
-            return show_already_done(request, get_view(request, done.subject_id))
+            return show_already_done(request, get_view(request, KEY_PAGES, done.subject_id))
         except Refused as refusal:
             refuse(form, refusal)
         else:
-            return show_secret(request, issued)
+            return show_secret(request, KEY_PAGES, issued)
     context = {"form": form, "api": api, "has_other_apis": len(apis) > 1}
     status = 422 if form.is_bound else 200
     return fragment_or_page(request, "keys/_key_form.html", "keys/key_new.html", context, status=status)
 
 
 @sensitive_variables()
-def show_secret(request: MemberRequest, issued: IssuedKey, *, rolled: bool = False) -> HttpResponse:
+def show_secret(
+    request: MemberRequest, pages: CredentialPages[Row], issued: IssuedCredential[Row], *, rolled: bool = False
+) -> HttpResponse:
     """Show a secret for the only time: in this response, which is stored nowhere and must not be cached by proxies."""
     context = {
-        "view": get_view(request, issued.credential.public_id),
+        "view": get_view(request, pages, issued.credential.public_id),
+        "created": pages.created,
         "secret": issued.secret_text,
-        "snippets": with_secret(issued.secret_text),
         "rolled": rolled,
         "works": spread_words("It works", issued.propagation),
         "ended": spread_words("The old secret is refused", issued.propagation),
-        "whoami_url": f"{settings.PUBLIC_URL}/v1/whoami",
+        **pages.secret_context(issued.credential, issued.secret_text),
     }
-    return shown_once(fragment_or_page(request, "keys/_key_created.html", "keys/key_created.html", context))
+    return shown_once(fragment_or_page(request, pages.created, "keys/secret_created.html", context))
 
 
-def show_already_done(request: MemberRequest, view: CredentialView) -> HttpResponse:
+def show_already_done(request: MemberRequest, view: CredentialView[Any]) -> HttpResponse:
     """Show what an earlier submission of the form created, without the secret."""
     context = {"view": view}
     return fragment_or_page(request, "keys/_already_done.html", "keys/already_done.html", context)

@@ -1,9 +1,8 @@
-"""A list of credentials with search, filters, order and pages; the same for keys and OAuth clients."""
+"""A list of credentials with search, filters, order and pages."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Generic
+from dataclasses import asdict
+from functools import partial
+from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -11,66 +10,43 @@ from django.http import HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
 from django_htmx.http import push_url
 
 from keys.pages import listing
+from keys.pages.credential_pages import CredentialPages
 from keys.pages.forms.filters import MAX_SENT_CHARS, CredentialFilterForm
-from keys.pages.listing import Listing, ListingFilter, Row
-from keys.pages.presenters import CredentialView, Words
-from keys.pages.views.access import go_to, may_make
-from portal.http import MemberRequest, fragment_or_page
-from portal.models import Organization
+from keys.pages.listing import ListingFilter, Row
+from keys.pages.presenters import Words
+from keys.pages.views.access import go_to, may_change, may_make
+from portal.http import MemberRequest, fragment_or_page, member_required
 from portal.names import normal_name
+from portal.permissions import Action
 
 
-@dataclass(frozen=True)
-class ListPage(Generic[Row]):
-    """The list page of one credential type, and its own templates."""
-
-    words: Words
-    listing: Listing[Row]
-    visible: Callable[[Organization], QuerySet[Row]]
-    views: Callable[[MemberRequest, Sequence[Row], datetime], Sequence[CredentialView]]
-    search_hint: str
-    template: str
-    columns: str
-    body: str
-
-    @property
-    def href(self) -> str:
-        """The URL of the list, without filters."""
-        return reverse(f"{self.words.pages}:list")
-
-    @property
-    def no_match(self) -> str:
-        """The message for a search without results."""
-        return f"No {self.words.noun} matches"
-
-    @property
-    def more_id(self) -> str:
-        """The id of the element that loads the next rows."""
-        return f"{self.words.pages}-more"
-
-
-def show_list(request: MemberRequest, page: ListPage[Row]) -> HttpResponse:
+@sensitive_post_parameters("q")
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.VIEW)
+def show_list(request: MemberRequest, pages: CredentialPages[Any]) -> HttpResponse:
     """Show the organization's credentials.
 
     The search text is posted, because it may be a pasted secret, and URLs are kept in histories and logs. A text that
     is no secret then becomes part of the URL that the response leads to.
     """
     sent = request.POST if request.method == "POST" else request.GET
-    rows = page.visible(request.organization)
+    rows = pages.visible(request.organization)
     text = normal_name(sent.get("q", "")[:MAX_SENT_CHARS])
     if listing.is_whole_secret(text):
-        return _show_owner_of(request, page, rows, text)
-    form = CredentialFilterForm(sent, listing=page.listing, rows=rows)
+        return _show_owner_of(request, pages, rows, text)
+    form = CredentialFilterForm(sent, listing=pages.listing, rows=rows)
     wanted = form.wanted()
-    address = page.href + _query(wanted)
+    address = pages.href + _query(wanted)
     if request.method == "POST" and not request.htmx:
         return go_to(request, address)
     if form.data.get("q", "").strip() != wanted.text:
-        form = CredentialFilterForm(_with_text(sent, wanted.text), listing=page.listing, rows=rows)
-    response = _show(request, page, rows, form, wanted)
+        form = CredentialFilterForm(_with_text(sent, wanted.text), listing=pages.listing, rows=rows)
+    response = _show(request, pages, rows, form, wanted)
     return push_url(response, address) if request.method == "POST" else response
 
 
@@ -81,39 +57,45 @@ def _with_text(sent: QueryDict, text: str) -> QueryDict:
 
 
 def _show(
-    request: MemberRequest, page: ListPage[Row], rows: QuerySet[Row], form: CredentialFilterForm, wanted: ListingFilter
+    request: MemberRequest,
+    pages: CredentialPages[Row],
+    rows: QuerySet[Row],
+    form: CredentialFilterForm,
+    wanted: ListingFilter,
 ) -> HttpResponse:
     now, after = timezone.now(), request.GET.get("after", "")
-    rows = page.listing.matching(rows, wanted, now=now)
-    found = page.listing.page(rows, sort=wanted.sort, after=after, now=now)
+    rows = pages.listing.matching(rows, wanted, now=now)
+    found = pages.listing.page(rows, sort=wanted.sort, after=after, now=now)
     total = listing.count(rows)
     parameters = _parameters(wanted) | {"after": found.next_cursor}
     context = {
-        "page": page,
-        "words": page.words,
+        "pages": pages,
+        "words": pages.words,
         "form": form,
-        "rows": page.views(request, found.rows, now),
-        "caption": _caption(page.words, len(found.rows), total, is_continued=bool(after)),
+        "rows": pages.views(found.rows, partial(may_change, request), now),
+        "caption": _caption(pages.words, len(found.rows), total, is_continued=bool(after)),
         "total": total,
         "is_filtered": _query(wanted, with_sort=False) != "",
         "is_continued": bool(after),
-        "first_href": page.href + _query(wanted),
-        "more_href": f"{page.href}?{urlencode(parameters)}" if found.next_cursor else "",
+        "first_href": pages.href + _query(wanted),
+        "more_href": f"{pages.href}?{urlencode(parameters)}" if found.next_cursor else "",
         "may_make": may_make(request),
     }
-    fragment = "keys/_list_rows.html" if request.htmx.target == page.more_id else "keys/_list_table.html"
-    return fragment_or_page(request, fragment, page.template, context)
+    fragment = "keys/_list_rows.html" if request.htmx.target == pages.more_id else "keys/_list_table.html"
+    return fragment_or_page(request, fragment, pages.list_page, context)
 
 
-def _show_owner_of(request: MemberRequest, page: ListPage[Row], rows: QuerySet[Row], secret: str) -> HttpResponse:
-    found, noun = page.listing.find_by_secret(rows, secret), page.words.noun
+def _show_owner_of(
+    request: MemberRequest, pages: CredentialPages[Row], rows: QuerySet[Row], secret: str
+) -> HttpResponse:
+    found, noun = pages.listing.find_by_secret(rows, secret), pages.words.noun
     if found is None:
         messages.warning(
             request, f"No {noun} of this organization has the secret you pasted. We have not kept the text."
         )
-        return go_to(request, page.href)
+        return go_to(request, pages.href)
     messages.success(request, f"The secret you pasted belongs to {found.name}. We have not kept the text.")
-    return go_to(request, reverse(f"{page.words.pages}:detail", args=[found.public_id]))
+    return go_to(request, reverse(f"{pages.words.pages}:detail", args=[found.public_id]))
 
 
 def _caption(words: Words, shown: int, total: int, *, is_continued: bool) -> str:

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_safe
 
 from keys.models import ApiKey
 from keys.pages import usage_reports
-from keys.pages.key_list import KEYS, visible_keys
-from keys.pages.presenters import KeyView
+from keys.pages.key_pages import KEY_PAGES, KEYS, visible_keys
+from keys.pages.presenters import CredentialView
 from keys.pages.views.access import as_view, may_make
 from keys.pages.views.welcome import show_steps
 from keys.rules.states import CredentialStatus
@@ -70,6 +70,6 @@ def overview(request: MemberRequest) -> HttpResponse:
     return render(request, "keys/overview.html", context)
 
 
-def _attention(request: MemberRequest, keys: QuerySet[ApiKey], now: datetime) -> list[KeyView]:
+def _attention(request: MemberRequest, keys: QuerySet[ApiKey], now: datetime) -> list[CredentialView[ApiKey]]:
     found = KEYS.with_working_secrets(keys, now=now).order_by("expires_at", "pk")[:ATTENTION_SHOWN]
-    return [as_view(request, key, now=now) for key in found]
+    return [as_view(request, KEY_PAGES, key, now=now) for key in found]

@@ -1,6 +1,7 @@
-"""Roll a key: add a new secret, and set an end for the old one."""
+"""Roll a credential: add a new secret, and set an end for the old one."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -8,10 +9,10 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from keys.models import Secret
+from keys.pages.credential_pages import CredentialPages
 from keys.pages.forms.actions import OVERLAPS, RollForm
 from keys.pages.forms.fields import DATE, refuse
-from keys.pages.presenters import CredentialView, use_words
-from keys.pages.usage_reports import callers_of_key, calls_of_key
+from keys.pages.presenters import CredentialView
 from keys.pages.views.access import get_view, to_change
 from keys.pages.views.issuance import show_already_done, show_secret
 from keys.rules.rolling import WorkingSecret, plan_roll
@@ -25,49 +26,42 @@ from portal.ui.times import exact_words
 @sensitive_variables()
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_KEYS, reveals=True)
-def roll(request: MemberRequest, public_id: str) -> HttpResponse:
+def roll(request: MemberRequest, public_id: str, pages: CredentialPages[Any]) -> HttpResponse:
     """Ask when the old secret ends, add the new secret, and show it in the response to that POST."""
     now = timezone.now()
-    view = to_change(request, get_view(request, public_id, now=now))
-    form = RollForm(request.POST or None, now=now, initial={"seen": view.secrets[0].public_id})
+    view = to_change(request, pages, public_id, now=now)
+    seen = view.secrets[0].public_id if view.secrets else ""
+    form = RollForm(request.POST or None, now=now, initial={"seen": seen})
     if request.method == "POST" and form.is_valid():
         try:
             issued = roll_credential(
-                view.key,
+                view.subject,
                 overlap=form.length(),
                 by=actor_of(request),
                 submission=form.cleaned_data["submission"],
                 seen_secret_id=form.cleaned_data["seen"],
             )
         except AlreadyDone as done:
-            return show_already_done(request, get_view(request, done.subject_id))
+            return show_already_done(request, get_view(request, pages, done.subject_id))
         except Refused as refusal:
             refuse(form, refusal)
         else:
-            return show_secret(request, issued, rolled=True)
-    callers = callers_of_key(view.key, since=now - timedelta(hours=24)).count()
-    return show_roll(request, view, form, used=use_words(calls_of_key(view.key, now=now), callers), now=now)
-
-
-def show_roll(
-    request: MemberRequest, view: CredentialView, form: RollForm, *, used: str, now: datetime
-) -> HttpResponse:
-    """Ask when the old secret ends, with the effect of each choice; ``used`` describes the recent use."""
+            return show_secret(request, pages, issued, rolled=True)
     context = {
         "form": form,
         "view": view,
         "meanings": {value: _meaning(view, int(value), now) for value in OVERLAPS if value != DATE},
         "overlap_words": _overlap_words(view),
-        "use_words": used,
+        "use_words": pages.use_words(view.subject, now),
     }
     status = 422 if form.is_bound else 200
     return fragment_or_page(request, "keys/_roll.html", "keys/roll.html", context, status=status)
 
 
-def _meaning(view: CredentialView, overlap_s: int, now: datetime) -> str:
+def _meaning(view: CredentialView[Any], overlap_s: int, now: datetime) -> str:
     """Describe the effect of a choice on the working secrets, by the same rule that the roll applies."""
     working = [_working(secret) for secret in reversed(view.secrets)]
-    ends = plan_roll(working, overlap=timedelta(seconds=overlap_s), expires_at=view.ends_at, now=now)
+    ends = plan_roll(working, overlap=timedelta(seconds=overlap_s), expires_at=view.subject.expires_at, now=now)
     for secret in view.secrets:
         end = ends.get(secret.public_id, secret.ends_at)
         if end is not None and end > now:
@@ -76,7 +70,7 @@ def _meaning(view: CredentialView, overlap_s: int, now: datetime) -> str:
     return "Refused as soon as the new one exists."
 
 
-def _overlap_words(view: CredentialView) -> str:
+def _overlap_words(view: CredentialView[Any]) -> str:
     """Say which secret a roll ends now; empty if no overlap runs."""
     if view.retiring is None:
         return ""

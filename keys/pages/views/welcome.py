@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from keys.models import ApiKey
 from keys.pages import usage_reports
 from keys.pages.forms.names import OrganizationNameForm
-from keys.pages.key_list import visible_keys
+from keys.pages.key_pages import KEY_PAGES, visible_keys
 from keys.pages.snippets import with_variable
-from keys.pages.views.access import get_key, go_to, may_make
+from keys.pages.views.access import get_credential, go_to, may_make
 from portal.audit_actions import AuditAction
 from portal.http import MemberRequest, actor_of, forbidden, member_required
 from portal.models import AuditEvent
@@ -64,7 +64,7 @@ def show_steps(request: MemberRequest, form: OrganizationNameForm | None = None)
 def first_use(request: MemberRequest, public_id: str) -> HttpResponse:
     """Tell a polling page whether the key was used; it polls every 3 s, and is told to stop after 2 minutes."""
     now = timezone.now()
-    context = first_use_of(get_key(request, public_id), now=now)
+    context = first_use_of(get_credential(request, KEY_PAGES, public_id), now=now)
     since = request.GET.get("since", "")
     is_over = not since.isdecimal() or now.timestamp() - int(since[:12]) > WAIT.total_seconds()
     status = STOP_POLLING if is_over or context["code"] else 200

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from keys.pages import usage_reports
 from keys.pages.forms.names import OrganizationNameForm
-from keys.pages.key_list import KEYS, visible_keys
+from keys.pages.key_pages import KEYS, visible_keys
 from keys.pages.presenters import spread_words
 from keys.pages.views.access import go_to
 from keys.rules.states import CredentialStatus

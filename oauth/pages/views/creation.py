@@ -9,15 +9,15 @@ from django.views.decorators.http import require_http_methods
 from keys.models import Api
 from keys.pages.forms.fields import refuse
 from keys.pages.presenters import spread_words
-from keys.pages.views.issuance import show_already_done
+from keys.pages.views.access import back, get_view
+from keys.pages.views.issuance import show_already_done, show_secret
 from keys.service_accounts import visible_service_accounts
 from keys.services.credentials import IssuedCredential
 from keys.services.errors import AlreadyDone, Refused
-from oauth.pages import snippets
+from oauth.pages.client_pages import CLIENT_PAGES
 from oauth.pages.forms import NewClientForm
-from oauth.pages.views.access import back, get_view
-from oauth.services.clients import IssuedClient, create_client
-from portal.http import MemberRequest, actor_of, fragment_or_page, member_required, shown_once
+from oauth.services.clients import create_client
+from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
 
 
@@ -42,30 +42,15 @@ def new_client(request: MemberRequest) -> HttpResponse:
                 submission=form.cleaned_data["submission"],
             )
         except AlreadyDone as done:
-            return show_already_done(request, get_view(request, done.subject_id))
+            return show_already_done(request, get_view(request, CLIENT_PAGES, done.subject_id))
         except Refused as refusal:
             refuse(form, refusal)
         else:
             if isinstance(made, IssuedCredential):
-                return show_secret(request, made)
+                return show_secret(request, CLIENT_PAGES, made)
             messages.success(
                 request, f"{made.credential.name} is created. {spread_words('It gets tokens', made.propagation)}"
             )
-            return back(request, made.credential.public_id)
+            return back(request, CLIENT_PAGES, made.credential.public_id)
     status = 422 if form.is_bound else 200
     return render(request, "oauth/client_new.html", {"form": form, "apis": apis}, status=status)
-
-
-@sensitive_variables()
-def show_secret(request: MemberRequest, issued: IssuedClient, *, rolled: bool = False) -> HttpResponse:
-    """Render a new secret. This response is the only one that shows it; no server, proxy or browser may store it."""
-    context = {
-        "view": get_view(request, issued.credential.public_id),
-        "secret": issued.secret_text,
-        "variable": snippets.VARIABLE,
-        "snippets": snippets.with_secret(issued.credential, issued.secret_text),
-        "rolled": rolled,
-        "works": spread_words("It works", issued.propagation),
-        "ended": spread_words("The old secret is refused", issued.propagation),
-    }
-    return shown_once(fragment_or_page(request, "oauth/_client_created.html", "oauth/client_created.html", context))

@@ -13,13 +13,13 @@ from django.views.decorators.http import require_http_methods
 from keys.models import Api
 from keys.pages.forms.fields import refuse
 from keys.pages.presenters import spread_words
-from keys.pages.views.access import go_to, to_change
+from keys.pages.views.access import get_credential, go_to, to_change
 from keys.pages.views.edit import Difference, difference, show_review
 from keys.rules import access_increase
 from keys.services.errors import Conflict, Refused
 from oauth.models import Client
+from oauth.pages.client_pages import CLIENT_PAGES
 from oauth.pages.forms import EditClientForm
-from oauth.pages.views.access import get_view
 from oauth.services.clients import EDITABLE, edit_client
 from portal import reauthentication
 from portal.http import MemberRequest, actor_of, member_required
@@ -30,8 +30,8 @@ from portal.permissions import Action
 @member_required(Action.MANAGE_KEYS, widens="by form")
 def edit(request: MemberRequest, public_id: str) -> HttpResponse:
     """Handle all three steps; the field ``step`` names the one that was submitted."""
-    view = to_change(request, get_view(request, public_id))
-    client = view.client
+    view = to_change(request, CLIENT_PAGES, public_id)
+    client = view.subject
     form = EditClientForm(request.POST or None, apis=_apis(client), granted=_granted(client), client=client)
     context = {"view": view, "form": form}
     step = request.POST.get("step", "")
@@ -51,7 +51,7 @@ def _save(request: MemberRequest, form: EditClientForm, client: Client, context:
     try:
         changed = edit_client(client, wanted, grants=grants, by=actor_of(request), seen_version=version)
     except Conflict:
-        return _review(request, form, get_view(request, client.public_id).client, context)
+        return _review(request, form, get_credential(request, CLIENT_PAGES, client.public_id), context)
     if changed.credential.version == client.version:
         messages.info(request, f"Nothing about {client.name} was different.")
     else:

@@ -7,7 +7,7 @@ import pytest
 
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
 from keys.pages import listing
-from keys.pages.key_list import KEYS, visible_keys
+from keys.pages.key_pages import KEYS, visible_keys
 from keys.pages.listing import CredentialPage, ListingFilter, Sort
 from keys.pages.presenters import key_view
 from keys.rules.states import CredentialStatus

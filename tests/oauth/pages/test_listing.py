@@ -11,7 +11,7 @@ from keys.pages.listing import ListingFilter, Sort
 from keys.rules.states import CredentialStatus
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from oauth.models import Client, ClientSecret
-from oauth.pages.listing import CLIENTS, visible_clients
+from oauth.pages.client_pages import CLIENTS, visible_clients
 from oauth.pages.presenters import client_view
 from oauth.services.clients import ClientSettings, Grants, IssuedClient, create_client
 from portal.audit import COMMAND

@@ -14,7 +14,7 @@ from portal.models import AuditEvent, Organization, User
 pytestmark = pytest.mark.django_db
 LOOKS = ("overview", "welcome", "list", "activity")
 FILES = ("activity_export",)
-LOOKS_AT_ONE = ("detail", "key_activity", "settings")
+LOOKS_AT_ONE = ("detail", "credential_activity", "settings")
 CHANGES = ("new",)
 CHANGES_ONE = ("edit", "roll", "revocation")
 POSTS_ONE = ("pause", "resume")
@@ -31,7 +31,7 @@ def address(name: str, key: ApiKey) -> str:
 
 
 def test_this_module_knows_every_route() -> None:
-    names = {pattern.name for pattern in [*urls.urlpatterns, *urls.one_key] if isinstance(pattern, URLPattern)}
+    names = {pattern.name for pattern in [*urls.urlpatterns, *urls.keys] if isinstance(pattern, URLPattern)}
     assert names == {*LOOKS, *LOOKS_AT_ONE, *CHANGES, *CHANGES_ONE, *POSTS_ONE, *POSTS_SECRET, *POLLS, *PUBLIC, *FILES}
 
 

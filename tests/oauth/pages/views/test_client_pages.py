@@ -72,7 +72,7 @@ def test_a_new_client_is_shown_its_secret_once_and_never_again(
     assert answer["Cache-Control"] == "no-store"
     assert made.public_id in the("#client-id", answer.text).text()
     assert made.grants.get().scopes == ["orders:read", "orders:write"]
-    for page in ("detail", "settings", "activity"):
+    for page in ("detail", "settings", "credential_activity"):
         assert secret not in ada_client.get(where(page, made)).text
     assert secret not in json.dumps(dict(ada_client.session.items()))
     assert f"audience={api.identifier}" in the("main", answer.text).text()
@@ -309,7 +309,7 @@ def test_a_pasted_secret_leads_to_its_client_and_stands_in_no_address(
 
 
 def test_a_viewer_sees_the_client_and_no_control_that_changes_it(oauth_client: Client, cyn_client: Browser) -> None:
-    for page in ("detail", "settings", "activity"):
+    for page in ("detail", "settings", "credential_activity"):
         shown = cyn_client.get(where(page, oauth_client)).text
         assert oauth_client.name in shown
         for control in ("/new/", "/roll/", "/edit/", "/revocation/", "/pause/", "/extension/"):
