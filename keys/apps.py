@@ -17,12 +17,13 @@ class KeysConfig(AppConfig):
         from keys.validation import metrics, peppers, wiring
         from keys.validation.cache import invalidation
         from keys.validation.store import database, loaders
-        from keys.validation.usage import queue, recorder
+        from keys.validation.usage import queue, recorder, tables
         from portal import outbox
         from portal.edge import lifespan
 
         credential_type.register(API_KEYS)
         database.register_loader("apisecret", loaders.load_api_secrets)
+        tables.register_tables("", tables.Tables("keys_apisecret", None))
         database.register_loader("api", loaders.load_apis)
         database.register_loader("org", loaders.load_organizations)
         if settings.REDIS_URL:

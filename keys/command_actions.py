@@ -8,8 +8,8 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from keys.models import ApiKey, ApiSecret, RevokeReason
-from keys.pages.presenters import facts_of
+from keys.models import ApiKey, ApiSecret, Credential, RevokeReason
+from keys.pages.presenters import facts_of_key
 from keys.rules.field_rules import parse_quota, parse_rate_limit
 from keys.rules.states import CredentialFacts, state
 from keys.services import api_secrets, keys
@@ -43,7 +43,7 @@ def _report_key(key: ApiKey, spread: Propagation | None = None, **more: object) 
     key = _find_key(key.public_id)
     return {
         "id": key.public_id,
-        "state": state(facts_of(key), now=timezone.now()).value,
+        "state": state(facts_of_key(key), now=timezone.now()).value,
         **spread_report(spread),
         **more,
     }
@@ -102,13 +102,23 @@ def _show_key(key: ApiKey, _: Mapping[str, Any]) -> Report:
     )
 
 
-def _revoke_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
-    return _report_key(key, revoke_credential(key, reason=RevokeReason(options["reason"]), by=COMMAND).propagation)
+def shared_actions(report: Callable[..., Report]) -> dict[str, Operation]:
+    """Build the actions that all types of credential share; ``report`` tells the state of a credential afterwards."""
 
+    def revoke(credential: Credential, options: Mapping[str, Any]) -> Report:
+        done = revoke_credential(credential, reason=RevokeReason(options["reason"]), by=COMMAND)
+        return report(credential, done.propagation)
 
-def _roll_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
-    rolled = roll_credential(key, overlap=timedelta(seconds=options["overlap"]), by=COMMAND)
-    return _report_key(key, rolled.propagation, secret_id=rolled.secret.public_id, secret=rolled.secret_text)
+    def roll(credential: Credential, options: Mapping[str, Any]) -> Report:
+        rolled = roll_credential(credential, overlap=timedelta(seconds=options["overlap"]), by=COMMAND)
+        return report(credential, rolled.propagation, secret_id=rolled.secret.public_id, secret=rolled.secret_text)
+
+    return {
+        "revoke": revoke,
+        "disable": lambda credential, _: report(credential, disable_credential(credential, by=COMMAND).propagation),
+        "enable": lambda credential, _: report(credential, enable_credential(credential, by=COMMAND).propagation),
+        "roll": roll,
+    }
 
 
 def _set_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
@@ -206,14 +216,7 @@ def _set_organization(organization: Organization, options: Mapping[str, Any]) ->
 
 FIND: dict[str, Callable[[str], Any]] = {"key": _find_key, "sec": _find_api_secret, "org": _find_organization}
 ACTIONS: dict[str, dict[str, Operation]] = {
-    "key": {
-        "show": _show_key,
-        "revoke": _revoke_key,
-        "disable": lambda key, _: _report_key(key, disable_credential(key, by=COMMAND).propagation),
-        "enable": lambda key, _: _report_key(key, enable_credential(key, by=COMMAND).propagation),
-        "roll": _roll_key,
-        "set": _set_key,
-    },
+    "key": {**shared_actions(_report_key), "show": _show_key, "set": _set_key},
     "sec": {
         "show": lambda secret, _: _report_api_secret(secret, name=secret.name, hint=secret.hint),
         "revoke": _revoke_api_secret,

@@ -1,21 +1,13 @@
 """Admin for OAuth clients and signing keys: staff read them, pause or revoke clients, and rotate or drop keys."""
 
 from django.contrib import admin
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from keys.admin.forms import ReasonForm
-from keys.admin.keys import CredentialAdmin, SecretInline, operator_metadata_action
-from keys.services.credentials import (
-    ChangedCredential,
-    disable_credential,
-    enable_credential,
-    note_credential,
-    revoke_credential,
-)
+from keys.admin.credentials import CredentialAdmin, SecretInline, credential_actions
 from oauth.models import Client, ClientSecret, Grant, SigningKey
-from oauth.pages.presenters import client_view
+from oauth.pages.client_pages import CLIENT_PAGES
 from oauth.protocol.key_rotation import SigningPeriod, state
 from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys, rotate_signing_keys
 from oauth.services.tokens import revoke_all_tokens
@@ -52,14 +44,11 @@ def _drop(key: SigningKey, *, by: Actor) -> ChangedSigningKeys:
     return drop_signing_keys(by=by, algorithms=[key.algorithm])
 
 
-def _note_client(client: Client, *, by: Actor, metadata: dict[str, object]) -> ChangedCredential[Client]:
-    return note_credential(client, metadata, by=by)
-
-
 @admin.register(Client)
 class ClientAdmin(CredentialAdmin[Client]):
     """Clients with their grants and secrets; staff actions pause, resume and revoke them."""
 
+    pages = CLIENT_PAGES
     list_display = ("name", "public_id", "organization", "environment", "status", "last_used_at")
     list_filter = ("environment", "created_at")
     list_select_related = ("organization",)
@@ -70,59 +59,31 @@ class ClientAdmin(CredentialAdmin[Client]):
         "last_used_at", "created_at",
     )  # fmt: skip
     inlines = (GrantInline, ClientSecretInline)
-    staff_actions = (
-        operator_metadata_action("oauth.change_client", _note_client),
-        StaffAction(
-            name="pause",
-            label="Pause",
-            done="Paused",
-            consequence="It gets no tokens, and those it has are refused at once (DISABLED), until it is resumed,"
-            " which its organization can do, too.",
-            permission="oauth.change_client",
-            run=disable_credential,
-            offered=lambda client: client.revoked_at is None and client.disabled_at is None,
-            is_danger=True,
-        ),
-        StaffAction(
-            name="resumption",
-            label="Resume",
-            done="Resumed",
-            consequence="It gets tokens again, and those that have not expired are accepted.",
-            permission="oauth.change_client",
-            run=enable_credential,
-            widens=True,
-            offered=lambda client: client.revoked_at is None and client.disabled_at is not None,
-        ),
-        StaffAction(
-            name="token-revocation",
-            label="Revoke all tokens",
-            done="Revoked all tokens of",
-            consequence="Every token that was issued so far is refused at once (REVOKED). The client goes on and gets"
-            " new ones.",
-            permission="oauth.change_client",
-            run=revoke_all_tokens,
-            offered=lambda client: client.revoked_at is None,
-            is_danger=True,
-        ),
-        StaffAction(
-            name="revocation",
-            label="Revoke",
-            done="Revoked",
-            consequence="It gets no tokens, and those it has are refused at once (REVOKED), for good."
-            " Its organization has to make a new client.",
-            permission="oauth.change_client",
-            run=revoke_credential,
-            form=ReasonForm,
-            offered=lambda client: client.revoked_at is None,
-            is_danger=True,
-        ),
+    staff_actions = credential_actions(
+        "oauth.change_client",
+        paused="It gets no tokens, and those it has are refused at once (DISABLED), until it is resumed,"
+        " which its organization can do, too.",
+        resumed="It gets tokens again, and those that have not expired are accepted.",
+        revoked="It gets no tokens, and those it has are refused at once (REVOKED), for good."
+        " Its organization has to make a new client.",
+        more=[
+            StaffAction(
+                name="token-revocation",
+                label="Revoke all tokens",
+                done="Revoked all tokens of",
+                consequence="Every token that was issued so far is refused at once (REVOKED). The client goes on and"
+                " gets new ones.",
+                permission="oauth.change_client",
+                run=revoke_all_tokens,
+                offered=lambda client: client.revoked_at is None,
+                is_danger=True,
+            )
+        ],
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
-        """Prefetch secrets and grants, without the secrets' digests."""
-        newest_first = ClientSecret.objects.order_by("-pk").defer("digest", "pepper_version")
-        clients = super().get_queryset(request).select_related("organization", "owner")
-        return clients.prefetch_related(Prefetch("secrets", newest_first), "grants__api")
+        """Load the clients with their grants."""
+        return super().get_queryset(request).prefetch_related("grants__api")
 
     def facts(self, obj: Client) -> dict[str, object]:
         """Facts that the confirmation page of a staff action shows."""
@@ -138,13 +99,6 @@ class ClientAdmin(CredentialAdmin[Client]):
     def own_keys(self, client: Client) -> str:
         """The kids of the client's public keys."""
         return ", ".join(key["kid"] for key in client.public_keys) or "none: it has secrets"
-
-    @admin.display(description="status")
-    def status(self, client: Client) -> str:
-        """The status that the client's own page shows."""
-        now = timezone.now()
-        working = [secret for secret in client.secrets.all() if secret.works(now)]
-        return client_view(client, working, may_manage=False, now=now).status.value
 
 
 @admin.register(SigningKey)

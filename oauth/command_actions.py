@@ -2,18 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from keys.command_actions import Operation, Report, check_given, chosen, operator_metadata, spread_report
-from keys.models import RevokeReason
+from keys.command_actions import (
+    Operation,
+    Report,
+    check_given,
+    chosen,
+    operator_metadata,
+    shared_actions,
+    spread_report,
+)
+from keys.pages.presenters import facts_of
 from keys.rules.states import state
-from keys.services.credentials import disable_credential, enable_credential, note_credential, revoke_credential
-from keys.services.secrets import roll_credential
+from keys.services.credentials import note_credential
 from oauth.models import Client
-from oauth.pages.presenters import facts_of_client
 from oauth.services import clients
 from oauth.services.clients import ClientSettings
 from oauth.services.tokens import revoke_all_tokens
@@ -27,7 +32,7 @@ def _find(public_id: str) -> Client:
 
 def _report(client: Client, spread: Propagation | None = None, **more: object) -> Report:
     client = _find(client.public_id)
-    word = state(facts_of_client(client), now=timezone.now()).value
+    word = state(facts_of(client), now=timezone.now()).value
     return {"id": client.public_id, "state": word, **spread_report(spread), **more}
 
 
@@ -45,16 +50,6 @@ def _show(client: Client, _: Mapping[str, Any]) -> Report:
         public_keys=[key["kid"] for key in client.public_keys],
         secrets=[secret.hint for secret in client.secrets.all()],
     )
-
-
-def _revoke(client: Client, options: Mapping[str, Any]) -> Report:
-    done = revoke_credential(client, reason=RevokeReason(options["reason"]), by=COMMAND)
-    return _report(client, done.propagation)
-
-
-def _roll(client: Client, options: Mapping[str, Any]) -> Report:
-    rolled = roll_credential(client, overlap=timedelta(seconds=options["overlap"]), by=COMMAND)
-    return _report(client, rolled.propagation, secret_id=rolled.secret.public_id, secret=rolled.secret_text)
 
 
 def _set(client: Client, options: Mapping[str, Any]) -> Report:
@@ -83,11 +78,8 @@ def _only_api(client: Client) -> str:
 FIND: dict[str, Callable[[str], Any]] = {"client": _find}
 ACTIONS: dict[str, dict[str, Operation]] = {
     "client": {
+        **shared_actions(_report),
         "show": _show,
-        "revoke": _revoke,
-        "disable": lambda client, _: _report(client, disable_credential(client, by=COMMAND).propagation),
-        "enable": lambda client, _: _report(client, enable_credential(client, by=COMMAND).propagation),
-        "roll": _roll,
         "revoke-tokens": lambda client, _: _report(client, revoke_all_tokens(client, by=COMMAND).propagation),
         "set": _set,
     },

@@ -121,7 +121,7 @@ NOTHING = {
 
 
 # The URL name of a subject's page, by the prefix of the subject's id.
-_pages = {"key": "keys:detail"}
+_pages: dict[str, str] = {}
 
 
 def register_page(prefix: str, name: str) -> None:

@@ -24,8 +24,7 @@ import portal.services
 from keys.models import Api, ApiKey, ApiSecret, Environment, KeySecret, RevokeReason, Secret
 from keys.services.api_secrets import IssuedApiSecret, disable_api_secret, roll_api_secret
 from keys.services.apis import ApiSettings, disable_api
-from keys.services.common import Row
-from keys.services.credential_type import credential_types
+from keys.services.credential_type import Row, credential_types
 from keys.services.credentials import IssuedCredential, disable_credential
 from keys.services.keys import IssuedKey, KeySettings
 from keys.services.secrets import roll_credential

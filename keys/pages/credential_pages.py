@@ -8,8 +8,9 @@ from typing import Any, Generic
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from keys.pages.listing import Listing, Row
+from keys.pages.listing import Listing
 from keys.pages.presenters import CredentialView, Words
+from keys.services.credential_type import Row
 from portal.models import Organization
 
 

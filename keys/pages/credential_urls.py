@@ -3,8 +3,8 @@
 from django.urls import URLPattern, path
 
 from keys.pages.credential_pages import CredentialPages
-from keys.pages.listing import Row
 from keys.pages.views import credential_detail, listing, revocation, roll, state
+from keys.services.credential_type import Row
 from portal import converters  # noqa: F401  # registering <id:…> is the effect
 
 

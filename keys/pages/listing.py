@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from django.core import signing
 from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, TextField, Value, When
@@ -16,6 +16,7 @@ from django.db.models.lookups import Contains, In
 from keys.models import Credential, RevokeReason
 from keys.rules.secret import RANDOM_CHARS, SecretKind, kind_of
 from keys.rules.states import EXPIRES_SOON, IDLE_AFTER, NEVER_USED_AFTER, CredentialStatus
+from keys.services.credential_type import Row
 from keys.validation.peppers import candidate_digests
 from portal.names import normal_name
 
@@ -28,7 +29,6 @@ CURSOR_SALT = "keys.listing"
 _BEGINNING = re.compile(r"([a-z0-9]{2,12}_(?:live|test|cs|api)_[0-9A-Za-z]{4})[0-9A-Za-z]+", re.ASCII)
 _LONG_PART = re.compile(rf"([0-9A-Za-z]{{4}})[0-9A-Za-z]{{{RANDOM_CHARS - 4},}}", re.ASCII)
 _OF_WHAT_ENDS = frozenset({CredentialStatus.SCHEDULED, CredentialStatus.EXPIRED, CredentialStatus.EXPIRES_SOON})
-Row = TypeVar("Row", bound=Credential)
 
 
 class Sort(StrEnum):

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Generic
 from django.urls import reverse
 
 from keys.models import ApiKey, Credential, QuotaUse, RevokeReason, Secret
-from keys.pages.listing import Row
 from keys.pages.usage_reports import Calls
 from keys.rules.rolling import Light, light_of
 from keys.rules.states import CredentialFacts, CredentialStatus, status
+from keys.services.credential_type import Row
 from keys.validation.limits.quota_periods import next_period, period_of
 from portal.activity import quota_words
 from portal.outbox import Propagation
@@ -207,7 +207,7 @@ def key_view(
     key: ApiKey, secrets: Sequence[Secret], *, may_manage: bool, now: datetime, days: Sequence[int] = ()
 ) -> KeyView:
     """Build the view of a key; ``secrets`` are those that have not ended, newest first."""
-    return KeyView(key, secrets, status_of(key, facts_of(key), secrets, now=now), may_manage, days)
+    return KeyView(key, secrets, status_of(key, facts_of_key(key), secrets, now=now), may_manage, days)
 
 
 def status_of(
@@ -223,15 +223,22 @@ def status_of(
     )
 
 
-def facts_of(key: ApiKey) -> CredentialFacts:
+def facts_of_key(key: ApiKey) -> CredentialFacts:
     """Return the facts that decide the key's state; the verdict uses the same ones."""
+    return facts_of(key, is_disabled=key.api.disabled_at is not None, not_before=key.not_before)
+
+
+def facts_of(
+    credential: Credential, *, is_disabled: bool = False, not_before: datetime | None = None
+) -> CredentialFacts:
+    """Return the facts that decide a credential's state; ``is_disabled`` tells that something else disables it."""
     return CredentialFacts(
-        is_compromised=key.revoke_reason == RevokeReason.LEAKED,
-        is_revoked=key.revoked_at is not None,
-        is_disabled=key.disabled_at is not None or key.api.disabled_at is not None,
-        is_suspended=key.organization.suspended_at is not None,
-        not_before=key.not_before,
-        expires_at=key.expires_at,
+        is_compromised=credential.revoke_reason == RevokeReason.LEAKED,
+        is_revoked=credential.revoked_at is not None,
+        is_disabled=is_disabled or credential.disabled_at is not None,
+        is_suspended=credential.organization.suspended_at is not None,
+        not_before=not_before,
+        expires_at=credential.expires_at,
     )
 
 

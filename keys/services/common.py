@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from keys.models import ApiSecret, Credential, RevokeReason, Secret, Submission
 from keys.rules.secret import SecretKind, digest, generate
-from keys.services.credential_type import type_of
+from keys.services.credential_type import Row, type_of
 from keys.services.errors import AlreadyDone, Invalid, Refused
 from keys.validation import snapshot_names
 from portal.audit import Actor, ActorKind, record_of, require
@@ -20,7 +20,6 @@ from portal.models import Membership, Organization, ServiceAccount, User
 from portal.permissions import Action
 
 Value = TypeVar("Value")
-Row = TypeVar("Row", bound=Credential)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ One ``CredentialType`` is all that operations, sweeps, validation, usage and eve
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from keys.models import Credential, Secret
 from keys.rules.secret import SecretKind
@@ -15,6 +15,8 @@ from keys.validation.store.database import Loader, register_loader
 from keys.validation.usage.tables import Tables, register_tables
 from portal.activity import register_page
 from portal.audit_actions import AuditAction
+
+Row = TypeVar("Row", bound=Credential)
 
 
 @dataclass(frozen=True)

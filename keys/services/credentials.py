@@ -6,8 +6,8 @@ from typing import Generic
 from django.utils import timezone
 
 from keys.models import RevokeReason, Secret
-from keys.services.common import Row, lock_credential, refuse_if_revoked, revoke_locked, valid
-from keys.services.credential_type import snapshots_of, type_of
+from keys.services.common import lock_credential, refuse_if_revoked, revoke_locked, valid
+from keys.services.credential_type import Row, snapshots_of, type_of
 from portal.audit import Actor, record_of, require_operator
 from portal.metadata import clean_metadata
 from portal.outbox import Propagation, change

@@ -10,8 +10,8 @@ from django.utils import timezone
 from keys.models import Secret
 from keys.rules.field_rules import MAX_OVERLAP
 from keys.rules.rolling import WorkingSecret, plan_roll
-from keys.services.common import Row, lock_credential, mint, only_once, refuse_if_over
-from keys.services.credential_type import snapshots_of, type_of
+from keys.services.common import lock_credential, mint, only_once, refuse_if_over
+from keys.services.credential_type import Row, snapshots_of, type_of
 from keys.services.credentials import ChangedCredential, IssuedCredential
 from keys.services.errors import Conflict, Invalid, Refused
 from keys.services.policies import hold_policies_on_roll

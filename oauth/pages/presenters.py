@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keys.models import RevokeReason, Secret
-from keys.pages.presenters import CredentialView, Words, status_of
+from keys.models import Secret
+from keys.pages.presenters import CredentialView, Words, facts_of, status_of
 from keys.pages.usage_reports import Calls
 from keys.rules.field_rules import rate_words
-from keys.rules.states import CredentialFacts, CredentialStatus
+from keys.rules.states import CredentialStatus
 from oauth.models import Client, Grant
 
 _EXPLANATIONS = {
@@ -69,18 +69,8 @@ class ClientView(CredentialView[Client]):
 
 def client_view(client: Client, secrets: Sequence[Secret], *, may_manage: bool, now: datetime) -> ClientView:
     """The view of a client at ``now``; ``secrets`` are its secrets that have not ended, newest first."""
-    word = status_of(client, facts_of_client(client), secrets, now=now)
+    word = status_of(client, facts_of(client), secrets, now=now)
     return ClientView(client, secrets, word, may_manage)
-
-
-def facts_of_client(client: Client) -> CredentialFacts:
-    """The facts that determine a client's state, as in the verdict on its tokens; a client has no end of its own."""
-    return CredentialFacts(
-        is_compromised=client.revoke_reason == RevokeReason.LEAKED,
-        is_revoked=client.revoked_at is not None,
-        is_disabled=client.disabled_at is not None,
-        is_suspended=client.organization.suspended_at is not None,
-    )
 
 
 def issue_words(issued: Calls) -> str:

@@ -6,8 +6,9 @@ from django.http import QueryDict
 
 from keys.models import Api, Environment
 from keys.pages.forms.fields import choose
-from keys.pages.listing import Listing, ListingFilter, Row, Sort, searchable
+from keys.pages.listing import Listing, ListingFilter, Sort, searchable
 from keys.rules.states import CredentialStatus
+from keys.services.credential_type import Row
 from portal import activity
 from portal.models import AuditEvent, ServiceAccount, User
 from portal.names import normal_name

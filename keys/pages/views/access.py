@@ -14,9 +14,9 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from keys.models import Credential
 from keys.pages.credential_pages import CredentialPages
-from keys.pages.listing import Row
 from keys.pages.presenters import CredentialView
 from keys.services.common import change_takes, require_change
+from keys.services.credential_type import Row
 from keys.services.errors import Refused
 from portal.http import HttpRequest, MemberRequest, actor_of
 from portal.permissions import Action

@@ -14,10 +14,10 @@ from keys.pages.credential_pages import CredentialPages
 from keys.pages.forms.fields import refuse
 from keys.pages.forms.key_settings import NewKeyForm, offered_lifetime
 from keys.pages.key_pages import KEY_PAGES, visible_keys
-from keys.pages.listing import Row
 from keys.pages.presenters import CredentialView, spread_words
 from keys.pages.views.access import get_view
 from keys.service_accounts import visible_service_accounts
+from keys.services.credential_type import Row
 from keys.services.credentials import IssuedCredential
 from keys.services.errors import AlreadyDone, Refused
 from keys.services.keys import issue_key

@@ -17,9 +17,10 @@ from django_htmx.http import push_url
 from keys.pages import listing
 from keys.pages.credential_pages import CredentialPages
 from keys.pages.forms.filters import MAX_SENT_CHARS, CredentialFilterForm
-from keys.pages.listing import ListingFilter, Row
+from keys.pages.listing import ListingFilter
 from keys.pages.presenters import Words
 from keys.pages.views.access import go_to, may_change, may_make
+from keys.services.credential_type import Row
 from portal.http import MemberRequest, fragment_or_page, member_required
 from portal.names import normal_name
 from portal.permissions import Action

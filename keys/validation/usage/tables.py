@@ -30,7 +30,7 @@ class Tables(NamedTuple):
 
 
 # By the prefix of the credential's id. An API secret has no credential.
-_tables = {"key": Tables("keys_keysecret", "keys_apikey"), "": Tables("keys_apisecret", None)}
+_tables: dict[str, Tables] = {}
 
 
 def register_tables(prefix: str, tables: Tables) -> None:
