@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 from keys.models import ApiKey, ApiSecret, Credential, RevokeReason
 from keys.pages.presenters import facts_of_key
 from keys.rules.field_rules import parse_quota, parse_rate_limit
+from keys.rules.key_fields import KEY_FIELDS
 from keys.rules.states import CredentialFacts, state
 from keys.services import api_secrets, keys
 from keys.services.credentials import disable_credential, enable_credential, note_credential, revoke_credential
@@ -125,7 +126,7 @@ def _set_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
     """Change the given settings and keep the rest. A concurrent change raises Conflict and is not overwritten."""
     check_given(options, "scopes", "networks", "rate_limit", "quota", "expires_at", "operator_metadata")
     wanted, noted = _chosen_for_key(options), operator_metadata(options)
-    now_set = {name: getattr(key, name) for name in keys.EDITABLE}
+    now_set = {name: getattr(key, name) for name in KEY_FIELDS}
     with batch_changes() as group:
         if wanted:
             keys.edit_key(key, replace(KeySettings(**now_set), **wanted), by=COMMAND, seen_version=key.version)

@@ -19,6 +19,7 @@ from keys.pages.presenters import facts_of
 from keys.rules.states import state
 from keys.services.credentials import note_credential
 from oauth.models import Client
+from oauth.protocol.client_fields import CLIENT_FIELDS
 from oauth.services import clients
 from oauth.services.clients import ClientSettings
 from oauth.services.tokens import revoke_all_tokens
@@ -56,7 +57,7 @@ def _set(client: Client, options: Mapping[str, Any]) -> Report:
     """Change the given options and keep the rest. An edit by somebody else in between raises Conflict."""
     check_given(options, "scopes", "networks", "rate_limit", "operator_metadata")
     wanted, noted = chosen(options), operator_metadata(options)
-    now_set = {name: getattr(client, name) for name in clients.EDITABLE}
+    now_set = {name: getattr(client, name) for name in CLIENT_FIELDS}
     scopes = wanted.pop("scopes", None)
     grants = None if scopes is None else {_only_api(client): scopes}
     with batch_changes() as group:

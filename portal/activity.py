@@ -9,7 +9,9 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from portal.audit_actions import AuditAction
+from portal.fields import Field
 from portal.models import AuditEvent, Organization
+from portal.policies import POLICY_FIELDS
 from portal.ui.times import exact_words
 
 PAGE_SIZE = 50
@@ -82,44 +84,15 @@ TELLINGS: Mapping[str, Telling] = {
     AuditAction.ORGANIZATION_SUSPENDED: Telling("suspended the organization", "no-symbol", "bad"),
     AuditAction.ORGANIZATION_RESUMED: Telling("resumed the organization", "play", "ok"),
 }
-LABELS = {
-    "max_key_lifetime_days": "Longest key lifetime, days",
-    "key_expiry_required": "Every key has an expiry",
-    "live_networks_required": "Live keys have allowed addresses",
-    "live_keys_by": "Least role that makes live keys",
-    "second_factor_from": "Second factor required from",
-    "api": "API",
-    "grants": "APIs and scopes",
-    "jti": "Token",
-    "public_keys": "Keys of its own",
-    "token_lifetime_s": "Token lifetime, seconds",
-    "ends_at": "Old secret ends",
-    "ends": "Old secrets end",
-    "expires_at": "Expires",
-    "external_id": "External id",
-    "metadata": "Metadata",
-    "networks": "Allowed addresses",
-    "not_before": "Not before",
-    "note": "Stored in",
-    "quota": "Quota",
-    "rate_limits": "Rate limits",
-    "secret": "Secret",
+# The fields whose labels do not follow from their names; ``register_fields`` adds those of credentials.
+_fields = {
+    **POLICY_FIELDS,
+    "api": Field("API"),
+    "grants": Field("APIs and scopes"),
+    "jti": Field("Token"),
+    "ends_at": Field("Old secret ends"),
+    "ends": Field("Old secrets end"),
 }
-
-
-# The words for an unset value, by field.
-NOTHING = {
-    "max_key_lifetime_days": "any",
-    "second_factor_from": "not required",
-    "expires_at": "never",
-    "networks": "any address",
-    "not_before": "from its creation",
-    "quota": "any number of uses",
-    "rate_limits": "those of the API",
-    "token_lifetime_s": "that of each API",
-}
-
-
 # The URL name of a subject's page, by the prefix of the subject's id.
 _pages: dict[str, str] = {}
 
@@ -127,6 +100,11 @@ _pages: dict[str, str] = {}
 def register_page(prefix: str, name: str) -> None:
     """Register the URL name of the page for subjects whose ids begin with ``prefix``."""
     _pages[prefix] = name
+
+
+def register_fields(fields: Mapping[str, Field]) -> None:
+    """Register the fields of a credential type. Types that share a name share its words."""
+    _fields.update(fields)
 
 
 @dataclass(frozen=True)
@@ -271,14 +249,18 @@ def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[V
 
 def label_of(name: str) -> str:
     """Return a field's label."""
-    return LABELS.get(name, name.replace("_", " ").capitalize())
+    return _field(name).label
 
 
 def value_words(name: str, value: object) -> str:
     """Return a field's value in words, or the words for an unset value."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return words(value) or NOTHING.get(name, "none")
+    return words(value) or _field(name).unset
+
+
+def _field(name: str) -> Field:
+    return _fields.get(name) or Field(name.replace("_", " ").capitalize())
 
 
 def words(value: object) -> str:

@@ -1,12 +1,38 @@
 """The rules that an organization sets for its members and their keys. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import TypeVar
 
+from portal.fields import Field
 from portal.permissions import Role
 
 MAX_LIFETIME_DAYS = 3650
 LIVE_KEY_MAKERS = (Role.DEVELOPER, Role.ADMIN, Role.OWNER)  # the least role that makes live keys
+
+Bound = TypeVar("Bound", int, datetime)
+
+
+def _is_raised(before: Bound | None, after: Bound | None) -> bool:
+    return before is not None and (after is None or after > before)
+
+
+def _is_dropped(before: bool, after: bool) -> bool:  # noqa: FBT001  # the values of a policy
+    return before and not after
+
+
+def _admits_more_roles(before: Role, after: Role) -> bool:
+    return after.widens(before)
+
+
+POLICY_FIELDS: Mapping[str, Field] = {
+    "max_key_lifetime_days": Field("Longest key lifetime, days", "any", widens=_is_raised),
+    "key_expiry_required": Field("Every key has an expiry", widens=_is_dropped),
+    "live_networks_required": Field("Live keys have allowed addresses", widens=_is_dropped),
+    "live_keys_by": Field("Least role that makes live keys", widens=_admits_more_roles),
+    "second_factor_from": Field("Second factor required from", "not required", widens=_is_raised),
+}
 
 
 @dataclass(frozen=True)
@@ -29,14 +55,7 @@ class Policies:
 
     def relaxed_by(self, wanted: "Policies") -> bool:
         """Return True if the wanted rules are weaker than these in any respect."""
-        days, day = self.max_key_lifetime_days, self.second_factor_from
-        return (
-            (days is not None and (wanted.max_key_lifetime_days is None or wanted.max_key_lifetime_days > days))
-            or (day is not None and (wanted.second_factor_from is None or wanted.second_factor_from > day))
-            or (self.key_expiry_required and not wanted.key_expiry_required)
-            or (self.live_networks_required and not wanted.live_networks_required)
-            or wanted.live_keys_by.widens(self.live_keys_by)
-        )
+        return any(field.widens(getattr(self, name), getattr(wanted, name)) for name, field in POLICY_FIELDS.items())
 
     def shown(self) -> dict[str, object]:
         """Return the rules as JSON values."""

@@ -88,6 +88,11 @@ def clean_networks(lines: Iterable[str]) -> list[str]:
     return list(networks)
 
 
+def parse_networks(text: str) -> list[str]:
+    """Parse and check networks, one per line."""
+    return clean_networks(text.splitlines())
+
+
 def parse_rate_limit(text: str) -> RateLimit:
     """Parse ``100/60`` or ``daily=10000/86400``: requests per seconds, with a name if there are several limits."""
     match = _RATE_LIMIT.fullmatch(text.strip())
@@ -105,6 +110,11 @@ def spell_rate_limit(limit: RateLimit) -> str:
     """Spell the limit as ``parse_rate_limit`` reads it."""
     spelled = f"{limit['limit']}/{limit['window_s']}"
     return spelled if limit["name"] == "default" else f"{limit['name']}={spelled}"
+
+
+def spell_rate_limits(limits: Iterable[RateLimit]) -> str:
+    """Spell the limits as ``parse_rate_limits`` reads them."""
+    return "\n".join(map(spell_rate_limit, limits))
 
 
 def rate_words(rate_limits: Iterable[RateLimit]) -> str:
@@ -139,13 +149,13 @@ def clean_token_lifetime(seconds: int) -> int:
 
 
 def parse_quota(text: str) -> QuotaLimit | None:
-    """Parse ``10`` (uses in all), ``10/day`` or ``10/month``; None for an empty text, which means no quota."""
+    """Parse and check ``10`` (uses in all), ``10/day`` or ``10/month``; an empty text means no quota."""
     if not text.strip():
         return None
     match = _QUOTA.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"Write a quota as 10000, 10000/day or 10000/month; this is {text[:50]!r}.")
-    return QuotaLimit(limit=int(match["limit"]), refill=match["refill"] or "none")
+    return clean_quota(QuotaLimit(limit=int(match["limit"]), refill=match["refill"] or "none"))
 
 
 def spell_quota(quota: QuotaLimit | None) -> str:

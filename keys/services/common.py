@@ -1,10 +1,11 @@
 """Shared parts of operations: lock in one order, make a secret, name the touched snapshots."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from keys.services.credential_type import Row, type_of
 from keys.services.errors import AlreadyDone, Invalid, Refused
 from keys.validation import snapshot_names
 from portal.audit import Actor, ActorKind, record_of, require
+from portal.fields import Field
 from portal.models import Membership, Organization, ServiceAccount, User
 from portal.permissions import Action
 
@@ -115,6 +117,19 @@ def valid(name: str, clean: Callable[[], Value]) -> Value:
         return clean()
     except ValueError as exc:
         raise Invalid(name, str(exc)) from None
+
+
+def cleaned_columns(
+    settings: object, fields: Mapping[str, Field], **checks: Callable[[Any], object]
+) -> dict[str, object]:
+    """Check the settings and return them as columns; raises Invalid naming the first bad field.
+
+    ``checks`` replace the fields' own.
+    """
+    return {
+        name: valid(name, partial(checks.get(name, each.clean), getattr(settings, name)))
+        for name, each in fields.items()
+    }
 
 
 def refuse_strange_owner(organization: Organization, account: ServiceAccount | None) -> None:

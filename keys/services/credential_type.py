@@ -4,7 +4,7 @@ One ``CredentialType`` is all that operations, sweeps, validation, usage and eve
 ``CredentialPages``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,8 +13,9 @@ from keys.rules.secret import SecretKind
 from keys.validation.credential_types import Parser, register_credential_type
 from keys.validation.store.database import Loader, register_loader
 from keys.validation.usage.tables import Tables, register_tables
-from portal.activity import register_page
+from portal.activity import register_fields, register_page
 from portal.audit_actions import AuditAction
+from portal.fields import Field
 
 Row = TypeVar("Row", bound=Credential)
 
@@ -24,7 +25,7 @@ class CredentialType:
     """One type of credential.
 
     ``noun`` begins the ids of its credentials and the names of its audit actions; the column of a secret that refers to
-    the credential has this name as well. ``page`` is the URL name of a credential's page.
+    the credential has this name as well. ``page`` is the URL name of a credential's page. People may edit ``fields``.
     ``snapshots`` names the snapshots of a credential; they are of ``snapshot_kind``, and ``load`` loads them.
     ``tell_of_end`` tells the owner that a secret has ended by the clock, within the transaction that records the end.
     """
@@ -32,6 +33,7 @@ class CredentialType:
     noun: str
     page: str
     model: type[Credential]
+    fields: Mapping[str, Field]
     secret_model: type[Secret]
     secret_kind: Callable[[Any], SecretKind]
     parse: Parser
@@ -56,6 +58,7 @@ def register(credential_type: CredentialType) -> None:
     tables = (model._meta.db_table for model in (credential_type.secret_model, credential_type.model))  # noqa: SLF001  # Django documents it as public
     register_tables(credential_type.noun, Tables(*tables))
     register_page(credential_type.noun, credential_type.page)
+    register_fields(credential_type.fields)
 
 
 def credential_types() -> list[CredentialType]:

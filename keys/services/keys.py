@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -10,17 +11,17 @@ from django.db.models import Q
 from django.utils import timezone
 
 from keys.models import Api, ApiKey, Environment, KeySecret
-from keys.rules import field_rules
-from keys.rules.field_rules import QuotaLimit, RateLimit
+from keys.rules.field_rules import QuotaLimit, RateLimit, clean_scopes
+from keys.rules.key_fields import KEY_FIELDS
 from keys.rules.secret import SecretKind
 from keys.services.common import (
+    cleaned_columns,
     lock_credential,
     mint,
     only_once,
     refuse_if_over,
     refuse_strange_owner,
     secret_name,
-    valid,
 )
 from keys.services.credential_type import CredentialType
 from keys.services.credentials import ChangedCredential, IssuedCredential
@@ -31,14 +32,10 @@ from keys.validation.api_keys import parse_api_key
 from keys.validation.store.loaders import load_keys
 from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
-from portal.metadata import clean_metadata
 from portal.models import Organization, ServiceAccount
-from portal.names import clean_name
 from portal.outbox import change
 from portal.permissions import Action
 from portal.services.organizations import lock_organization
-
-EDITABLE = ("name", "note", "scopes", "networks", "rate_limits", "quota", "metadata", "not_before", "expires_at")
 
 IssuedKey = IssuedCredential[ApiKey]
 
@@ -60,17 +57,7 @@ class KeySettings:
     def cleaned(self, api: Api) -> dict[str, object]:
         """Check the settings and return them as columns; raises Invalid naming the first bad field."""
         grantable = list(api.scopes.values_list("name", flat=True))
-        cleaned: dict[str, object] = {
-            "name": valid("name", lambda: clean_name(self.name)),
-            "note": valid("note", lambda: field_rules.clean_note(self.note)),
-            "scopes": valid("scopes", lambda: field_rules.clean_scopes(self.scopes, grantable=grantable)),
-            "networks": valid("networks", lambda: field_rules.clean_networks(self.networks)),
-            "rate_limits": valid("rate_limits", lambda: field_rules.clean_rate_limits(self.rate_limits)),
-            "quota": valid("quota", lambda: field_rules.clean_quota(self.quota)),
-            "metadata": valid("metadata", lambda: clean_metadata(self.metadata)),
-            "not_before": self.not_before,
-            "expires_at": self.expires_at,
-        }
+        cleaned = cleaned_columns(self, KEY_FIELDS, scopes=partial(clean_scopes, grantable=grantable))
         if self.not_before and self.expires_at and self.not_before >= self.expires_at:
             raise Invalid("not_before", "The key would begin after it ends.")
         return cleaned
@@ -113,7 +100,7 @@ def issue_key(
         minted = mint(_secret_kind(key), by=by.user, now=now)
         secret = KeySecret.objects.create(key=key, **minted.columns)
         after = {"api": api.public_id, "environment": environment.value, "secret": secret.public_id}
-        record_of(AuditAction.KEY_ISSUED, key, by, now, after={**after, **_shown(key, EDITABLE)})
+        record_of(AuditAction.KEY_ISSUED, key, by, now, after={**after, **_shown(key, KEY_FIELDS)})
         pending.invalidates(*_snapshots(key))  # the digest may be cached as unknown
     return IssuedCredential(key, secret, minted.text, pending.spread)
 
@@ -134,7 +121,7 @@ def edit_key(
         columns = wanted.cleaned(key.api)
         if columns["expires_at"] != key.expires_at:
             _refuse_the_past(wanted.expires_at, now)
-        changed = [name for name in EDITABLE if getattr(key, name) != columns[name]]
+        changed = [name for name in KEY_FIELDS if getattr(key, name) != columns[name]]
         hold_policies_on_edit(key, columns, changed, by=by)
         before = _shown(key, changed)
         for name in changed:
@@ -159,6 +146,7 @@ API_KEYS = CredentialType(
     noun="key",
     page="keys:detail",
     model=ApiKey,
+    fields=KEY_FIELDS,
     secret_model=KeySecret,
     secret_kind=_secret_kind,
     parse=parse_api_key,

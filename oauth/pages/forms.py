@@ -1,6 +1,5 @@
 """Forms of the client pages: they turn submitted texts into the values that services take."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,14 +9,13 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from keys.models import Api
-from keys.pages.forms.credential import CredentialForm, NewCredentialForm, initial_of, lines_of, texts_of
-from keys.pages.forms.fields import valid
+from keys.pages.forms.credential import FIRST, CredentialForm, NewCredentialForm, initial_of, lines_of, texts_of
+from keys.pages.forms.fields import TypedField
 from keys.rules import field_rules, scope_choice
 from oauth.models import Client
-from oauth.protocol.jwk import clean_jwks
+from oauth.protocol.client_fields import CLIENT_FIELDS
 from oauth.protocol.token_input import MAX_TOKEN_INPUT_CHARS, jti_in
 from oauth.services.clients import ClientSettings
-from portal.metadata import parse_json
 
 MAX_JWKS_CHARS = 20_000
 MAX_SCOPES_DRAWN = 300
@@ -44,7 +42,8 @@ class GrantChoice:
 class ClientForm(CredentialForm):
     """Settings and grants of a client. Grants are read from the raw data: the names of their fields depend on APIs."""
 
-    restrictions = (*CredentialForm.restrictions, "token_lifetime_s", "public_keys")
+    folded = ("public_keys", "token_lifetime_s", "networks", "rate_limits", "metadata", "note")
+    field_order = (*FIRST, *folded)
     kept: Collection[str] = ()  # the APIs that may stay granted without scopes
 
     token_lifetime_s = forms.IntegerField(
@@ -54,9 +53,8 @@ class ClientForm(CredentialForm):
         max_value=field_rules.MAX_TOKEN_LIFETIME_S,
         help_text="In seconds, 60 to 86,400. Empty: that of each API.",
     )
-    public_keys = forms.CharField(
-        label="Keys of its own",
-        required=False,
+    public_keys = TypedField(
+        CLIENT_FIELDS["public_keys"],
         max_length=MAX_JWKS_CHARS,
         widget=lines_of(4, '{"keys": [{"kty": "EC", "crv": "P-256", "x": "…", "y": "…"}]}'),
         help_text="A JWK Set of public keys. With one, the client signs its requests and has no secret to leak.",
@@ -110,23 +108,9 @@ class ClientForm(CredentialForm):
                 self.add_error(None, f"Choose at least one scope of {api.name}.")
         return cleaned
 
-    def clean_public_keys(self) -> list[dict[str, str]]:
-        """The public keys, in the form that is stored."""
-        text = self.cleaned_data["public_keys"].strip()
-        return list(valid(clean_jwks, valid(parse_json, text))) if text else []
-
     def settings(self) -> ClientSettings:
         """The settings for the service."""
-        data = self.cleaned_data
-        return ClientSettings(
-            name=data["name"],
-            note=data["note"],
-            public_keys=data["public_keys"],
-            token_lifetime_s=data["token_lifetime_s"],
-            networks=data["networks"],
-            rate_limits=data["rate_limits"],
-            metadata=data["metadata"],
-        )
+        return ClientSettings(**{name: self.cleaned_data[name] for name in CLIENT_FIELDS})
 
     def field_names(self) -> list[str]:
         """The names of all fields, including the fields of APIs and scopes."""
@@ -149,7 +133,7 @@ class EditClientForm(ClientForm):
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
 
     def __init__(self, *args: Any, client: Client, **kwargs: Any) -> None:
-        super().__init__(*args, initial=_initial(client), **kwargs)
+        super().__init__(*args, initial=initial_of(client, CLIENT_FIELDS), **kwargs)
         self.kept = self._granted.keys()
         if not client.public_keys:
             del self.fields["public_keys"]  # a client with secrets cannot change to keys
@@ -190,11 +174,3 @@ def _scopes(api: Api) -> list[scope_choice.ScopeInfo]:
 
 def _prefix(api: Api) -> str:
     return f"{api.public_id}:"
-
-
-def _initial(client: Client) -> dict[str, object]:
-    return {
-        **initial_of(client),
-        "public_keys": json.dumps({"keys": client.public_keys}, indent=2) if client.public_keys else "",
-        "token_lifetime_s": client.token_lifetime_s,
-    }

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.models import Api, Environment
-from keys.rules import field_rules
-from keys.rules.field_rules import RateLimit
+from keys.rules.field_rules import RateLimit, clean_scopes
 from keys.rules.secret import SecretKind
 from keys.services.common import (
+    cleaned_columns,
     lock_credential,
     mint,
     only_once,
@@ -30,17 +30,14 @@ from oauth.access_tokens import parse_access_token
 from oauth.expiry_mails import mail_ended_secret
 from oauth.loaders import load_clients
 from oauth.models import Client, ClientSecret, Grant
-from oauth.protocol.jwk import clean_jwks
+from oauth.protocol.client_fields import CLIENT_FIELDS
 from portal.audit import Actor, ActorKind, record_of, require
 from portal.audit_actions import AuditAction
-from portal.metadata import clean_metadata
 from portal.models import Organization, ServiceAccount
-from portal.names import clean_name
 from portal.outbox import change
 from portal.permissions import Action
 from portal.services.organizations import lock_organization
 
-EDITABLE = ("name", "note", "public_keys", "token_lifetime_s", "networks", "rate_limits", "metadata")
 MAX_GRANTS = 20
 
 IssuedClient = IssuedCredential[Client]
@@ -66,18 +63,7 @@ class ClientSettings:
 
     def cleaned(self) -> dict[str, object]:
         """The values as columns; raises Invalid with the first field that is out of bounds."""
-        lifetime_s = self.token_lifetime_s
-        return {
-            "name": valid("name", lambda: clean_name(self.name)),
-            "note": valid("note", lambda: field_rules.clean_note(self.note)),
-            "public_keys": valid("public_keys", lambda: clean_jwks(self.public_keys)) if self.public_keys else [],
-            "token_lifetime_s": None
-            if lifetime_s is None
-            else valid("token_lifetime_s", lambda: field_rules.clean_token_lifetime(lifetime_s)),
-            "networks": valid("networks", lambda: field_rules.clean_networks(self.networks)),
-            "rate_limits": valid("rate_limits", lambda: field_rules.clean_rate_limits(self.rate_limits)),
-            "metadata": valid("metadata", lambda: clean_metadata(self.metadata)),
-        }
+        return cleaned_columns(self, CLIENT_FIELDS)
 
 
 def create_client(
@@ -114,7 +100,7 @@ def create_client(
         )
         remember(client.public_id)
         Grant.objects.bulk_create(Grant(client=client, api=api, scopes=scopes) for api, scopes in granted.items())
-        after = {"environment": environment.value, "grants": _shown_grants(client), **_shown(client, EDITABLE)}
+        after = {"environment": environment.value, "grants": _shown_grants(client), **_shown(client, CLIENT_FIELDS)}
         pending.invalidates(client_name(client.public_id))
         if client.public_keys:
             record_of(AuditAction.CLIENT_CREATED, client, by, now, after=after)
@@ -168,6 +154,7 @@ OAUTH_CLIENTS = CredentialType(
     noun="client",
     page="clients:detail",
     model=Client,
+    fields=CLIENT_FIELDS,
     secret_model=ClientSecret,
     secret_kind=lambda _: SecretKind.CLIENT,
     parse=parse_access_token,
@@ -233,7 +220,7 @@ def _granted(grants: Grants, *, before: Mapping[str, object]) -> dict[Api, list[
         if api.disabled_at is not None and api_id not in before:
             raise Refused("This API is disabled; no clients are let in.")
         grantable = [scope.name for scope in api.scopes.all()]
-        granted[api] = valid("grants", lambda: field_rules.clean_scopes(scopes, grantable=grantable))  # noqa: B023  # called at once
+        granted[api] = valid("grants", lambda: clean_scopes(scopes, grantable=grantable))  # noqa: B023  # called at once
     return granted
 
 

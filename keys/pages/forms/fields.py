@@ -8,12 +8,28 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from keys.services.errors import Invalid, Refused
+from portal.fields import Field
 
 Given = TypeVar("Given")
 Cleaned = TypeVar("Cleaned")
 DATE = "date"
 # Fields of services that the forms ask for under another name.
 _ASKED_AS = {"expires_at": "lifetime"}
+
+
+class TypedField(forms.CharField):
+    """An editable field that is typed as text; its table entry parses the text and spells the value."""
+
+    def __init__(self, field: Field, **kwargs: Any) -> None:
+        super().__init__(**{"label": field.label, "required": False, **kwargs})
+        self.field = field
+
+    def clean(self, value: object) -> Any:
+        return valid(self.field.parse, super().clean(value))
+
+    def prepare_value(self, value: object) -> object:
+        """Spell a stored value. A submitted text stays as it is."""
+        return value if value is None or isinstance(value, str) else self.field.spell(value)
 
 
 class MomentInput(forms.DateTimeInput):

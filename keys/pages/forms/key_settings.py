@@ -8,9 +8,10 @@ from django import forms
 from django.http import QueryDict
 
 from keys.models import Api, ApiKey
-from keys.pages.forms.credential import CredentialForm, NewCredentialForm, initial_of, texts_of
-from keys.pages.forms.fields import DATE, MomentField, choose, valid
+from keys.pages.forms.credential import FIRST, CredentialForm, NewCredentialForm, fixed_width, initial_of, texts_of
+from keys.pages.forms.fields import DATE, MomentField, TypedField, choose
 from keys.rules import field_rules, scope_choice
+from keys.rules.key_fields import KEY_FIELDS
 from keys.services.keys import KeySettings
 
 KEEP, NEVER = "keep", "never"
@@ -20,17 +21,17 @@ LIFETIMES = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "365 days",
 class KeyForm(CredentialForm):
     """The settings of a key. The scopes depend on the API, so they are read from the submitted data directly."""
 
-    restrictions = (*CredentialForm.restrictions, "quota", "not_before")
+    folded = ("networks", "rate_limits", "quota", "not_before", "metadata", "note")
+    field_order = (*FIRST, *folded)
 
     lifetime = forms.ChoiceField(
         label="Expires", widget=forms.RadioSelect, choices=list(LIFETIMES.items()), initial="90"
     )
     expires_on = MomentField(label="Expires on (UTC)")
-    quota = forms.CharField(
-        label="Quota",
-        required=False,
+    quota = TypedField(
+        KEY_FIELDS["quota"],
         max_length=32,
-        widget=forms.TextInput(attrs={"placeholder": "10000/month", "spellcheck": "false"}),
+        widget=forms.TextInput(fixed_width("10000/month")),
         help_text="Uses in all: 10000, or of each UTC day or month: 10000/day, 10000/month. Empty: any number.",
     )
     not_before = MomentField(label="Not before (UTC)", help_text="Requests before this moment are refused.")
@@ -60,23 +61,10 @@ class KeyForm(CredentialForm):
             self.add_error("expires_on", "Choose the date and time.")
         return cleaned
 
-    def clean_quota(self) -> field_rules.QuotaLimit | None:
-        return valid(lambda text: field_rules.clean_quota(field_rules.parse_quota(text)), self.cleaned_data["quota"])
-
     def settings(self) -> KeySettings:
         """Return the settings for the service."""
-        data = self.cleaned_data
-        return KeySettings(
-            name=data["name"],
-            scopes=self.wanted_scopes(),
-            expires_at=self._expires_at(),
-            not_before=data["not_before"],
-            networks=data["networks"],
-            rate_limits=data["rate_limits"],
-            quota=data["quota"],
-            metadata=data["metadata"],
-            note=data["note"],
-        )
+        data = {**self.cleaned_data, "scopes": self.wanted_scopes(), "expires_at": self._expires_at()}
+        return KeySettings(**{name: data[name] for name in KEY_FIELDS})
 
     def wanted_scopes(self) -> list[str]:
         return self.picked_scopes()
@@ -157,7 +145,8 @@ class EditKeyForm(KeyForm):
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
 
     def __init__(self, *args: Any, key: ApiKey, now: datetime, **kwargs: Any) -> None:
-        super().__init__(*args, api=key.api, now=now, initial=_initial(key), **kwargs)
+        initial = initial_of(key, KEY_FIELDS) | {"lifetime": KEEP}
+        super().__init__(*args, api=key.api, now=now, initial=initial, **kwargs)
         self._key = key
         offered = {name: label for name, label in LIFETIMES.items() if name != NEVER or key.expires_at}
         choose(self, "lifetime", [(KEEP, "As it is"), *offered.items()])
@@ -171,12 +160,3 @@ class EditKeyForm(KeyForm):
     def field_names(self) -> list[str]:
         """Return the names of all submitted fields, including the scopes."""
         return [*self.fields, "scope", *(group.field for group in self.picker.groups)]
-
-
-def _initial(key: ApiKey) -> dict[str, object]:
-    return {
-        **initial_of(key),
-        "lifetime": KEEP,
-        "quota": field_rules.spell_quota(key.quota),
-        "not_before": key.not_before,
-    }

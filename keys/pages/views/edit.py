@@ -12,16 +12,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from keys.models import Api, ApiKey
+from keys.models import ApiKey, Credential
 from keys.pages.forms.fields import refuse
 from keys.pages.forms.key_settings import EditKeyForm
 from keys.pages.key_pages import KEY_PAGES
 from keys.pages.presenters import spread_words
 from keys.pages.views.access import get_credential, go_to, to_change
-from keys.rules import access_increase
+from keys.rules.key_fields import KEY_FIELDS
 from keys.services.errors import Conflict, Refused
-from keys.services.keys import EDITABLE, edit_key
+from keys.services.keys import edit_key
 from portal import activity, reauthentication
+from portal.fields import Field
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
 from portal.ui.times import exact_words
@@ -105,41 +106,33 @@ def show_review(
     return render(request, "keys/edit_review.html", {**context, **more}, status=409 if is_conflict else 200)
 
 
-def _differences(key: ApiKey, form: EditKeyForm) -> Sequence[Difference]:
+def _differences(key: ApiKey, form: EditKeyForm) -> list[Difference]:
     wanted = form.settings().cleaned(key.api)
-    return [
-        difference(name, before, after, widens=_widens(name, before, after, key.api))
-        for name in EDITABLE
-        if (before := getattr(key, name)) != (after := wanted[name])
-    ]
-
-
-def _widens(name: str, before: Any, after: Any, api: Api) -> bool:
-    match name:
-        case "scopes":
-            return access_increase.adds_scopes(before, after)
-        case "networks":
-            return access_increase.allows_more_networks(before, after)
-        case "expires_at":
-            return access_increase.ends_later(before, after)
-        case "not_before":
-            return access_increase.begins_earlier(before, after)
-        case "rate_limits":  # no limits of its own means the API's defaults
-            usual = api.default_rate_limits
-            return access_increase.loosens_rate_limits(before or usual, after or usual)
-        case "quota":
-            return access_increase.loosens_quota(before, after)
-        case _:
-            return False
+    return differences(KEY_FIELDS, key, wanted, defaults={"rate_limits": key.api.default_rate_limits})
 
 
 def _expiry_words(key: ApiKey) -> str:
     return f"As it is: {exact_words(key.expires_at)}." if key.expires_at else "As it is: never."
 
 
-def difference(name: str, before: object, after: object, *, widens: bool) -> Difference:
-    """Describe the field before and after."""
-    return Difference(activity.label_of(name), _words(name, before), _words(name, after), widens)
+def differences(
+    fields: Mapping[str, Field],
+    credential: Credential,
+    wanted: Mapping[str, object],
+    *,
+    defaults: Mapping[str, object],
+) -> list[Difference]:
+    """Describe each field that would change. ``defaults`` are the values in force where a field is empty."""
+    return [
+        Difference(
+            field.label,
+            _words(name, before),
+            _words(name, after),
+            field.widens(before or defaults.get(name, before), after or defaults.get(name, after)),
+        )
+        for name, field in fields.items()
+        if (before := getattr(credential, name)) != (after := wanted[name])
+    ]
 
 
 def _words(name: str, value: object) -> str:

@@ -1,7 +1,6 @@
 """Edit a client in three steps: the form, a review of the changes, the save."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from django.contrib import messages
 from django.db.models import Q
@@ -14,13 +13,14 @@ from keys.models import Api
 from keys.pages.forms.fields import refuse
 from keys.pages.presenters import spread_words
 from keys.pages.views.access import get_credential, go_to, to_change
-from keys.pages.views.edit import Difference, difference, show_review
-from keys.rules import access_increase
+from keys.pages.views.edit import Difference, differences, show_review
+from keys.rules.access_increase import adds_scopes
 from keys.services.errors import Conflict, Refused
 from oauth.models import Client
 from oauth.pages.client_pages import CLIENT_PAGES
 from oauth.pages.forms import EditClientForm
-from oauth.services.clients import EDITABLE, edit_client
+from oauth.protocol.client_fields import CLIENT_FIELDS
+from oauth.services.clients import edit_client
 from portal import reauthentication
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
@@ -68,12 +68,7 @@ def _review(
 
 
 def _differences(client: Client, form: EditClientForm) -> Sequence[Difference]:
-    wanted = form.settings().cleaned()
-    settings = [
-        difference(name, before, after, widens=_widens(name, before, after))
-        for name in EDITABLE
-        if (before := getattr(client, name)) != (after := wanted[name])
-    ]
+    settings = differences(CLIENT_FIELDS, client, form.settings().cleaned(), defaults={})
     before, after = _granted(client), form.chosen_grants()
     names = {api.public_id: api.name for api in form.apis}
     return settings + [
@@ -81,23 +76,11 @@ def _differences(client: Client, form: EditClientForm) -> Sequence[Difference]:
             f"Scopes at {names[api_id]}",
             _scope_words(before.get(api_id)),
             _scope_words(after.get(api_id)),
-            api_id in after and (api_id not in before or access_increase.adds_scopes(before[api_id], after[api_id])),
+            api_id in after and (api_id not in before or adds_scopes(before[api_id], after[api_id])),
         )
         for api_id in names
         if _sorted(before.get(api_id)) != _sorted(after.get(api_id))
     ]
-
-
-def _widens(name: str, before: Any, after: Any) -> bool:
-    match name:
-        case "networks":
-            return access_increase.allows_more_networks(before, after)
-        case "rate_limits":  # a client without limits has those of each API, which may be higher
-            return not before or not after or access_increase.loosens_rate_limits(before, after)
-        case "token_lifetime_s":
-            return before is None or after is None or after > before
-        case _:
-            return bool(name == "public_keys")
 
 
 def _apis(client: Client) -> list[Api]:

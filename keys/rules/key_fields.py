@@ -1,0 +1,50 @@
+"""The editable fields of an API key, and those that it shares with OAuth clients. Pure.
+
+Services, forms, reviews and the audit trail read these tables, in this order.
+"""
+
+from collections.abc import Mapping
+
+from keys.rules import access_increase, field_rules
+from portal.fields import Field
+from portal.metadata import clean_metadata, parse_metadata, spell_metadata
+from portal.names import clean_name
+
+NAME = Field("Name", clean=clean_name)
+NOTE = Field("Stored in", clean=field_rules.clean_note, parse=field_rules.clean_note)
+NETWORKS = Field(
+    "Allowed addresses",
+    "any address",
+    clean=field_rules.clean_networks,
+    parse=field_rules.parse_networks,
+    spell="\n".join,
+    widens=access_increase.allows_more_networks,
+)
+RATE_LIMITS = Field(
+    "Rate limits",
+    "those of the API",
+    clean=field_rules.clean_rate_limits,
+    parse=field_rules.parse_rate_limits,
+    spell=field_rules.spell_rate_limits,
+    widens=access_increase.loosens_rate_limits,
+)
+METADATA = Field("Metadata", clean=clean_metadata, parse=parse_metadata, spell=spell_metadata)
+
+KEY_FIELDS: Mapping[str, Field] = {
+    "name": NAME,
+    "note": NOTE,
+    "scopes": Field("Scopes", widens=access_increase.adds_scopes),
+    "networks": NETWORKS,
+    "rate_limits": RATE_LIMITS,
+    "quota": Field(
+        "Quota",
+        "any number of uses",
+        clean=field_rules.clean_quota,
+        parse=field_rules.parse_quota,
+        spell=field_rules.spell_quota,
+        widens=access_increase.loosens_quota,
+    ),
+    "metadata": METADATA,
+    "not_before": Field("Not before", "from its creation", widens=access_increase.begins_earlier),
+    "expires_at": Field("Expires", "never", widens=access_increase.ends_later),
+}
