@@ -1,6 +1,6 @@
 """Actions of operators' scripts on keys, API secrets and organizations: find one, change it, report."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_datetime
 
 from keys.models import ApiKey, ApiSecret, Credential, RevokeReason
 from keys.pages.presenters import facts_of_key
-from keys.rules.field_rules import parse_quota, parse_rate_limit
+from keys.rules.field_rules import RateLimit, parse_quota, parse_rate_limit
 from keys.rules.key_fields import KEY_FIELDS
 from keys.rules.states import CredentialFacts, state
 from keys.services import api_secrets, keys
@@ -25,7 +25,6 @@ from portal.services.organizations import note_organization, resume_organization
 
 Report = dict[str, object]
 Operation = Callable[[Any, Mapping[str, Any]], Report]
-SETTABLE = ("scopes", "networks", "rate_limit", "quota", "expires_at", "operator_metadata", "external_id")
 
 
 def _find_key(public_id: str) -> ApiKey:
@@ -124,8 +123,8 @@ def shared_actions(report: Callable[..., Report]) -> dict[str, Operation]:
 
 def _set_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
     """Change the given settings and keep the rest. A concurrent change raises Conflict and is not overwritten."""
-    check_given(options, "scopes", "networks", "rate_limit", "quota", "expires_at", "operator_metadata")
-    wanted, noted = _chosen_for_key(options), operator_metadata(options)
+    wanted = chosen(options, "scopes", "networks", "rate_limits", "quota", "expires_at", "operator_metadata")
+    noted = wanted.pop("operator_metadata", None)
     now_set = {name: getattr(key, name) for name in KEY_FIELDS}
     with batch_changes() as group:
         if wanted:
@@ -135,49 +134,29 @@ def _set_key(key: ApiKey, options: Mapping[str, Any]) -> Report:
     return _report_key(key, group.spread)
 
 
-def check_given(options: Mapping[str, Any], *takes: str) -> None:
-    """Raise ValueError if none of these options is given, or if an option is given that this type does not have."""
-    given = [name for name in SETTABLE if options[name] is not None]
+def chosen(options: Mapping[str, Any], *takes: str) -> dict[str, Any]:
+    """Parse the given settings.
+
+    Raises ValueError if none is given, if one is given that is not in ``takes``, or if one cannot be parsed.
+    """
+    given = [name for name in _PARSERS if options[name] is not None]
     if not given:
         raise ValueError(f"Say what to set: {', '.join(map(_flag, takes))}.")
     if others := [name for name in given if name not in takes]:
         raise ValueError(f"This has no {' and no '.join(map(_flag, others))}.")
+    return {name: _PARSERS[name](options[name]) for name in given}
 
 
 def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return "--rate-limit" if name == "rate_limits" else f"--{name.replace('_', '-')}"
 
 
-def operator_metadata(options: Mapping[str, Any]) -> dict[str, object] | None:
-    """Parse the operator's metadata if it was given; raises ValueError."""
-    text = options["operator_metadata"]
-    return None if text is None else parse_metadata(text)
-
-
-def chosen(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Parse the given settings that keys and clients share; raises ValueError."""
-    found: dict[str, Any] = {}
-    if options["scopes"] is not None:
-        found["scopes"] = items(options["scopes"])
-    if options["networks"] is not None:
-        found["networks"] = items(options["networks"])
-    if options["rate_limit"] is not None:
-        found["rate_limits"] = [parse_rate_limit(text) for text in options["rate_limit"] if text]
-    return found
-
-
-def _chosen_for_key(options: Mapping[str, Any]) -> dict[str, Any]:
-    found = chosen(options)
-    if options["quota"] is not None:
-        found["quota"] = parse_quota(options["quota"])
-    if options["expires_at"] is not None:
-        found["expires_at"] = _expiry(options["expires_at"])
-    return found
-
-
-def items(text: str) -> list[str]:
-    """Split at commas, without empty items."""
+def _items(text: str) -> list[str]:
     return [item for part in text.split(",") if (item := part.strip())]
+
+
+def _rate_limits(texts: Sequence[str]) -> list[RateLimit]:
+    return [parse_rate_limit(text) for text in texts if text]
 
 
 def _expiry(text: str) -> datetime | None:
@@ -187,6 +166,18 @@ def _expiry(text: str) -> datetime | None:
     if at is None or at.tzinfo is None:
         raise ValueError("Write an instant with its offset, such as 2027-01-31T00:00:00Z, or never.")
     return at
+
+
+# How ``set`` reads each setting.
+_PARSERS: Mapping[str, Callable[[Any], object]] = {
+    "scopes": _items,
+    "networks": _items,
+    "rate_limits": _rate_limits,
+    "quota": parse_quota,
+    "expires_at": _expiry,
+    "operator_metadata": parse_metadata,
+    "external_id": str,
+}
 
 
 def _roll_api_secret(secret: ApiSecret, options: Mapping[str, Any]) -> Report:
@@ -209,9 +200,7 @@ def _show_organization(organization: Organization, _: Mapping[str, Any]) -> Repo
 
 
 def _set_organization(organization: Organization, options: Mapping[str, Any]) -> Report:
-    check_given(options, "external_id", "operator_metadata")
-    external_id, noted = options["external_id"], operator_metadata(options)
-    done = note_organization(organization, external_id=external_id, operator_metadata=noted, by=COMMAND)
+    done = note_organization(organization, **chosen(options, "external_id", "operator_metadata"), by=COMMAND)
     return _report_organization(organization, done.propagation)
 
 

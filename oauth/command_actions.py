@@ -6,15 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from keys.command_actions import (
-    Operation,
-    Report,
-    check_given,
-    chosen,
-    operator_metadata,
-    shared_actions,
-    spread_report,
-)
+from keys.command_actions import Operation, Report, chosen, shared_actions, spread_report
 from keys.pages.presenters import facts_of
 from keys.rules.states import state
 from keys.services.credentials import note_credential
@@ -55,10 +47,9 @@ def _show(client: Client, _: Mapping[str, Any]) -> Report:
 
 def _set(client: Client, options: Mapping[str, Any]) -> Report:
     """Change the given options and keep the rest. An edit by somebody else in between raises Conflict."""
-    check_given(options, "scopes", "networks", "rate_limit", "operator_metadata")
-    wanted, noted = chosen(options), operator_metadata(options)
+    wanted = chosen(options, "scopes", "networks", "rate_limits", "operator_metadata")
+    scopes, noted = wanted.pop("scopes", None), wanted.pop("operator_metadata", None)
     now_set = {name: getattr(client, name) for name in CLIENT_FIELDS}
-    scopes = wanted.pop("scopes", None)
     grants = None if scopes is None else {_only_api(client): scopes}
     with batch_changes() as group:
         if wanted or grants is not None:

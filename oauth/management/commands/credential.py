@@ -33,7 +33,11 @@ class Command(BaseCommand):
         parser.add_argument("--scopes", metavar="a,b", help="the scopes; '' for none")
         parser.add_argument("--networks", metavar="10.0.0.0/8,…", help="the networks; '' for any")
         parser.add_argument(
-            "--rate-limit", action="append", metavar="[NAME=]100/60", help="requests/seconds; repeat it, or '' for none"
+            "--rate-limit",
+            action="append",
+            dest="rate_limits",
+            metavar="[NAME=]100/60",
+            help="requests/seconds; repeat it, or '' for none",
         )
         parser.add_argument("--quota", metavar="10[/day|/month]", help="uses in all, a day or a month; '' for any")
         parser.add_argument(
