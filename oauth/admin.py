@@ -36,7 +36,7 @@ class GrantInline(ShownInline):
 def _rotate(key: SigningKey, *, by: Actor) -> ChangedSigningKeys:
     changed = rotate_signing_keys(by=by, now=timezone.now(), algorithms=[key.algorithm], is_wanted=True)
     if not changed.made:
-        raise Declined(f"The next {key.algorithm} key is published already, and waits for its turn.")
+        raise Declined(f"The next {key.algorithm} key is already published.")
     return changed
 
 
@@ -61,18 +61,18 @@ class ClientAdmin(CredentialAdmin[Client]):
     inlines = (GrantInline, ClientSecretInline)
     staff_actions = credential_actions(
         "oauth.change_client",
-        paused="It gets no tokens, and those it has are refused at once (DISABLED), until it is resumed,"
-        " which its organization can do, too.",
-        resumed="It gets tokens again, and those that have not expired are accepted.",
-        revoked="It gets no tokens, and those it has are refused at once (REVOKED), for good."
-        " Its organization has to make a new client.",
+        paused="The client gets no tokens, and its tokens are refused at once (DISABLED),"
+        " until you or its organization resumes it.",
+        resumed="The client gets tokens again, and its unexpired tokens are accepted.",
+        revoked="The client gets no tokens, and its tokens are refused at once (REVOKED). This cannot be undone:"
+        " the organization has to create a new client.",
         more=[
             StaffAction(
                 name="token-revocation",
                 label="Revoke all tokens",
                 done="Revoked all tokens of",
-                consequence="Every token that was issued so far is refused at once (REVOKED). The client goes on and"
-                " gets new ones.",
+                consequence="Every token issued so far is refused at once (REVOKED)."
+                " The client keeps working and can get new tokens.",
                 permission="oauth.change_client",
                 run=revoke_all_tokens,
                 offered=lambda client: client.revoked_at is None,
@@ -95,10 +95,10 @@ class ClientAdmin(CredentialAdmin[Client]):
             "Last used": obj.last_used_at or "never",
         }
 
-    @admin.display(description="keys of its own")
+    @admin.display(description="public keys")
     def own_keys(self, client: Client) -> str:
         """The kids of the client's public keys."""
-        return ", ".join(key["kid"] for key in client.public_keys) or "none: it has secrets"
+        return ", ".join(key["kid"] for key in client.public_keys) or "none: it uses secrets"
 
 
 @admin.register(SigningKey)
@@ -114,9 +114,9 @@ class SigningKeyAdmin(OperatedAdmin[SigningKey]):
         StaffAction(
             name="rotation",
             label="Rotate",
-            done="Rotated the keys of the algorithm of",
-            consequence="The next key of this algorithm is published now and signs a day later, once every verifier has"
-            " it. Tokens that are out stay good. Keys rotate by themselves, too; this is for doing it sooner.",
+            done="Rotated",
+            consequence="The next key of this algorithm is published now. It signs a day later, when every verifier"
+            " has it. Tokens issued so far stay valid. Keys also rotate on schedule; use this to rotate sooner.",
             permission="oauth.change_signingkey",
             run=_rotate,
             offered=lambda key: key.signs_until is None and key.signs_from <= timezone.now(),
@@ -125,9 +125,9 @@ class SigningKeyAdmin(OperatedAdmin[SigningKey]):
         StaffAction(
             name="emergency",
             label="Drop in an emergency",
-            done="Dropped the keys of the algorithm of",
-            consequence="No key of this algorithm is trusted any more: every access token that was signed with one is"
-            " refused at once, and new keys sign from now on. For a key that leaked, and nothing else.",
+            done="Dropped all signing keys with the algorithm of",
+            consequence="Every access token signed with this algorithm is refused at once."
+            " New keys sign from now on. Use this only if a key has leaked.",
             permission="oauth.change_signingkey",
             run=_drop,
             is_bulk=False,

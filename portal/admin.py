@@ -56,7 +56,7 @@ class InvitationInline(ShownInline):
 class SuspendedFilter(admin.SimpleListFilter):
     """Filter organizations by whether they are suspended."""
 
-    title = "state"
+    title = "status"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -71,7 +71,7 @@ class ClosingForm(TypedNameForm):
 
     field_order = ("reason", "name")
     reason = forms.CharField(
-        max_length=MAX_REASON_CHARS, help_text="Written into the audit trail, which its members can no longer read."
+        max_length=MAX_REASON_CHARS, help_text="Recorded in the audit trail, which members can no longer read."
     )
 
     def clean_reason(self) -> str:
@@ -110,10 +110,10 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
     staff_actions = (
         StaffAction(
             name="notes",
-            label="Edit id and metadata",
+            label="Edit external id and metadata",
             done="Edited the external id and metadata of",
-            consequence="Backends are told both with each answer about the organization's credentials, from the next"
-            " one on. Its members read them and cannot change them.",
+            consequence="Backends receive both with every response about the organization's credentials from now on."
+            " Members can read them but not change them.",
             permission="portal.change_organization",
             run=_note,
             form=OrganizationNotesForm,
@@ -125,8 +125,9 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             name="suspension",
             label="Suspend",
             done="Suspended",
-            consequence="Every request with the organization's keys is refused at once (ORGANIZATION_SUSPENDED), and no"
-            " key can be issued, until it is resumed. Members can still sign in.",
+            consequence="All requests with the organization's keys and tokens are refused at once"
+            " (ORGANIZATION_SUSPENDED), and nobody can create keys or clients, until you resume it."
+            " Members can still sign in.",
             permission="portal.change_organization",
             run=suspend_organization,
             offered=lambda organization: organization.suspended_at is None,
@@ -136,7 +137,8 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             name="resumption",
             label="Resume",
             done="Resumed",
-            consequence="Keys work again at once, but for those that are paused, expired or revoked themselves.",
+            consequence="The organization's keys and tokens work again at once,"
+            " unless they are paused, expired or revoked.",
             permission="portal.change_organization",
             run=resume_organization,
             widens=True,
@@ -146,9 +148,9 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             name="closing",
             label="Close",
             done="Closed",
-            consequence="Every request with the organization's keys and clients' tokens is refused at once"
-            " (ORGANIZATION_SUSPENDED), for good. Its members lose access and are told by mail."
-            " Suspend it where that may have to be undone.",
+            consequence="All requests with the organization's keys and tokens are refused at once"
+            " (ORGANIZATION_SUSPENDED). Members lose access and are told by mail. This cannot be undone:"
+            " to stop traffic for a time, suspend it.",
             permission="portal.change_organization",
             run=_close,
             form=ClosingForm,
@@ -209,7 +211,7 @@ class AuditEventAdmin(OperatedAdmin[AuditEvent]):
         "subject_label", "address", "request_id", "was", "became",
     )  # fmt: skip
 
-    @admin.display(description="at", ordering="at")
+    @admin.display(description="time", ordering="at")
     def when(self, event: AuditEvent) -> str:
         """Return the time with seconds: the order of events matters here."""
         return f"{event.at:%Y-%m-%d %H:%M:%S}"

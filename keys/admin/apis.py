@@ -66,7 +66,8 @@ class ApiAdmin(OperatedAdmin[Api]):
             name="secret",
             label="Issue a secret",
             done="Issued a secret of",
-            consequence="Whoever holds it may ask about this API's credentials. It is shown once, on the next page.",
+            consequence="A backend with this secret can validate the API's credentials."
+            " It is shown once, on the next page.",
             permission="keys.add_apisecret",
             run=_issue,
             reveals=True,
@@ -79,8 +80,8 @@ class ApiAdmin(OperatedAdmin[Api]):
             name="disabling",
             label="Disable",
             done="Disabled",
-            consequence="Every credential of the API is refused at once (DISABLED), and backends get 401,"
-            " until it is enabled again.",
+            consequence="All credentials of the API are refused at once (DISABLED), and its backends get 401,"
+            " until you enable it again.",
             permission="keys.change_api",
             run=disable_api,
             offered=lambda api: api.disabled_at is None,
@@ -90,7 +91,7 @@ class ApiAdmin(OperatedAdmin[Api]):
             name="enabling",
             label="Enable",
             done="Enabled",
-            consequence="Credentials of the API and its backends' secrets work again at once.",
+            consequence="The API's credentials and secrets work again at once.",
             permission="keys.change_api",
             run=enable_api,
             widens=True,

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from keys.admin.forms import ReasonForm
 from keys.pages.credential_pages import CredentialPages
 from keys.rules.field_rules import spell_rate_limit
+from keys.rules.key_fields import NETWORKS, RATE_LIMITS
 from keys.services.credential_type import Row
 from keys.services.credentials import disable_credential, enable_credential, note_credential, revoke_credential
 from keys.services.errors import Refused
@@ -54,13 +55,13 @@ class CredentialAdmin(OperatedAdmin[Row]):
         working = [secret for secret in credential.secrets.all() if secret.works(now)]
         return self.pages.view(credential, working, may_manage=False, now=now).status.value
 
-    @admin.display(description="networks")
+    @admin.display(description=NETWORKS.label)
     def from_where(self, credential: Row) -> str:
-        return ", ".join(credential.networks) or "any"
+        return ", ".join(credential.networks) or NETWORKS.unset
 
     @admin.display(description="rate limits")
     def limits(self, credential: Row) -> str:
-        return ", ".join(map(spell_rate_limit, credential.rate_limits)) or "the API's"
+        return ", ".join(map(spell_rate_limit, credential.rate_limits)) or RATE_LIMITS.unset
 
     @admin.display(description="operator metadata")
     def noted(self, credential: Row) -> SafeString | str:
@@ -76,8 +77,8 @@ def credential_actions(
             name="metadata",
             label="Edit operator metadata",
             done="Edited the operator metadata of",
-            consequence="Backends are told it with each answer, from the next one on, beside the metadata that its"
-            " organization sets. Members read it and cannot change it.",
+            consequence="Backends receive it with every response from now on, next to the organization's own metadata."
+            " Members can read it but not change it.",
             permission=permission,
             run=note_credential,
             form=OperatorMetadataForm,

@@ -39,12 +39,14 @@ class OnceForm(forms.Form):
 class IssueForm(OnceForm):
     """A new API secret."""
 
-    name = forms.CharField(max_length=MAX_NAME_CHARS, help_text="Who will present it, such as “orders backend”.")
+    name = forms.CharField(
+        max_length=MAX_NAME_CHARS, help_text="The backend that will use it, such as “orders backend”."
+    )
     environment = forms.TypedChoiceField(
         choices=Environment.choices,
         coerce=Environment,
         widget=forms.RadioSelect,
-        help_text="It can ask about credentials of this environment alone.",
+        help_text="It can validate credentials of this environment only.",
     )
 
     def clean_name(self) -> str:
@@ -55,7 +57,7 @@ class StaffRollForm(OnceForm):
     """How long the old secret goes on."""
 
     overlap = forms.TypedChoiceField(
-        label="The old secret goes on for",
+        label="The old secret keeps working for",
         choices=list(OVERLAPS.items()),
         coerce=lambda seconds: timedelta(seconds=int(seconds)),
         initial="86400",
@@ -69,45 +71,46 @@ class ApiForm(forms.Form):
     name = forms.CharField(max_length=MAX_NAME_CHARS)
     identifier = forms.CharField(
         max_length=MAX_IDENTIFIER_CHARS,
-        help_text="An absolute URI such as https://api.example.com: the audience of its tokens. It never changes.",
+        help_text="An absolute URI, such as https://api.example.com. It is the audience of the API's access tokens and"
+        " cannot be changed later.",
     )
     description = forms.CharField(
         max_length=MAX_DESCRIPTION_CHARS,
         required=False,
         widget=forms.Textarea({"rows": 2}),
-        help_text="Consumers read it.",
+        help_text="Shown to consumers.",
     )
     default_rate_limits = forms.CharField(
         required=False,
         widget=forms.Textarea({"rows": 2}),
-        help_text="For keys and clients without limits of their own. One a line, requests/seconds: 100/60, or"
+        help_text="For keys and clients without limits of their own. One per line, as requests/seconds: 100/60, or"
         " daily=10000/86400.",
     )
     max_rate_limits = forms.CharField(
         label="Rate limit ceiling",
         required=False,
         widget=forms.Textarea({"rows": 2}),
-        help_text="For every key and client besides its own limits: the tightest wins. Written in the same way.",
+        help_text="For every key and client, in addition to its own limits. The strictest limit applies. Same format.",
     )
     signing_algorithm = forms.TypedChoiceField(
         choices=SigningAlgorithm.choices,
         coerce=SigningAlgorithm,
         initial=SigningAlgorithm.ES256,
-        help_text="What signs its access tokens. Backends that verify tokens themselves have to know it.",
+        help_text="Signs the API's access tokens. Backends that verify tokens themselves must support it.",
     )
     token_lifetime_s = forms.IntegerField(
         label="Token lifetime in seconds",
         initial=field_rules.DEFAULT_TOKEN_LIFETIME_S,
         min_value=field_rules.MIN_TOKEN_LIFETIME_S,
         max_value=field_rules.MAX_TOKEN_LIFETIME_S,
-        help_text="Of access tokens, unless their client has a lifetime of its own.",
+        help_text="For access tokens of clients that set no lifetime of their own.",
     )
     scopes = forms.CharField(
         required=False,
         max_length=MAX_SCOPES_CHARS,
         widget=forms.Textarea({"rows": 12, "spellcheck": "false", "class": "vLargeTextField scope-lines"}),
-        help_text="One a line, with a description for consumers: orders:write Change orders. End the line with"
-        " [sensitive] to have people warned. What is removed is gone from every credential on its next call.",
+        help_text="One per line, with a description for consumers: orders:write Change orders. End the line with"
+        " [sensitive] to warn people. If you remove a scope, every credential loses it at its next call.",
     )
     seen_version = forms.IntegerField(widget=forms.HiddenInput)
 

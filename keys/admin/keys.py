@@ -56,11 +56,10 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
     inlines = (KeySecretInline,)
     staff_actions = credential_actions(
         "keys.change_apikey",
-        paused="Every request with the key is refused at once (DISABLED), until it is resumed,"
-        " which its organization can do, too.",
-        resumed="Requests with the key are answered again, within its own dates, limits and networks.",
-        revoked="Every request with the key is refused at once (REVOKED), for good."
-        " Its organization has to issue a new one.",
+        paused="Every request with the key is refused at once (DISABLED), until you or its organization resumes it.",
+        resumed="The key works again, within its dates, limits and allowed addresses.",
+        revoked="Every request with the key is refused at once (REVOKED). This cannot be undone:"
+        " the organization has to create a new key.",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
@@ -78,7 +77,7 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
             "Last request": obj.last_used_at or "never",
         }
 
-    @admin.display(description="key")
+    @admin.display(description="hint")
     def hint(self, key: ApiKey) -> str:
         """Return the hint of the newest secret."""
         return next((secret.hint for secret in key.secrets.all()), "none")
@@ -89,4 +88,4 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
 
     @admin.display(description="quota")
     def uses(self, key: ApiKey) -> str:
-        return activity.words(key.quota) or "any number of uses"
+        return activity.value_words("quota", key.quota)

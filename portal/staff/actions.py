@@ -136,7 +136,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the bulk actions that this person is permitted to take."""
         return {
-            action.name: (_ask_about_many(action), action.name, f"{action.label} the selected")
+            action.name: (_ask_about_many(action), action.name, action.label)
             for action in self.staff_actions
             if action.is_bulk and request.user.has_perm(action.permission)
         }
@@ -328,7 +328,7 @@ def _ask_about_many(
     def ask(model_admin: OperatedAdmin[Any], request: HttpRequest, chosen: QuerySet[Any]) -> HttpResponse | None:
         objects = list(chosen[: MAX_CHOSEN + 1])
         if len(objects) > MAX_CHOSEN:
-            messages.error(request, f"Choose at most {MAX_CHOSEN} at a time.")
+            messages.error(request, f"Select at most {MAX_CHOSEN} at a time.")
             return None
         return model_admin.ask_or_do(request, action, objects) if objects else None
 

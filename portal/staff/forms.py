@@ -20,7 +20,7 @@ class OperatorMetadataForm(forms.Form):
         required=False,
         max_length=MAX_METADATA_CHARS,
         widget=forms.Textarea({"rows": 6, "spellcheck": "false"}),
-        help_text='A JSON object such as {"plan": "gold"}. Never a secret: its organization reads it, too.',
+        help_text='A JSON object, such as {"plan": "gold"}. No secrets: the organization can read it.',
     )
 
     def clean_metadata(self) -> dict[str, object]:
@@ -41,7 +41,7 @@ class OrganizationNotesForm(OperatorMetadataForm):
         required=False,
         max_length=MAX_EXTERNAL_ID_CHARS,
         widget=forms.TextInput({"class": "vTextField"}),
-        help_text="What your other systems call it, such as a customer number. No two organizations have the same.",
+        help_text="The organization's id in your other systems, such as a customer number. It must be unique.",
     )
 
     def clean_external_id(self) -> str:

@@ -72,8 +72,8 @@ class UserAdmin(OperatedAdmin[User]):
             name="deactivation",
             label="Deactivate",
             done="Deactivated",
-            consequence="They are signed out everywhere at once and cannot sign in again until reactivated."
-            " Keys of their organizations go on working: to stop traffic, suspend the organization or revoke its keys.",
+            consequence="The person is signed out everywhere at once and cannot sign in until reactivated."
+            " Keys keep working: to stop traffic, suspend the organization or revoke its keys.",
             permission="portal.change_user",
             run=_deactivate,
             offered=lambda user: user.is_active,
@@ -83,7 +83,7 @@ class UserAdmin(OperatedAdmin[User]):
             name="reactivation",
             label="Reactivate",
             done="Reactivated",
-            consequence="They can sign in again, with the password and second factor they had.",
+            consequence="The person can sign in again, with the same password and second factor.",
             permission="portal.change_user",
             run=_reactivate,
             widens=True,
@@ -92,8 +92,9 @@ class UserAdmin(OperatedAdmin[User]):
         StaffAction(
             name="password-reset",
             label="Send a password reset",
-            done="Sent a reset link to",
-            consequence="They get a mail with a link to choose a new password. The present one works until then.",
+            done="Sent a password reset to",
+            consequence="The person gets a mail with a link to choose a new password."
+            " The current one works until then.",
             permission="portal.change_user",
             run=_send_password_reset,
             offered=lambda user: user.is_active,

@@ -137,7 +137,7 @@ def revokes_in_bulk(page: Page, inspector: Inspector, backend: Backend, key: str
     page.goto(f"/admin/keys/apikey/?q={credential['id']}")
     inspector.look(page, "admin-keys")
     page.locator("#action-toggle").check()
-    page.get_by_label("Action:").select_option(label="Revoke the selected")
+    page.get_by_label("Action:").select_option(label="Revoke")
     page.get_by_role("button", name="Go").click()
     inspector.look(page, "admin-revoke")
     page.get_by_role("radio", name=re.compile("no longer used", re.IGNORECASE)).check()

@@ -56,7 +56,7 @@ def test_a_client_is_shown_with_its_scopes_and_the_hints_of_its_secrets(
 def test_dropping_a_key_in_an_emergency_makes_another_of_its_algorithm_and_of_no_other(eve_client: Browser) -> None:
     leaked = SigningKey.objects.get(algorithm=SigningAlgorithm.ES256)
     others = set(SigningKey.objects.exclude(pk=leaked.pk))
-    assert "every access token" in eve_client.get(f"/admin/oauth/signingkey/{leaked.pk}/emergency/").text
+    assert "Every access token" in eve_client.get(f"/admin/oauth/signingkey/{leaked.pk}/emergency/").text
     eve_client.post(f"/admin/oauth/signingkey/{leaked.pk}/emergency/", CONFIRMED)
     leaked.refresh_from_db()
     assert (leaked.private_key, leaked.kept_until) == ("", leaked.signs_until)
@@ -68,10 +68,10 @@ def test_staff_have_the_next_signing_key_come_sooner_and_tokens_stay_good(eve_cl
     present = SigningKey.objects.get(algorithm=SigningAlgorithm.ES256)
     where = f"/admin/oauth/signingkey/{present.pk}/"
     assert f"{where}rotation/" in eve_client.get(f"{where}change/").text
-    assert "Tokens that are out stay good" in eve_client.get(f"{where}rotation/").text
+    assert "Tokens issued so far stay valid" in eve_client.get(f"{where}rotation/").text
     for _ in range(2):
         answer = eve_client.post(f"{where}rotation/", CONFIRMED, follow=True)
-    assert "is published already" in answer.text
+    assert "is already published" in answer.text
     following = SigningKey.objects.get(algorithm=SigningAlgorithm.ES256, signs_until=None)
     present.refresh_from_db()
     assert present.signs_until == following.signs_from > timezone.now()

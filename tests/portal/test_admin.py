@@ -237,7 +237,7 @@ def test_pages_keep_the_strict_content_policy(urls: list[str], eve_client: Clien
 
 def test_suspending_asks_first_with_the_facts(acme: Organization, key: ApiKey, eve_client: Client) -> None:
     page = eve_client.get(f"/admin/portal/organization/{acme.pk}/suspension/").content.decode()
-    assert "keys is refused at once (ORGANIZATION_SUSPENDED)" in page
+    assert "keys and tokens are refused at once (ORGANIZATION_SUSPENDED)" in page
     assert acme.public_id in page
     assert Organization.objects.get(pk=acme.pk).suspended_at is None
 
