@@ -1,4 +1,4 @@
-"""Shared by several forms: a field for instants, and refusals of services shown at the right field."""
+"""Shared by several forms: fields for typed values and for instants, and refusals shown at the right field."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
