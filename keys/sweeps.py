@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db.models import Model, QuerySet
 
 from keys.models import ApiKey, Caller, Notice, Submission, Usage, UsageBatch
+from keys.services.credential_type import credential_types
 from keys.services.endings import record_ended_api_secrets, record_ended_secrets, record_expired_keys
-from keys.services.keys import API_KEYS
 from keys.validation.usage.tables import IDS_KEPT
 from portal.jobs import enqueue_after_commit
 from portal.models import Session
@@ -30,8 +30,9 @@ WARNINGS = {
 
 
 def record_endings(*, now: datetime) -> int:
-    """Record expired keys and ended secrets, each once, and have their owners notified."""
-    endings = (record_expired_keys, partial(record_ended_secrets, API_KEYS), record_ended_api_secrets)
+    """Record expired keys and ended secrets of all types, each once, and have their owners notified."""
+    endings: list[Callable[..., int]] = [record_expired_keys, record_ended_api_secrets]
+    endings += [partial(record_ended_secrets, its) for its in credential_types()]
     recorded = sum(in_batches(partial(record, now=now)) for record in endings)
     enqueue_after_commit("keys.tasks.send_notices")
     note_sweep("record_endings", ended_at=now)

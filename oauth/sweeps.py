@@ -3,9 +3,7 @@
 from datetime import datetime
 from functools import partial
 
-from keys.services.endings import record_ended_secrets
 from keys.sweeps import in_batches
-from oauth.services.clients import OAUTH_CLIENTS
 from oauth.services.signing_keys import forget_private_halves, rotate_signing_keys
 from oauth.services.tokens import prune_revoked_tokens, prune_status_blocks
 from portal.audit import SYSTEM
@@ -18,11 +16,6 @@ def rotate_keys(*, now: datetime) -> int:
     erased = forget_private_halves(now=now)
     note_sweep("rotate_signing_keys", ended_at=now)
     return len(made) + erased
-
-
-def record_endings(*, now: datetime) -> int:
-    """Record the ended secrets of clients, each once, and mail their owners."""
-    return in_batches(partial(record_ended_secrets, OAUTH_CLIENTS, now=now))
 
 
 def prune_tokens(*, now: datetime) -> int:

@@ -29,7 +29,6 @@ SCHEDULE = {
     "keys.tasks.prune_leftovers": HOUR_S,
     "portal.tasks.log_audit_heads": HOUR_S,
     "oauth.tasks.rotate_signing_keys": HOUR_S,
-    "oauth.tasks.record_endings": MINUTE_S,
     "oauth.tasks.prune_tokens": HOUR_S,
 }
 if settings.REDIS_URL:

@@ -18,6 +18,7 @@ from keys.services.apis import disable_api
 from keys.services.credentials import ChangedCredential, disable_credential, enable_credential, revoke_credential
 from keys.services.errors import AlreadyDone, Conflict, Invalid, Refused
 from keys.services.secrets import end_old_secret, extend_overlap, roll_credential
+from keys.sweeps import record_endings
 from keys.validation.peppers import StaleDigest
 from keys.validation.types import ClientSnapshot
 from oauth.loaders import load_clients
@@ -33,7 +34,6 @@ from oauth.services.tokens import (
     revoke_all_tokens,
     revoke_token,
 )
-from oauth.sweeps import record_endings
 from portal import outbox
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Organization, ServiceAccount, User
