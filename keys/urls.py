@@ -4,7 +4,7 @@ from django.urls import include, path
 
 from keys.pages.credential_urls import credential_urls
 from keys.pages.key_pages import KEY_PAGES
-from keys.pages.views import activity, docs, edit, issuance, key_detail, overview, welcome
+from keys.pages.views import activity, docs, issuance, key_detail, overview, welcome
 
 app_name = "keys"
 keys = [
@@ -12,7 +12,7 @@ keys = [
     path("new/", issuance.new_key, name="new"),
     path("<id:public_id>/", key_detail.overview, name="detail"),
     path("<id:public_id>/settings/", key_detail.key_settings, name="settings"),
-    path("<id:public_id>/edit/", edit.edit, name="edit"),
+    path("<id:public_id>/edit/", key_detail.edit, name="edit"),
     path("<id:public_id>/first-use/", welcome.first_use, name="first_use"),
 ]
 urlpatterns = [

@@ -31,6 +31,7 @@ class CredentialPages(Generic[Row]):
     use_words: Callable[[Row, datetime], str]
     secret_context: Callable[[Row, str], Mapping[str, Any]]
     created: str
+    edit_page: str
     search_hint: str
     list_page: str
     list_columns: str

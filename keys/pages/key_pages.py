@@ -60,6 +60,7 @@ KEY_PAGES = CredentialPages(
     use_words=_use_words,
     secret_context=_secret_context,
     created="keys/_key_created.html",
+    edit_page="keys/key_edit.html",
     search_hint="Name, part of the key, scope, id",
     list_page="keys/key_list.html",
     list_columns="keys/_key_columns.html",

@@ -56,6 +56,7 @@ CLIENT_PAGES = CredentialPages(
     use_words=_use_words,
     secret_context=_secret_context,
     created="oauth/_client_created.html",
+    edit_page="oauth/client_edit.html",
     search_hint="Name, part of the secret, scope, id",
     list_page="oauth/client_list.html",
     list_columns="oauth/_client_columns.html",

@@ -113,14 +113,13 @@ class ClientForm(CredentialForm):
         return ClientSettings(**{name: self.cleaned_data[name] for name in CLIENT_FIELDS})
 
     def field_names(self) -> list[str]:
-        """The names of all fields, including the fields of APIs and scopes."""
         of_scopes = [
             name
             for choice in self.grants
             if choice.picker
             for name in (choice.picker.box_field, *(group.field for group in choice.picker.groups))
         ]
-        return [*self.fields, "api", *of_scopes]
+        return [*super().field_names(), "api", *of_scopes]
 
 
 class NewClientForm(NewCredentialForm, ClientForm):

@@ -60,6 +60,10 @@ class CredentialForm(forms.Form):
         help_text="For whoever rolls it next, such as: Vault, path billing/worker. Never the key itself.",
     )
 
+    def field_names(self) -> list[str]:
+        """Return the names of all submitted fields; the names of some depend on the API."""
+        return list(self.fields)
+
     @property
     def folded_fields(self) -> list[forms.BoundField]:
         """Return the fields that the page folds away."""

@@ -158,5 +158,4 @@ class EditKeyForm(KeyForm):
         return self._key.expires_at
 
     def field_names(self) -> list[str]:
-        """Return the names of all submitted fields, including the scopes."""
-        return [*self.fields, "scope", *(group.field for group in self.picker.groups)]
+        return [*super().field_names(), "scope", *(group.field for group in self.picker.groups)]

@@ -1,31 +1,26 @@
-"""Edit a key in three steps: the form, a review of the changes, the change."""
+"""Edit a credential in three steps: the form, a review of the changes, the change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
-from django.views.decorators.http import require_http_methods
 
-from keys.models import ApiKey, Credential
+from keys.models import Credential
+from keys.pages.credential_pages import CredentialPages
+from keys.pages.forms.credential import CredentialForm
 from keys.pages.forms.fields import refuse
-from keys.pages.forms.key_settings import EditKeyForm
-from keys.pages.key_pages import KEY_PAGES
-from keys.pages.presenters import spread_words
-from keys.pages.views.access import get_credential, go_to, to_change
-from keys.rules.key_fields import KEY_FIELDS
+from keys.pages.presenters import CredentialView, spread_words
+from keys.pages.views.access import get_credential, go_to
+from keys.services.credential_type import Row
+from keys.services.credentials import ChangedCredential
 from keys.services.errors import Conflict, Refused
-from keys.services.keys import edit_key
 from portal import activity, reauthentication
 from portal.fields import Field
-from portal.http import MemberRequest, actor_of, member_required
-from portal.permissions import Action
-from portal.ui.times import exact_words
+from portal.http import MemberRequest
 
 
 @dataclass(frozen=True)
@@ -38,57 +33,56 @@ class Difference:
     widens: bool
 
 
-class EditForm(Protocol):
-    """A form whose values are submitted a second time from the review."""
-
-    cleaned_data: dict[str, Any]
-
-    def field_names(self) -> list[str]:
-        """Return the names of all submitted fields."""
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@member_required(Action.MANAGE_KEYS, widens="by form")
-def edit(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Serve the three steps at one URL; ``step`` says which one was submitted."""
-    now = timezone.now()
-    view = to_change(request, KEY_PAGES, public_id, now=now)
-    form = EditKeyForm(request.POST or None, key=view.subject, now=now)
-    context = {"view": view, "form": form, "expiry": _expiry_words(view.subject)}
-    step = request.POST.get("step", "")
-    if step in {"review", "save"} and form.is_valid():
-        try:
-            return (_save if step == "save" else _review)(request, form, view.subject, context)
-        except Refused as refusal:
-            refuse(form, refusal)
-    status = 422 if form.is_bound and form.errors else 200
-    return render(request, "keys/key_edit.html", context, status=status)
-
-
-def _save(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mapping[str, object]) -> HttpResponse:
-    if any(difference.widens for difference in _differences(key, form)):
-        reauthentication.require_recent(request)
-    try:
-        changed = edit_key(key, form.settings(), by=actor_of(request), seen_version=form.cleaned_data["version"])
-    except Conflict:
-        return _review(request, form, get_credential(request, KEY_PAGES, key.public_id), context)
-    if changed.credential.version == key.version:
-        messages.info(request, f"Nothing about {changed.credential.name} was different.")
-    else:
-        messages.success(
-            request, f"{changed.credential.name} is changed. {spread_words('In force', changed.propagation)}"
-        )
-    return go_to(request, reverse("keys:settings", args=[key.public_id]))
-
-
-def _review(request: MemberRequest, form: EditKeyForm, key: ApiKey, context: Mapping[str, object]) -> HttpResponse:
-    """Show the changes against the current key, also after a conflict."""
-    return show_review(request, form, _differences(key, form), version=key.version, context=context)
-
-
-def show_review(
+def edit_in_steps(
     request: MemberRequest,
-    form: EditForm,
+    pages: CredentialPages[Row],
+    view: CredentialView[Row],
+    form: CredentialForm,
+    *,
+    compare: Callable[[Row], Sequence[Difference]],
+    save: Callable[[], ChangedCredential[Row]],
+    **more: object,
+) -> HttpResponse:
+    """Serve the three steps at one URL; ``step`` says which one was submitted.
+
+    ``compare`` returns what the form would change of a credential, and ``save`` changes it. ``more`` is for the form's
+    template.
+    """
+    context = {"view": view, "form": form, **more}
+    credential, step = view.subject, request.POST.get("step", "")
+
+    def review(current: Row) -> HttpResponse:
+        return _show_review(request, form, compare(current), version=current.version, context=context)
+
+    try:
+        if step == "review" and form.is_valid():
+            return review(credential)
+        if step == "save" and form.is_valid():
+            if any(difference.widens for difference in compare(credential)):
+                reauthentication.require_recent(request)
+            try:
+                changed = save()
+            except Conflict:
+                return review(get_credential(request, pages, credential.public_id))
+            _tell(request, changed, was=credential.version)
+            return go_to(request, reverse(f"{pages.words.pages}:settings", args=[credential.public_id]))
+    except Refused as refusal:
+        refuse(form, refusal)
+    status = 422 if form.is_bound and form.errors else 200
+    return render(request, pages.edit_page, context, status=status)
+
+
+def _tell(request: MemberRequest, changed: ChangedCredential[Row], *, was: int) -> None:
+    name = changed.credential.name
+    if changed.credential.version == was:
+        messages.info(request, f"Nothing about {name} was different.")
+    else:
+        messages.success(request, f"{name} is changed. {spread_words('In force', changed.propagation)}")
+
+
+def _show_review(
+    request: MemberRequest,
+    form: CredentialForm,
     differences: Sequence[Difference],
     *,
     version: int,
@@ -104,15 +98,6 @@ def show_review(
         "widens": any(difference.widens for difference in differences),
     }
     return render(request, "keys/edit_review.html", {**context, **more}, status=409 if is_conflict else 200)
-
-
-def _differences(key: ApiKey, form: EditKeyForm) -> list[Difference]:
-    wanted = form.settings().cleaned(key.api)
-    return differences(KEY_FIELDS, key, wanted, defaults={"rate_limits": key.api.default_rate_limits})
-
-
-def _expiry_words(key: ApiKey) -> str:
-    return f"As it is: {exact_words(key.expires_at)}." if key.expires_at else "As it is: never."
 
 
 def differences(

@@ -1,22 +1,30 @@
-"""The pages of one key: its use, its settings."""
+"""The pages of one key: its use, its settings, and the form that changes them."""
 
 from datetime import timedelta
+from functools import partial
 
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
+from keys.models import ApiKey
 from keys.pages import usage_reports
+from keys.pages.forms.key_settings import EditKeyForm
 from keys.pages.key_pages import KEY_PAGES
 from keys.pages.presenters import quota_view
 from keys.pages.snippets import with_variable
-from keys.pages.views.access import get_view
+from keys.pages.views.access import get_view, to_change
 from keys.pages.views.credential_detail import CHART_DAYS, overview_of, settings_of
+from keys.pages.views.edit import Difference, differences, edit_in_steps
 from keys.pages.views.welcome import first_use_of
 from keys.rules.field_rules import rate_words
-from portal.http import MemberRequest, member_required
+from keys.rules.key_fields import KEY_FIELDS
+from keys.services.credentials import ChangedCredential
+from keys.services.keys import edit_key
+from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
+from portal.ui.times import exact_words
 
 CALLERS_SHOWN = 5
 
@@ -54,3 +62,28 @@ def key_settings(request: MemberRequest, public_id: str) -> HttpResponse:
         "quota": quota_view(view.subject, now=timezone.now()),
     }
     return render(request, "keys/key_settings.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(Action.MANAGE_KEYS, widens="by form")
+def edit(request: MemberRequest, public_id: str) -> HttpResponse:
+    """Ask for the settings, show what would change, and change it."""
+    now = timezone.now()
+    view = to_change(request, KEY_PAGES, public_id, now=now)
+    key = view.subject
+    form = EditKeyForm(request.POST or None, key=key, now=now)
+
+    def save() -> ChangedCredential[ApiKey]:
+        return edit_key(key, form.settings(), by=actor_of(request), seen_version=form.cleaned_data["version"])
+
+    compare = partial(_compare, form)
+    return edit_in_steps(request, KEY_PAGES, view, form, compare=compare, save=save, expiry=_expiry_words(key))
+
+
+def _compare(form: EditKeyForm, key: ApiKey) -> list[Difference]:
+    wanted = form.settings().cleaned(key.api)
+    return differences(KEY_FIELDS, key, wanted, defaults={"rate_limits": key.api.default_rate_limits})
+
+
+def _expiry_words(key: ApiKey) -> str:
+    return f"As it is: {exact_words(key.expires_at)}." if key.expires_at else "As it is: never."

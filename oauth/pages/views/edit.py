@@ -1,27 +1,22 @@
-"""Edit a client in three steps: the form, a review of the changes, the save."""
+"""Edit a client: its settings, and its scopes at each API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 
-from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpResponse
-from django.shortcuts import render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from keys.models import Api
-from keys.pages.forms.fields import refuse
-from keys.pages.presenters import spread_words
-from keys.pages.views.access import get_credential, go_to, to_change
-from keys.pages.views.edit import Difference, differences, show_review
+from keys.pages.views.access import to_change
+from keys.pages.views.edit import Difference, differences, edit_in_steps
 from keys.rules.access_increase import adds_scopes
-from keys.services.errors import Conflict, Refused
+from keys.services.credentials import ChangedCredential
 from oauth.models import Client
 from oauth.pages.client_pages import CLIENT_PAGES
 from oauth.pages.forms import EditClientForm
 from oauth.protocol.client_fields import CLIENT_FIELDS
 from oauth.services.clients import edit_client
-from portal import reauthentication
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
 
@@ -29,45 +24,19 @@ from portal.permissions import Action
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(Action.MANAGE_KEYS, widens="by form")
 def edit(request: MemberRequest, public_id: str) -> HttpResponse:
-    """Handle all three steps; the field ``step`` names the one that was submitted."""
+    """Ask for the settings and scopes, show what would change, and change it."""
     view = to_change(request, CLIENT_PAGES, public_id)
     client = view.subject
     form = EditClientForm(request.POST or None, apis=_apis(client), granted=_granted(client), client=client)
-    context = {"view": view, "form": form}
-    step = request.POST.get("step", "")
-    if step in {"review", "save"} and form.is_valid():
-        try:
-            return (_save if step == "save" else _review)(request, form, client, context)
-        except Refused as refusal:
-            refuse(form, refusal)
-    status = 422 if form.is_bound and form.errors else 200
-    return render(request, "oauth/client_edit.html", context, status=status)
+
+    def save() -> ChangedCredential[Client]:
+        wanted, grants, version = form.settings(), form.chosen_grants(), form.cleaned_data["version"]
+        return edit_client(client, wanted, grants=grants, by=actor_of(request), seen_version=version)
+
+    return edit_in_steps(request, CLIENT_PAGES, view, form, compare=partial(_compare, form), save=save)
 
 
-def _save(request: MemberRequest, form: EditClientForm, client: Client, context: Mapping[str, object]) -> HttpResponse:
-    if any(each.widens for each in _differences(client, form)):
-        reauthentication.require_recent(request)
-    wanted, grants, version = form.settings(), form.chosen_grants(), form.cleaned_data["version"]
-    try:
-        changed = edit_client(client, wanted, grants=grants, by=actor_of(request), seen_version=version)
-    except Conflict:
-        return _review(request, form, get_credential(request, CLIENT_PAGES, client.public_id), context)
-    if changed.credential.version == client.version:
-        messages.info(request, f"Nothing about {client.name} was different.")
-    else:
-        words = spread_words("In force", changed.propagation)
-        messages.success(request, f"{changed.credential.name} is changed. {words}")
-    return go_to(request, reverse("clients:settings", args=[client.public_id]))
-
-
-def _review(
-    request: MemberRequest, form: EditClientForm, client: Client, context: Mapping[str, object]
-) -> HttpResponse:
-    """Show the changes against the client's present state, also after a conflicting change by another person."""
-    return show_review(request, form, _differences(client, form), version=client.version, context=context)
-
-
-def _differences(client: Client, form: EditClientForm) -> Sequence[Difference]:
+def _compare(form: EditClientForm, client: Client) -> Sequence[Difference]:
     settings = differences(CLIENT_FIELDS, client, form.settings().cleaned(), defaults={})
     before, after = _granted(client), form.chosen_grants()
     names = {api.public_id: api.name for api in form.apis}
