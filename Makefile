@@ -5,6 +5,8 @@ PORT ?= 8000
 # More workers than the two cores of the smallest machine, since many tests wait for a server or a browser.
 PYTEST = .venv/bin/python -m pytest --quiet
 SPREAD = -n 4 --dist loadfile --no-loadscope-reorder
+# Without its cache, each of the many processes of a run would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
 
 .PHONY: run env test check prove bench lint lock help
@@ -29,7 +31,7 @@ check: lint  ## lint, and run every test that needs no server
 	LATCHKEY_TEST_DB=none $(PYTEST) -n 2 --dist loadfile
 
 prove: .venv/dev.stamp  ## run the long proofs of the promises; each prints one line of figures
-	$(PYTEST) -m prove tests/prove
+	$(PYTEST) -m prove
 
 bench: .venv/dev.stamp  ## measure the cost of a validation, as ratios measured side by side
 	.venv/bin/python -m tests.bench

@@ -64,6 +64,13 @@ hypothesis_settings.load_profile("suite")
 _figures = pytest.StashKey[list[str]]()
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """On SQLite, do not even read the files of which no test runs on both databases."""
+    if ON_SQLITE and collection_path.name.startswith("test_"):
+        return "both_databases" not in collection_path.read_text() or None
+    return None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On SQLite, only the tests that say they run on both; a flushed database gets back what migrations put in.
 

@@ -100,7 +100,7 @@ def faulty_in(folder: Path, *, ttl_s: int = TTL_S) -> Iterator[Faulty]:
     postgres, valkey = start_postgres(), start_valkey()
     with psycopg.connect(postgres.url.replace("/latchkey", "/postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE latchkey")
-    live.migrate(postgres.url)
+    live.fill(postgres.url)
     settings = {"REDIS_URL": valkey.url, "SNAPSHOT_TTL": str(ttl_s)}
     try:
         with (

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -22,7 +23,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
 from portal.operations import processes
-from tests.support import devservices, floods, strangers
+from tests.support import devservices, floods, live, strangers
 from tests.support.canary import Canary
 from tests.support.devservices import Service, free_port, start_postgres, start_valkey
 from tests.support.environment import production
@@ -89,12 +90,11 @@ class Server:
 
 
 def prepare(folder: Path, **environ: str) -> Portal:
-    """Migrate and fill a portal that lives in ``folder``."""
+    """Put demo data into a portal that lives in ``folder`` and has its tables."""
     (folder / "static").mkdir()
     unset = {*PRODUCTION_SETTINGS, "PORT", "DJANGO_SETTINGS_MODULE"}
     kept = {name: value for name, value in os.environ.items() if name not in unset}
     whole = kept | {"VAR_DIR": str(folder), "LOG_LEVEL": "INFO"} | environ
-    manage(whole, "migrate", "--verbosity=0")
     return Portal(whole, json.loads(manage(whole, "demo", "--json", "--force")), folder)
 
 
@@ -130,7 +130,9 @@ def wait_until_up(server: Server) -> None:
 @pytest.fixture(scope="module")
 def embedded_portal(tmp_path_factory: pytest.TempPathFactory) -> Portal:
     """A portal on SQLite."""
-    return prepare(tmp_path_factory.mktemp("embedded"))
+    folder = tmp_path_factory.mktemp("embedded")
+    shutil.copytree(live.migrated_folder(), folder, dirs_exist_ok=True)
+    return prepare(folder)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,7 @@ def postgres() -> Iterator[Service]:
     service = start_postgres()
     with psycopg.connect(service.url.replace("/latchkey", "/postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE latchkey")
+    live.fill(service.url)
     yield service
     service.stop()
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ import httpx
 import pytest
 
 from portal.env import BASE_DIR, PRODUCTION_SETTINGS
+from tests.support import live
 from tests.support.canary import Canary
 from tests.support.devservices import free_port
 
@@ -25,6 +27,12 @@ PATIENCE_S = 60
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "a folder with spaces"
+
+
+@pytest.fixture
+def migrated(folder: Path) -> None:
+    """That folder has its tables already."""
+    shutil.copytree(live.migrated_folder(), folder)
 
 
 @pytest.fixture
@@ -145,6 +153,7 @@ def test_from_nothing_the_pasted_curl_is_valid_and_ctrl_c_leaves_nothing(
     _wait_until_gone(folder)
 
 
+@pytest.mark.usefixtures("migrated")
 def test_the_terminal_shows_where_to_go_and_mails_in_boxes_and_nothing_else(
     serve: Callable[..., "subprocess.Popen[str]"], folder: Path
 ) -> None:
@@ -163,6 +172,7 @@ def test_the_terminal_shows_where_to_go_and_mails_in_boxes_and_nothing_else(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+@pytest.mark.usefixtures("migrated")
 def test_killing_it_leaves_nothing_and_the_next_start_shows_the_same_whatever_became_of_the_demo_data(
     serve: Callable[..., "subprocess.Popen[str]"], folder: Path
 ) -> None:
@@ -185,6 +195,7 @@ def test_killing_it_leaves_nothing_and_the_next_start_shows_the_same_whatever_be
     assert _open_to_others(folder) == []
 
 
+@pytest.mark.usefixtures("migrated")
 def test_one_portal_at_a_time_serves_a_folder_and_others_are_told_where(
     serve: Callable[..., "subprocess.Popen[str]"], folder: Path, port: int
 ) -> None:

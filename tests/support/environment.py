@@ -21,6 +21,7 @@ ON_SQLITE = os.environ.get("LATCHKEY_TEST_DB") == "sqlite"
 NOWHERE = "127.0.0.1:1"  # no server listens here
 FOLDER = Path(tempfile.mkdtemp(prefix="latchkey-tests-"))
 LOG_FILE = FOLDER / "log"
+RUN_FOLDER = Path(os.environ.setdefault("LATCHKEY_TEST_RUN", str(FOLDER)))  # the one of the run's first process
 TEST_DATABASE = str(FOLDER / "db.sqlite3") if ON_SQLITE else "test_latchkey"
 
 

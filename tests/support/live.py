@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,10 +19,10 @@ import httpx
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from portal.env import BASE_DIR
+from portal.env import BASE_DIR, PRODUCTION_SETTINGS
 from portal.operations import processes
 from tests.support import environment
-from tests.support.devservices import free_port
+from tests.support.devservices import free_port, postgres_program
 
 READY_WITHIN_S = 60
 TEMPLATE = "migrated"
@@ -136,12 +136,47 @@ def migrate(database_url: str) -> None:
     manage(_environ(database_url), "migrate", "--verbosity=0")
 
 
-@cache
+def fill(database_url: str) -> None:
+    """Copy the migrated template into an empty database of another server, which is faster than to migrate it."""
+    restore: list[str | Path] = [postgres_program("pg_restore"), f"--dbname={database_url}", "--exit-on-error"]
+    with database() as copy:
+        dump: list[str | Path] = [postgres_program("pg_dump"), "--format=custom", copy]
+        with subprocess.Popen(dump, stdout=subprocess.PIPE) as dumped:
+            subprocess.run(restore, stdin=dumped.stdout, check=True)
+
+
+def migrated_folder() -> Path:
+    """The data folder of a portal in embedded mode, migrated once per run; to be copied."""
+    folder = environment.RUN_FOLDER / "embedded"
+    with once(folder) as is_first:
+        if is_first:
+            environ = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
+            manage(
+                environ | {"VAR_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "portal.settings"},
+                "migrate",
+                "--verbosity=0",
+            )
+    return folder
+
+
 def _static_files() -> Path:
-    """The folder of the collected static files, made once per process for all its portals."""
-    folder = environment.FOLDER / "collected"
-    manage(_environ("postgresql://127.0.0.1:1/none") | {"VAR_DIR": str(folder)}, "collectstatic", "--noinput", "-v0")
+    """The folder of the collected static files, made once per run for all portals."""
+    folder = environment.RUN_FOLDER / "collected"
+    with once(folder) as is_first:
+        if is_first:
+            environ = _environ("postgresql://127.0.0.1:1/none") | {"VAR_DIR": str(folder)}
+            manage(environ, "collectstatic", "--noinput", "--verbosity=0")
     return folder / "static"
+
+
+@contextmanager
+def once(folder: Path) -> Iterator[bool]:
+    """Make a folder that all processes of the run share; yields True in the first, and the others wait for its end."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        flock(lock, LOCK_EX)  # held until the file closes
+        is_first = not folder.exists()
+        folder.mkdir(exist_ok=True)
+        yield is_first
 
 
 def _environ(database_url: str) -> dict[str, str]:

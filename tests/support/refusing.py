@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
 import redis
 from django.db import connection
 
@@ -40,6 +41,8 @@ REFUSALS: dict[str, Callable[["redis.Redis", Service], None]] = {
     "without replicas": _without_replicas,
     "unable to save": _unable_to_save,
 }
+# One way in each run of the suite, the others in `make prove`.
+WAYS = [pytest.param(how, marks=[pytest.mark.prove] if at else []) for at, how in enumerate(REFUSALS)]
 
 
 @contextmanager

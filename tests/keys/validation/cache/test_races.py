@@ -41,7 +41,7 @@ from portal.operations import processes
 from portal.outbox import Pending
 from tests.support import environment
 from tests.support.devservices import Service, start_valkey
-from tests.support.refusing import REFUSALS, refusing
+from tests.support.refusing import WAYS, refusing
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
 NAME = "race:acme"
@@ -545,7 +545,7 @@ def test_no_older_shared_copy_unsays_what_was_answered_from_the_database(valkey:
     play(scene)
 
 
-@pytest.mark.parametrize("how", REFUSALS)
+@pytest.mark.parametrize("how", WAYS)
 def test_where_redis_refuses_writes_copies_are_dropped_on_a_hint_and_the_change_is_pending(
     settings: Settings, table: Table, how: str
 ) -> None:
