@@ -34,10 +34,10 @@ from portal.edge import lifespan
 from tests.oauth.protocol.test_jwk import costly
 from tests.support.asgi import Reply
 from tests.support.environment import ON_SQLITE
+from tests.support.oauth.key_pairs import PAIRS
 from tests.support.oauth.memory import ADDRESS, Memory, post, refused
 
 TOKEN_URL = f"{django_settings.PUBLIC_URL}/oauth/token"
-PAIRS = {algorithm: jwk.generate(algorithm) for algorithm in jwk.ALGORITHMS}
 Refuse = Callable[..., bool]
 
 

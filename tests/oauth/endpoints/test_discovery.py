@@ -13,7 +13,7 @@ from keys.validation.store.database import Unavailable
 from keys.validation.types import SigningKeyFacts, SigningKeysSnapshot
 from oauth.endpoints import discovery
 from oauth.endpoints.discovery import jwks, metadata
-from oauth.protocol.jwk import ALGORITHMS
+from oauth.protocol.jwk import ALGORITHMS, generate
 from oauth.protocol.key_rotation import JWKS_MAX_AGE_S, KEPT_AFTER, PUBLISHED_AHEAD
 from portal.edge.request_body import AsgiApp
 from tests.support.asgi import Reply, ask
@@ -94,7 +94,7 @@ def kids() -> set[str]:
 def test_a_key_is_published_before_it_signs_and_after_for_as_long_as_its_tokens_live(memory: Memory) -> None:
     """JK4."""
     now = time.time()
-    old, following = signing_key("ES256"), signing_key("ES256")
+    old, following = signing_key(generate("ES256")), signing_key(generate("ES256"))
     turn = now + 0.5 * PUBLISHED_AHEAD.total_seconds()
     end = msgspec.structs.replace(old, signs_until=turn, kept_until=turn + KEPT_AFTER.total_seconds())
     keep(memory, end, msgspec.structs.replace(following, signs_from=turn))
@@ -121,7 +121,7 @@ def kid_of_a_token(memory: Memory) -> str:
 
 def test_a_key_that_is_dropped_is_gone_at_once(memory: Memory) -> None:
     """JK5."""
-    lost, new = signing_key("ES256"), signing_key("ES256")
+    lost, new = signing_key(generate("ES256")), signing_key(generate("ES256"))
     keep(memory, lost)
     assert kids() == {lost.kid}
     keep(memory, msgspec.structs.replace(lost, signs_until=time.time(), kept_until=time.time()), new)

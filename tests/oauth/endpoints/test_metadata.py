@@ -21,11 +21,11 @@ from oauth.services.clients import ClientSettings, IssuedClient, create_client
 from portal.audit import COMMAND
 from portal.models import Organization
 from tests.support.asgi import Reply, ask
+from tests.support.oauth.key_pairs import PAIRS
 from tests.support.oauth.memory import basic
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("reads_here")]
 SAID: dict[str, Any] = json.loads(document(settings.PUBLIC_URL))
-PAIRS = {algorithm: jwk.generate(algorithm) for algorithm in jwk.ALGORITHMS}
 KEYS = {algorithm: jwk.load_private(pair.private) for algorithm, pair in PAIRS.items()}
 FORMS = {"token": {"grant_type": "client_credentials"}, "introspection": {"token": "x"}, "revocation": {"token": "x"}}
 # What else the registries of IANA have ("OAuth Token Endpoint Authentication Methods", JOSE, grants of OAuth's RFCs).

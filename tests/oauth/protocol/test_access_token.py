@@ -28,9 +28,9 @@ from oauth.protocol.access_token import (
 )
 from oauth.protocol.jti import StatusIndex, new_jti, status_index_of, status_index_text
 from tests.support.oauth.claims import ISSUER, claims
+from tests.support.oauth.key_pairs import PAIRS
 
 NOW = 1_800_000_000
-PAIRS = {algorithm: jwk.generate(algorithm) for algorithm in jwk.ALGORITHMS}
 SIGNERS = {
     algorithm: Signer(
         pair.kid, header_of(pair.kid, algorithm), jwk.ALGORITHMS[algorithm], jwk.load_private(pair.private)

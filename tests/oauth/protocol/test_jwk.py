@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from oauth.protocol import jwk
+from tests.support.oauth.key_pairs import PAIRS
 
-EC_KEY, RSA_KEY, OKP_KEY = (jwk.generate(algorithm).public for algorithm in ("ES256", "RS256", "EdDSA"))
+EC_KEY, RSA_KEY, OKP_KEY = (PAIRS[algorithm].public for algorithm in ("ES256", "RS256", "EdDSA"))
 PRIVATE = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
 P384 = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP384R1()).public_key(), as_dict=True)
 SHORT = RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 1024).public_key(), as_dict=True)  # noqa: S505  # too short

@@ -28,11 +28,11 @@ from keys.validation.types import (
 )
 from oauth.endpoints.http import token
 from oauth.private_keys import encrypt_private_key
-from oauth.protocol import jwk
 from oauth.protocol.ids import client_id
 from oauth.protocol.jti import BlockOwner, StatusIndex
-from oauth.protocol.jwk import ALGORITHMS
+from oauth.protocol.jwk import KeyPair
 from tests.support.asgi import Reply, ask
+from tests.support.oauth.key_pairs import PAIRS
 
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §5.2
 ORDERS, BILLING = "https://orders.example.com", "https://billing.example.com"
@@ -132,7 +132,7 @@ def world() -> Memory:
         ),
         api_name("api_1"): api("api_1", ORDERS, {"orders:read", "orders:write", "refunds:write"}),
         api_name("api_2"): api("api_2", BILLING, {"invoices:read"}),
-        SIGNING_KEYS: SigningKeysSnapshot(tuple(map(signing_key, ALGORITHMS))),
+        SIGNING_KEYS: SigningKeysSnapshot(tuple(map(signing_key, PAIRS.values()))),
     }
     return Memory(client, secret.text, snapshots)
 
@@ -151,12 +151,11 @@ def api(api_id: str, identifier: str, scopes: set[str]) -> ApiSnapshot:
     )
 
 
-def signing_key(algorithm: str) -> SigningKeyFacts:
+def signing_key(pair: KeyPair) -> SigningKeyFacts:
     """A key that signs at present."""
-    pair = jwk.generate(algorithm)
     return SigningKeyFacts(
         kid=pair.kid,
-        algorithm=algorithm,
+        algorithm=pair.public["alg"],
         public_key=json.dumps(pair.public).encode(),
         private_key=encrypt_private_key(pair.kid, pair.private),
         signs_from=time.time() - 60,
