@@ -14,6 +14,7 @@ from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler import LoadFileScheduling
 
 from keys.models import Api, ApiKey, Environment
 from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
@@ -62,6 +63,20 @@ CLIENTS._replays = OwnReplays(born_at=0)
 hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("suite")
 _figures = pytest.StashKey[list[str]]()
+
+
+class Spread(LoadFileScheduling):
+    """A worker takes a whole file; all journeys are two, since each worker that has some starts a portal for them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return f"journeys {file < 'tests/journeys/test_e'}" if file.startswith("tests/journeys/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Spread:
+    """How the files are spread over the workers of a run."""
+    return Spread(config, log)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -240,6 +240,7 @@ def test_valkey_killed_and_back_empty_is_not_noticed(faulty: Faulty) -> None:
     assert faulty.codes(secret, for_s=0.5) == {"REVOKED"}
 
 
+@pytest.mark.prove
 def test_a_full_valkey_slows_changes_and_makes_no_answer_wrong(faulty: Faulty) -> None:
     key, secret = faulty.issue()
     with full(faulty.valkey):
@@ -248,6 +249,7 @@ def test_a_full_valkey_slows_changes_and_makes_no_answer_wrong(faulty: Faulty) -
         assert faulty.codes(secret, for_s=0.5) == {"REVOKED"}
 
 
+@pytest.mark.prove
 def test_with_a_wrong_password_the_database_answers_and_a_revoke_is_told_as_pending(faulty: Faulty) -> None:
     key, secret = faulty.issue()
     assert faulty.codes(secret, for_s=0.3) == {"VALID"}

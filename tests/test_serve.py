@@ -172,6 +172,7 @@ def test_the_terminal_shows_where_to_go_and_mails_in_boxes_and_nothing_else(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+@pytest.mark.prove
 @pytest.mark.usefixtures("migrated")
 def test_killing_it_leaves_nothing_and_the_next_start_shows_the_same_whatever_became_of_the_demo_data(
     serve: Callable[..., "subprocess.Popen[str]"], folder: Path
