@@ -9,7 +9,7 @@ SPREAD = -n 4 --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
 
-.PHONY: run env test check prove bench lint lock help
+.PHONY: run env test check prove bench screenshots lint lock help
 
 run: .venv/run.stamp  ## run the whole portal on http://localhost:8000; PORT=8001 changes the port
 	@PORT='$(PORT)' exec .venv/bin/python manage.py serve
@@ -36,6 +36,10 @@ prove: .venv/dev.stamp  ## run the long proofs of the promises; each prints one 
 bench: .venv/dev.stamp  ## measure the cost of a validation, as ratios measured side by side
 	.venv/bin/python -m tests.bench
 
+screenshots: .venv/dev.stamp  ## write pictures of all pages to var/screenshots, and that of the README
+	SCREENSHOTS=var/screenshots $(PYTEST) tests/journeys
+	cp var/screenshots/key-wide-light.png docs/key-page.png
+
 lint: .venv/dev.stamp  ## style, types, import contracts and the format of templates
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check --quiet
@@ -48,7 +52,7 @@ lock: .venv/dev.stamp  ## pin all packages anew, after pyproject.toml was edited
 	$(call compile,requirements-dev.lock,--group dev)
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 compile = .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
 	$(2) --output-file $(1) pyproject.toml

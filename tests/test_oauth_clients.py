@@ -42,7 +42,7 @@ made = create_client(
     Organization.objects.get(name="Acme"), wanted, grants={{api.public_id: ["orders:read"]}},
     environment=Environment.LIVE, by=COMMAND,
 )
-print(made.client.public_id)
+print(made.credential.public_id)
 """
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.support import environment
 from tests.support.refusing import WAYS, refusing
 from tests.support.validation.histories import Answer, Change, Subject
-from tests.test_faults import Faulty, faulty_in, hung
+from tests.test_faults import ASK_EVERY_S, Faulty, faulty_in, hung
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
 TTL_S = 30
@@ -77,6 +77,7 @@ class Watch:
                     status, process, text = response.status, response.headers["X-Process"], response.read()
                 code = loads(text)["code"] if status == 200 else str(status)
                 self._subject.answers.append(Answer(started, time.monotonic(), code, process))
+            time.sleep(ASK_EVERY_S)
 
 
 @pytest.mark.parametrize("outage", [HUNG, *WAYS])

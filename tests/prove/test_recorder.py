@@ -70,7 +70,7 @@ def test_every_process_lists_what_is_refused(fleet: Fleet, prove: Callable[[str]
 def test_nothing_that_a_client_got_before_it_was_disabled_is_active(fleet: Fleet, prove: Callable[[str], None]) -> None:
     tokens = 0
     for _ in range(RACED_ROUNDS):
-        changed, issues = fleet.oauth.issue_against("disable_credential")
+        changed, issues = fleet.oauth.issue_against("disable_client")
         assert {each.status for each in issues if each.started > changed["ended"]} <= {401, 429}
         active = [fleet.oauth.is_active(each.token) for each in issues if each.token]
         assert not any(active)

@@ -87,8 +87,8 @@ made = create_client(
     Organization.objects.get(name="Acme"), ClientSettings("keyed", public_keys=[{{**keys[0], "e": "AQAB"}}]),
     grants={{api.public_id: ["orders:read"]}}, environment=Environment.LIVE, by=COMMAND,
 )
-Client.objects.filter(pk=made.client.pk).update(public_keys=keys)
-print(made.client.public_id)
+Client.objects.filter(pk=made.credential.pk).update(public_keys=keys)
+print(made.credential.public_id)
 """
 
 

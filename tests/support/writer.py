@@ -162,10 +162,10 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "mint": mint,
     "revoke_token": lambda client, jti: (revoke_token(_client(client), jti, by=COMMAND).propagation, None),
     "revoke_tokens": lambda client: (revoke_all_tokens(_client(client), by=COMMAND).propagation, None),
-    "disable_credential": lambda client: (disable_credential(_client(client), by=COMMAND).propagation, None),
-    "enable_credential": lambda client: (enable_credential(_client(client), by=COMMAND).propagation, None),
+    "disable_client": lambda client: (disable_credential(_client(client), by=COMMAND).propagation, None),
+    "enable_client": lambda client: (enable_credential(_client(client), by=COMMAND).propagation, None),
     "roll_out": lambda client: (roll_credential(_client(client), overlap=timedelta(0), by=COMMAND).propagation, None),
-    "revoke_credential": lambda client: (
+    "revoke_client": lambda client: (
         revoke_credential(_client(client), reason=RevokeReason.OTHER, by=COMMAND).propagation,
         None,
     ),

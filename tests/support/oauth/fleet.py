@@ -51,8 +51,8 @@ class OAuthFleet:
         _, one, every, gone, paused, _ = clients
         self._do("revoke_token", one, minted[1][0])
         self._do("revoke_tokens", every)
-        self._do("revoke_credential", gone)
-        self._do("disable_credential", paused)
+        self._do("revoke_client", gone)
+        self._do("disable_client", paused)
         changed_at: float = self._do("suspend", there)["ended"]
         wanted = (VALID, INVALID, INVALID, INVALID, SUSPENDED, SUSPENDED)
         listed_at = self._until_listed(verifier, tokens, wanted, by=changed_at + LISTED_WITHIN_S)

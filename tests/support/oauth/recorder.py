@@ -63,7 +63,7 @@ class TokenRecorder(Recorder):
     def _disable_client(self, client: str) -> Callable[[], Iterator[None]]:
         _, subject = self._token("disable a client", client)
         self._lasting.append(subject)
-        disable, enable = ("disable_credential", client), ("enable_credential", client)
+        disable, enable = ("disable_client", client), ("enable_client", client)
         return lambda: self._alternate(subject, (disable, "DISABLED"), (enable, "VALID"))
 
     def _suspend(self) -> Callable[[], Iterator[None]]:

@@ -148,7 +148,7 @@ class Lives(RuleBasedStateMachine):
         if made is None:  # refused: the model's key counts as revoked
             key.is_revoked = True
             return key
-        key.public_id, key.secrets = made.key.public_id, [Secret(made.secret.public_id, made.secret_text)]
+        key.public_id, key.secrets = made.credential.public_id, [Secret(made.secret.public_id, made.secret_text)]
         self.model.keys.append(key)
         return key
 

@@ -140,12 +140,22 @@ class Recorder:
 
     questions: ClassVar[Sequence[Callable[[Subject], Question]]] = (validation, introspection)
 
-    def __init__(self, url: str, writers: Sequence[Writer], *, here: Place, there: Place, pause_s: float = 0.1) -> None:
+    def __init__(
+        self,
+        url: str,
+        writers: Sequence[Writer],
+        *,
+        here: Place,
+        there: Place,
+        pause_s: float = 0.1,
+        rest_s: float = 0.0,
+    ) -> None:
         self._address = urlsplit(url).netloc
         self._writers = writers
         self._here = here  # the place where single keys change
         self._there = there  # the place whose organization is suspended and whose API is disabled
-        self._pause_s = pause_s
+        self._pause_s = pause_s  # of a writer, between changes
+        self._rest_s = rest_s  # of a client, between questions
         self._recording = Recording()
         self._lasting: list[Subject] = []  # subjects that are asked about for longer, whatever their age
         self._stop = threading.Event()
@@ -269,6 +279,7 @@ class Recorder:
                     new.close()
                 else:
                     self._ask(kept)
+                self._stop.wait(self._rest_s)
         finally:
             kept.close()
 
