@@ -241,10 +241,8 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     ``limits`` is None if the call rate is unlimited.
     """
 
-    type: str
     credential_id: str
     secret_id: str
-    environment: str
     organization_id: str
     scopes: tuple[str, ...]
     limits: Limits | None
