@@ -207,7 +207,7 @@ class SigningKeyFacts(Struct, frozen=True, kw_only=True):
     kept_until: float | None
 
 
-class SigningKeysSnapshot(Struct, frozen=True, tag="signing_keys"):
+class SigningKeysSnapshot(Struct, frozen=True, weakref=True, tag="signing_keys"):
     """``signing-keys:all``: every signing key that is not retired."""
 
     keys: tuple[SigningKeyFacts, ...]
@@ -268,8 +268,8 @@ class Verdict(Struct, frozen=True, gc=False):
     def lookup_names(self, *_: object) -> tuple[str, ...]:
         return ()
 
-    def resolve(self, *_: object, **__: object) -> Self:
+    def resolve(self, *_: object) -> Self:
         return self
 
-    def decide(self, *_: object, **__: object) -> Self:
+    def decide(self, *_: object) -> Self:
         return self
