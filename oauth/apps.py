@@ -23,8 +23,8 @@ class OAuthConfig(AppConfig):
         from keys.validation import credential_types
         from keys.validation.store import database
         from keys.validation.usage import tables
-        from oauth import access_tokens, loaders, replays, signature_checks, status_leases, status_serving
-        from oauth.endpoints import revocation
+        from oauth import access_tokens, loaders, signature_checks, status_leases
+        from oauth.endpoints import wiring
         from oauth.models import Client, ClientSecret
         from oauth.services import common
         from portal import activity
@@ -45,10 +45,9 @@ class OAuthConfig(AppConfig):
                 AuditAction.CLIENT_REASSIGNED,
             )
         )
-        lifespan.while_serving(replays.tend)
+        lifespan.while_serving(wiring.tend_replays)
         lifespan.at_stop(status_leases.LEASES.stop)
-        lifespan.at_stop(status_serving.LISTS.stop)
-        lifespan.at_stop(revocation.REVOKER.stop)
+        lifespan.at_stop(wiring.stop)
         lifespan.at_stop(signature_checks.SIGNATURE_CHECKS.stop)
         post_migrate.connect(_have_signing_keys, sender=self)
 

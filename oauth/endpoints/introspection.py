@@ -13,10 +13,9 @@ import msgspec
 
 from keys.validation.api_keys import PresentedApiSecret, UnknownCaller, parse_api_secret
 from keys.validation.engine import Engine, ValidationResult
-from keys.validation.http import ENGINE
 from keys.validation.types import Call, Code
 from oauth.access_tokens import UnverifiedTokenCredential, parse_access_token
-from oauth.client_auth import CLIENTS, ClientAuthenticator, RequestOrigin
+from oauth.client_auth import ClientAuthenticator, RequestOrigin
 from oauth.protocol.client_auth_methods import ClientAuthMethod, ClientSecretAuth, read_client_auth
 from oauth.protocol.errors import InvalidClient, InvalidRequest, InvalidToken
 from oauth.protocol.form_body import Form
@@ -102,6 +101,3 @@ def _introspection(result: ValidationResult) -> bytes:
     if result.code is not Code.VALID or result.principal is None:
         return INACTIVE
     return msgspec.json.encode(result.principal.introspected)
-
-
-INTROSPECTOR = Introspector(ENGINE, CLIENTS)

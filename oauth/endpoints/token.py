@@ -12,15 +12,13 @@ from keys.validation.snapshot_names import SIGNING_KEYS, api_name, client_name
 from keys.validation.store.database import DEADLINE_S, Snapshots
 from keys.validation.store.turns import Owner
 from keys.validation.types import ApiSnapshot, Code, SigningKeysSnapshot, Snapshot
-from keys.validation.wiring import snapshots
-from oauth.client_auth import CLIENTS, AuthenticatedClient, ClientAuthenticator, RequestOrigin
+from oauth.client_auth import AuthenticatedClient, ClientAuthenticator, RequestOrigin
 from oauth.endpoints.token_requests import TokenRequest, remember
 from oauth.keyring import NoSigningKey, keyring
 from oauth.protocol.access_token import sign
 from oauth.protocol.errors import InvalidScope, InvalidTarget
 from oauth.protocol.grants import GrantDecision, GrantRequest, choose_grant, decide_grant
 from oauth.protocol.jti import BlockOwner, StatusIndex, new_jti
-from oauth.status_leases import LEASES
 
 
 class Issued(Struct, frozen=True):
@@ -99,6 +97,3 @@ class Issuer:
         if not isinstance(api, ApiSnapshot) or api.is_disabled:
             raise InvalidTarget("This API is out of service.")
         return decide_grant(grant_request, who.client, grant, api, issuer=settings.PUBLIC_URL), found
-
-
-ISSUER = Issuer(CLIENTS, snapshots(), LEASES)
