@@ -35,11 +35,8 @@ def forwarded_address(text: str) -> Address | None:
 
     Return None for any other text. Texts longer than 80 characters are refused before the cache: a caller chooses them.
     """
-    return _read_forwarded(text) if len(text) <= MAX_ADDRESS_CHARS else None
-
-
-@lru_cache(maxsize=4096)
-def _read_forwarded(text: str) -> Address | None:
+    if len(text) > MAX_ADDRESS_CHARS:
+        return None
     match = _DECORATED.fullmatch(text)
     return parse_address(text if match is None else next(filter(None, match.groups())))
 
