@@ -214,10 +214,10 @@ def test_uses_are_counted_for_the_key(keyed: Memory, counted: UsageRecorder) -> 
 
 def test_an_assertion_counts_once(keyed: Memory) -> None:
     """TK14."""
-    text = assertion(keyed.client.client_id)
+    text = assertion(keyed.client.client_id, jti="once")
     assert present(text).status == 200
     assert refused(present(text), "invalid_client", 401)
-    again = assertion(keyed.client.client_id, PAIRS["RS256"])  # another signature over the same jti
+    again = assertion(keyed.client.client_id, PAIRS["RS256"], jti="once")  # another signature over the same jti
     assert refused(present(again), "invalid_client", 401)
     assert present(assertion(keyed.client.client_id, jti="another")).status == 200
 
