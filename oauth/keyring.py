@@ -59,7 +59,11 @@ class Keyring:
 
 @lru_cache(maxsize=2)
 def keyring(snapshot: SigningKeysSnapshot) -> Keyring:
-    """The keyring of the snapshot; an equal snapshot has the same one."""
+    """The keyring of the snapshot; an equal snapshot has the same one.
+
+    Without the cache, a warm validation of a token takes 50 % more CPU time, and a token request, which decrypts the
+    private key, twice as much (``make bench``).
+    """
     return Keyring(snapshot)
 
 

