@@ -20,17 +20,16 @@ class OAuthConfig(AppConfig):
         """
         from keys.services import credential_type
         from keys.validation.store import database
-        from oauth import loaders, replays, signature_checks, status_leases, status_serving
-        from oauth.endpoints import revocation
+        from oauth import loaders, signature_checks, status_leases
+        from oauth.endpoints import wiring
         from oauth.services.clients import OAUTH_CLIENTS
         from portal.edge import lifespan
 
         credential_type.register(OAUTH_CLIENTS)
         database.register_loader("signing-keys", loaders.load_signing_keys)
-        lifespan.while_serving(replays.tend)
+        lifespan.while_serving(wiring.tend_replays)
         lifespan.at_stop(status_leases.LEASES.stop)
-        lifespan.at_stop(status_serving.LISTS.stop)
-        lifespan.at_stop(revocation.REVOKER.stop)
+        lifespan.at_stop(wiring.stop)
         lifespan.at_stop(signature_checks.SIGNATURE_CHECKS.stop)
         post_migrate.connect(_have_signing_keys, sender=self)
 

@@ -19,13 +19,12 @@ from typing import NamedTuple
 from django.conf import settings
 
 from keys.rules.secret import MAX_SECRET_CHARS
-from keys.validation.peppers import PEPPER_ROTATOR, PepperRotator, StaleDigest, candidate_digests
+from keys.validation.peppers import PepperRotator, StaleDigest, candidate_digests
 from keys.validation.snapshot_names import client_name, organization_name
 from keys.validation.store.database import Snapshots
 from keys.validation.store.turns import Owner, stranger_at
 from keys.validation.types import ClientSnapshot, Code, OrganizationSnapshot, Snapshot
-from keys.validation.usage.recorder import USAGE, UsageRecorder
-from keys.validation.wiring import snapshots
+from keys.validation.usage.recorder import UsageRecorder
 from oauth.protocol import assertions
 from oauth.protocol.assertions import Assertion
 from oauth.protocol.client_auth_methods import ClientAssertionAuth, ClientAuthMethod, DigestedSecretAuth
@@ -33,7 +32,7 @@ from oauth.protocol.client_verdict import check_client
 from oauth.protocol.errors import FailedTooOften, InvalidClient, UnauthorizedClient
 from oauth.protocol.ids import is_client_id
 from oauth.protocol.throttle import Failures, Who
-from oauth.replays import Replays, replays
+from oauth.replays import Replays
 from oauth.signature_checks import SIGNATURE_CHECKS
 from portal.edge.endpoint import Exchange
 from portal.edge.proxies import network_of
@@ -226,6 +225,3 @@ def id_of_key(client_id: str, kid: str) -> str:
     """The id under which uses of a client's key are counted. It is short, while a ``kid`` may be long."""
     number = int.from_bytes(sha256(f"{client_id} {kid}".encode()).digest()[:16], "big")
     return f"jwk_{base62(number, width=ID_CHARS)}"
-
-
-CLIENTS = ClientAuthenticator(snapshots(), replays(), USAGE, PEPPER_ROTATOR)

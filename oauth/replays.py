@@ -14,7 +14,6 @@ from typing import Protocol
 
 from keys.validation.store.database import Unavailable
 from keys.validation.store.redis_link import PREFIX, Link, RedisDown, script
-from keys.validation.wiring import link
 from oauth.protocol.assertions import AHEAD_S, Assertion
 
 USED = f"{PREFIX}assertions"
@@ -27,6 +26,9 @@ class Replays(Protocol):
 
     async def claim(self, client_id: str, assertion: Assertion) -> bool:
         """Claim the assertion's ``jti``. True on first use; raises Unavailable if the memory cannot tell."""
+
+    async def tend(self) -> None:
+        """Keep a memory begun while this process serves."""
 
 
 class SharedReplays:
@@ -46,9 +48,12 @@ class SharedReplays:
             raise Unavailable("replays")
         return bool(answer)
 
-    async def begin(self) -> None:
-        """Start the memory if there is none; raises RedisDown."""
-        await self._run(b"", 0, 0)
+    async def tend(self) -> None:
+        """Start the memory again whenever Redis has lost it."""
+        while True:
+            with contextlib.suppress(RedisDown):
+                await self._run(b"", 0, 0)
+            await asyncio.sleep(TENDED_EVERY_S)
 
     async def _run(self, name: bytes, expires_at: float, issued_at: float) -> int:
         _, answer = await self._link.run_script(
@@ -82,20 +87,13 @@ class OwnReplays:
         self._until[name] = assertion.expires_at
         return is_first
 
-
-def replays() -> Replays:
-    """The memory that this process uses: in Redis if there is one."""
-    shared = link()
-    return OwnReplays(born_at=time.time()) if shared is None else SharedReplays(shared)
+    async def tend(self) -> None:
+        """Do nothing: this memory began with the process."""
 
 
-async def tend() -> None:
-    """Start the memory again whenever Redis has lost it, for as long as this process serves."""
-    shared = link()
-    while shared is not None:
-        with contextlib.suppress(RedisDown):
-            await SharedReplays(shared).begin()
-        await asyncio.sleep(TENDED_EVERY_S)
+def replays(link: Link | None) -> Replays:
+    """The memory of a process: in Redis if there is one."""
+    return OwnReplays(born_at=time.time()) if link is None else SharedReplays(link)
 
 
 def _name(client_id: str, jti: str) -> bytes:

@@ -16,7 +16,6 @@ from django.db import Error, close_old_connections
 from keys.validation.snapshot_names import SIGNING_KEYS
 from keys.validation.store.database import Snapshots, Unavailable
 from keys.validation.types import SigningKeysSnapshot
-from keys.validation.wiring import snapshots
 from oauth.keyring import NoSigningKey, keyring
 from oauth.protocol.access_token import Signer
 from oauth.status_lists import TYPE, Content, Served, build, read_facts, read_numbers, signed
@@ -138,6 +137,3 @@ def _on_this_thread(read: Callable[[], Read]) -> Read:
         return read()
     finally:
         close_old_connections()
-
-
-LISTS = Lists(snapshots())

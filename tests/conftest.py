@@ -21,15 +21,9 @@ from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from keys.services.credentials import IssuedCredential
 from keys.services.keys import IssuedKey, KeySettings, issue_key
-from keys.validation.http import ENGINE
-from keys.validation.limits.admission import Admission
-from keys.validation.limits.quotas import Quotas
-from keys.validation.limits.rate_limiter import RateLimiter
-from keys.validation.store.database import DatabaseSnapshots, DatabaseThreads
-from oauth.client_auth import CLIENTS
-from oauth.endpoints.discovery import PUBLISHED
-from oauth.endpoints.revocation import REVOKER
-from oauth.endpoints.token import ISSUER
+from keys.validation.store.database import DatabaseSnapshots
+from keys.validation.wiring import HotPath
+from oauth.endpoints.wiring import OAuthServer
 from oauth.models import Client as OAuthClient
 from oauth.replays import OwnReplays
 from oauth.services.clients import ClientSettings, IssuedClient, create_client
@@ -40,6 +34,7 @@ from portal.permissions import Role
 from tests.support.browsers import signed_in_by
 from tests.support.canary import Canary, watch
 from tests.support.environment import ON_SQLITE, WITHOUT_SERVERS
+from tests.support.hot_path import serving
 
 # The shell first: it draws pages and is nothing else, and begins sooner.
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -56,10 +51,8 @@ _canary = watch()
 # The ordinary suite tests the engine on the database, as in embedded mode; the caches have tests of their own, with
 # processes that hold leases. Without any, each change would wait for what nobody can know.
 outbox.register_flush(None)
-ENGINE._snapshots = CLIENTS._snapshots = ISSUER._snapshots = DatabaseSnapshots()
-PUBLISHED._snapshots = REVOKER._snapshots = ENGINE._snapshots
-ENGINE._admission = Admission(RateLimiter(), Quotas(DatabaseThreads()))
-CLIENTS._replays = OwnReplays(born_at=0)
+_serving = serving(OAuthServer(HotPath(DatabaseSnapshots()), OwnReplays(born_at=0)))
+_serving.__enter__()
 hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("suite")
 _figures = pytest.StashKey[list[str]]()

@@ -1,35 +1,45 @@
-"""The registry of credential types. Each type registers a parser for its own texts; the engine names no type."""
+"""The registry of credential types. Each type registers a parser for its own texts; the engine names no type.
+
+A type is pure: it parses, resolves and decides, and remembers nothing. ``credential_cache`` remembers for all types.
+"""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from keys.validation.peppers import StaleDigest
 from keys.validation.types import Audience, Call, Snapshot, Verdict
 from keys.validation.verdict import MALFORMED
 
 Snapshots = Mapping[str, Snapshot]
-MAX_CREDENTIAL_CHARS = 16_384
+
+
+class Period(NamedTuple):
+    """From ``begins`` to ``ends``, in seconds since the epoch."""
+
+    begins: float
+    ends: float
 
 
 class ParsedCredential(Protocol):
-    """One presented credential, not yet looked up, or an early verdict. The credential's text appears in no repr."""
+    """One presented credential, not yet looked up. The credential's text appears in no repr."""
 
-    def lookup_names(self, audience: Audience | None, /) -> tuple[str, ...]:
-        """Names of the snapshots to read first: the credential's own, plus prefetches.
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the credential's own snapshots."""
 
-        Prefetch only what this same audience found before. Prefetching for another audience would reveal, by timing,
-        that the credential exists.
-        """
+    def resolve(self, found: Snapshots, audience: Audience | None, now: float, /) -> "ResolvedCredential | Verdict":
+        """Return the found credential, or the refusal.
 
-    def resolve(self, found: Snapshots, audience: Audience | None, *, now: float) -> "ResolvedCredential":
-        """Return the found credential, or the verdict that stands in for it.
-
-        A credential for another audience gets its verdict at once, so that it takes no longer than an unknown one.
+        A credential for another audience is refused at once, so that it takes no longer than an unknown one.
         """
 
 
 class ResolvedCredential(Protocol):
-    """A credential whose own snapshot was found, or the verdict that stands in for it."""
+    """A credential whose own snapshots were found."""
+
+    @property
+    def parsed(self) -> ParsedCredential:
+        """The credential as it is to be kept: what was proved once for good is not proved again."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -39,12 +49,19 @@ class ResolvedCredential(Protocol):
     def stale_digest(self) -> StaleDigest | None:
         """The secret's digests, if it is stored under an older pepper than the first."""
 
-    def decide(self, found: Snapshots, call: Call, audience: Audience | None, *, now: float) -> Verdict:
+    @property
+    def reusable(self) -> Period | None:
+        """When an allowed verdict holds for every call that needs no more scopes.
+
+        None if a verdict depends on more of the call than its scopes, such as its address.
+        """
+
+    def decide(self, found: Snapshots, call: Call, now: float, /) -> Verdict:
         """Decide whether the credential may make the call, from the snapshots read."""
 
 
 # Parse a text: the credential, or the verdict if no lookup is needed; None if the text belongs to another type.
-Parser = Callable[[str], ParsedCredential | None]
+Parser = Callable[[str], ParsedCredential | Verdict | None]
 _parsers: list[Parser] = []
 
 
@@ -54,10 +71,8 @@ def register_credential_type(parser: Parser) -> None:
         _parsers.append(parser)
 
 
-def parse(text: str) -> ParsedCredential:
+def parse(text: str) -> ParsedCredential | Verdict:
     """Parse the text with each registered type, without any lookup; MALFORMED if no type accepts it."""
-    if len(text) > MAX_CREDENTIAL_CHARS:
-        return MALFORMED
     for parser in _parsers:
         found = parser(text)
         if found is not None:

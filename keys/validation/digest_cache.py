@@ -1,15 +1,18 @@
-"""A cache of parsed credentials whose keys are keyed digests, so that no credential text stays in memory.
+"""What the caches around decisions are made of: keys that hold no credential's text, and the snapshots of a decision.
 
-Each process draws a random key for its digests. An entry holds a credential that was found. A verdict cached inside an
-entry applies only while the snapshots behind it are unchanged. Guesses by strangers are never stored, so they fill
-nothing. A full cache drops its oldest entry.
+Each process draws a random key for its digests. An entry holds a credential that was found. Guesses by strangers are
+never stored, so they fill nothing. A full cache drops its oldest entry.
 """
 
 import os
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from typing import Generic, TypeVar
+from weakref import ref
 
 from django.core.signals import setting_changed
+
+from keys.validation.types import ApiSnapshot, ClientSnapshot, SigningKeysSnapshot, Snapshot
 
 Value = TypeVar("Value")
 
@@ -40,3 +43,30 @@ class DigestCache(Generic[Value]):
 
     def _forget(self, **_: object) -> None:
         self._values.clear()
+
+
+class Basis:
+    """The snapshots that a decision was made from. The decision is current while none of them was replaced.
+
+    Large snapshots are held weakly, so that a cached decision keeps no replaced one in memory. A client can have a new
+    one made as often as it likes, and each may list a thousand revoked tokens.
+    """
+
+    __slots__ = ("_snapshots",)
+
+    def __init__(self, found: Mapping[str, Snapshot], names: Iterable[str]) -> None:
+        self._snapshots = tuple((name, _reference(found[name])) for name in names if name in found)
+
+    def is_current(self, found: Mapping[str, Snapshot]) -> bool:
+        """Tell whether the same snapshots are in ``found``. An equal snapshot is another one."""
+        for name, reference in self._snapshots:
+            snapshot = found.get(name)
+            if snapshot is None or snapshot is not reference():
+                return False
+        return True
+
+
+def _reference(snapshot: Snapshot) -> Callable[[], Snapshot | None]:
+    if isinstance(snapshot, ApiSnapshot | ClientSnapshot | SigningKeysSnapshot):
+        return ref(snapshot)
+    return lambda: snapshot

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from keys.validation import metrics
 from keys.validation.api_keys import PresentedApiSecret, ResolvedApiSecret, UnknownCaller
-from keys.validation.credential_types import parse
+from keys.validation.credential_cache import cached_parse
 from keys.validation.limits.admission import Admission, AdmissionResult
 from keys.validation.limits.gcra import LimitStatus
 from keys.validation.limits.quotas import QuotaStatus
@@ -62,12 +62,12 @@ class Engine:
         caller_agent: bytes | None = None,
     ) -> ValidationResult:
         """Validate the credential for this call to the caller's API; raises UnknownCaller or Unavailable."""
-        parsed, deadline = parse(credential), time.monotonic() + DEADLINE_S
+        parsed, deadline = cached_parse(credential), time.monotonic() + DEADLINE_S
         names = caller.names + parsed.lookup_names(caller.audience)
         found = await self._snapshots.read(names, deadline=deadline, owner=caller.owner_at(caller_address))
         api_secret = caller.resolve(found)
         audience = api_secret.audience
-        resolved = parsed.resolve(found, audience, now=time.time())
+        resolved = parsed.resolve(found, audience, time.time())
 
         # The first read guessed these names from the last lookup. Read them now if it missed any.
         lead = {api_secret.api_at, *resolved.names}
@@ -75,7 +75,7 @@ class Engine:
             found = {**found, **await self._snapshots.read(tuple(lead), deadline=deadline, owner=api_secret.owner)}
         now = time.time()
         _require_working(api_secret, found, now=now)
-        verdict = resolved.decide(found, call, audience, now=now)
+        verdict = parsed.decide(resolved, found, call, now)
 
         admitted = self._admission.try_admit_locally(verdict, call)
         if admitted is None:
@@ -95,13 +95,13 @@ class Engine:
         return self._result(verdict, admitted, call, now=now)
 
     async def _decide_whoami(self, credential: str, call: Call, deadline: float) -> Verdict:
-        parsed = parse(credential)
+        parsed = cached_parse(credential)
         owner = stranger_at(call.address)
         found = await self._snapshots.read(parsed.lookup_names(None), deadline=deadline, owner=owner)
-        resolved = parsed.resolve(found, None, now=time.time())
+        resolved = parsed.resolve(found, None, time.time())
         if not set(resolved.names) <= found.keys():
             found = {**found, **await self._snapshots.read(resolved.names, deadline=deadline, owner=owner)}
-        return resolved.decide(found, call, None, now=time.time())
+        return parsed.decide(resolved, found, call, time.time())
 
     def _result(self, verdict: Verdict, admitted: AdmissionResult, call: Call, *, now: float) -> ValidationResult:
         """Count the result for usage and metrics, and build it."""

@@ -6,21 +6,16 @@ a header, never from the URL. No response, error or log contains one.
 
 import re
 
+from keys.validation import wiring
 from keys.validation.api_keys import PresentedApiSecret, UnknownCaller, parse_api_secret
-from keys.validation.engine import Engine
-from keys.validation.peppers import PEPPER_ROTATOR
 from keys.validation.request import InvalidFields, ValidateRequest, fast_parse, strict_parse
 from keys.validation.response import encode
 from keys.validation.store.database import Unavailable
 from keys.validation.strict_json import NotAnObject
 from keys.validation.types import Call, Code
-from keys.validation.usage.recorder import USAGE
-from keys.validation.wiring import admission, snapshots
 from portal.edge.bounds import Bounds, Sender
 from portal.edge.endpoint import Answer, Exchange, endpoint, unavailable
 from portal.edge.problems import JSON, Problem, ProblemType
-
-ENGINE = Engine(snapshots(), admission(), USAGE, PEPPER_ROTATOR)
 
 _BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)
 _CHALLENGE = (("www-authenticate", "Bearer"),)
@@ -39,9 +34,9 @@ async def _validate(exchange: Exchange) -> Answer:
             request = await _read_request(exchange, caller)
         except Problem:
             # Only an authenticated caller learns what is wrong with its request.
-            await ENGINE.authenticate_caller(caller, caller_address=exchange.client_address)
+            await wiring.hot_path().engine.authenticate_caller(caller, caller_address=exchange.client_address)
             raise
-        result = await ENGINE.validate(
+        result = await wiring.hot_path().engine.validate(
             caller,
             request.credential,
             request.call,
@@ -61,7 +56,7 @@ async def _whoami(exchange: Exchange) -> Answer:
     credential = _own_credential(exchange)
     call = Call(address=exchange.client_address, cost=0, agent=exchange.agent)  # a cost of 0 spends nothing
     try:
-        result = await ENGINE.whoami(credential, call)
+        result = await wiring.hot_path().engine.whoami(credential, call)
     except Unavailable:
         raise unavailable() from None
     if result.code is not Code.VALID:
@@ -115,7 +110,7 @@ async def _read_request(exchange: Exchange, caller: PresentedApiSecret) -> Valid
     if request is not None:
         return request
     # The strict parse costs more than an unauthenticated caller is given, so authenticate the caller first.
-    await ENGINE.authenticate_caller(caller, caller_address=exchange.client_address)
+    await wiring.hot_path().engine.authenticate_caller(caller, caller_address=exchange.client_address)
     try:
         return strict_parse(body)
     except NotAnObject as exc:

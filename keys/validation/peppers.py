@@ -6,13 +6,10 @@ Runs on a thread of its own, never within a call. Only digests are passed on; th
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
-from django.core.signals import setting_changed
 from django.db import Error, close_old_connections
-from django.dispatch import receiver
 
 from keys.rules.secret import digest
 
@@ -32,17 +29,7 @@ class StaleDigest(NamedTuple):
 
 def candidate_digests(text: str) -> list[bytes]:
     """Return the secret's digest under each pepper, in the order of the peppers. Any one of them may be stored."""
-    return [digest(text, pepper) for pepper in _peppers()]
-
-
-@lru_cache(maxsize=1)
-def _peppers() -> tuple[bytes, ...]:
-    return tuple(pepper.key for pepper in settings.KEY_PEPPERS)
-
-
-@receiver(setting_changed)
-def _forget_peppers(**_: object) -> None:
-    _peppers.cache_clear()
+    return [digest(text, pepper.key) for pepper in settings.KEY_PEPPERS]
 
 
 Rotate = Callable[[StaleDigest], object]

@@ -44,10 +44,8 @@ def principal_of(key: KeySnapshot, api: ApiSnapshot, organization: OrganizationS
     expires_at = None if key.expires_at is None else datetime.fromtimestamp(key.expires_at, UTC)
     credential = CredentialMember("api_key", key.key_id, key.name, key.environment, expires_at, key.secret_id)
     return Principal(
-        type=credential.type,
         credential_id=key.key_id,
         secret_id=key.secret_id,
-        environment=key.environment,
         organization_id=organization.organization_id,
         scopes=scopes,
         limits=limits_on(key.organization_id, key.rate_limits, api, everywhere=key.key_id, at_api=key.key_id),

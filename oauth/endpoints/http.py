@@ -5,12 +5,11 @@ import time
 import msgspec
 
 from keys.validation.store.database import DEADLINE_S
-from oauth.client_auth import CLIENTS, origin_of
-from oauth.endpoints.introspection import INTROSPECTOR, check_bearer, token_of
+from oauth.client_auth import origin_of
+from oauth.endpoints.introspection import check_bearer, token_of
 from oauth.endpoints.oauth_endpoint import PRAGMA, oauth_endpoint, read_form_body, read_post
-from oauth.endpoints.revocation import REVOKER
-from oauth.endpoints.token import ISSUER
 from oauth.endpoints.token_requests import read_token_request
+from oauth.endpoints.wiring import server
 from oauth.protocol.client_auth_methods import read_client_auth
 from portal.edge.bounds import MAX_FORM_BYTES, Bounds, Sender
 from portal.edge.endpoint import Answer, Exchange
@@ -20,7 +19,7 @@ _encoder = msgspec.json.Encoder()
 
 async def _token(exchange: Exchange) -> Answer:
     request = read_token_request(exchange.headers(b"authorization"), await read_form_body(exchange))
-    issued = await ISSUER.issue(request, origin_of(exchange))
+    issued = await server().issuer.issue(request, origin_of(exchange))
     return Answer(_encoder.encode(issued), headers=PRAGMA)
 
 
@@ -28,7 +27,7 @@ async def _introspect(exchange: Exchange) -> Answer:
     lines = exchange.headers(b"authorization")
     check_bearer(lines)
     form, origin = await read_post(exchange), origin_of(exchange)
-    return Answer(await INTROSPECTOR.introspect(lines, form, origin, deadline=_deadline()), headers=PRAGMA)
+    return Answer(await server().introspector.introspect(lines, form, origin, deadline=_deadline()), headers=PRAGMA)
 
 
 async def _revoke(exchange: Exchange) -> Answer:
@@ -36,8 +35,10 @@ async def _revoke(exchange: Exchange) -> Answer:
     client_auth, origin = read_client_auth(exchange.headers(b"authorization"), form), origin_of(exchange)
     if "token" not in form:
         # Only an authenticated client learns that the token is missing.
-        await CLIENTS.authenticate(client_auth, origin, deadline=_deadline())
-    await REVOKER.revoke(client_auth, token_of(form), origin, request_id=exchange.request_id, deadline=_deadline())
+        await server().clients.authenticate(client_auth, origin, deadline=_deadline())
+    await server().revoker.revoke(
+        client_auth, token_of(form), origin, request_id=exchange.request_id, deadline=_deadline()
+    )
     return Answer(b"", headers=PRAGMA)
 
 

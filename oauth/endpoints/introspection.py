@@ -12,12 +12,10 @@ from collections.abc import Sequence
 import msgspec
 
 from keys.validation.api_keys import PresentedApiSecret, UnknownCaller, parse_api_secret
-from keys.validation.credential_types import parse
 from keys.validation.engine import Engine, ValidationResult
-from keys.validation.http import ENGINE
 from keys.validation.types import Call, Code
-from oauth.access_tokens import AccessToken, UnverifiedTokenCredential
-from oauth.client_auth import CLIENTS, ClientAuthenticator, RequestOrigin
+from oauth.access_tokens import UnverifiedTokenCredential, parse_access_token
+from oauth.client_auth import ClientAuthenticator, RequestOrigin
 from oauth.protocol.client_auth_methods import ClientAuthMethod, ClientSecretAuth, read_client_auth
 from oauth.protocol.errors import InvalidClient, InvalidRequest, InvalidToken
 from oauth.protocol.form_body import Form
@@ -74,9 +72,9 @@ class Introspector:
         """The response for a client; any token but its own is inactive."""
         who = await self._clients.authenticate(client_auth, origin, deadline=deadline)
         text = token_of(form)
-        token = parse(text)
+        token = parse_access_token(text)
         self._clients.note(who, origin, now=time.time())
-        if not isinstance(token, AccessToken | UnverifiedTokenCredential) or token.client_id != who.client.client_id:
+        if not isinstance(token, UnverifiedTokenCredential) or token.client_id != who.client.client_id:
             return INACTIVE
         return _introspection(await self._engine.whoami(text, Call(address=origin.address, agent=origin.agent, cost=0)))
 
@@ -103,6 +101,3 @@ def _introspection(result: ValidationResult) -> bytes:
     if result.code is not Code.VALID or result.principal is None:
         return INACTIVE
     return msgspec.json.encode(result.principal.introspected)
-
-
-INTROSPECTOR = Introspector(ENGINE, CLIENTS)

@@ -25,8 +25,7 @@ from keys.validation.store.database import Snapshots, Unavailable
 from keys.validation.store.threads import Busy, SharedThreads
 from keys.validation.store.turns import Owner
 from keys.validation.types import SigningKeysSnapshot
-from keys.validation.wiring import snapshots
-from oauth.client_auth import CLIENTS, ClientAuthenticator, RequestOrigin
+from oauth.client_auth import ClientAuthenticator, RequestOrigin
 from oauth.keyring import keyring
 from oauth.models import Client
 from oauth.protocol.access_token import Claims, TokenFlaw, verify
@@ -135,6 +134,3 @@ def _revoke(claims: Claims, by: Actor) -> bool:
     finally:
         close_old_connections()
     return changed.propagation.effective_by is None
-
-
-REVOKER = Revoker(CLIENTS, snapshots())

@@ -8,10 +8,10 @@ import msgspec
 
 from keys.validation.store.database import DEADLINE_S
 from oauth.endpoints.oauth_endpoint import oauth_endpoint
+from oauth.endpoints.wiring import server
 from oauth.keyring import NoSigningKey
 from oauth.protocol.status_list import AGGREGATION_PATH
 from oauth.status_lists import TYPE, address_of
-from oauth.status_serving import LISTS
 from portal.edge.bounds import PUBLIC_DOCUMENT
 from portal.edge.endpoint import Answer, Exchange, require_get, unavailable
 from portal.edge.negotiation import is_known, takes_gzip
@@ -30,7 +30,7 @@ async def _status_list(exchange: Exchange) -> Answer:
         raise _nothing_here()
     now, deadline = time.time(), asyncio.get_running_loop().time() + DEADLINE_S
     try:
-        served = await LISTS.get(int(match[1]), now=now, deadline=deadline)
+        served = await server().lists.get(int(match[1]), now=now, deadline=deadline)
     except NoSigningKey:
         raise unavailable() from None
     if served is None:
@@ -45,7 +45,7 @@ async def _status_list(exchange: Exchange) -> Answer:
 
 async def _aggregation(exchange: Exchange) -> Answer:
     require_get(exchange)
-    numbers = await LISTS.numbers(deadline=asyncio.get_running_loop().time() + DEADLINE_S)
+    numbers = await server().lists.numbers(deadline=asyncio.get_running_loop().time() + DEADLINE_S)
     body = msgspec.json.encode({"status_lists": [address_of(number) for number in sorted(numbers)]})
     return Answer(body, headers=_FOR_ANYBODY, cache_control=CACHE_CONTROL)
 

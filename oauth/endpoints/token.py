@@ -1,24 +1,24 @@
 """Issue an access token: authenticate → grant → status index → sign → count. With warm caches nothing is written."""
 
 import time
+from collections.abc import Mapping
 from typing import Protocol
 
 from django.conf import settings
 from msgspec import Struct
 
-from keys.validation.snapshot_names import SIGNING_KEYS, api_name
+from keys.validation.digest_cache import Basis
+from keys.validation.snapshot_names import SIGNING_KEYS, api_name, client_name
 from keys.validation.store.database import DEADLINE_S, Snapshots
 from keys.validation.store.turns import Owner
 from keys.validation.types import ApiSnapshot, Code, SigningKeysSnapshot, Snapshot
-from keys.validation.wiring import snapshots
-from oauth.client_auth import CLIENTS, AuthenticatedClient, ClientAuthenticator, RequestOrigin
+from oauth.client_auth import AuthenticatedClient, ClientAuthenticator, RequestOrigin
 from oauth.endpoints.token_requests import TokenRequest, remember
 from oauth.keyring import NoSigningKey, keyring
 from oauth.protocol.access_token import sign
 from oauth.protocol.errors import InvalidScope, InvalidTarget
 from oauth.protocol.grants import GrantDecision, GrantRequest, choose_grant, decide_grant
 from oauth.protocol.jti import BlockOwner, StatusIndex, new_jti
-from oauth.status_leases import LEASES
 
 
 class Issued(Struct, frozen=True):
@@ -64,11 +64,13 @@ class Issuer:
     async def _issue(
         self, who: AuthenticatedClient, request: TokenRequest, grant_request: GrantRequest, deadline: float
     ) -> Issued:
-        decision, keys = request.decision, who.found.get(SIGNING_KEYS)
-        if decision is None or not decision.is_current(who.client, who.found.get(decision.api_at)):
-            decision, keys = await self._decide_grant(who, grant_request, deadline)
-            remember(request, who.client, decision)
-        now = time.time()
+        decision, found = request.cached_decision(who.found), who.found
+        if decision is None:
+            decision, found = await self._decide_grant(who, grant_request, deadline)
+            client_at = client_name(who.client.client_id)
+            basis = Basis({**found, client_at: who.client}, (client_at, decision.api_at))
+            remember(request, grant_request, who.client, decision, basis)
+        keys, now = found.get(SIGNING_KEYS), time.time()
         if not isinstance(keys, SigningKeysSnapshot):
             raise NoSigningKey(decision.signing_algorithm)
         signer, iat = keyring(keys).signer(decision.signing_algorithm, now=now), int(now)
@@ -83,8 +85,8 @@ class Issuer:
 
     async def _decide_grant(
         self, who: AuthenticatedClient, grant_request: GrantRequest, deadline: float
-    ) -> tuple[GrantDecision, Snapshot | None]:
-        """The grant decision and the snapshot of the signing keys."""
+    ) -> tuple[GrantDecision, Mapping[str, Snapshot]]:
+        """The grant decision, with the snapshots of the API and of the signing keys."""
         grant = choose_grant(grant_request, who.client.grants)
         name = api_name(grant.api_id)
         found = who.found
@@ -94,7 +96,4 @@ class Issuer:
         api = found.get(name)
         if not isinstance(api, ApiSnapshot) or api.is_disabled:
             raise InvalidTarget("This API is out of service.")
-        return decide_grant(grant_request, who.client, grant, api, issuer=settings.PUBLIC_URL), found.get(SIGNING_KEYS)
-
-
-ISSUER = Issuer(CLIENTS, snapshots(), LEASES)
+        return decide_grant(grant_request, who.client, grant, api, issuer=settings.PUBLIC_URL), found

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
-from weakref import ref
 
 from keys.rules.field_rules import MAX_SCOPES, is_scope
 from keys.validation.snapshot_names import api_name
-from keys.validation.types import ApiSnapshot, ClientSnapshot, GrantFacts, Snapshot
+from keys.validation.types import ApiSnapshot, ClientSnapshot, GrantFacts
 from oauth.protocol.access_token import MAX_TOKEN_CHARS, PayloadTemplate, SharedClaims
 from oauth.protocol.errors import InvalidRequest, InvalidScope, InvalidTarget, UnsupportedGrantType
 from oauth.protocol.form_body import Form
@@ -72,24 +71,14 @@ def choose_scopes(request: GrantRequest, grant: GrantFacts, api: ApiSnapshot) ->
 
 
 class GrantDecision(NamedTuple):
-    """The decision on a token request, current while the snapshots of client and API are the same objects.
+    """The decision on a token request."""
 
-    The references to the snapshots are weak, so that a cached decision does not keep replaced snapshots in memory.
-    """
-
-    request: GrantRequest
-    client: "ref[ClientSnapshot]"
-    api: "ref[ApiSnapshot]"
-    api_at: str  # the snapshot's name
+    api_at: str  # the name of the API's snapshot
     signing_algorithm: str
     scope: str
     lifetime_s: int
     block_owner: BlockOwner
     payload_template: PayloadTemplate
-
-    def is_current(self, client: ClientSnapshot, api: Snapshot | None) -> bool:
-        """Whether the decision is current: neither snapshot was replaced."""
-        return api is not None and self.api() is api and self.client() is client
 
 
 def decide_grant(
@@ -111,9 +100,6 @@ def decide_grant(
         raise InvalidScope(f"A token with these scopes would be longer than {MAX_TOKEN_CHARS} characters; name fewer.")
     block_owner = BlockOwner(client.client_id, grant.api_id, client.generation, client.organization_id)
     return GrantDecision(
-        request,
-        ref(client),
-        ref(api),
         api_name(api.api_id),
         api.signing_algorithm,
         shared.scope,

@@ -46,10 +46,8 @@ def principal_of(
     scopes = tuple(scope for scope in token.scope.split() if scope in grant.scopes and scope in api.scopes)
     about = {"subject": client.client_id, "client_id": client.client_id, "scopes": scopes}
     return Principal(
-        type=credential.type,
         credential_id=client.client_id,
         secret_id=client.client_id,
-        environment=client.environment,
         organization_id=organization.organization_id,
         scopes=scopes,
         limits=limits_on(

@@ -7,7 +7,6 @@ error response, and any other exception becomes a 503: a failure is never taken 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 
 from msgspec import Struct
 
@@ -229,18 +228,14 @@ def answer_problem(problem: Problem, exchange: Exchange) -> Answer:
     return Answer(problem.body(exchange.request_id), problem.kind.status, problems.CONTENT_TYPE, problem.headers)
 
 
-@lru_cache(maxsize=32)
-def _common_headers(content_type: str, cache_control: str) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the headers that nearly all responses share, encoded."""
-    return (b"content-type", content_type.encode()), (b"cache-control", cache_control.encode()), _NOSNIFF
-
-
 async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
     """Send the response with the headers that every machine response has; a HEAD or a 304 gets no body."""
     headers = [
         (b"content-length", b"%d" % len(answer.body)),
         (b"x-request-id", exchange.request_id.encode()),
-        *_common_headers(answer.content_type, answer.cache_control),
+        (b"content-type", answer.content_type.encode()),
+        (b"cache-control", answer.cache_control.encode()),
+        _NOSNIFF,
     ]
     if answer.headers:
         headers += [(name.encode(), value.encode()) for name, value in answer.headers]

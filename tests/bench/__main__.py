@@ -25,9 +25,10 @@ from tests.support import environment
 
 environment.prepare()
 
+from keys.rules.secret import SecretKind, generate  # noqa: E402
 from portal.env import BASE_DIR  # noqa: E402
 from portal.operations import processes  # noqa: E402  # after the environment
-from tests.bench import load  # noqa: E402
+from tests.bench import caches, load  # noqa: E402
 from tests.bench.measure import SERVER_CORE, Figures, Target, cpu_seconds, measure, pin, report, say  # noqa: E402
 from tests.bench.oauth import Costs, ask_about, ask_for_a_token, costs_of_tokens, some_tokens  # noqa: E402
 from tests.bench.writer import Writer  # noqa: E402
@@ -73,11 +74,10 @@ def main() -> None:
         database_url = stack.enter_context(live.database())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="latchkey-bench-")))
 
-        def serve(name: str, *, workers: int = 1, **settings: str) -> live.Live:
+        def serve(name: str, **settings: Any) -> live.Live:
             (folder / name).mkdir()
             settings = {"SNAPSHOT_TTL": str(COPIES_LIVE_S)} | settings
-            running = live.portal(folder / name, database_url=database_url, workers=workers, **settings)
-            return stack.enter_context(running)
+            return stack.enter_context(live.portal(folder / name, database_url=database_url, **settings))
 
         first = serve("one")
         demo = json.loads(first.manage("demo", "--json", "--force", "--keys", str(CYCLED_KEYS), within_s=600))
@@ -86,6 +86,9 @@ def main() -> None:
         for target in targets:
             pin(target.pid)
         medians = {connections: report(targets, connections, rounds=ROUNDS) for connections in CALLS}
+        say(f"CPU time of a call without each cache, {caches.CONNECTIONS} connections: median, and the middle half")
+        caches.report_savings(_cache_targets(serve, demo))
+        say("")
         tokens = _tokens(targets, demo)
         took_ms = revocations(four, demo, stack)
         profile = profiled(first, demo)
@@ -140,6 +143,35 @@ def _targets(
         at(SHARED, shared, some, fewer),
         at("from the database", alone, warm, fewer),
     ]
+
+
+def _cache_targets(serve: Callable[..., live.Live], demo: dict[str, Any]) -> dict[str, Target]:
+    """The lines for which caches are switched off, on servers of their own."""
+    one = serve("caches", application=caches.APPLICATION)
+    few = serve("few", application=caches.APPLICATION, SNAPSHOT_COPIES="20")
+    gone = start_valkey()
+    alone = serve("cacheless", application=caches.APPLICATION, REDIS_URL=gone.url)
+    gone.stop()
+    bound, *keys = demo["api_keys"][LIMITED_KEYS : LIMITED_KEYS + 101]
+    one.manage("credential", _key_id(one, bound), "set", "--networks", "203.0.113.0/24")
+    [token] = some_tokens(_port(one), demo["client"], 1)
+    warm = [ask(demo, demo["api_key"])]
+    asked = {
+        caches.WARM: (one, warm),
+        caches.NETWORKS: (one, [ask(demo, bound)]),
+        caches.TOKEN: (one, [ask(demo, token)]),
+        caches.ISSUED: (one, [ask_for_a_token(demo["client"])]),
+        caches.UNKNOWN: (one, [ask(demo, generate("lk", SecretKind.LIVE).text)]),
+        caches.SHARED: (few, [ask(demo, key) for key in keys]),
+        caches.DATABASE: (alone, warm),
+    }
+    for portal in (one, few, alone):
+        pin(portal.process.pid)
+    calls = {caches.CONNECTIONS: CALLS[caches.CONNECTIONS] // 8}
+    return {
+        name: Target(name, _port(portal), portal.process.pid, requests, calls)
+        for name, (portal, requests) in asked.items()
+    }
 
 
 def _tokens(targets: list[Target], demo: dict[str, Any]) -> Costs:

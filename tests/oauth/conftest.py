@@ -7,13 +7,11 @@ import pytest
 from keys.models import Api, Environment
 from keys.services.credentials import IssuedCredential
 from keys.validation.usage.recorder import UsageRecorder
-from oauth.client_auth import CLIENTS
-from oauth.endpoints.token import ISSUER
 from oauth.models import Client
-from oauth.protocol.throttle import Failures
 from oauth.services.clients import ClientSettings, IssuedClient, create_client
 from portal.audit import Actor
 from portal.models import Organization
+from tests.support.hot_path import using
 from tests.support.oauth.memory import Memory, world
 from tests.support.oauth.reading import reading_here
 
@@ -47,19 +45,16 @@ def reads_here() -> Iterator[None]:
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> UsageRecorder:
-    """Where the token endpoint counts."""
+def counted() -> Iterator[UsageRecorder]:
+    """Where the endpoints count."""
     recorder = UsageRecorder(lambda _batch: None)
-    monkeypatch.setattr(CLIENTS, "_usage", recorder)
-    return recorder
+    with using(usage=recorder):
+        yield recorder
 
 
 @pytest.fixture
-def memory(monkeypatch: pytest.MonkeyPatch, counted: UsageRecorder) -> Memory:
-    """A client at the Orders API that stands in no database, and a token endpoint that knows it."""
+def memory(counted: UsageRecorder) -> Iterator[Memory]:
+    """A client at the Orders API that stands in no database, and endpoints that know it."""
     made = world()
-    monkeypatch.setattr(CLIENTS, "_snapshots", made)
-    monkeypatch.setattr(CLIENTS, "_failures", Failures())
-    monkeypatch.setattr(ISSUER, "_snapshots", made)
-    monkeypatch.setattr(ISSUER, "_status_indexes", made)
-    return made
+    with using(snapshots=made, status_indexes=made):
+        yield made

@@ -17,6 +17,7 @@ from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, disable_api, edit_api
 from keys.services.credentials import disable_credential, note_credential, revoke_credential
 from keys.team.services.departures import remove_member
+from keys.validation import credential_cache
 from keys.validation.digest_cache import DigestCache, keyed_digest
 from keys.validation.http import validate, whoami
 from oauth import access_tokens
@@ -340,17 +341,18 @@ def test_a_signature_is_checked_once_and_the_token_is_not_kept(
     monkeypatch.setattr(type(jwk.ALGORITHMS["ES256"]), "verify", count)
     assert [ask_validate(api_secret, token)["valid"] for _ in range(3)] == [True] * 3
     assert len(checked) == 1
-    remembered = access_tokens._CACHE.get(keyed_digest(token.encode()))
+    remembered = credential_cache._CACHE.get(keyed_digest(token.encode()))
     assert remembered is not None
+    assert isinstance(remembered._parsed, access_tokens.AccessToken)
     assert token.rpartition(".")[2] not in repr(remembered)
-    assert not hasattr(remembered, "_unverified")
+    assert not hasattr(remembered._parsed, "_unverified")
 
 
 def test_what_is_remembered_has_a_bound(
     api_secret: IssuedApiSecret, client_row: Client, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache: DigestCache[access_tokens.AccessToken] = DigestCache(2)
-    monkeypatch.setattr(access_tokens, "_CACHE", cache)
+    cache: DigestCache[credential_cache.CachedCredential] = DigestCache(2)
+    monkeypatch.setattr(credential_cache, "_CACHE", cache)
     tokens = [sign(claims_for(client_row, api)) for _ in range(3)]
     assert [ask_validate(api_secret, token)["valid"] for token in tokens] == [True] * 3
     assert [cache.get(keyed_digest(token.encode())) is not None for token in tokens] == [False, True, True]
@@ -359,4 +361,4 @@ def test_what_is_remembered_has_a_bound(
 def test_what_was_refused_is_not_remembered(api_secret: IssuedApiSecret, claims: Claims) -> None:
     token = forged(claims, {"alg": "none"})
     ask_validate(api_secret, token)
-    assert access_tokens._CACHE.get(keyed_digest(token.encode())) is None
+    assert credential_cache._CACHE.get(keyed_digest(token.encode())) is None

@@ -10,7 +10,7 @@ from keys.rules.secret import SecretKind, generate
 from keys.validation.snapshot_names import client_name, organization_name
 from keys.validation.types import ClientSecretFacts, Code
 from keys.validation.usage.recorder import UsageRecorder
-from oauth.client_auth import CLIENTS
+from oauth.endpoints.wiring import server
 from oauth.protocol.ids import client_id
 from oauth.protocol.throttle import BURST, EACH_S, Failures
 from tests.support.oauth.memory import ADDRESS, Memory, basic, post, refused
@@ -180,7 +180,7 @@ def test_of_what_is_no_clients_id_nothing_is_kept(memory: Memory) -> None:
     for number in range(3):
         form = {"grant_type": "client_credentials", "client_id": f"{number}" * 50_000, "client_secret": "x"}
         assert refused(post(form), "invalid_client", 401)
-    assert [name for name, _ in CLIENTS._failures._forgotten_at] == [""]
+    assert [name for name, _ in server().clients._failures._forgotten_at] == [""]
 
 
 def test_a_client_that_was_disabled_before_gets_nothing(memory: Memory) -> None:

@@ -6,7 +6,7 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jwt
@@ -20,8 +20,8 @@ from keys.validation.store.database import Unavailable
 from keys.validation.store.redis_link import Link
 from keys.validation.types import Code
 from keys.validation.usage.recorder import UsageRecorder
-from oauth import replays
-from oauth.client_auth import CLIENTS, AuthenticatedClient, RequestOrigin
+from oauth.client_auth import AuthenticatedClient, RequestOrigin
+from oauth.endpoints import wiring
 from oauth.protocol import assertions, jwk
 from oauth.protocol.assertions import AHEAD_S, MAX_LIFETIME_S, Assertion, claimed_subject
 from oauth.protocol.client_auth_methods import ASSERTION_TYPE, ClientAssertionAuth
@@ -34,6 +34,7 @@ from portal.edge import lifespan
 from tests.oauth.protocol.test_jwk import costly
 from tests.support.asgi import Reply
 from tests.support.environment import ON_SQLITE
+from tests.support.hot_path import using
 from tests.support.oauth.key_pairs import PAIRS
 from tests.support.oauth.memory import ADDRESS, Memory, post, refused
 
@@ -42,11 +43,11 @@ Refuse = Callable[..., bool]
 
 
 @pytest.fixture
-def keyed(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> Memory:
+def keyed(memory: Memory) -> Iterator[Memory]:
     """The client with keys in place of secrets; nobody has used an assertion yet."""
     memory.change_client(secrets=(), public_keys=json.dumps([pair.public for pair in PAIRS.values()]).encode())
-    monkeypatch.setattr(CLIENTS, "_replays", OwnReplays(born_at=0))
-    return memory
+    with using(replays=OwnReplays(born_at=0)):
+        yield memory
 
 
 def assertion(
@@ -173,7 +174,7 @@ async def tell(text: str, origin: RequestOrigin) -> object:
     assert subject is not None
     deadline = asyncio.get_running_loop().time() + 10
     try:
-        return await CLIENTS.authenticate(ClientAssertionAuth(subject, text), origin, deadline=deadline)
+        return await wiring.server().clients.authenticate(ClientAssertionAuth(subject, text), origin, deadline=deadline)
     except OAuthError as refusal:
         return refusal
 
@@ -213,10 +214,10 @@ def test_uses_are_counted_for_the_key(keyed: Memory, counted: UsageRecorder) -> 
 
 def test_an_assertion_counts_once(keyed: Memory) -> None:
     """TK14."""
-    text = assertion(keyed.client.client_id)
+    text = assertion(keyed.client.client_id, jti="once")
     assert present(text).status == 200
     assert refused(present(text), "invalid_client", 401)
-    again = assertion(keyed.client.client_id, PAIRS["RS256"])  # another signature over the same jti
+    again = assertion(keyed.client.client_id, PAIRS["RS256"], jti="once")  # another signature over the same jti
     assert refused(present(again), "invalid_client", 401)
     assert present(assertion(keyed.client.client_id, jti="another")).status == 200
 
@@ -357,9 +358,9 @@ def used(jti: str = "1", *, issued_at: float | None = None) -> Assertion:
     return Assertion(jti, at, at + 60, "kid")
 
 
-def test_a_memory_younger_than_an_assertion_cannot_tell(keyed: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CLIENTS, "_replays", OwnReplays(born_at=time.time()))
-    reply = present(assertion(keyed.client.client_id))
+def test_a_memory_younger_than_an_assertion_cannot_tell(keyed: Memory) -> None:
+    with using(replays=OwnReplays(born_at=time.time())):
+        reply = present(assertion(keyed.client.client_id))
     assert refused(reply, "temporarily_unavailable", 503)
     assert reply["retry-after"] == "1"
 
@@ -400,13 +401,14 @@ def old_enough(valkey: Any) -> None:
 
 def test_the_memory_begins_when_a_process_serves_and_not_with_the_first_assertion(valkey: Any) -> None:
     async def serve_for_a_moment() -> None:
-        serving = asyncio.create_task(replays.tend())
+        serving = asyncio.create_task(wiring.tend_replays())
         while not valkey.exists(USED):  # noqa: ASYNC110  # what happens there is no event here
             await asyncio.sleep(0)
         serving.cancel()
 
-    asyncio.run(serve_for_a_moment())
-    assert replays.tend in lifespan._while_serving
+    with using(replays=SharedReplays(Link())):
+        asyncio.run(serve_for_a_moment())
+    assert wiring.tend_replays in lifespan._while_serving
     (born,) = valkey.zrange(USED, 0, -1)
     valkey.zincrby(USED, AHEAD_S + 1, born)  # as many seconds later
     assert in_turn(("client_1", used(issued_at=time.time()))) == [True]

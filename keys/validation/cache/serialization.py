@@ -51,4 +51,5 @@ def _mac(name: str, run: bytes, stamp: bytes, body: bytes) -> bytes:
 
 @lru_cache(maxsize=2)
 def _keyed(secret_key: str) -> HMAC:
+    """Derive the key. Without the cache, a validation from Redis takes 5 % more CPU time (``make bench``)."""
     return HMAC(hmac.digest(secret_key.encode(), b"latchkey snapshots", sha256), SHA256())

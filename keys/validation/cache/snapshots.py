@@ -24,7 +24,7 @@ The protocol, in the order of a change's life:
    - A load's result is stored only if its epoch still lasts, the lease was good when the load began, and no
      invalidation of its name has come since.
    - A caller joins a running load only under the same rules. Otherwise it waits for the next load, which begins after
-     the caller came.
+     the caller came (``single_flight``).
    - Shared copies, too, are read only under a lease. Without one the database answers.
    - A process without a lease (at its start, or after an outage) gets one only after it has read the outbox and
      announced everything in it.
@@ -44,15 +44,15 @@ The protocol, in the order of a change's life:
 """
 
 import asyncio
-import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keys.validation import metrics
 from keys.validation.cache import serialization
 from keys.validation.cache.local import Copy, Load, LocalCache
+from keys.validation.cache.single_flight import Found, SingleFlight
 from keys.validation.store.circuit_breaker import Breaker
 from keys.validation.store.clock import boottime
 from keys.validation.store.database import DEADLINE_S, DatabaseSnapshots, Unavailable
@@ -62,9 +62,6 @@ from keys.validation.types import Snapshot
 
 TAKE_WITHIN_S = 0.05
 TOKEN_MS = 2_000
-MAX_NAMES_A_LOAD = 64
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -76,21 +73,6 @@ class Taken:
     nonce: str
     copies: dict[str, tuple[Snapshot, float]] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Running:
-    """A running load, and the future of its result: the copy, or None if the snapshot does not exist.
-
-    It takes a place in the database's queue from the share of its owner, the caller for whom it began.
-    """
-
-    load: Load
-    result: "asyncio.Future[Copy | None]"
-    owner: Owner
-
-
-Found = Copy | Unavailable | None  # None if the snapshot does not exist
 
 
 class CachedSnapshots:
@@ -105,10 +87,7 @@ class CachedSnapshots:
         self._fresh_s = fresh_s
         self._kept_s = kept_s
         self._breaker = Breaker()
-        self._running: dict[str, Running] = {}
-        self._next: dict[str, asyncio.Future[Copy | None]] = {}
-        self._gathered: dict[str, Running] = {}  # loads that start together, on the loop's next round
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._flights = SingleFlight(local, self._load)
 
     async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> dict[str, Snapshot]:
         """Return the named snapshots that exist; raises Unavailable.
@@ -127,17 +106,12 @@ class CachedSnapshots:
     async def _wait_for(
         self, names: Sequence[str], now: float, deadline: float, owner: Owner
     ) -> list[tuple[str, Copy]]:
-        results = {name: self._join(name, now) for name in names}
-        begins = [name for name, result in results.items() if result is None]
-        if begins:
-            results |= self._begin({name: asyncio.get_running_loop().create_future() for name in begins}, now, owner)
+        results = self._flights.join(names, now, owner)
         if self._database.is_out and (kept := self._all_kept(names)):  # our load may be the probe, and hang
             return kept
         try:
             async with asyncio.timeout_at(deadline):
-                copies = [
-                    (name, await asyncio.shield(result)) for name, result in results.items() if result is not None
-                ]
+                copies = [(name, await asyncio.shield(result)) for name, result in results.items()]
         except TimeoutError:
             if kept := self._all_kept(names):
                 return kept
@@ -150,58 +124,16 @@ class CachedSnapshots:
         kept = [(name, copy) for name in names if (copy := self._local.get_kept(name, now)) is not None]
         return kept if len(kept) == len(names) else []
 
-    def _join(self, name: str, now: float) -> "asyncio.Future[Copy | None] | None":
-        """Return the result to wait for: the running load's if it may be shared, else the next one's.
-
-        None means that the caller begins a load.
-        """
-        running = self._running.get(name)
-        if running is None:
-            return None
-        if self._local.is_shared(running.load, now):
-            return running.result
-        if name not in self._next:
-            self._next[name] = asyncio.get_running_loop().create_future()
-        return self._next[name]
-
-    def _begin(
-        self, results: "dict[str, asyncio.Future[Copy | None]]", now: float, owner: Owner
-    ) -> "dict[str, asyncio.Future[Copy | None]]":
-        batch = {name: Running(self._local.begin_load(name, now), result, owner) for name, result in results.items()}
-        self._running |= batch
-        if not self._gathered:
-            asyncio.get_running_loop().call_soon(self._depart)
-        self._gathered |= batch
-        return results
-
-    def _depart(self) -> None:
-        """Start one load for all gathered calls: one request to Redis costs as much as several verdicts."""
-        gathered, self._gathered = self._gathered, {}
-        by_owner: dict[Owner, list[tuple[str, Running]]] = {}
-        for name, running in gathered.items():
-            by_owner.setdefault(running.owner, []).append((name, running))
-        for items in by_owner.values():
-            for begin in range(0, len(items), MAX_NAMES_A_LOAD):
-                task = asyncio.create_task(self._load(dict(items[begin : begin + MAX_NAMES_A_LOAD])))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-
-    async def _load(self, batch: dict[str, Running]) -> None:
-        """Load names of one owner."""
-        try:
-            before = boottime()
-            # Without a lease this process may have missed that a copy had to be deleted and could not be.
-            leased = [name for name, running in batch.items() if running.load.had_lease]
-            taken = await self._take(leased) if leased else None
-            batch = self._end(self._fresh(taken, before) if taken is not None else {}, batch)
-            found = await self._fetch(batch, taken, before) if batch else {}
-        except Exception:  # any failure: no caller may be left waiting
-            log.exception("snapshots.load_failed")
-            if len(batch) > 1:  # load one by one, so that one bad name does not cost the others their answers
-                await asyncio.gather(*(self._load({name: running}) for name, running in batch.items()))
-                return
-            found = dict.fromkeys(batch, Unavailable("error"))
-        self._end(found, batch)
+    async def _load(self, loads: Mapping[str, Load], owner: Owner) -> AsyncIterator[Mapping[str, Found]]:
+        """Load from the shared copies first, then from the database."""
+        before = boottime()
+        # Without a lease this process may have missed that a copy had to be deleted and could not be.
+        leased = [name for name, load in loads.items() if load.had_lease]
+        taken = await self._take(leased) if leased else None
+        fresh = self._fresh(taken, before) if taken is not None else {}
+        yield fresh
+        if left := [name for name in loads if name not in fresh]:
+            yield await self._fetch(left, taken, before, owner)
 
     def _fresh(self, taken: Taken, before: float) -> dict[str, Copy]:
         """Return the shared copies that may be used as they are."""
@@ -210,25 +142,6 @@ class CachedSnapshots:
             for name, (snapshot, age_s) in taken.copies.items()
             if age_s < self._fresh_s and self._local.accepts(name, before - age_s)
         }
-
-    def _end(self, found: Mapping[str, Found], batch: dict[str, Running]) -> dict[str, Running]:
-        """End the loads of the found names; returns the loads still running."""
-        for name, copy in found.items():
-            running = batch[name]
-            if isinstance(copy, Unavailable):
-                self._local.abandon(running.load)
-                running.result.set_exception(copy)
-                running.result.exception()  # perhaps no waiter is left: keep asyncio from logging it
-            else:
-                self._local.finish(running.load, copy)
-                running.result.set_result(copy)
-            self._begin_next(name, running.owner)
-        return {name: running for name, running in batch.items() if name not in found}
-
-    def _begin_next(self, name: str, owner: Owner) -> None:
-        del self._running[name]
-        if name in self._next:
-            self._begin({name: self._next.pop(name)}, boottime(), owner)
 
     async def _take(self, names: list[str]) -> Taken | None:
         """Fetch shared copies, and fill tokens for the names that are not fresh; None if Redis does not answer."""
@@ -260,9 +173,8 @@ class CachedSnapshots:
                 taken.tokens.append(name)
         return taken
 
-    async def _fetch(self, batch: Mapping[str, Running], taken: Taken | None, before: float) -> dict[str, Found]:
+    async def _fetch(self, names: list[str], taken: Taken | None, before: float, owner: Owner) -> dict[str, Found]:
         """Read from the database; if it does not answer, use kept copies, or return the error for names without one."""
-        names, owner = list(batch), next(iter(batch.values())).owner
         try:
             deadline = asyncio.get_running_loop().time() + DEADLINE_S
             read = await self._database.read(names, deadline=deadline, owner=owner)

@@ -4,7 +4,6 @@ In Redis a batch is an HMAC and msgpack, so that a writer without the key cannot
 """
 
 import hmac
-from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
@@ -70,9 +69,5 @@ def decode(entry: bytes) -> Batch | None:
 
 
 def _mac(body: bytes) -> bytes:
-    return hmac.digest(_key(settings.SECRET_KEY), body, "sha256")
-
-
-@lru_cache(maxsize=2)
-def _key(secret_key: str) -> bytes:
-    return hmac.digest(secret_key.encode(), b"latchkey usage", sha256)
+    key = hmac.digest(settings.SECRET_KEY.encode(), b"latchkey usage", sha256)
+    return hmac.digest(key, body, sha256)

@@ -6,24 +6,22 @@ import pytest
 import redis
 from pytest_django.fixtures import Settings
 
-from keys.validation.http import ENGINE
-from keys.validation.limits.admission import Admission
 from keys.validation.limits.quotas import Quotas
 from keys.validation.limits.rate_limiter import RateLimiter
 from keys.validation.store.database import DatabaseThreads
 from keys.validation.usage.queue import flush_batch
 from keys.validation.usage.recorder import UsageRecorder
 from tests.support.devservices import Service, start_valkey
+from tests.support.hot_path import using
 
 
 @pytest.fixture(autouse=True)
-def usage(monkeypatch: pytest.MonkeyPatch) -> UsageRecorder:
+def usage(monkeypatch: pytest.MonkeyPatch) -> Iterator[UsageRecorder]:
     """What the engine counts with; it writes when it is told to finish."""
     monkeypatch.setattr("keys.validation.usage.recorder.FINISHES_WITHIN_S", 60)  # a busy machine is no failure
     recorder = UsageRecorder(flush_batch)
-    monkeypatch.setattr(ENGINE, "_usage", recorder)
-    monkeypatch.setattr(ENGINE, "_admission", Admission(RateLimiter(), Quotas(DatabaseThreads())))
-    return recorder
+    with using(usage=recorder, limiter=RateLimiter(), quotas=Quotas(DatabaseThreads())):
+        yield recorder
 
 
 @pytest.fixture(scope="module")

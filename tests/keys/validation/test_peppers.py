@@ -11,22 +11,23 @@ from keys.models import ApiSecret, KeySecret
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey
 from keys.services.redigest import redigest
-from keys.validation.http import ENGINE, validate
+from keys.validation.http import validate
 from keys.validation.peppers import PepperRotator
 from portal.env import VersionedKey
 from tests.support.asgi import ask
+from tests.support.hot_path import using
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 NEW = VersionedKey("2", b"n" * 32)
 
 
 @pytest.fixture
-def pepper_rotator(monkeypatch: pytest.MonkeyPatch) -> Iterator[PepperRotator]:
+def pepper_rotator() -> Iterator[PepperRotator]:
     """A mover that has noticed nothing; it finishes before the database goes."""
     pepper_rotator = PepperRotator()
     pepper_rotator.register(redigest)
-    monkeypatch.setattr(ENGINE, "_pepper_rotator", pepper_rotator)
-    yield pepper_rotator
+    with using(pepper_rotator=pepper_rotator):
+        yield pepper_rotator
     pepper_rotator.stop()
 
 

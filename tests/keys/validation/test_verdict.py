@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from keys.validation.api_keys import ResolvedApiKey
+from keys.validation.api_keys import ApiKeyCredential
+from keys.validation.credential_cache import CachedCredential
+from keys.validation.snapshot_names import api_name, organization_name, secret_name
 from keys.validation.types import (
     ApiSecretSnapshot,
     ApiSnapshot,
@@ -217,10 +219,12 @@ def test_a_keys_own_limits_replace_the_apis_and_its_ceiling_holds_besides(
     st.sampled_from([(), ("203.0.113.0/24",)]),
     st.lists(
         st.tuples(
+            st.sampled_from([{}, {"is_disabled": True}, {"api_id": "api_2"}, None]),
             st.sampled_from(
                 [API, replace(API), replace(API, scopes=frozenset()), replace(API, is_disabled=True), None]
             ),
             st.sampled_from([ORGANIZATION, replace(ORGANIZATION, is_suspended=True), None]),
+            st.sampled_from([AUDIENCE, replace(AUDIENCE), Audience("api_1", "test"), None]),
             st.sampled_from([frozenset(), frozenset({"orders:read"}), frozenset({"refunds:write"})]),
             st.sampled_from(["203.0.113.9", "198.51.100.1", None]),
             st.sampled_from([NOW - 2, NOW - 1, NOW, NOW + 1, NOW + 2]),
@@ -232,13 +236,19 @@ def test_a_key_that_was_asked_about_before_is_judged_as_if_it_were_the_first_tim
     times: tuple[float | None, ...], networks: tuple[str, ...], calls: list[tuple[Any, ...]]
 ) -> None:
     begins, ends, secret_ends = times
-    key = replace(KEY, not_before=begins, expires_at=ends, secret_ends_at=secret_ends, networks=networks)
-    known = ResolvedApiKey(key, None)
-    for api, organization, scopes, address, now in calls:
-        snapshots = zip(known.names, (api, organization), strict=True)
-        found = {name: snapshot for name, snapshot in snapshots if snapshot is not None}
+    usual = replace(KEY, not_before=begins, expires_at=ends, secret_ends_at=secret_ends, networks=networks)
+    known = CachedCredential(b"", ApiKeyCredential([KEY.digest]))
+    for change, api, organization, audience, scopes, address, now in calls:
+        key = None if change is None else replace(usual, **change) if change else usual
+        snapshots = {
+            secret_name(KEY.digest): key,
+            api_name(usual.api_id if key is None else key.api_id): api,
+            organization_name(usual.organization_id): organization,
+        }
+        found = {name: snapshot for name, snapshot in snapshots.items() if snapshot is not None}
         call = Call(scopes=scopes, address=address)
-        assert known.decide(found, call, AUDIENCE, now=now) == decide(key, api, organization, call, AUDIENCE, now=now)
+        verdict = known.decide(known.resolve(found, audience, now), found, call, now)
+        assert verdict == decide(key, api, organization, call, audience, now=now)
 
 
 @pytest.mark.parametrize(

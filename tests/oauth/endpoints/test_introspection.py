@@ -116,7 +116,7 @@ def test_a_stranger_is_turned_away_before_the_token_is_looked_at(
 ) -> None:
     """IN1."""
     asked: list[object] = []
-    monkeypatch.setattr("oauth.endpoints.introspection.parse", asked.append)
+    monkeypatch.setattr("oauth.endpoints.introspection.parse_access_token", asked.append)
     authorization, error, scheme = STRANGERS[stranger]
     for form in ({"token": sign(claims)}, {}):
         reply = post(authorization, form)

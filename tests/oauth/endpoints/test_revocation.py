@@ -18,6 +18,7 @@ from oauth.client_auth import RequestOrigin
 from oauth.endpoints import revocation
 from oauth.endpoints.http import revoke
 from oauth.endpoints.revocation import MAX_WAITING
+from oauth.endpoints.wiring import server
 from oauth.models import Client, RevokedToken, StatusBlock
 from oauth.protocol.access_token import Claims
 from oauth.protocol.client_auth_methods import ClientSecretAuth
@@ -161,7 +162,7 @@ def revoke_at_once(goes_on: threading.Event, *asked: tuple[IssuedClient, str]) -
         client_auth = ClientSecretAuth(issued.credential.public_id, issued.secret_text)
         deadline = asyncio.get_running_loop().time() + 20
         try:
-            await revocation.REVOKER.revoke(
+            await server().revoker.revoke(
                 client_auth, token, RequestOrigin(None), request_id="req_1", deadline=deadline
             )
         except (OAuthError, Unavailable) as refusal:
@@ -203,7 +204,7 @@ def test_while_one_token_is_being_revoked_another_of_the_client_is_told_to_wait(
     own: str, claims: Claims, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running: Any = None  # nobody waits for it
-    monkeypatch.setitem(revocation.REVOKER._under_way, claims.client_id, revocation.UnderWay(b"another's", running))
+    monkeypatch.setitem(server().revoker._under_way, claims.client_id, revocation.UnderWay(b"another's", running))
     reply = post(own, {"token": sign(claims)})
     assert (reply.status, reply["retry-after"], reply.json["error"]) == (429, "1", "temporarily_unavailable")
     assert not RevokedToken.objects.exists()

@@ -17,9 +17,7 @@ from django.utils import timezone
 from keys.models import Api, RevokeReason
 from keys.services.apis import disable_api
 from keys.services.credentials import disable_credential, enable_credential, revoke_credential
-from keys.validation.store.database import DatabaseSnapshots
 from oauth import status_serving
-from oauth.endpoints import status_lists
 from oauth.endpoints.status_lists import aggregation, status_list
 from oauth.models import Client, StatusBlock
 from oauth.protocol.access_token import Claims
@@ -32,6 +30,7 @@ from portal.audit import COMMAND
 from portal.models import Organization
 from portal.services.organizations import resume_organization, suspend_organization
 from tests.support.asgi import Reply, ask
+from tests.support.hot_path import using
 from tests.support.oauth.minting import claims_for, ring
 from tests.support.oauth.offline import status_at
 
@@ -56,12 +55,10 @@ def number_of(claims: Claims) -> int:
 
 
 @pytest.fixture
-def lists(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lists]:
+def lists() -> Iterator[Lists]:
     """Lists that no other test has seen."""
-    made = Lists(DatabaseSnapshots())
-    monkeypatch.setattr(status_lists, "LISTS", made)
-    yield made
-    made.stop()
+    with using() as server:
+        yield server.lists
 
 
 def test_statuses_are_packed_as_in_the_drafts_example() -> None:
@@ -156,11 +153,9 @@ def test_made_up_numbers_of_lists_have_the_database_asked_once(
     read = Mock(return_value=frozenset[int]())
     monkeypatch.setattr(status_serving, "ASKED_AGAIN_AFTER_S", 60)
     monkeypatch.setattr(status_serving, "read_numbers", read)
-    made = Lists(DatabaseSnapshots())
-    monkeypatch.setattr(status_lists, "LISTS", made)
-    assert [get(number).status for number in range(1, 20)] == [404] * 19
+    with using():
+        assert [get(number).status for number in range(1, 20)] == [404] * 19
     assert read.call_count == 1
-    made.stop()
 
 
 CHANGES: Mapping[str, tuple[int, int, Callable[[Client, Claims], object]]] = {

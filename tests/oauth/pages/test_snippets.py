@@ -16,7 +16,6 @@ from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from keys.models import Api, Environment
 from keys.services.apis import ApiSettings, create_api
-from oauth.client_auth import CLIENTS
 from oauth.models import Client
 from oauth.pages import snippets
 from oauth.protocol import jwk
@@ -25,6 +24,7 @@ from oauth.services.clients import ClientSettings, IssuedClient, create_client
 from portal.audit import COMMAND
 from portal.models import Organization
 from portal.ui.highlighting import highlight
+from tests.support.hot_path import using
 from tests.support.oauth.memory import post
 
 HOSTILE_KID = """k"}); import os; os.system('x'); ({"é😀\\"""
@@ -62,7 +62,6 @@ def test_a_client_with_a_key_of_its_own_gets_a_token_by_what_is_pasted(
     private = jwk.load_private(pair.private).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "private.pem").write_bytes(private)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(CLIENTS, "_replays", OwnReplays(born_at=0))
 
     def send(url: str, *, data: dict[str, str]) -> SimpleNamespace:
         assert url == f"{settings.PUBLIC_URL}/oauth/token"
@@ -70,7 +69,8 @@ def test_a_client_with_a_key_of_its_own_gets_a_token_by_what_is_pasted(
 
     monkeypatch.setitem(sys.modules, "requests", SimpleNamespace(post=send))
     names: dict[str, Any] = {}
-    exec(text_of(client, "Python"), names)  # noqa: S102  # as pasted
+    with using(replays=OwnReplays(born_at=0)):
+        exec(text_of(client, "Python"), names)  # noqa: S102  # as pasted
     assert jwt.decode(names["token"], options={"verify_signature": False})["client_id"] == client.public_id
 
 

@@ -1,19 +1,14 @@
 """Make the endpoints read the database in the test's own thread."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from unittest.mock import patch
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
-from keys.validation.http import ENGINE
 from keys.validation.store import database
 from keys.validation.store.turns import STRANGERS, Owner
 from keys.validation.types import Snapshot
-from oauth.client_auth import CLIENTS
-from oauth.endpoints.discovery import PUBLISHED
-from oauth.endpoints.revocation import REVOKER
-from oauth.endpoints.token import ISSUER
-from oauth.status_serving import LISTS
+from oauth.endpoints.wiring import OAuthServer
+from tests.support.hot_path import using
 
 
 class ReadsHere:
@@ -29,10 +24,6 @@ class ReadsHere:
             asyncio._set_running_loop(loop)
 
 
-@contextmanager
-def reading_here() -> Iterator[None]:
+def reading_here() -> AbstractContextManager[OAuthServer]:
     """In this context the endpoints read the test's own transaction, including uncommitted changes."""
-    with ExitStack() as stack:
-        for part in (ENGINE, CLIENTS, ISSUER, REVOKER, PUBLISHED, LISTS):
-            stack.enter_context(patch.object(part, "_snapshots", ReadsHere()))
-        yield
+    return using(snapshots=ReadsHere())

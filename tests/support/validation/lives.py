@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -32,11 +31,11 @@ from keys.services.secrets import end_old_secret, extend_overlap, roll_credentia
 from keys.validation.api_keys import UnknownCaller, parse_api_secret
 from keys.validation.cache.invalidation import flush
 from keys.validation.engine import Engine
-from keys.validation.http import ENGINE
 from keys.validation.store.database import Unavailable
 from keys.validation.types import Call
 from keys.validation.usage.queue import flush_batch
 from keys.validation.usage.recorder import UsageRecorder
+from keys.validation.wiring import HotPath
 from portal import outbox
 from portal.audit import COMMAND
 from portal.models import Organization
@@ -81,9 +80,7 @@ def world(processes: int) -> Iterator[World]:
     side_by_side = running(processes)
     try:
         for process in made.run(side_by_side.__aenter__()):
-            engine = copy(ENGINE)
-            engine._snapshots, engine._usage = process.snapshots, UsageRecorder(flush_batch)
-            made.engines.append(engine)
+            made.engines.append(HotPath(process.snapshots, usage=UsageRecorder(flush_batch)).engine)
         outbox.register_flush(flush)
         yield made
     finally:

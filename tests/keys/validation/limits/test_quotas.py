@@ -10,7 +10,6 @@ from django.db import IntegrityError
 
 from keys.models import ApiKey, QuotaUse
 from keys.validation import wiring
-from keys.validation.cache.snapshots import CachedSnapshots
 from keys.validation.limits.quota_periods import ALL_TIME, next_period, period_of
 from keys.validation.limits.quotas import QuotaStatus, spend
 from keys.validation.store.database import THREADS, DatabaseSnapshots
@@ -90,9 +89,8 @@ def test_the_database_keeps_no_use_of_nothing(key: ApiKey) -> None:
 def test_a_quota_that_keeps_its_threads_busy_keeps_no_snapshot_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     is_over = threading.Event()
     monkeypatch.setattr("keys.validation.limits.quotas.spend", lambda *_, **__: is_over.wait(10))
-    quotas, snapshots = wiring.admission()._quotas, wiring.snapshots()
-    database = snapshots._database if isinstance(snapshots, CachedSnapshots) else snapshots
-    assert isinstance(database, DatabaseSnapshots)
+    database = DatabaseSnapshots()
+    quotas = wiring.build(database, None).quotas
 
     async def scene() -> None:
         deadline = time.monotonic() + 5
