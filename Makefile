@@ -30,7 +30,7 @@ test: .venv/dev.stamp  ## run the whole suite on PostgreSQL and Valkey, then the
 check: lint  ## lint, and run every test that needs no server
 	LATCHKEY_TEST_DB=none $(PYTEST) -n 2 --dist loadfile
 
-prove: .venv/dev.stamp  ## run the long proofs of the promises; each prints one line of figures
+prove: .venv/dev.stamp  ## run the long proofs; each promise prints one line of figures
 	$(PYTEST) -m prove
 
 bench: .venv/dev.stamp  ## measure the cost of a validation, as ratios measured side by side

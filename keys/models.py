@@ -178,7 +178,7 @@ class Credential(models.Model):
     service_account: "models.ForeignKey[ServiceAccount | None, ServiceAccount | None]"
     service_account_id: int | None
     secrets: Any
-    expires_at: Any = None  # a type without a column of this name never ends
+    expires_at: "datetime | None" = None  # a type without a column of this name never ends
     environment = models.CharField(max_length=8, choices=Environment.choices)
     name = models.CharField(max_length=MAX_NAME_CHARS)
     note = models.CharField(max_length=MAX_NOTE_CHARS, blank=True)

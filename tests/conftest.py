@@ -275,7 +275,7 @@ def api_secret(api: Api) -> IssuedApiSecret:
 
 @pytest.fixture
 def issued(acme: Organization, api: Api, as_ada: Actor) -> IssuedKey:
-    """A live key of Acme for the Orders API, just issued by ada: ``issued.key``, ``issued.secret_text``."""
+    """A live key of Acme for the Orders API, just issued by ada: ``issued.credential``, ``issued.secret_text``."""
     wanted = KeySettings("billing worker", scopes=["orders:read", "orders:write"])
     return issue_key(acme, api, wanted, environment=Environment.LIVE, by=as_ada)
 

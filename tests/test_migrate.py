@@ -11,7 +11,7 @@ from portal.env import BASE_DIR, PRODUCTION_SETTINGS
 from tests.support import environment, live
 
 PATIENCE_S = 200
-AT_ONCE = 2
+AT_ONCE = 3
 
 
 def _migrate_at_once(environ: dict[str, str]) -> list[int]:
@@ -24,12 +24,13 @@ def _migrate_at_once(environ: dict[str, str]) -> list[int]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL")
-def test_migrations_of_one_database_at_once_all_succeed() -> None:
+def test_three_migrations_of_one_database_at_once_all_succeed() -> None:
     with live.database(is_empty=True) as url:
         assert _migrate_at_once(dict(os.environ) | {"DATABASE_URL": url}) == [0] * AT_ONCE
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(300)
-def test_migrations_of_one_folder_at_once_all_succeed(tmp_path: Path) -> None:
+def test_three_migrations_of_one_folder_at_once_all_succeed(tmp_path: Path) -> None:
     embedded = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
     assert _migrate_at_once(embedded | {"VAR_DIR": str(tmp_path)}) == [0] * AT_ONCE

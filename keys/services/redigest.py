@@ -45,7 +45,7 @@ def redigest(stale: StaleDigest) -> bool:
 
 def _secrets_of(snapshot_kind: str) -> tuple[type[Secret], Callable[[Any], list[str]]]:
     """Return the model of the secrets in snapshots of this kind, and what names the snapshots of one."""
-    its = next((each for each in credential_types() if each.snapshot_kind == snapshot_kind), None)
-    if its is None:
+    if snapshot_kind == "apisecret":
         return ApiSecret, lambda secret: [secret_name(secret)]
+    [its] = [each for each in credential_types() if each.snapshot_kind == snapshot_kind]
     return its.secret_model, lambda secret: its.snapshots(getattr(secret, its.noun))

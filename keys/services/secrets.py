@@ -59,7 +59,8 @@ def roll_credential(
 def end_old_secret(credential: Row, secret: Secret, *, by: Actor) -> ChangedCredential[Row]:
     """End one secret of the credential now; repeating it only invalidates the caches again.
 
-    Raises Refused for the newest secret: to end it is to revoke the credential, which is another operation.
+    Raises Refused for the newest secret: to end it is to revoke the credential, which is another operation. Raises
+    ObjectDoesNotExist for a secret of another credential.
     """
     return _set_end(credential, secret, ends_at=None, by=by)
 
@@ -73,7 +74,7 @@ def _set_end(credential: Row, secret: Secret, *, ends_at: datetime | None, by: A
     with change() as pending:
         credential = lock_credential(credential, by=by)
         now = timezone.now()
-        secret = credential.secrets.select_for_update().get(pk=secret.pk)
+        secret = credential.secrets.select_for_update().get(public_id=secret.public_id)
         if secret.works(now):
             refuse_if_over(credential, now)
         moved = move_end(secret, ends_at=ends_at, expires_at=credential.expires_at, now=now)

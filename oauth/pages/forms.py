@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from keys.models import Api
-from keys.pages.forms.credential import FIRST, CredentialForm, NewCredentialForm, initial_of, lines_of, texts_of
+from keys.pages.forms.credential import SHOWN_FIRST, CredentialForm, NewCredentialForm, initial_of, lines_of, texts_of
 from keys.pages.forms.fields import TypedField
 from keys.rules import field_rules, scope_choice
 from oauth.models import Client
@@ -43,7 +43,7 @@ class ClientForm(CredentialForm):
     """Settings and grants of a client. Grants are read from the raw data: the names of their fields depend on APIs."""
 
     folded = ("public_keys", "token_lifetime_s", "networks", "rate_limits", "metadata", "note")
-    field_order = (*FIRST, *folded)
+    field_order = (*SHOWN_FIRST, *folded)
     kept: Collection[str] = ()  # the APIs that may stay granted without scopes
 
     token_lifetime_s = forms.IntegerField(

@@ -18,7 +18,7 @@ from tests.support.oauth.reading import reading_here
 
 @pytest.fixture
 def issued(issued_client: IssuedClient) -> IssuedClient:
-    """The client of the cast, just created by ada: ``issued.client``, ``issued.secret_text``."""
+    """The client of the cast, just created by ada: ``issued.credential``, ``issued.secret_text``."""
     return issued_client
 
 

@@ -26,6 +26,11 @@ def test_every_scheduled_task_exists_and_runs_when_there_is_nothing_to_do(db: No
     assert celery.app.tasks[name].delay().result == 0  # so that the log stays silent
 
 
+def test_the_sweep_that_a_scheduler_of_the_last_release_sends_does_nothing(db: None) -> None:
+    import_module("oauth.tasks")
+    assert celery.app.tasks["oauth.tasks.record_endings"].delay().result == 0
+
+
 def test_what_a_dead_worker_left_behind_lapses_by_the_time_the_next_is_due() -> None:
     for entry in celery.app.conf.beat_schedule.values():
         assert entry["options"]["expires"] == entry["schedule"]

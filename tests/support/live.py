@@ -176,7 +176,11 @@ def once(folder: Path) -> Iterator[bool]:
         flock(lock, LOCK_EX)  # held until the file closes
         is_first = not folder.exists()
         folder.mkdir(exist_ok=True)
-        yield is_first
+        try:
+            yield is_first
+        except BaseException:
+            shutil.rmtree(folder)  # nobody may take it for complete
+            raise
 
 
 def _environ(database_url: str) -> dict[str, str]:

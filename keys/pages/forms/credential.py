@@ -16,7 +16,7 @@ from portal.names import MAX_NAME_CHARS
 
 MAX_LIST_CHARS = 20_000
 # The order of the fields before the folded ones. Errors are listed in the same order.
-FIRST = ("name", "owner", "environment", "template", "lifetime", "expires_on")
+SHOWN_FIRST = ("name", "owner", "environment", "template", "lifetime", "expires_on")
 
 
 def lines_of(rows: int, placeholder: str) -> forms.Textarea:

@@ -8,7 +8,14 @@ from django import forms
 from django.http import QueryDict
 
 from keys.models import Api, ApiKey
-from keys.pages.forms.credential import FIRST, CredentialForm, NewCredentialForm, fixed_width, initial_of, texts_of
+from keys.pages.forms.credential import (
+    SHOWN_FIRST,
+    CredentialForm,
+    NewCredentialForm,
+    fixed_width,
+    initial_of,
+    texts_of,
+)
 from keys.pages.forms.fields import DATE, MomentField, TypedField, choose
 from keys.rules import field_rules, scope_choice
 from keys.rules.key_fields import KEY_FIELDS
@@ -22,7 +29,7 @@ class KeyForm(CredentialForm):
     """The settings of a key. The scopes depend on the API, so they are read from the submitted data directly."""
 
     folded = ("networks", "rate_limits", "quota", "not_before", "metadata", "note")
-    field_order = (*FIRST, *folded)
+    field_order = (*SHOWN_FIRST, *folded)
 
     lifetime = forms.ChoiceField(
         label="Expires", widget=forms.RadioSelect, choices=list(LIFETIMES.items()), initial="90"

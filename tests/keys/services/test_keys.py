@@ -18,6 +18,7 @@ from keys.services.keys import IssuedKey, KeySettings, edit_key, issue_key
 from keys.services.redigest import redigest
 from keys.services.secrets import end_old_secret, extend_overlap, roll_credential
 from keys.validation.peppers import StaleDigest
+from oauth.models import ClientSecret
 from portal.audit import COMMAND, Actor, ActorKind, NotAllowed
 from portal.models import AuditEvent, Organization, User
 from portal.services.organizations import resume_organization, suspend_organization
@@ -230,6 +231,20 @@ def test_an_overlap_is_ended_and_moved(issued: IssuedKey, as_ada: Actor, now: da
 def test_the_newest_secret_is_not_ended_alone(issued: IssuedKey, as_ada: Actor) -> None:
     with pytest.raises(Refused, match="newest"):
         end_old_secret(issued.credential, issued.secret, by=as_ada)
+
+
+def test_a_secret_of_another_credential_with_the_same_row_number_is_not_taken_for_this_ones(
+    issued: IssuedKey, as_ada: Actor, now: datetime
+) -> None:
+    roll_credential(issued.credential, overlap=HOUR, by=as_ada)
+    with pytest.raises(KeySecret.DoesNotExist):
+        end_old_secret(issued.credential, ClientSecret(pk=issued.secret.pk, public_id="sec_another"), by=as_ada)
+    assert KeySecret.objects.get(pk=issued.secret.pk).works(now)
+
+
+def test_of_an_unknown_kind_no_digest_moves(issued: IssuedKey) -> None:
+    with pytest.raises(ValueError, match="unpack"):
+        redigest(StaleDigest("unknown", issued.secret.public_id, b"o" * 32, b"n" * 32))
 
 
 def test_a_deliberate_end_is_never_revived_by_an_overlap(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:
