@@ -34,7 +34,7 @@ from oauth.protocol.ids import is_client_id
 from oauth.protocol.throttle import Failures, Who
 from oauth.replays import Replays
 from oauth.signature_checks import SIGNATURE_CHECKS
-from portal.edge.endpoint import Exchange
+from portal.edge.endpoint import Request
 from portal.edge.proxies import network_of
 from portal.ids import ID_CHARS, base62
 
@@ -46,9 +46,9 @@ class RequestOrigin(NamedTuple):
     agent: bytes | None = None
 
 
-def origin_of(exchange: Exchange) -> RequestOrigin:
+def origin_of(request: Request) -> RequestOrigin:
     """The client's address, taken from the connection or a trusted proxy, and its user agent."""
-    return RequestOrigin(exchange.client_address, exchange.agent)
+    return RequestOrigin(request.client_address, request.agent)
 
 
 class Proof(NamedTuple):

@@ -20,7 +20,7 @@ _django: Any = get_wsgi_application()  # sets Django up, which all below needs
 
 from portal.edge import lifespan  # noqa: E402  # Django is set up first
 from portal.edge.bounds import MAX_FORM_BYTES, Bounds, Sender  # noqa: E402  # Django is set up first
-from portal.edge.endpoint import Answer, Exchange, endpoint  # noqa: E402  # Django is set up first
+from portal.edge.endpoint import Answer, Request, endpoint  # noqa: E402  # Django is set up first
 from portal.edge.guard import guard, leave_streams  # noqa: E402  # Django is set up first
 from portal.edge.page_threads import THREADS  # noqa: E402  # Django is set up first
 from portal.edge.problems import Problem, ProblemType  # noqa: E402  # Django is set up first
@@ -30,7 +30,7 @@ from portal.operations import health, metrics  # noqa: E402  # Django is set up 
 from portal.operations.processes import raise_file_limit  # noqa: E402  # Django is set up first
 
 
-async def _nothing_here(_exchange: Exchange) -> Answer:
+async def _nothing_here(_request: Request) -> Answer:
     raise Problem(ProblemType.NOT_FOUND, "See the docs for the endpoints that exist.")
 
 

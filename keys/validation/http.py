@@ -14,7 +14,7 @@ from keys.validation.store.database import Unavailable
 from keys.validation.strict_json import NotAnObject
 from keys.validation.types import Call, Code
 from portal.edge.bounds import Bounds, Sender
-from portal.edge.endpoint import Answer, Exchange, endpoint, unavailable
+from portal.edge.endpoint import Answer, Request, endpoint, unavailable
 from portal.edge.problems import JSON, Problem, ProblemType
 
 _BEARER = re.compile(r"bearer +([^ ,]+)", re.IGNORECASE | re.ASCII)
@@ -27,21 +27,21 @@ _REASONS = {
 }
 
 
-async def _validate(exchange: Exchange) -> Answer:
+async def _validate(request: Request) -> Answer:
     try:
-        caller = _caller(exchange)  # the format is checked before anything is read from a store
+        caller = _caller(request)  # the format is checked before anything is read from a store
         try:
-            request = await _read_request(exchange, caller)
+            wanted = await _read_request(request, caller)
         except Problem:
             # Only an authenticated caller learns what is wrong with its request.
-            await wiring.hot_path().engine.authenticate_caller(caller, caller_address=exchange.client_address)
+            await wiring.hot_path().engine.authenticate_caller(caller, caller_address=request.client_address)
             raise
         result = await wiring.hot_path().engine.validate(
             caller,
-            request.credential,
-            request.call,
-            caller_address=exchange.client_address,
-            caller_agent=exchange.agent,
+            wanted.credential,
+            wanted.call,
+            caller_address=request.client_address,
+            caller_agent=request.agent,
         )
     except UnknownCaller:
         raise Problem(
@@ -49,12 +49,12 @@ async def _validate(exchange: Exchange) -> Answer:
         ) from None
     except Unavailable:
         raise unavailable() from None
-    return Answer(encode(result, exchange.request_id))
+    return Answer(encode(result, request.request_id))
 
 
-async def _whoami(exchange: Exchange) -> Answer:
-    credential = _own_credential(exchange)
-    call = Call(address=exchange.client_address, cost=0, agent=exchange.agent)  # a cost of 0 spends nothing
+async def _whoami(request: Request) -> Answer:
+    credential = _own_credential(request)
+    call = Call(address=request.client_address, cost=0, agent=request.agent)  # a cost of 0 spends nothing
     try:
         result = await wiring.hot_path().engine.whoami(credential, call)
     except Unavailable:
@@ -62,14 +62,14 @@ async def _whoami(exchange: Exchange) -> Answer:
     if result.code is not Code.VALID:
         detail = _REASONS.get(result.code, "This credential does not work now.")
         raise Problem(ProblemType.CREDENTIAL_REFUSED, detail, code=result.code.value, headers=_CHALLENGE_INVALID)
-    if exchange.method not in {"GET", "HEAD"}:
+    if request.method not in {"GET", "HEAD"}:
         raise _wrong_method("GET, HEAD")
-    return Answer(encode(result, exchange.request_id))
+    return Answer(encode(result, request.request_id))
 
 
-def _caller(exchange: Exchange) -> PresentedApiSecret:
+def _caller(request: Request) -> PresentedApiSecret:
     """Return the well-formed API secret of the request; raises Problem or UnknownCaller."""
-    lines = exchange.headers(b"authorization")
+    lines = request.headers(b"authorization")
     if not lines:
         raise Problem(
             ProblemType.CREDENTIAL_MISSING, "Send the API secret as Authorization: Bearer.", headers=_CHALLENGE
@@ -80,12 +80,12 @@ def _caller(exchange: Exchange) -> PresentedApiSecret:
     return parse_api_secret(text.strip(" "))
 
 
-def _own_credential(exchange: Exchange) -> str:
-    bearers = [line for line in exchange.headers(b"authorization") if line[:6].lower() == "bearer"]
+def _own_credential(request: Request) -> str:
+    bearers = [line for line in request.headers(b"authorization") if line[:6].lower() == "bearer"]
     matches = [_BEARER.fullmatch(line) for line in bearers]
     presented = {match[1] if match else line for match, line in zip(matches, bearers, strict=True)}
     for name in (b"x-api-key", b"api-key"):
-        presented.update(exchange.headers(name))
+        presented.update(request.headers(name))
     if not presented:
         raise Problem(
             ProblemType.CREDENTIAL_MISSING,
@@ -98,19 +98,19 @@ def _own_credential(exchange: Exchange) -> str:
     return presented.pop()
 
 
-async def _read_request(exchange: Exchange, caller: PresentedApiSecret) -> ValidateRequest:
-    if exchange.method != "POST":
+async def _read_request(request: Request, caller: PresentedApiSecret) -> ValidateRequest:
+    if request.method != "POST":
         raise _wrong_method("POST")
-    if exchange.query:
+    if request.query:
         raise Problem(ProblemType.QUERY_NOT_READ, "Send everything in the JSON body, credentials above all.")
-    if not exchange.is_of(JSON):
+    if not request.is_of(JSON):
         raise Problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8, not compressed.")
-    body = await exchange.body()
-    request = fast_parse(body)
-    if request is not None:
-        return request
+    body = await request.body()
+    parsed = fast_parse(body)
+    if parsed is not None:
+        return parsed
     # The strict parse costs more than an unauthenticated caller is given, so authenticate the caller first.
-    await wiring.hot_path().engine.authenticate_caller(caller, caller_address=exchange.client_address)
+    await wiring.hot_path().engine.authenticate_caller(caller, caller_address=request.client_address)
     try:
         return strict_parse(body)
     except NotAnObject as exc:

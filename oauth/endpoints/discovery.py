@@ -9,7 +9,7 @@ from oauth.endpoints.wiring import server
 from oauth.protocol.key_rotation import JWKS_MAX_AGE_S
 from oauth.protocol.metadata import document
 from portal.edge.bounds import PUBLIC_DOCUMENT
-from portal.edge.endpoint import Answer, Exchange, endpoint, require_get, unavailable
+from portal.edge.endpoint import Answer, Request, endpoint, require_get, unavailable
 from portal.edge.negotiation import is_known
 from portal.edge.problems import JSON
 
@@ -17,24 +17,24 @@ JWK_SET = "application/jwk-set+json"
 CACHE_CONTROL = f"public, max-age={JWKS_MAX_AGE_S}"
 
 
-async def _jwks(exchange: Exchange) -> Answer:
-    require_get(exchange)
+async def _jwks(request: Request) -> Answer:
+    require_get(request)
     try:
-        return _kept(exchange, await server().published.jwks(), JWK_SET)
+        return _kept(request, await server().published.jwks(), JWK_SET)
     except Unavailable:
         raise unavailable() from None
 
 
-async def _metadata(exchange: Exchange) -> Answer:
-    require_get(exchange)
-    return _kept(exchange, document(settings.PUBLIC_URL), JSON)
+async def _metadata(request: Request) -> Answer:
+    require_get(request)
+    return _kept(request, document(settings.PUBLIC_URL), JSON)
 
 
-def _kept(exchange: Exchange, body: bytes, content_type: str) -> Answer:
+def _kept(request: Request, body: bytes, content_type: str) -> Answer:
     """A public, cacheable response; 304 if the request's ``If-None-Match`` has the ETag (RFC 9110 §13.1.2)."""
     etag = f'"{sha256(body).hexdigest()[:32]}"'
     headers = (("etag", etag), ("access-control-allow-origin", "*"))
-    if is_known(etag, exchange.headers(b"if-none-match")):
+    if is_known(etag, request.headers(b"if-none-match")):
         return Answer(b"", 304, content_type, headers, CACHE_CONTROL)
     return Answer(body, 200, content_type, headers, CACHE_CONTROL)
 

@@ -12,32 +12,32 @@ from oauth.endpoints.token_requests import read_token_request
 from oauth.endpoints.wiring import server
 from oauth.protocol.client_auth_methods import read_client_auth
 from portal.edge.bounds import MAX_FORM_BYTES, Bounds, Sender
-from portal.edge.endpoint import Answer, Exchange
+from portal.edge.endpoint import Answer, Request
 
 _encoder = msgspec.json.Encoder()
 
 
-async def _token(exchange: Exchange) -> Answer:
-    request = read_token_request(exchange.headers(b"authorization"), await read_form_body(exchange))
-    issued = await server().issuer.issue(request, origin_of(exchange))
+async def _token(request: Request) -> Answer:
+    wanted = read_token_request(request.headers(b"authorization"), await read_form_body(request))
+    issued = await server().issuer.issue(wanted, origin_of(request))
     return Answer(_encoder.encode(issued), headers=PRAGMA)
 
 
-async def _introspect(exchange: Exchange) -> Answer:
-    lines = exchange.headers(b"authorization")
+async def _introspect(request: Request) -> Answer:
+    lines = request.headers(b"authorization")
     check_bearer(lines)
-    form, origin = await read_post(exchange), origin_of(exchange)
+    form, origin = await read_post(request), origin_of(request)
     return Answer(await server().introspector.introspect(lines, form, origin, deadline=_deadline()), headers=PRAGMA)
 
 
-async def _revoke(exchange: Exchange) -> Answer:
-    form = await read_post(exchange)
-    client_auth, origin = read_client_auth(exchange.headers(b"authorization"), form), origin_of(exchange)
+async def _revoke(request: Request) -> Answer:
+    form = await read_post(request)
+    client_auth, origin = read_client_auth(request.headers(b"authorization"), form), origin_of(request)
     if "token" not in form:
         # Only an authenticated client learns that the token is missing.
         await server().clients.authenticate(client_auth, origin, deadline=_deadline())
     await server().revoker.revoke(
-        client_auth, token_of(form), origin, request_id=exchange.request_id, deadline=_deadline()
+        client_auth, token_of(form), origin, request_id=request.request_id, deadline=_deadline()
     )
     return Answer(b"", headers=PRAGMA)
 

@@ -4,7 +4,7 @@ from keys.validation.store.database import Unavailable
 from oauth.protocol.errors import InvalidRequest, OAuthError
 from oauth.protocol.form_body import MEDIA_TYPE, Form, read_form
 from portal.edge.bounds import Bounds
-from portal.edge.endpoint import Answer, Endpoint, Exchange, Handler, endpoint, unavailable
+from portal.edge.endpoint import Answer, Endpoint, Handler, Request, endpoint, unavailable
 from portal.edge.problems import Problem, ProblemType, oauth_error
 
 PRAGMA = (("pragma", "no-cache"),)  # RFC 6749 §5.1 requires it in addition to no-store
@@ -13,9 +13,9 @@ PRAGMA = (("pragma", "no-cache"),)  # RFC 6749 §5.1 requires it in addition to 
 def oauth_endpoint(handler: Handler, bounds: Bounds) -> Endpoint:
     """The handler as an ASGI app: OAuthError becomes its error response, Unavailable a 503."""
 
-    async def handle(exchange: Exchange) -> Answer:
+    async def handle(request: Request) -> Answer:
         try:
-            return await handler(exchange)
+            return await handler(request)
         except OAuthError as refusal:
             body = oauth_error(refusal.error, refusal.description)
             return Answer(body, refusal.status, headers=PRAGMA + refusal.headers)
@@ -25,17 +25,17 @@ def oauth_endpoint(handler: Handler, bounds: Bounds) -> Endpoint:
     return endpoint(handle, bounds)
 
 
-async def read_post(exchange: Exchange) -> Form:
+async def read_post(request: Request) -> Form:
     """The posted form; raises InvalidRequest, or Problem for another method or too large a body."""
-    return read_form(await read_form_body(exchange))
+    return read_form(await read_form_body(request))
 
 
-async def read_form_body(exchange: Exchange) -> bytes:
+async def read_form_body(request: Request) -> bytes:
     """The posted form's body, not yet parsed; raises like ``read_post``."""
-    if exchange.method != "POST":
+    if request.method != "POST":
         raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use POST.", headers=(("allow", "POST"),))
-    if exchange.query:
+    if request.query:
         raise InvalidRequest("Send everything in the form, nothing in the address: credentials above all.")
-    if not exchange.is_of(MEDIA_TYPE):
+    if not request.is_of(MEDIA_TYPE):
         raise InvalidRequest("Send application/x-www-form-urlencoded in UTF-8, not compressed.")
-    return await exchange.body()
+    return await request.body()

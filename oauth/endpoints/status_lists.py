@@ -13,7 +13,7 @@ from oauth.keyring import NoSigningKey
 from oauth.protocol.status_list import AGGREGATION_PATH
 from oauth.status_lists import TYPE, address_of
 from portal.edge.bounds import PUBLIC_DOCUMENT
-from portal.edge.endpoint import Answer, Exchange, require_get, unavailable
+from portal.edge.endpoint import Answer, Request, require_get, unavailable
 from portal.edge.negotiation import is_known, takes_gzip
 from portal.edge.problems import Problem, ProblemType
 
@@ -23,10 +23,10 @@ _PATH = re.compile(rf"{AGGREGATION_PATH}/([1-9][0-9]{{0,8}})", re.ASCII)
 _FOR_ANYBODY = (("access-control-allow-origin", "*"),)
 
 
-async def _status_list(exchange: Exchange) -> Answer:
-    require_get(exchange)
-    match = _PATH.fullmatch(exchange.path)
-    if match is None or b"time=" in exchange.query:  # no history is kept (Token Status List, "Historical Resolution")
+async def _status_list(request: Request) -> Answer:
+    require_get(request)
+    match = _PATH.fullmatch(request.path)
+    if match is None or b"time=" in request.query:  # no history is kept (Token Status List, "Historical Resolution")
         raise _nothing_here()
     now, deadline = time.time(), asyncio.get_running_loop().time() + DEADLINE_S
     try:
@@ -36,15 +36,15 @@ async def _status_list(exchange: Exchange) -> Answer:
     if served is None:
         raise _nothing_here()
     headers = (("etag", served.etag), ("vary", "accept-encoding"), *_FOR_ANYBODY)
-    status = 304 if is_known(served.etag, exchange.headers(b"if-none-match")) else 200
-    if takes_gzip(exchange.headers(b"accept-encoding")):
+    status = 304 if is_known(served.etag, request.headers(b"if-none-match")) else 200
+    if takes_gzip(request.headers(b"accept-encoding")):
         gzipped = (("content-encoding", "gzip"), *headers)
         return Answer(served.gzipped, status, f"application/{TYPE}", gzipped, cache_control=CACHE_CONTROL)
     return Answer(served.text, status, f"application/{TYPE}", headers, cache_control=CACHE_CONTROL)
 
 
-async def _aggregation(exchange: Exchange) -> Answer:
-    require_get(exchange)
+async def _aggregation(request: Request) -> Answer:
+    require_get(request)
     numbers = await server().lists.numbers(deadline=asyncio.get_running_loop().time() + DEADLINE_S)
     body = msgspec.json.encode({"status_lists": [address_of(number) for number in sorted(numbers)]})
     return Answer(body, headers=_FOR_ANYBODY, cache_control=CACHE_CONTROL)

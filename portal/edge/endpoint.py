@@ -39,7 +39,7 @@ class Answer(Struct, frozen=True):
     cache_control: str = "no-store"
 
 
-class Exchange:
+class Request:
     """One HTTP request as a machine endpoint sees it."""
 
     __slots__ = ("_address", "_bounds", "_by_name", "_receive", "_scope", "method", "path", "query", "request_id")
@@ -140,7 +140,7 @@ class Exchange:
         return client[0] if client else None
 
 
-Handler = Callable[[Exchange], Awaitable[Answer]]
+Handler = Callable[[Request], Awaitable[Answer]]
 
 
 class _AtWork:
@@ -168,28 +168,28 @@ class Endpoint:
         self.bounds = bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, self.bounds)
+        request = Request(scope, receive, self.bounds)
         AT_WORK.number += 1
         try:
             if AT_WORK.number > MAX_AT_WORK:
                 _require_room(self.bounds)
-            _require_https(exchange, self.bounds.plain_http)
-            answer = await self._handler(exchange)
+            _require_https(request, self.bounds.plain_http)
+            answer = await self._handler(request)
         except Problem as problem:
-            answer = answer_problem(problem, exchange)
+            answer = answer_problem(problem, request)
         except Exception:  # no failure may let a request through, whatever its cause
-            log.exception("request.failed", extra={"request_id": exchange.request_id, "path": exchange.path})
-            answer = answer_problem(unavailable(), exchange)
+            log.exception("request.failed", extra={"request_id": request.request_id, "path": request.path})
+            answer = answer_problem(unavailable(), request)
         finally:
             AT_WORK.number -= 1
         if answer.status == 429:
             await asyncio.sleep(TOLD_TO_WAIT_S)  # a client that repeats at once would use up the event loop's time
         try:
-            await send_answer(answer, exchange, send)
+            await send_answer(answer, request, send)
         except OverBudget:
-            await send_answer(answer_problem(unavailable(), exchange), exchange, send)
+            await send_answer(answer_problem(unavailable(), request), request, send)
         except ReaderTooSlow:
-            log.info("answer.given_up", extra={"request_id": exchange.request_id})
+            log.info("answer.given_up", extra={"request_id": request.request_id})
 
 
 def endpoint(handler: Handler, bounds: Bounds) -> Endpoint:
@@ -203,16 +203,16 @@ def _require_room(bounds: Bounds) -> None:
         raise unavailable()
 
 
-def _require_https(exchange: Exchange, plain_http: PlainHttp) -> None:
-    if not edge_settings().is_https or exchange.is_https or plain_http is PlainHttp.ANYWHERE:
+def _require_https(request: Request, plain_http: PlainHttp) -> None:
+    if not edge_settings().is_https or request.is_https or plain_http is PlainHttp.ANYWHERE:
         return
-    if plain_http is not PlainHttp.INSIDE or not exchange.is_from_inside:
+    if plain_http is not PlainHttp.INSIDE or not request.is_from_inside:
         raise Problem(ProblemType.HTTPS_REQUIRED, "Use https; a credential sent without it is to be replaced.")
 
 
-def require_get(exchange: Exchange) -> None:
+def require_get(request: Request) -> None:
     """Raise a 405 Problem unless the method is GET or HEAD."""
-    if exchange.method not in {"GET", "HEAD"}:
+    if request.method not in {"GET", "HEAD"}:
         raise Problem(ProblemType.METHOD_NOT_ALLOWED, "Use GET or HEAD.", headers=(("allow", "GET, HEAD"),))
 
 
@@ -221,18 +221,18 @@ def unavailable() -> Problem:
     return Problem(ProblemType.UNAVAILABLE, "Try again in a second.", headers=(("retry-after", "1"),))
 
 
-def answer_problem(problem: Problem, exchange: Exchange) -> Answer:
+def answer_problem(problem: Problem, request: Request) -> Answer:
     """Return the problem as a response: OAuth's error format under ``/oauth/``, problem details elsewhere."""
-    if exchange.path.startswith(problems.OAUTH_PREFIX):
+    if request.path.startswith(problems.OAUTH_PREFIX):
         return Answer(problem.oauth_body(), problem.kind.status, JSON, problem.headers)
-    return Answer(problem.body(exchange.request_id), problem.kind.status, problems.CONTENT_TYPE, problem.headers)
+    return Answer(problem.body(request.request_id), problem.kind.status, problems.CONTENT_TYPE, problem.headers)
 
 
-async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
+async def send_answer(answer: Answer, request: Request, send: Send) -> None:
     """Send the response with the headers that every machine response has; a HEAD or a 304 gets no body."""
     headers = [
         (b"content-length", b"%d" % len(answer.body)),
-        (b"x-request-id", exchange.request_id.encode()),
+        (b"x-request-id", request.request_id.encode()),
         (b"content-type", answer.content_type.encode()),
         (b"cache-control", answer.cache_control.encode()),
         _NOSNIFF,
@@ -240,10 +240,10 @@ async def send_answer(answer: Answer, exchange: Exchange, send: Send) -> None:
     if answer.headers:
         headers += [(name.encode(), value.encode()) for name, value in answer.headers]
     start = {"type": "http.response.start", "status": answer.status, "headers": headers}
-    is_bare = exchange.method == "HEAD" or answer.status == 304
+    is_bare = request.method == "HEAD" or answer.status == 304
     body = b"" if is_bare else answer.body
     if len(body) > PIECE_BYTES:
-        await send_large(start, body, send, address=exchange.client_address)
+        await send_large(start, body, send, address=request.client_address)
     else:
         await send(start)
         await send({"type": "http.response.body", "body": body})

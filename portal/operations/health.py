@@ -21,7 +21,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from msgspec import Struct
 
 from portal.edge.bounds import Bounds, PlainHttp, Sender
-from portal.edge.endpoint import Answer, Exchange, endpoint, require_get
+from portal.edge.endpoint import Answer, Request, endpoint, require_get
 from portal.operations.sweep_runs import last_sweep
 
 DEADLINE_S = 1.5
@@ -171,13 +171,13 @@ CHECKS = Checks(
 )
 
 
-async def _healthz(exchange: Exchange) -> Answer:
-    require_get(exchange)
+async def _healthz(request: Request) -> Answer:
+    require_get(request)
     return Answer(b'{"status":"ok"}\n')
 
 
-async def _readyz(exchange: Exchange) -> Answer:
-    require_get(exchange)
+async def _readyz(request: Request) -> Answer:
+    require_get(request)
     lines = await CHECKS.run()
     body = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
     return Answer(body, 200 if all(line.ok or line.check in INFORMING for line in lines) else 503, LINES)

@@ -12,24 +12,24 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from portal.edge.bounds import Bounds, PlainHttp, Sender
-from portal.edge.endpoint import Answer, Exchange, endpoint, require_get
+from portal.edge.endpoint import Answer, Request, endpoint, require_get
 from portal.edge.problems import Problem, ProblemType
 
 
-async def _metrics(exchange: Exchange) -> Answer:
-    _let_in(exchange)
-    require_get(exchange)
+async def _metrics(request: Request) -> Answer:
+    _let_in(request)
+    require_get(request)
     return Answer(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
 
 
-def _let_in(exchange: Exchange) -> None:
+def _let_in(request: Request) -> None:
     token = settings.METRICS_TOKEN
     if token is None:
         if settings.EMBEDDED:
             return
         raise Problem(ProblemType.NOT_FOUND, "There is nothing here.")
     expected = f"Bearer {token.get_secret_value()}".encode()
-    presented = (exchange.header(b"authorization") or "").encode("latin-1")
+    presented = (request.header(b"authorization") or "").encode("latin-1")
     if not hmac.compare_digest(presented, expected):
         raise Problem(
             ProblemType.CREDENTIAL_REFUSED,

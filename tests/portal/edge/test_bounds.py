@@ -13,7 +13,7 @@ from keys.rules.secret import SecretKind, generate
 from portal.edge import endpoint as endpoint_module
 from portal.edge.bounds import MAX_FORM_BYTES, Bounds, PlainHttp, Sender
 from portal.edge.byte_budget import BUDGET, SHARE_BYTES
-from portal.edge.endpoint import AT_WORK, MAX_AT_WORK, Answer, Endpoint, Exchange, endpoint
+from portal.edge.endpoint import AT_WORK, MAX_AT_WORK, Answer, Endpoint, Request, endpoint
 from portal.edge.request_body import FREE_PIECES, UNCOUNTED_BYTES, Message
 from tests.support.asgi import Reply, ask, send
 
@@ -47,7 +47,7 @@ REFUSED_UNREAD = {
 PUBLIC = {path for path, app in ENDPOINTS.items() if app.bounds.plain_http is PlainHttp.INSIDE}
 
 
-async def _never(_exchange: Exchange) -> Answer:
+async def _never(_request: Request) -> Answer:
     raise AssertionError("the handler was asked")
 
 
@@ -121,7 +121,7 @@ def test_a_process_that_has_its_hands_full_asks_to_come_back(monkeypatch: pytest
 def test_bodies_that_do_not_come_are_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint_module, "MAX_AT_WORK", 2)
 
-    async def echo(asked: Exchange) -> Answer:
+    async def echo(asked: Request) -> Answer:
         return Answer(await asked.body())
 
     app = endpoint(echo, Bounds(Sender.ANYBODY, 100, "nothing", 1))
@@ -140,7 +140,7 @@ def test_bodies_that_do_not_come_are_no_work(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_bodies_that_arrive_are_counted_and_past_the_clients_share_asked_to_come_back() -> None:
-    async def echo(asked: Exchange) -> Answer:
+    async def echo(asked: Request) -> Answer:
         return Answer(await asked.body())
 
     app = endpoint(echo, Bounds(Sender.ANYBODY, MAX_FORM_BYTES, "nothing", 1))
@@ -164,7 +164,7 @@ def test_a_body_in_many_small_pieces_is_refused_before_the_rest_of_it_is_taken(p
 
 
 def test_a_body_whose_pieces_have_a_usual_size_is_read_whatever_their_number() -> None:
-    async def echo(asked: Exchange) -> Answer:
+    async def echo(asked: Request) -> Answer:
         return Answer(await asked.body())
 
     app = endpoint(echo, Bounds(Sender.ANYBODY, MAX_FORM_BYTES, "nothing", 1))
@@ -207,7 +207,7 @@ def test_an_answer_that_tells_a_caller_to_wait_is_held_and_counts_as_no_work(mon
     async def sleep(seconds: float) -> None:
         held.append((seconds, AT_WORK.number))
 
-    async def refuse(_exchange: Exchange) -> Answer:
+    async def refuse(_request: Request) -> Answer:
         return Answer(b"", status=429)
 
     monkeypatch.setattr("portal.edge.endpoint.asyncio.sleep", sleep)
