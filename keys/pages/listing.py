@@ -26,7 +26,7 @@ MAX_SEARCH_CHARS = 100
 CURSOR_SALT = "keys.listing"
 # A URL may contain only as much of a secret as its hint: the prefix and four characters. The second pattern finds a
 # long part of a secret without the prefix.
-_BEGINNING = re.compile(r"([a-z0-9]{2,12}_(?:live|test|cs|api)_[0-9A-Za-z]{4})[0-9A-Za-z]+", re.ASCII)
+_BEGINNING = re.compile(rf"([a-z0-9]{{2,12}}_(?:{'|'.join(SecretKind)})_[0-9A-Za-z]{{4}})[0-9A-Za-z]+", re.ASCII)
 _LONG_PART = re.compile(rf"([0-9A-Za-z]{{4}})[0-9A-Za-z]{{{RANDOM_CHARS - 4},}}", re.ASCII)
 _OF_WHAT_ENDS = frozenset({CredentialStatus.SCHEDULED, CredentialStatus.EXPIRED, CredentialStatus.EXPIRES_SOON})
 

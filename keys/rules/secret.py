@@ -22,8 +22,6 @@ HINT_HEAD_CHARS = 4
 HINT_TAIL_CHARS = 4
 MAX_HINT_CHARS = 32
 MAX_SECRET_CHARS = 12 + 1 + 4 + 1 + RANDOM_CHARS + CHECKSUM_CHARS  # 12 for the brand, 4 for the kind
-PATTERN = r"[a-z0-9]{2,12}_(live|test|cs|api)_[0-9A-Za-z]{38}"
-_SECRET = re.compile(r"[a-z0-9]{2,12}_(live|test|cs|api)_[0-9A-Za-z]{38}", re.ASCII)
 _RANDOM = re.compile(r"[0-9A-Za-z]{32}", re.ASCII)
 
 
@@ -36,6 +34,8 @@ class SecretKind(StrEnum):
     API = "api"
 
 
+PATTERN = rf"[a-z0-9]{{2,12}}_({'|'.join(SecretKind)})_[0-9A-Za-z]{{38}}"
+_SECRET = re.compile(PATTERN, re.ASCII)
 _KINDS = {kind.value: kind for kind in SecretKind}  # a dict lookup is several times faster than Kind(…)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from keys.rules.secret import PATTERN, SecretKind, checksum, compose, digest, generate, parse
 from portal.ids import ALPHABET
+from portal.redaction import MASK, redact
 
 RANDOM = st.text(alphabet=ALPHABET, min_size=32, max_size=32)
 BRANDS = st.from_regex(r"\A[a-z0-9]{2,12}\Z")
@@ -19,6 +20,11 @@ def test_what_is_composed_is_parsed_back(brand: str, kind: SecretKind, random_pa
     secret = compose(brand, kind, random_part)
     assert parse(secret.text) == secret
     assert re.fullmatch(PATTERN, secret.text)
+
+
+@pytest.mark.parametrize("kind", SecretKind)
+def test_a_secret_of_each_kind_is_masked_in_logs(kind: SecretKind) -> None:
+    assert redact(f"said {generate('lk', kind).text}!") == f"said {MASK}!"
 
 
 @given(RANDOM, st.integers(0, 46), st.sampled_from(ALPHABET))
