@@ -109,6 +109,8 @@ class Inspector:
         expect(page.locator(UNDER_WAY)).to_have_count(0)
         page.evaluate(AXE_SCRIPT)
         for (width, theme), options in RULES.items():
+            if options is None and not self._folder:
+                continue
             page.set_viewport_size(WIDTHS[width])
             page.emulate_media(color_scheme=theme)
             if self._folder:

@@ -279,7 +279,8 @@ class Recorder:
                     new.close()
                 else:
                     self._ask(kept)
-                self._stop.wait(self._rest_s)
+                if self._rest_s:
+                    self._stop.wait(self._rest_s)
         finally:
             kept.close()
 
