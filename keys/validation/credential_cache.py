@@ -7,34 +7,35 @@ Without this cache, a warm validation of a key takes 30 % more CPU time, and one
 checked each time, more than twice as much (``make bench``).
 """
 
-from keys.validation.credential_types import ParsedCredential, Period, ResolvedCredential, Snapshots, parse
+from msgspec import Struct
+
+from keys.validation.credential_types import ParsedCredential, ResolvedCredential, Snapshots, parse
 from keys.validation.digest_cache import Basis, DigestCache, keyed_digest
 from keys.validation.types import Audience, Call, Code, Verdict
 from keys.validation.verdict import MALFORMED
 
 MAX_CREDENTIAL_CHARS = 16_384
-MAX_REMEMBERED = 40_000
+MAX_REMEMBERED = 20_000
 
 
-class CachedVerdict:
-    """An allowed verdict, reused for calls that need the same or fewer scopes: it saves a tenth of a warm validation.
+class CachedVerdict(Struct, frozen=True, gc=False):
+    """An allowed verdict, reused for calls that need the same or fewer scopes.
+
+    Without it, a warm validation takes 6 % more CPU time for a key, and 12 % more for a token (``make bench``).
 
     It applies until a snapshot behind it is replaced or its period is over. A verdict that comes to depend on more of
     the call, such as its path, must check that in ``applies_to`` too.
     """
 
-    __slots__ = ("_basis", "_period", "_scopes", "verdict")
-
-    def __init__(self, verdict: Verdict, scopes: tuple[str, ...], period: Period, basis: Basis) -> None:
-        self.verdict = verdict
-        self._scopes = frozenset(scopes)
-        self._period = period
-        self._basis = basis
+    verdict: Verdict
+    scopes: frozenset[str]
+    begins: float
+    ends: float
+    basis: Basis
 
     def applies_to(self, found: Snapshots, call: Call, now: float) -> bool:
         """Tell whether this verdict is that on the call at ``now``."""
-        begins, ends = self._period
-        return begins <= now < ends and call.scopes <= self._scopes and self._basis.is_current(found)
+        return self.begins <= now < self.ends and call.scopes <= self.scopes and self.basis.is_current(found)
 
 
 class CachedCredential:
@@ -78,8 +79,8 @@ class CachedCredential:
             return cached.verdict
         verdict, period = resolved.decide(found, call, now), resolved.reusable
         if verdict.code is Code.VALID and verdict.principal is not None and period is not None:
-            basis = Basis(found, self._parsed.names + resolved.names)
-            self._cached_verdict = CachedVerdict(verdict, verdict.principal.scopes, period, basis)
+            scopes, basis = frozenset(verdict.principal.scopes), Basis.of(found, self._parsed.names + resolved.names)
+            self._cached_verdict = CachedVerdict(verdict, scopes, period.begins, period.ends, basis)
         return verdict
 
 

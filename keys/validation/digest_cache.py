@@ -5,12 +5,13 @@ never stored, so they fill nothing. A full cache drops its oldest entry.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from weakref import ref
 
 from django.core.signals import setting_changed
+from msgspec import Struct
 
 from keys.validation.types import ApiSnapshot, ClientSnapshot, SigningKeysSnapshot, Snapshot
 
@@ -45,28 +46,33 @@ class DigestCache(Generic[Value]):
         self._values.clear()
 
 
-class Basis:
-    """The snapshots that a decision was made from. The decision is current while none of them was replaced.
+class Basis(Struct, frozen=True, gc=False):
+    """The snapshots that a decision was made from, by name; None for a name that had none.
 
-    Large snapshots are held weakly, so that a cached decision keeps no replaced one in memory. A client can have a new
-    one made as often as it likes, and each may list a thousand revoked tokens.
+    The decision is current while none of them was replaced. Large snapshots are held weakly, so that a cached decision
+    keeps no replaced one in memory. A client can have a new one made as often as it likes, and each may list a thousand
+    revoked tokens. A process may keep one for each key, so it stays out of garbage collection, as snapshots do.
     """
 
-    __slots__ = ("_snapshots",)
+    names: tuple[str, ...]
+    kept: "tuple[Snapshot | ref[Any] | None, ...]"
 
-    def __init__(self, found: Mapping[str, Snapshot], names: Iterable[str]) -> None:
-        self._snapshots = tuple((name, _reference(found[name])) for name in names if name in found)
+    @classmethod
+    def of(cls, found: Mapping[str, Snapshot], names: tuple[str, ...]) -> Self:
+        """Return the basis of a decision that was made from these names of ``found``."""
+        return cls(names, tuple(map(_held, map(found.get, names))))
 
     def is_current(self, found: Mapping[str, Snapshot]) -> bool:
         """Tell whether the same snapshots are in ``found``. An equal snapshot is another one."""
-        for name, reference in self._snapshots:
+        for name, kept in zip(self.names, self.kept, strict=True):
             snapshot = found.get(name)
-            if snapshot is None or snapshot is not reference():
+            if isinstance(kept, ref):
+                if snapshot is None or kept() is not snapshot:
+                    return False
+            elif kept is not snapshot:
                 return False
         return True
 
 
-def _reference(snapshot: Snapshot) -> Callable[[], Snapshot | None]:
-    if isinstance(snapshot, ApiSnapshot | ClientSnapshot | SigningKeysSnapshot):
-        return ref(snapshot)
-    return lambda: snapshot
+def _held(snapshot: Snapshot | None) -> "Snapshot | ref[Any] | None":
+    return ref(snapshot) if isinstance(snapshot, ApiSnapshot | ClientSnapshot | SigningKeysSnapshot) else snapshot

@@ -68,7 +68,7 @@ class Issuer:
         if decision is None:
             decision, found = await self._decide_grant(who, grant_request, deadline)
             client_at = client_name(who.client.client_id)
-            basis = Basis({**found, client_at: who.client}, (client_at, decision.api_at))
+            basis = Basis.of({**found, client_at: who.client}, (client_at, decision.api_at))
             remember(request, grant_request, who.client, decision, basis)
         keys, now = found.get(SIGNING_KEYS), time.time()
         if not isinstance(keys, SigningKeysSnapshot):
