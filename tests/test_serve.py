@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def migrated(folder: Path) -> None:
-    """That folder has its tables already."""
+    """Put a migrated database into the folder."""
     shutil.copytree(live.migrated_folder(), folder)
 
 

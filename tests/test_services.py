@@ -143,7 +143,7 @@ def person(who: str, acme: Organization, ada: User, dov: User) -> Actor:
 
 
 def arguments(function: Callable[..., object], world: Mapping[object, object]) -> list[dict[str, object]]:
-    """What the operation has to be given, of Acme's; an operation on all types of credential is given one of each."""
+    """Arguments for the operation, of Acme's: for an operation on all types of credential, one set for each."""
     wanted = inspect.signature(function, eval_str=True).parameters.values()
     of_type: list[dict[object, object]] = [{}]
     if Row in {each.annotation for each in wanted}:

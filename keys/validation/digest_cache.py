@@ -1,4 +1,4 @@
-"""What the caches around decisions are made of: keys that hold no credential's text, and the snapshots of a decision.
+"""Parts of the caches around decisions: keys that hold no credential's text, and the snapshots of a decision.
 
 Each process draws a random key for its digests. An entry holds a credential that was found. Guesses by strangers are
 never stored, so they fill nothing. A full cache drops its oldest entry.

@@ -1,4 +1,4 @@
-"""What each cache of the hot path saves: one server is asked with the cache and without it, in turn.
+"""Measure what each cache of the hot path saves: one server is asked with the cache and without it, in turn.
 
 The server runs ``application``: the portal's, and an address that switches one cache off. One process is asked all the
 time, so that nothing else differs.

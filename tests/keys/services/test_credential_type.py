@@ -1,4 +1,4 @@
-"""What is registered of each type of credential fits together, so that the operations on all types can rely on it."""
+"""The parts of each registered type of credential fit together, so that operations on all types can rely on them."""
 
 import pytest
 from django.db import models

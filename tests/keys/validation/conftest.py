@@ -34,7 +34,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def valkey(service: Service, settings: Settings) -> Iterator["redis.Redis"]:
-    """That Valkey, empty; the product uses it, too."""
+    """The empty Valkey, which the product uses, too."""
     settings.REDIS_URL = service.url
     with redis.Redis.from_url(service.url) as client:
         client.flushall()

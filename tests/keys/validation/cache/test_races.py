@@ -59,7 +59,7 @@ class Table:
         self.gate.set()
 
     def load(self, ids: Sequence[str]) -> Mapping[str, Snapshot]:
-        """What is registered as the loader."""
+        """Load as a registered loader does."""
         found = {each: _snapshot(each, is_suspended=self.rows[each]) for each in ids if each in self.rows}
         self.reached.set()
         self.gate.wait(10)

@@ -25,7 +25,7 @@ def copy() -> Copy:
 
 @dataclass
 class Store:
-    """What is loaded from: each load waits at the gate, and finds a new copy of every name but those in ``results``."""
+    """A source: each load waits at the gate, and finds a new copy of every name but those in ``results``."""
 
     results: dict[str, Found | Exception] = field(default_factory=dict)
     known_early: set[str] = field(default_factory=set)
@@ -33,7 +33,7 @@ class Store:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def load(self, loads: Mapping[str, Load], owner: Owner) -> AsyncIterator[Mapping[str, Found]]:
-        """What is registered as the loader."""
+        """Load as a registered loader does."""
         self.loads.append((owner, list(loads)))
         yield {name: copy() for name in loads if name in self.known_early}
         await self.gate.wait()
