@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.env import BASE_DIR, PRODUCTION_SETTINGS
+from portal.env import BASE_DIR
 from tests.support import environment, live
 
 PATIENCE_S = 200
@@ -32,5 +32,5 @@ def test_three_migrations_of_one_database_at_once_all_succeed() -> None:
 @pytest.mark.prove
 @pytest.mark.timeout(300)
 def test_three_migrations_of_one_folder_at_once_all_succeed(tmp_path: Path) -> None:
-    embedded = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
+    embedded = environment.embedded_environ()
     assert _migrate_at_once(embedded | {"VAR_DIR": str(tmp_path)}) == [0] * AT_ONCE

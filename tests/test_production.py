@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from portal.env import BASE_DIR, PRODUCTION_SETTINGS
+from portal.env import BASE_DIR
 from tests.support import environment, live
 from tests.support.canary import Canary
 
@@ -54,7 +54,7 @@ def test_every_key_of_a_hundred_is_valid_through_two_processes(tmp_path: Path, c
 
 
 def _check(**changes: str) -> "subprocess.CompletedProcess[str]":
-    environ = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
+    environ = environment.embedded_environ()
     environ |= environment.production(database_url="postgresql://127.0.0.1:1/none") | {
         "REDIS_URL": "redis://127.0.0.1:1"
     }
@@ -101,7 +101,7 @@ def test_of_two_database_hosts_the_one_that_answers_and_can_be_written_to_is_use
     ],
 )
 def test_a_process_started_without_any_setting_stops_and_says_what_to_do(command: str, tmp_path: Path) -> None:
-    environ = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
+    environ = environment.embedded_environ()
     environ |= {"VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "portal.settings"}
     done = subprocess.run(
         [sys.executable, "-m", *command.split()],

@@ -1,7 +1,6 @@
 """`manage.py serve`, which is what `make run` runs: a whole portal from nothing, and nothing left of it afterwards."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -16,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from portal.env import BASE_DIR, PRODUCTION_SETTINGS
-from tests.support import live
+from portal.env import BASE_DIR
+from tests.support import environment, live
 from tests.support.canary import Canary
 from tests.support.devservices import free_port
 
@@ -44,7 +43,7 @@ def port() -> int:
 def serve(folder: Path, port: int) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Starts the portal in embedded mode, its data in ``folder``."""
     started = []
-    environ = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
+    environ = environment.embedded_environ()
     environ |= {"VAR_DIR": str(folder), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
     environ.pop("DJANGO_SETTINGS_MODULE", None)
 

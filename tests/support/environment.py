@@ -46,6 +46,11 @@ def prepare() -> None:
     os.environ["REDIS_URL"] = start_valkey().url
 
 
+def embedded_environ() -> dict[str, str]:
+    """Return the environment variables without those of production mode; a process started with these is embedded."""
+    return {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
+
+
 def production(*, database_url: str) -> dict[str, str]:
     """The settings of production mode except ``REDIS_URL``, with new secrets."""
     return {

@@ -19,7 +19,7 @@ import httpx
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from portal.env import BASE_DIR, PRODUCTION_SETTINGS
+from portal.env import BASE_DIR
 from portal.operations import processes
 from tests.support import environment
 from tests.support.devservices import free_port, postgres_program
@@ -150,7 +150,7 @@ def migrated_folder() -> Path:
     folder = environment.RUN_FOLDER / "embedded"
     with once(folder) as is_first:
         if is_first:
-            environ = {name: value for name, value in os.environ.items() if name not in PRODUCTION_SETTINGS}
+            environ = environment.embedded_environ()
             manage(
                 environ | {"VAR_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "portal.settings"},
                 "migrate",
