@@ -32,6 +32,7 @@ check: lint  ## lint, and run every test that needs no server
 
 prove: .venv/dev.stamp  ## run the long proofs; each promise prints one line of figures
 	$(PYTEST) -m prove
+	SCREENSHOTS=var/screenshots $(PYTEST) tests/journeys
 
 bench: .venv/dev.stamp  ## measure the cost of a validation, as ratios measured side by side
 	.venv/bin/python -m tests.bench

@@ -137,6 +137,7 @@ def test_with_a_worker_without_one_and_without_redis_each_answer_is_counted_once
     assert counting.counted() == counting.answered
 
 
+@pytest.mark.prove
 def test_a_process_that_is_killed_loses_at_most_a_second_of_counts(counting: Counting) -> None:
     victim = children_of(counting.portal.process.pid)[0]
     answered_at = []

@@ -86,6 +86,7 @@ def works(server: "redis.Redis", *running: "subprocess.Popen[bytes]") -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.prove
 def test_worker_and_scheduler_outlive_a_failover_to_another_server(tmp_path: Path) -> None:
     with ExitStack() as stack:
         old, new = start_valkey(), start_valkey()

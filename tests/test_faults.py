@@ -227,6 +227,7 @@ def test_while_valkey_hangs_the_database_answers_and_a_revoke_is_told_as_pending
         assert faulty.codes(secret, for_s=0.5) == {"REVOKED"}
 
 
+@pytest.mark.prove
 def test_valkey_killed_and_back_empty_is_not_noticed(faulty: Faulty) -> None:
     key, secret = faulty.issue()
     assert faulty.code(secret) == "VALID"
@@ -262,6 +263,7 @@ def test_with_a_wrong_password_the_database_answers_and_a_revoke_is_told_as_pend
         assert faulty.codes(secret, for_s=0.5) == {"REVOKED"}
 
 
+@pytest.mark.prove
 def test_a_locked_row_holds_up_its_change_and_no_answer(faulty: Faulty) -> None:
     key, secret = faulty.issue()
     with psycopg.connect(faulty.postgres.url) as connection, ThreadPoolExecutor(1) as threads:
@@ -274,6 +276,7 @@ def test_a_locked_row_holds_up_its_change_and_no_answer(faulty: Faulty) -> None:
     assert faulty.codes(secret, for_s=0.3) == {"REVOKED"}
 
 
+@pytest.mark.prove
 def test_a_process_killed_over_a_roll_leaves_a_secret_that_works_and_none_in_between(faulty: Faulty) -> None:
     for step in DYING:
         survives_a_death(faulty, step, overlap_s=3600)
@@ -317,6 +320,7 @@ def test_a_stalled_worker_forgets_what_changed_meanwhile(faulty: Faulty) -> None
         assert faulty.codes(secret, for_s=0.5) == {"REVOKED"}
 
 
+@pytest.mark.prove
 def test_when_a_worker_is_killed_the_other_answers_and_a_new_one_comes(faulty: Faulty) -> None:
     workers = set(children_of(faulty.portal.process.pid))
     kill(next(iter(workers)))

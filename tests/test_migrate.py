@@ -22,6 +22,7 @@ def _migrate_at_once(environ: dict[str, str]) -> list[int]:
     return [process.wait(PATIENCE_S) for process in running]
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL")
 def test_three_migrations_of_one_database_at_once_all_succeed() -> None:

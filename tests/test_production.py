@@ -49,8 +49,8 @@ def metrics_of(portal: live.Live) -> str:
     return httpx.get(f"{portal.url}/metrics", headers={"Authorization": "Bearer metrics"}).text
 
 
-def test_every_key_of_a_hundred_is_valid_through_two_processes(tmp_path: Path, canary: Canary) -> None:
-    assert set(validate_demo_keys(tmp_path, canary, count=100)) == {"VALID"}
+def test_every_key_is_valid_through_two_processes(tmp_path: Path, canary: Canary) -> None:
+    assert set(validate_demo_keys(tmp_path, canary, count=20)) == {"VALID"}
 
 
 def _check(**changes: str) -> "subprocess.CompletedProcess[str]":

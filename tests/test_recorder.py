@@ -190,6 +190,7 @@ def test_all_tokens_are_revoked_that_were_there_and_none_that_came_after(fleet: 
     assert all(map(fleet.oauth.is_active, after))
 
 
+@pytest.mark.prove
 def test_nor_while_valkey_evicts_is_emptied_and_cuts_its_subscribers_off(fleet: Fleet) -> None:
     with fleet.short_of_memory():
         recording = fleet.record(5, rest_s=REST_S, disturb=fleet.disturb)

@@ -80,6 +80,7 @@ def redis_url() -> Iterator[str]:
     valkey.stop()
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(300)
 def test_what_was_refused_since_the_backup_stays_refused_after_a_restore(
     folder: Iterator[Path], tmp_path: Path, redis_url: str

@@ -195,6 +195,7 @@ def test_killing_it_leaves_nothing_and_the_next_start_shows_the_same_whatever_be
     assert _open_to_others(folder) == []
 
 
+@pytest.mark.prove
 @pytest.mark.usefixtures("migrated")
 def test_one_portal_at_a_time_serves_a_folder_and_others_are_told_where(
     serve: Callable[..., "subprocess.Popen[str]"], folder: Path, port: int

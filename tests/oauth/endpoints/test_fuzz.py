@@ -9,6 +9,6 @@ if not ON_SQLITE:  # embedded, the front door may be imported by what `serve` st
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_thousand_strange_requests_are_all_answered_in_json_and_none_with_a_5xx() -> None:
-    seen = fuzz(times=1000)
+def test_strange_requests_are_all_answered_in_json_and_none_with_a_5xx() -> None:
+    seen = fuzz(times=250)
     assert seen.keys() >= {200, 400, 401, 404, 405}

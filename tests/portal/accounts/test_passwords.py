@@ -11,6 +11,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
+from portal import settings as product_settings
 from portal.accounts import passwords
 from portal.accounts.passwords import BoundedArgon2Hasher, PasswordsBusy, PasswordTooLong
 from portal.models import User
@@ -42,7 +43,8 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_argon2id_is_used_with_19_mib_two_passes_and_one_lane() -> None:
-    assert make_password(GOOD).startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    hasher = BoundedArgon2Hasher()
+    assert hasher.encode(GOOD, hasher.salt()).startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 def test_the_right_password_opens_and_any_other_does_not(hashes: list[str]) -> None:
@@ -159,5 +161,5 @@ def test_length_is_all_that_is_asked(password: str) -> None:
 
 
 def test_no_other_hasher_and_no_other_backend_is_configured() -> None:
-    assert settings.PASSWORD_HASHERS == ["portal.accounts.passwords.BoundedArgon2Hasher"]
+    assert product_settings.PASSWORD_HASHERS == ["portal.accounts.passwords.BoundedArgon2Hasher"]
     assert settings.AUTHENTICATION_BACKENDS == ["allauth.account.auth_backends.AuthenticationBackend"]
