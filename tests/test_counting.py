@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from json import loads
 
 import httpx
 import psycopg
@@ -102,8 +101,10 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
     valkey, canary = start_valkey(), Canary()
     folder = tmp_path_factory.mktemp("counting")
     try:
-        with live.database() as url, live.portal(folder, database_url=url, workers=2, REDIS_URL=valkey.url) as portal:
-            demo = loads(portal.manage("demo", "--json", "--force"))
+        with (
+            live.database_with_demo() as (url, demo),
+            live.portal(folder, database_url=url, workers=2, REDIS_URL=valkey.url) as portal,
+        ):
             for secret in (demo["api"]["secret"], demo["api_key"]):
                 canary.remember(secret)
             made = Counting(portal, valkey, demo["api"]["secret"], demo["api_key"])

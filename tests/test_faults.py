@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from json import loads
 from pathlib import Path
 
 import httpx
@@ -102,7 +101,7 @@ def faulty_in(folder: Path, *, ttl_s: int = TTL_S) -> Iterator[Faulty]:
     postgres, valkey = start_postgres(), start_valkey()
     with psycopg.connect(postgres.url.replace("/latchkey", "/postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE latchkey")
-    live.fill(postgres.url)
+    demo = live.fill_with_demo(postgres.url)
     settings = {"REDIS_URL": valkey.url, "SNAPSHOT_TTL": str(ttl_s)}
     try:
         with (
@@ -110,7 +109,6 @@ def faulty_in(folder: Path, *, ttl_s: int = TTL_S) -> Iterator[Faulty]:
             writers(portal.environ) as pair,
         ):
             canary = Canary()
-            demo = loads(portal.manage("demo", "--json", "--force"))
             here, there = place(portal, demo, canary), place(portal, demo["other"], canary)
             made = Faulty(portal, postgres, valkey, pair, here, there, demo["api_key"])
             with made.backend:

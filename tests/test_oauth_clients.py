@@ -90,10 +90,9 @@ class Portal:
 def portal(tmp_path_factory: pytest.TempPathFactory, canary: Canary) -> Iterator[Portal]:
     """A portal in production mode."""
     with (
-        live.database() as database_url,
+        live.database_with_demo() as (database_url, demo),
         live.portal(tmp_path_factory.mktemp("oauth"), database_url=database_url) as running,
     ):
-        demo = json.loads(running.manage("demo", "--json", "--force"))
         canary.remember(demo["client"]["client_secret"])
         pair = jwk.generate("ES256")
         program = MAKE_KEYED_CLIENT.format(public=json.dumps(pair.public))

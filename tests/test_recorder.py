@@ -102,7 +102,7 @@ def fleet_in(folder: Path, canary: Canary, **settings: str) -> Iterator[Fleet]:
     client: redis.Redis = redis.Redis.from_url(valkey.url)
     try:
         with (
-            live.database() as url,
+            live.database_with_demo() as (url, demo),
             live.portal(
                 folder,
                 database_url=url,
@@ -113,7 +113,6 @@ def fleet_in(folder: Path, canary: Canary, **settings: str) -> Iterator[Fleet]:
             ) as portal,
             writers(portal.environ) as pair,
         ):
-            demo = loads(portal.manage("demo", "--json", "--force"))
             yield Fleet(portal, client, pair, place(portal, demo, canary), place(portal, demo["other"], canary))
             assert not canary.is_in(portal.log)
     finally:

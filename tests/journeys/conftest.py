@@ -1,6 +1,5 @@
 """A browser, a portal that really runs, and an eye on everything the browser complains about."""
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -30,7 +29,6 @@ RULES: dict[Look, object] = {
 IN_EACH_RUN: dict[Look, object] = {("wide", "light"): FAULTS, ("phone", "light"): None}
 FIND = "async options => ({ violations: (await axe.run(options)).violations })"  # the rest is long and slow to pass on
 PATIENCE_MS = 30_000  # a busy machine is no failure
-DEMO_KEYS = 10
 UNDER_WAY = ".htmx-request, .htmx-swapping, .htmx-settling"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"]
 QUIET += ["--disable-background-networking", "--disable-sync"]  # it would call home, from a machine that has no way out
@@ -44,18 +42,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def with_demo() -> Iterator[tuple[str, dict[str, Any]]]:
+    """A database with the demo's data."""
+    with live.database_with_demo() as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def portal(tmp_path_factory: pytest.TempPathFactory, with_demo: tuple[str, dict[str, Any]]) -> Iterator[Live]:
     """A portal for all journeys; each brings people and organizations of its own."""
-    folder = tmp_path_factory.mktemp("portal")
-    with live.database() as database_url, live.portal(folder, database_url=database_url) as running:
+    with live.portal(tmp_path_factory.mktemp("portal"), database_url=with_demo[0]) as running:
         yield running
 
 
 @pytest.fixture(scope="package")
-def demo(portal: Live) -> dict[str, Any]:
+def demo(with_demo: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     """The demo's data; its keys are for journeys that ask for ``demo_key``."""
-    made: dict[str, Any] = json.loads(portal.manage("demo", "--json", "--force", f"--keys={DEMO_KEYS}"))
-    return made
+    return with_demo[1]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A team at work: invited, employed, demoted, removed, and bound by policies. The newcomer's browser runs no script."""
 
-import json
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -16,11 +16,11 @@ ADA, BEN = "ada.team@example.com", "ben.team@example.com"
 
 
 @pytest.fixture
-def api(portal: Live) -> dict[str, str]:
+def api(portal: Live, demo: dict[str, Any]) -> dict[str, str]:
     """An API: its id, and the secret of its backend."""
-    api: dict[str, str] = json.loads(portal.manage("demo", "--json", "--force"))["api"]
     for address in (ADA, BEN):
         make_person(portal, address, PASSWORD)
+    api: dict[str, str] = demo["api"]
     return api
 
 

@@ -1,6 +1,5 @@
 """Portals that are attacked, for the proofs."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +27,10 @@ def one_worker(tmp_path_factory: pytest.TempPathFactory, canary: Canary) -> Iter
 
 @contextmanager
 def _besieged(folder: Path, canary: Canary, *, workers: int) -> Iterator[Besieged]:
-    with live.database() as url, live.portal(folder, database_url=url, workers=workers) as portal:
-        demo = json.loads(portal.manage("demo", "--json", "--force"))
+    with (
+        live.database_with_demo() as (url, demo),
+        live.portal(folder, database_url=url, workers=workers) as portal,
+    ):
         for tenant in (demo, demo["other"]):
             for secret in (tenant["api"]["secret"], tenant["api_key"], tenant["client"]["client_secret"]):
                 canary.remember(secret)

@@ -1,5 +1,6 @@
 """Run a real portal: granian in production mode, with its own PostgreSQL database and the run's Valkey."""
 
+import json
 import os
 import re
 import shutil
@@ -8,11 +9,12 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -25,7 +27,7 @@ from tests.support import environment
 from tests.support.devservices import free_port, postgres_program
 
 READY_WITHIN_S = 60
-TEMPLATE = "migrated"
+DEMO_KEYS = 10
 NAMED = "tests.support.named_process:application"  # each response names its process
 
 
@@ -106,8 +108,20 @@ def manage(environ: Mapping[str, str], *arguments: str, within_s: float = 120) -
 @contextmanager
 def database(*, is_empty: bool = False) -> Iterator[str]:
     """The URL of a new migrated database in the run's PostgreSQL; with ``is_empty`` it has no tables."""
+    with _copy_of("template0" if is_empty else migrated()) as url:
+        yield url
+
+
+@contextmanager
+def database_with_demo() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The URL of a new database with the demo's data, and what ``manage.py demo`` says of it."""
+    with _copy_of(_with_demo()) as url:
+        yield url, json.loads(_demo_file().read_text())
+
+
+@contextmanager
+def _copy_of(template: str) -> Iterator[str]:
     name = f"live_{uuid.uuid4().hex}"
-    template = "template0" if is_empty else migrated()
     with psycopg.connect(_in_cluster("postgres"), autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
@@ -117,14 +131,23 @@ def database(*, is_empty: bool = False) -> Iterator[str]:
 
 
 def migrated() -> str:
-    """The template that all databases of the run are copied from; the first process that needs it makes it."""
+    """The template that all databases of the run are copied from."""
+    return _template("migrated", "template0", migrate)
+
+
+def _with_demo() -> str:
+    return _template("with_demo", migrated(), _add_demo)
+
+
+def _template(name: str, origin: str, fill: Callable[[str], None]) -> str:
+    """A copy of the origin, filled by the first process that needs it."""
     with psycopg.connect(_in_cluster("postgres"), autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(1)")  # held until this connection closes
-        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [TEMPLATE]).rowcount == 0:
-            connection.execute("CREATE DATABASE half_made")
-            migrate(_in_cluster("half_made"))
-            connection.execute(SQL("ALTER DATABASE half_made RENAME TO {}").format(Identifier(TEMPLATE)))
-    return TEMPLATE
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).rowcount == 0:
+            connection.execute(SQL("CREATE DATABASE half_made TEMPLATE {}").format(Identifier(origin)))
+            fill(_in_cluster("half_made"))
+            connection.execute(SQL("ALTER DATABASE half_made RENAME TO {}").format(Identifier(name)))
+    return name
 
 
 def _in_cluster(name: str) -> str:
@@ -136,13 +159,33 @@ def migrate(database_url: str) -> None:
     manage(_environ(database_url), "migrate", "--verbosity=0")
 
 
+def _add_demo(database_url: str) -> None:
+    said = manage(_environ(database_url), "demo", "--json", "--force", f"--keys={DEMO_KEYS}")
+    _demo_file().write_text(said)
+
+
+def _demo_file() -> Path:
+    return environment.RUN_FOLDER / "demo.json"
+
+
 def fill(database_url: str) -> None:
     """Copy the migrated template into an empty database of another server, which is faster than to migrate it."""
+    with database() as origin:
+        _copy(origin, database_url)
+
+
+def fill_with_demo(database_url: str) -> dict[str, Any]:
+    """Copy the demo's data into an empty database of another server; returns what ``manage.py demo`` says of it."""
+    with database_with_demo() as (origin, demo):
+        _copy(origin, database_url)
+    return demo
+
+
+def _copy(origin: str, database_url: str) -> None:
+    dump: list[str | Path] = [postgres_program("pg_dump"), "--format=custom", origin]
     restore: list[str | Path] = [postgres_program("pg_restore"), f"--dbname={database_url}", "--exit-on-error"]
-    with database() as copy:
-        dump: list[str | Path] = [postgres_program("pg_dump"), "--format=custom", copy]
-        with subprocess.Popen(dump, stdout=subprocess.PIPE) as dumped:
-            subprocess.run(restore, stdin=dumped.stdout, check=True)
+    with subprocess.Popen(dump, stdout=subprocess.PIPE) as dumped:
+        subprocess.run(restore, stdin=dumped.stdout, check=True)
 
 
 def migrated_folder() -> Path:
