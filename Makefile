@@ -31,14 +31,15 @@ check: lint  ## lint, and run every test that needs no server
 	LATCHKEY_TEST_DB=none $(PYTEST) -n 2 --dist loadfile
 
 prove: .venv/dev.stamp  ## run the long proofs; each promise prints one line of figures
-	$(PYTEST) -m prove
-	SCREENSHOTS=var/screenshots $(PYTEST) tests/journeys
+	$(PYTEST) -m prove tests/prove
+	$(PYTEST) $(SPREAD) -m prove --ignore=tests/prove
+	SCREENSHOTS=var/screenshots $(PYTEST) $(SPREAD) tests/journeys
 
 bench: .venv/dev.stamp  ## measure the cost of a validation, as ratios measured side by side
 	.venv/bin/python -m tests.bench
 
 screenshots: .venv/dev.stamp  ## write pictures of all pages to var/screenshots, and that of the README
-	SCREENSHOTS=var/screenshots $(PYTEST) tests/journeys
+	SCREENSHOTS=var/screenshots $(PYTEST) $(SPREAD) tests/journeys
 	cp var/screenshots/key-wide-light.png docs/key-page.png
 
 lint: .venv/dev.stamp  ## style, types, import contracts and the format of templates
