@@ -1,6 +1,6 @@
 """Describe a field that people may edit: its words, its checks, and the changes that widen access. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +14,28 @@ def _never(_before: Any, _after: Any) -> bool:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """A value as a person types it into rows of inputs: the cells of each row that is not blank, and a text beside."""
+
+    cells: Sequence[Sequence[str]] = ()
+    text: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.cells or self.text)
+
+
+@dataclass(frozen=True)
 class Field:
     """An editable field. ``unset`` describes an empty value.
 
-    ``clean`` checks a value. ``parse`` reads and checks a typed text; ``spell`` writes a value as ``parse`` reads it.
-    Both checks raise ValueError. ``widens`` tells whether a change from one value to another widens access.
+    ``clean`` checks a value. ``parse`` reads and checks what was typed, a text or ``Rows``; ``spell`` writes a value as
+    ``parse`` reads it. Both checks raise ValueError. ``widens`` tells whether a change from one value to another widens
+    access.
     """
 
     label: str
     unset: str = "none"
     clean: Callable[[Any], Any] = _unchanged
-    parse: Callable[[str], Any] = _unchanged
-    spell: Callable[[Any], str] = str
+    parse: Callable[[Any], Any] = _unchanged
+    spell: Callable[[Any], Any] = str
     widens: Callable[[Any, Any], bool] = _never

@@ -7,9 +7,12 @@ credentials; operators write separate metadata. Each error's text is meant for t
 import json
 from collections.abc import Iterable
 
+from portal.fields import Rows
+
 MAX_METADATA_BYTES = 4096
 MAX_METADATA_CHARS = 2 * MAX_METADATA_BYTES  # as it is typed, with spaces and line breaks
 MAX_METADATA_DEPTH = 8
+MAX_METADATA_ROWS = 20
 MIN_METADATA_NUMBER, MAX_METADATA_NUMBER = 1e-15, 1e20
 MAX_EXTERNAL_ID_CHARS = 200
 
@@ -29,6 +32,35 @@ def spell_metadata(metadata: dict[str, object]) -> str:
     text = json.dumps(metadata, indent=2, ensure_ascii=False)
     sent_chars = len(text) + text.count("\n")  # browsers send a line break as two characters
     return text if sent_chars <= MAX_METADATA_CHARS else json.dumps(metadata, ensure_ascii=False)
+
+
+def parse_metadata_rows(rows: Rows) -> dict[str, object]:
+    """Parse metadata from rows of a name and a text, and a JSON object with the other values."""
+    found: dict[str, object] = {}
+    for typed_name, typed in rows.cells:
+        name, value = typed_name.strip(), typed.strip()
+        if not name:
+            raise ValueError(f"Give {value[:50]!r} a name.")
+        if name in found:
+            raise ValueError(f"The name {name[:50]!r} stands twice.")
+        found[name] = value
+    others = parse_metadata(rows.text)
+    twice = found.keys() & others.keys()
+    if twice:
+        raise ValueError(f"The name {min(twice)[:50]!r} stands twice: in a row and in the JSON.")
+    return clean_metadata(found | others)
+
+
+def metadata_rows(metadata: dict[str, object]) -> Rows:
+    """Write metadata as ``parse_metadata_rows`` reads it: texts of one line as rows, other values as JSON."""
+    cells = [(name, value) for name, value in metadata.items() if isinstance(value, str) and _fit_a_row(name, value)]
+    in_rows = dict(cells[:MAX_METADATA_ROWS])
+    others = {name: value for name, value in metadata.items() if name not in in_rows}
+    return Rows(list(in_rows.items()), spell_metadata(others))
+
+
+def _fit_a_row(name: str, value: str) -> bool:
+    return name != "" and all(text == text.strip() and not {"\r", "\n"} & set(text) for text in (name, value))
 
 
 def parse_json(text: str) -> object:

@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "django.forms",  # its templates, for FORM_RENDERER
     "csp",
     "django_htmx",
     "allauth",
@@ -146,6 +147,7 @@ TEMPLATES = [
         },
     },
 ]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # widgets may have templates of ours
 APPEND_SLASH = False  # machine endpoints redirect nothing; pages link to their real address
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

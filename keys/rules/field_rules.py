@@ -112,11 +112,6 @@ def spell_rate_limit(limit: RateLimit) -> str:
     return spelled if limit["name"] == "default" else f"{limit['name']}={spelled}"
 
 
-def spell_rate_limits(limits: Iterable[RateLimit]) -> str:
-    """Spell the limits as ``parse_rate_limits`` reads them."""
-    return "\n".join(map(spell_rate_limit, limits))
-
-
 def rate_words(rate_limits: Iterable[RateLimit]) -> str:
     """Describe limits: ``100 requests in 60 s and 10,000 requests in 86,400 s``; empty for none."""
     return " and ".join(
@@ -156,13 +151,6 @@ def parse_quota(text: str) -> QuotaLimit | None:
     if match is None:
         raise ValueError(f"Write a quota as 10000, 10000/day or 10000/month; this is {text[:50]!r}.")
     return clean_quota(QuotaLimit(limit=int(match["limit"]), refill=match["refill"] or "none"))
-
-
-def spell_quota(quota: QuotaLimit | None) -> str:
-    """Spell the quota as ``parse_quota`` reads it."""
-    if quota is None:
-        return ""
-    return f"{quota['limit']}" if quota["refill"] == "none" else f"{quota['limit']}/{quota['refill']}"
 
 
 def clean_quota(quota: QuotaLimit | None) -> QuotaLimit | None:

@@ -5,9 +5,9 @@ Services, forms, reviews and the audit trail read these tables, in this order.
 
 from collections.abc import Mapping
 
-from keys.rules import access_increase, field_rules
+from keys.rules import access_increase, field_rules, limit_rows
 from portal.fields import Field
-from portal.metadata import clean_metadata, parse_metadata, spell_metadata
+from portal.metadata import clean_metadata, metadata_rows, parse_metadata_rows
 from portal.names import clean_name
 
 NAME = Field("Name", clean=clean_name)
@@ -24,11 +24,11 @@ RATE_LIMITS = Field(
     "Rate limits",
     "those of the API",
     clean=field_rules.clean_rate_limits,
-    parse=field_rules.parse_rate_limits,
-    spell=field_rules.spell_rate_limits,
+    parse=limit_rows.parse_rate_limit_rows,
+    spell=limit_rows.rate_limit_rows,
     widens=access_increase.loosens_rate_limits,
 )
-METADATA = Field("Metadata", clean=clean_metadata, parse=parse_metadata, spell=spell_metadata)
+METADATA = Field("Metadata", clean=clean_metadata, parse=parse_metadata_rows, spell=metadata_rows)
 
 KEY_FIELDS: Mapping[str, Field] = {
     "name": NAME,
@@ -40,8 +40,8 @@ KEY_FIELDS: Mapping[str, Field] = {
         "Quota",
         "any number of uses",
         clean=field_rules.clean_quota,
-        parse=field_rules.parse_quota,
-        spell=field_rules.spell_quota,
+        parse=limit_rows.parse_quota_rows,
+        spell=limit_rows.quota_rows,
         widens=access_increase.loosens_quota,
     ),
     "metadata": METADATA,

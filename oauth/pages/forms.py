@@ -62,10 +62,9 @@ class ClientForm(CredentialForm):
 
     def __init__(self, *args: Any, apis: Sequence[Api], granted: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["rate_limits"].help_text = (
-            "Requests per seconds with all of its tokens, one a line: 100/60, or daily=10000/86400. "
-            "Empty: those of each API, at each by itself."
-        )
+        self.fields[
+            "rate_limits"
+        ].help_text = "With all of its tokens together. Empty: those of each API, at each by itself."
         self.apis = apis
         self._granted = granted
 

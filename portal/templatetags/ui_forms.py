@@ -27,6 +27,8 @@ def field(bound: BoundField, *, hint: str = "", optional: bool = False, style: s
     if isinstance(widget, forms.CheckboxInput):
         return _check(bound, hint, attrs)
     control = bound.as_widget(attrs=_control_attributes(bound, hint, style, attrs))
+    if bound.use_fieldset:
+        return _fieldset(bound, str(bound.label), hint, control, optional=optional)
     return format_html(
         '<div class="field"><label class="field__label" for="{}">{}{}</label>{}{}{}</div>',
         bound.id_for_label, bound.label, _optional(optional=optional),
@@ -46,12 +48,9 @@ def choices(
     hint = hint or str(bound.help_text)
     style_class = {"cards": "", "mono": "choices--list choices--mono"}.get(style, f"choices--{style}")
     cards = format_html_join("", "{}", ((_choice(option.data, hints or {}, bound),) for option in bound.subwidgets))
-    return format_html(
-        '<fieldset class="field"{}><legend class="field__label">{}</legend>{}{}'
-        '<div class="choices {}">{}</div></fieldset>',
-        attributes({"id": bound.auto_id, "aria_describedby": _described_by(bound, hint), "tabindex": "-1"}),
-        label or bound.label, _hint(bound, hint), _errors(bound), style_class, cards,
-    )  # fmt: skip
+    return _fieldset(
+        bound, label or str(bound.label), hint, format_html('<div class="choices {}">{}</div>', style_class, cards)
+    )
 
 
 @register.simple_tag
@@ -77,6 +76,14 @@ def error_summary(form: forms.BaseForm) -> SafeString:
 def hidden_fields(form: forms.BaseForm) -> SafeString:
     """{% hidden_fields form %}: the form's hidden inputs."""
     return format_html_join("", "{}", ((bound.as_hidden(),) for bound in form.hidden_fields()))
+
+
+def _fieldset(bound: BoundField, label: str, hint: str, controls: SafeString, *, optional: bool = False) -> SafeString:
+    return format_html(
+        '<fieldset class="field"{}><legend class="field__label">{}{}</legend>{}{}{}</fieldset>',
+        attributes({"id": bound.auto_id, "aria_describedby": _described_by(bound, hint), "tabindex": "-1"}),
+        label, _optional(optional=optional), _hint(bound, hint), _errors(bound), controls,
+    )  # fmt: skip
 
 
 def _control_attributes(bound: BoundField, hint: str, style: str, attrs: dict[str, object]) -> dict[str, str | bool]:

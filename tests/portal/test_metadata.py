@@ -1,8 +1,18 @@
 """What metadata and external ids may hold."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portal import metadata
+from portal.fields import Rows
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | texts,
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(texts, values, max_size=3),
+    max_leaves=6,
+)
 
 
 def _nested(depth: int) -> dict[str, object]:
@@ -65,6 +75,38 @@ def test_metadata_of_any_shape_that_is_kept_can_be_sent_again_as_a_form_shows_it
 def test_what_is_no_metadata_is_said(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         metadata.parse_metadata(text)
+
+
+@given(st.dictionaries(texts, texts | json_values, max_size=25))
+def test_any_metadata_comes_back_from_its_rows(some: dict[str, object]) -> None:
+    rows = metadata.metadata_rows(metadata.clean_metadata(some))
+    assert metadata.parse_metadata_rows(rows) == some
+
+
+def test_texts_of_one_line_are_rows_and_the_rest_is_json() -> None:
+    some = {"team": "billing", "note": "", "poem": "a\nb", " x": "y", "": "z", "seats": 3, "tags": ["a"], "on": False}
+    rows = metadata.metadata_rows(some)
+    assert rows.cells == [("team", "billing"), ("note", "")]
+    assert metadata.parse_metadata(rows.text) == {
+        name: value for name, value in some.items() if name not in {"team", "note"}
+    }
+    assert len(metadata.metadata_rows({f"n{n}": "v" for n in range(99)}).cells) == metadata.MAX_METADATA_ROWS
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (Rows([("", "billing")]), "^Give 'billing' a name.$"),
+        (Rows([("a", "1"), (" a ", "2")]), "^The name 'a' stands twice.$"),
+        (Rows([("a", "1")], '{"a": 2}'), "in a row and in the JSON"),
+        (Rows([("a", "x" * 4096)]), "limited to 4,096 bytes"),
+        (Rows([("a", "1")], "{"), "not JSON"),
+        (Rows([("a", "1")], "[]"), "JSON object"),
+    ],
+)
+def test_rows_that_are_no_metadata_are_told(rows: Rows, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        metadata.parse_metadata_rows(rows)
 
 
 @pytest.mark.parametrize(("text", "kept"), [("", None), ("  ", None), (" crm 42 ", "crm 42"), ("é" * 200, "é" * 200)])

@@ -21,3 +21,23 @@ def queries_of(client: Client, address: str) -> int:
     with CaptureQueriesContext(connection) as queries:
         client.get(address)
     return len(queries)
+
+
+def filled_in(form: str | LexborNode) -> dict[str, str | list[str]]:
+    """What a browser would send of the form, or of all forms of a page; names that occur several times have a list."""
+    sent: dict[str, list[str]] = {}
+    node = form if isinstance(form, LexborNode) else the("html", form)
+    for control in node.css("input[name], textarea[name], select[name]"):
+        name, kind = control.attributes["name"] or "", control.attributes.get("type")
+        if kind not in {"radio", "checkbox"} or "checked" in control.attributes:
+            sent.setdefault(name, []).append(_value(control))
+    return {name: values if len(values) > 1 else values[0] for name, values in sent.items()}
+
+
+def _value(control: LexborNode) -> str:
+    if control.tag == "textarea":
+        return control.text().removeprefix("\n")  # as HTML says
+    if control.tag == "select":
+        chosen = control.css_first("option[selected]") or the("option", control.html or "")
+        return chosen.attributes.get("value") or ""
+    return control.attributes.get("value") or ""

@@ -8,11 +8,12 @@ from django import forms
 
 from keys.models import Credential, Environment
 from keys.pages.forms.fields import TypedField, choose
+from keys.pages.forms.limit_fields import RateLimitsField
 from keys.rules.field_rules import MAX_NOTE_CHARS
 from keys.rules.key_fields import METADATA, NETWORKS, NOTE, RATE_LIMITS
-from portal.metadata import MAX_METADATA_CHARS
 from portal.models import ServiceAccount
 from portal.names import MAX_NAME_CHARS
+from portal.ui.row_fields import MetadataField, sent_names
 
 MAX_LIST_CHARS = 20_000
 # The order of the fields before the folded ones. Errors are listed in the same order.
@@ -21,12 +22,7 @@ SHOWN_FIRST = ("name", "owner", "environment", "template", "lifetime", "expires_
 
 def lines_of(rows: int, placeholder: str) -> forms.Textarea:
     """Return a text area of so many rows, in a fixed-width font."""
-    return forms.Textarea(attrs={"rows": rows, **fixed_width(placeholder)})
-
-
-def fixed_width(placeholder: str) -> dict[str, object]:
-    """Return the attributes of an input in a fixed-width font."""
-    return {"placeholder": placeholder, "spellcheck": "false", "class": "input--mono"}
+    return forms.Textarea({"rows": rows, "placeholder": placeholder, "spellcheck": "false", "class": "input--mono"})
 
 
 class CredentialForm(forms.Form):
@@ -41,18 +37,8 @@ class CredentialForm(forms.Form):
         widget=lines_of(3, "203.0.113.0/24 # office"),
         help_text="One IPv4 or IPv6 address or network a line; # starts a note. Empty: any address.",
     )
-    rate_limits = TypedField(
-        RATE_LIMITS,
-        max_length=1000,
-        widget=lines_of(2, "100/60"),
-        help_text="Requests per seconds, one a line: 100/60, or daily=10000/86400. Empty: those of the API.",
-    )
-    metadata = TypedField(
-        METADATA,
-        max_length=MAX_METADATA_CHARS,
-        widget=lines_of(3, '{"team": "billing"}'),
-        help_text="A JSON object that backends are told with each answer, as your own words.",
-    )
+    rate_limits = RateLimitsField(RATE_LIMITS, help_text="Empty: those of the API.")
+    metadata = MetadataField(METADATA, help_text="Your own words, which backends are told with each answer.")
     note = TypedField(
         NOTE,
         label="Where will it be stored?",
@@ -62,7 +48,7 @@ class CredentialForm(forms.Form):
 
     def field_names(self) -> list[str]:
         """Return the names of all submitted fields; the names of some depend on the API."""
-        return list(self.fields)
+        return [sent for name, field in self.fields.items() for sent in sent_names(name, field)]
 
     @property
     def folded_fields(self) -> list[forms.BoundField]:

@@ -12,11 +12,11 @@ from keys.pages.forms.credential import (
     SHOWN_FIRST,
     CredentialForm,
     NewCredentialForm,
-    fixed_width,
     initial_of,
     texts_of,
 )
-from keys.pages.forms.fields import DATE, MomentField, TypedField, choose
+from keys.pages.forms.fields import DATE, MomentField, choose
+from keys.pages.forms.limit_fields import QuotaField
 from keys.rules import field_rules, scope_choice
 from keys.rules.key_fields import KEY_FIELDS
 from keys.services.keys import KeySettings
@@ -35,12 +35,7 @@ class KeyForm(CredentialForm):
         label="Expires", widget=forms.RadioSelect, choices=list(LIFETIMES.items()), initial="90"
     )
     expires_on = MomentField(label="Expires on (UTC)")
-    quota = TypedField(
-        KEY_FIELDS["quota"],
-        max_length=32,
-        widget=forms.TextInput(fixed_width("10000/month")),
-        help_text="Uses in all: 10000, or of each UTC day or month: 10000/day, 10000/month. Empty: any number.",
-    )
+    quota = QuotaField(KEY_FIELDS["quota"], help_text="Days and months are those of UTC. Empty: any number of uses.")
     not_before = MomentField(label="Not before (UTC)", help_text="Requests before this moment are refused.")
 
     def __init__(self, *args: Any, api: Api, now: datetime, **kwargs: Any) -> None:

@@ -79,9 +79,13 @@ def test_two_limits_of_one_name_are_refused() -> None:
         field_rules.clean_rate_limits([limit, limit])
 
 
-@pytest.mark.parametrize("text", ["10", "10/day", "1000000000/month"])
-def test_a_quota_is_read_as_it_is_spelled(text: str) -> None:
-    assert field_rules.spell_quota(field_rules.clean_quota(field_rules.parse_quota(text))) == text
+@pytest.mark.parametrize(
+    ("text", "limit", "refill"),
+    [("10", 10, "none"), ("10/day", 10, "day"), ("1000000000/month", 1_000_000_000, "month"), ("", None, None)],
+)
+def test_a_quota_is_read_as_it_is_spelled(text: str, limit: int | None, refill: str | None) -> None:
+    quota = field_rules.clean_quota(field_rules.parse_quota(text))
+    assert quota == ({"limit": limit, "refill": refill} if limit else None)
 
 
 @pytest.mark.parametrize("text", ["0", "1000000001", "10/week", "-1", "1.5", "ten"])

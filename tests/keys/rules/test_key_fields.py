@@ -7,6 +7,7 @@ import pytest
 
 from keys.rules.key_fields import KEY_FIELDS
 from keys.services.keys import KeySettings
+from portal.fields import Rows
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LIMIT = {"name": "default", "limit": 100, "window_s": 60}
@@ -17,34 +18,44 @@ def test_each_setting_of_a_key_is_an_editable_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "value"),
+    ("name", "typed", "value"),
     [
         ("networks", "203.0.113.0/24\n2001:db8::/32", ["203.0.113.0/24", "2001:db8::/32"]),
         ("networks", "", []),
-        ("rate_limits", "100/60\ndaily=5/86400", [LIMIT, {"name": "daily", "limit": 5, "window_s": 86400}]),
-        ("rate_limits", "", []),
-        ("quota", "10/day", {"limit": 10, "refill": "day"}),
-        ("quota", "", None),
-        ("metadata", '{\n  "team": "billing"\n}', {"team": "billing"}),
-        ("metadata", "", {}),
+        (
+            "rate_limits",
+            Rows([("100", "60", ""), ("5", "86400", "daily")]),
+            [LIMIT, {"name": "daily", "limit": 5, "window_s": 86400}],
+        ),
+        ("rate_limits", Rows([]), []),
+        ("quota", Rows([("10", "day")]), {"limit": 10, "refill": "day"}),
+        ("quota", Rows([]), None),
+        ("metadata", Rows([("team", "billing")], '{\n  "seats": 3\n}'), {"team": "billing", "seats": 3}),
+        ("metadata", Rows([]), {}),
         ("note", "Vault, path billing/worker", "Vault, path billing/worker"),
         ("note", "", ""),
     ],
 )
-def test_a_typed_value_is_read_as_it_is_spelled(name: str, text: str, value: object) -> None:
+def test_a_typed_value_is_read_as_it_is_spelled(name: str, typed: str | Rows, value: object) -> None:
     field = KEY_FIELDS[name]
-    assert field.parse(text) == value
-    assert field.spell(value) == text
+    assert field.parse(typed) == value
+    assert field.spell(value) == typed
     assert field.clean(value) == value
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
-    [("networks", "abc"), ("rate_limits", "0/60"), ("quota", "0"), ("metadata", "[]"), ("note", "a\u202eb")],
+    ("name", "typed"),
+    [
+        ("networks", "abc"),
+        ("rate_limits", Rows([("0", "60", "")])),
+        ("quota", Rows([("0", "none")])),
+        ("metadata", Rows(text="[]")),
+        ("note", "a\u202eb"),
+    ],
 )
-def test_a_typed_value_is_checked(name: str, text: str) -> None:
+def test_a_typed_value_is_checked(name: str, typed: str | Rows) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        KEY_FIELDS[name].parse(text)
+        KEY_FIELDS[name].parse(typed)
 
 
 @pytest.mark.parametrize(

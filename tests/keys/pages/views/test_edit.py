@@ -15,6 +15,7 @@ from keys.services.credentials import note_credential, revoke_credential
 from keys.services.keys import KeySettings, edit_key
 from portal.audit import COMMAND, Actor
 from portal.models import AuditEvent, User
+from tests.support import page as pages
 from tests.support.page import the
 
 pytestmark = pytest.mark.django_db
@@ -24,19 +25,12 @@ def where(key: ApiKey) -> str:
     return f"/app/keys/{key.public_id}/edit/"
 
 
-def filled_in(html: str) -> dict[str, str]:
+def filled_in(html: str) -> dict[str, str | list[str]]:
     """The form as a browser would send it."""
-    tree = LexborHTMLParser(html)
-    form = tree.css("main form[method=post]")[-1]
-    sent = {}
-    for control in form.css("input[name], textarea[name]"):
-        name, kind = control.attributes["name"] or "", control.attributes.get("type")
-        if kind not in {"radio", "checkbox"} or "checked" in control.attributes:
-            sent[name] = control.text() if control.tag == "textarea" else control.attributes.get("value") or ""
-    return sent
+    return pages.filled_in(LexborHTMLParser(html).css("main form[method=post]")[-1])
 
 
-def review(client: Client, key: ApiKey, **changes: str) -> str:
+def review(client: Client, key: ApiKey, **changes: str | list[str]) -> str:
     sent = filled_in(client.get(where(key)).text) | changes | {"step": "review"}
     return client.post(where(key), sent).text
 
@@ -90,7 +84,7 @@ def test_changes_are_reviewed_before_they_are_made(key: ApiKey, ada_client: Clie
         ({"access:refunds": "write"}, True),
         ({"access:orders": "read"}, False),
         ({"name": "renamed"}, False),
-        ({"rate_limits": "10/60"}, False),
+        ({"rate_limits-limit": "10", "rate_limits-per": "60", "rate_limits-name": ""}, False),
     ],
 )
 def test_what_widens_access_is_marked(key: ApiKey, ada_client: Client, changes: dict[str, str], widens: bool) -> None:

@@ -49,7 +49,10 @@ def test_every_control_has_a_label_and_every_form_that_posts_a_token(pages: dict
         tree = LexborHTMLParser(html)
         labelled = {label.attributes["for"] for label in tree.css("label[for]")}
         for control in tree.css("main :is(input, select, textarea):not([type=hidden], [type=radio], [type=checkbox])"):
-            assert control.attributes.get("id") in labelled, (address, control.html)
+            assert control.attributes.get("aria-label") or control.attributes.get("id") in labelled, (
+                address,
+                control.html,
+            )
         for form in tree.css("form[method=post]"):
             assert form.css_first("input[name=csrfmiddlewaretoken]"), (address, form.html)
 

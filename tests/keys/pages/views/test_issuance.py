@@ -33,9 +33,14 @@ def test_a_key_is_made_as_it_was_asked_for(api: Api, ada_client: Client, new_key
     more = {
         "access:refunds": "write",
         "networks": "203.0.113.0/24 # office\n2001:db8::/32",
-        "rate_limits": "100/60\ndaily=1000/86400",
-        "quota": "10000/month",
-        "metadata": '{"plan": "gold"}',
+        "rate_limits-limit": ["100", "1,000", ""],
+        "rate_limits-per": ["60", "86400", "60"],
+        "rate_limits-name": ["", "daily", ""],
+        "quota-limit": "10000",
+        "quota-refill": "month",
+        "metadata-name": ["plan", ""],
+        "metadata-value": ["gold", ""],
+        "metadata-json": '{"seats": 3}',
         "not_before": "2026-01-01T00:00",
         "note": "Vault, path billing",
     }
@@ -49,7 +54,7 @@ def test_a_key_is_made_as_it_was_asked_for(api: Api, ada_client: Client, new_key
         ("daily", 1000, 86400),
     ]
     assert key.quota == {"limit": 10_000, "refill": "month"}
-    assert (key.metadata, key.not_before) == ({"plan": "gold"}, datetime(2026, 1, 1, tzinfo=UTC))
+    assert (key.metadata, key.not_before) == ({"plan": "gold", "seats": 3}, datetime(2026, 1, 1, tzinfo=UTC))
     assert key.expires_at
     assert abs(key.expires_at - now - timedelta(days=90)) < timedelta(minutes=1)
 
@@ -153,24 +158,25 @@ def test_sending_the_form_again_makes_nothing_and_shows_nothing(
         ({"lifetime": "date", "expires_on": "2001-01-01T00:00"}, "future"),
         ({"lifetime": "date", "expires_on": "99999-01-01T00:00"}, "valid date"),
         ({"networks": "203.0.113.0/24\nabc"}, "Line 2 has"),
-        ({"rate_limits": "many"}, "requests/seconds"),
-        ({"quota": "10/hour"}, "Write a quota as 10000"),
-        ({"rate_limits": "1/1\n2/2"}, "same name"),
+        ({"rate_limits-limit": "many", "rate_limits-per": "60"}, "number of requests in digits; this is 'many'"),
+        ({"quota-limit": "10", "quota-refill": "hour"}, "for good, for each day or for each month"),
+        ({"rate_limits-limit": ["1", "2"], "rate_limits-per": ["1", "2"], "rate_limits-name": ["a", "a"]}, "same name"),
         ({"not_before": "2999-01-01T00:00"}, "after it ends"),
-        ({"metadata": "{"}, "not JSON"),
-        ({"metadata": "[]"}, "JSON object"),
-        ({"metadata": '{"a": 1, "a": 2}'}, "twice"),
-        ({"metadata": '{"a": NaN}'}, "JSON cannot carry"),
-        ({"metadata": "[" * 5000}, "not JSON"),
-        ({"metadata": '{"a": "\\ud800"}'}, "JSON cannot carry"),
-        ({"metadata": '{"a": "\\u0000"}'}, "NUL"),
+        ({"metadata-name": "", "metadata-value": "gold"}, "Give 'gold' a name"),
+        ({"metadata-json": "{"}, "not JSON"),
+        ({"metadata-json": "[]"}, "JSON object"),
+        ({"metadata-json": '{"a": 1, "a": 2}'}, "twice"),
+        ({"metadata-json": '{"a": NaN}'}, "JSON cannot carry"),
+        ({"metadata-json": "[" * 5000}, "not JSON"),
+        ({"metadata-json": '{"a": "\\ud800"}'}, "JSON cannot carry"),
+        ({"metadata-json": '{"a": "\\u0000"}'}, "NUL"),
         ({"note": "x" * 201}, "200"),
         ({"submission": "x"}, "valid UUID"),
         ({"scope": "orders:everything"}, "no scope"),
     ],
 )
 def test_what_is_out_of_bounds_is_said_at_its_field_and_makes_nothing(
-    api: Api, ada_client: Client, new_key_form: Form, wrong: Form, says: str
+    api: Api, ada_client: Client, new_key_form: Form, wrong: dict[str, str | list[str]], says: str
 ) -> None:
     answer = ada_client.post(NEW, new_key_form | wrong)
     assert answer.status_code == 422
