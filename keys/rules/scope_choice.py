@@ -1,7 +1,7 @@
 """Present scopes for people to choose: None / Read / Write per resource where names allow, else one by one. Pure.
 
-``orders:read`` and ``orders:write`` become one choice for ``orders``, in which Write includes both. A scope with any
-other name gets a checkbox of its own.
+``orders:read`` and ``orders:write`` become one choice for ``orders``, in which Write includes both. ``orders:delete``
+gets a check box beside them. A scope with any other name gets a line of its own.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from enum import StrEnum
 from keys.rules.field_rules import clean_note, is_scope
 
 SENSITIVE = "[sensitive]"
-MAX_ROWS_UNSCROLLED = 20
+FOLDED_FROM = 12  # groups
 
 
 class Level(StrEnum):
@@ -45,20 +45,39 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Box:
+    """A scope with a check box of its own; the label leaves out the resource that the group names."""
+
+    scope: ScopeInfo
+    label: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
 class Group:
-    """The levels of one resource, of which one is chosen."""
+    """The choices of one resource: levels, of which one is chosen, and check boxes; or a single check box."""
 
     resource: str
     field: str
     options: Sequence[Option]
+    boxes: Sequence[Box]
 
+    @property
+    def is_chosen(self) -> bool:
+        """Tell whether any scope of the group is chosen."""
+        return any(option.is_chosen and option.level for option in self.options) or any(
+            box.is_chosen for box in self.boxes
+        )
 
-@dataclass(frozen=True)
-class Box:
-    """A scope with a checkbox of its own."""
+    @property
+    def hint(self) -> str:
+        """Return the descriptions of the levels, each once."""
+        return " · ".join(dict.fromkeys(option.hint for option in self.options if option.hint))
 
-    scope: ScopeInfo
-    is_chosen: bool
+    @property
+    def is_sensitive(self) -> bool:
+        """Tell whether a level gives a sensitive scope."""
+        return any(option.is_sensitive for option in self.options)
 
 
 @dataclass(frozen=True)
@@ -66,15 +85,30 @@ class Picker:
     """All choices for the scopes of an API."""
 
     groups: Sequence[Group]
-    boxes: Sequence[Box]
-    box_field: str = "scope"
+    box_field: str
 
     @property
     def is_long(self) -> bool:
-        """Tell whether the list is long enough to scroll by itself."""
-        return len(self.groups) + len(self.boxes) > MAX_ROWS_UNSCROLLED
+        """Tell whether the groups without a chosen scope are folded away."""
+        return len(self.groups) >= FOLDED_FROM
+
+    @property
+    def shown(self) -> list[Group]:
+        """Return the groups that are always shown: all, or the chosen ones of many."""
+        return [group for group in self.groups if group.is_chosen or not self.is_long]
+
+    @property
+    def folded(self) -> list[Group]:
+        """Return the other groups."""
+        return [group for group in self.groups if self.is_long and not group.is_chosen]
+
+    @property
+    def fields(self) -> list[str]:
+        """Return the names under which a browser sends the choices."""
+        return [self.box_field, *(group.field for group in self.groups if group.options)]
 
 
+_VERBS = (Level.READ, Level.WRITE)
 _LABELS = {Level.NONE: "None", Level.READ: "Read", Level.WRITE: "Write", Level.WRITE_ONLY: "Write only"}
 
 
@@ -84,16 +118,11 @@ def picker(scopes: Sequence[ScopeInfo], chosen: Collection[str], *, prefix: str 
     A key that may write a resource but not read it gets the extra level "Write only". ``prefix`` begins the field names
     if one form has the scopes of several APIs.
     """
-    by_resource = _levels(scopes)
-    grouped = {scope.name for found in by_resource.values() for scope in found.values()}
-    return Picker(
-        [
-            Group(resource, f"{prefix}access:{resource}", _options(found, chosen))
-            for resource, found in by_resource.items()
-        ],
-        [Box(scope, scope.name in chosen) for scope in scopes if scope.name not in grouped],
-        f"{prefix}scope",
-    )
+    by_resource: dict[str, list[ScopeInfo]] = {}
+    for scope in scopes:
+        by_resource.setdefault(scope.name.rpartition(":")[0] or scope.name, []).append(scope)
+    groups = [_group(resource, found, chosen, prefix) for resource, found in by_resource.items()]
+    return Picker(groups, f"{prefix}scope")
 
 
 def chosen_scopes(
@@ -142,17 +171,24 @@ def spell_scope(scope: ScopeInfo) -> str:
     return " ".join(filter(None, (scope.name, scope.description, SENSITIVE if scope.is_sensitive else "")))
 
 
-def _levels(scopes: Sequence[ScopeInfo]) -> dict[str, dict[str, ScopeInfo]]:
-    found: dict[str, dict[str, ScopeInfo]] = {}
-    for scope in scopes:
-        resource, _, verb = scope.name.rpartition(":")
-        if resource and verb in {"read", "write"}:
-            found.setdefault(resource, {})[verb] = scope
-    return found
+def _group(resource: str, scopes: Sequence[ScopeInfo], chosen: Collection[str], prefix: str) -> Group:
+    levels = {verb: scope for scope in scopes for verb in _VERBS if scope.name == f"{resource}:{verb}"}
+    boxes = [
+        Box(scope, scope.name.removeprefix(f"{resource}:") or scope.name, scope.name in chosen)
+        for scope in scopes
+        if scope not in levels.values()
+    ]
+    stands_alone = len(scopes) == 1 and not levels
+    return Group(
+        scopes[0].name if stands_alone else resource,
+        f"{prefix}access:{resource}",
+        _options(levels, chosen) if levels else (),
+        boxes,
+    )
 
 
-def _options(found: Mapping[str, ScopeInfo], chosen: Collection[str]) -> list[Option]:
-    read, write = found.get("read"), found.get("write")
+def _options(found: Mapping[Level, ScopeInfo], chosen: Collection[str]) -> list[Option]:
+    read, write = found.get(Level.READ), found.get(Level.WRITE)
     current = _current(read, write, chosen)
     given: dict[Level, tuple[ScopeInfo, ...]] = {Level.NONE: ()}
     if read:

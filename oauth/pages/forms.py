@@ -9,29 +9,35 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from keys.models import Api
-from keys.pages.forms.credential import SHOWN_FIRST, CredentialForm, NewCredentialForm, initial_of, lines_of, texts_of
-from keys.pages.forms.fields import TypedField
-from keys.rules import field_rules, scope_choice
+from keys.pages.forms.credential import SHOWN_FIRST, CredentialForm, NewCredentialForm, initial_of, lines_of
+from keys.pages.forms.fields import TypedField, choose
+from keys.pages.forms.scope_field import SCOPES, ScopesField
+from keys.rules import field_rules
 from oauth.models import Client
 from oauth.protocol.client_fields import CLIENT_FIELDS
 from oauth.protocol.token_input import MAX_TOKEN_INPUT_CHARS, jti_in
 from oauth.services.clients import ClientSettings
 
 MAX_JWKS_CHARS = 20_000
-MAX_SCOPES_DRAWN = 300
+MAX_SCOPES_DRAWN = 1000
 
 
 @dataclass(frozen=True)
 class GrantChoice:
-    """An API in the form: whether it is granted, and the picker of its scopes.
+    """An API in the form: whether it is granted, and the picker of its scopes if it has any.
 
-    If there are very many scopes, only a chosen API has a picker: each scope is a field, and the number of fields of a
-    form is bounded.
+    If there are very many scopes, the picker of an API is drawn once the API is chosen: a page with all would be slow.
     """
 
     api: Api
     is_granted: bool
-    picker: scope_choice.Picker | None
+    picker: forms.BoundField | None
+    draws_all: bool
+
+    @property
+    def is_drawn(self) -> bool:
+        """Tell whether the picker is drawn."""
+        return self.draws_all or self.is_granted
 
     @property
     def ceiling(self) -> str:
@@ -40,7 +46,7 @@ class GrantChoice:
 
 
 class ClientForm(CredentialForm):
-    """Settings and grants of a client. Grants are read from the raw data: the names of their fields depend on APIs."""
+    """Settings and grants of a client: the APIs, and the scopes at each."""
 
     folded = ("public_keys", "token_lifetime_s", "networks", "rate_limits", "metadata", "note")
     field_order = (*SHOWN_FIRST, *folded)
@@ -60,65 +66,55 @@ class ClientForm(CredentialForm):
         help_text="A JWK Set of public keys. With one, the client signs its requests and has no secret to leak.",
     )
 
+    api = forms.MultipleChoiceField(
+        label="APIs",
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one API.", "invalid_choice": "Choose among these APIs."},
+    )
+
     def __init__(self, *args: Any, apis: Sequence[Api], granted: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        scopes = {_scopes_of(api_id): list(names) for api_id, names in granted.items()}
+        self.initial = {**self.initial, "api": list(granted), **scopes}
         self.fields[
             "rate_limits"
         ].help_text = "With all of its tokens together. Empty: those of each API, at each by itself."
+        choose(self, "api", [(api.public_id, api.name) for api in apis])
         self.apis = apis
-        self._granted = granted
+        pickers = {_scopes_of(api.public_id): ScopesField(api, label=f"Scopes of {api.name}") for api in apis}
+        self._pickers = {name: picker for name, picker in pickers.items() if picker.scopes}
+        self.fields |= self._pickers
+        self.order_fields([*SHOWN_FIRST, "api", *self._pickers, *self.folded])
 
     @property
     def grants(self) -> list[GrantChoice]:
         """The choices of APIs and scopes to draw: those submitted, else those granted."""
-        chosen = self.chosen_grants() if self.is_bound else self._granted
-        draws_all = sum(len(_scopes(api)) for api in self.apis) <= MAX_SCOPES_DRAWN
+        chosen = self["api"].value() or []
+        draws_all = sum(len(picker.scopes) for picker in self._pickers.values()) <= MAX_SCOPES_DRAWN
         return [
-            GrantChoice(
-                api,
-                api.public_id in chosen,
-                scope_choice.picker(_scopes(api), chosen.get(api.public_id, ()), prefix=_prefix(api))
-                if draws_all or api.public_id in chosen
-                else None,
-            )
-            for api in self.apis
+            GrantChoice(api, api.public_id in chosen, self._picker_of(api.public_id), draws_all) for api in self.apis
         ]
 
     def chosen_grants(self) -> dict[str, list[str]]:
-        """The submitted scopes by API."""
-        sent = self.data if isinstance(self.data, QueryDict) else QueryDict()
-        ticked, levels = sent.getlist("api"), texts_of(sent)
-        return {
-            api.public_id: scope_choice.chosen_scopes(
-                _scopes(api), levels, sent.getlist(f"{_prefix(api)}scope"), prefix=_prefix(api)
-            )
-            for api in self.apis
-            if api.public_id in ticked
-        }
+        """The chosen scopes by API."""
+        return {api_id: self.cleaned_data.get(_scopes_of(api_id), []) for api_id in self.cleaned_data.get("api", [])}
 
     def clean(self) -> dict[str, Any]:
-        """Require at least one API, and one scope of each added API: a token without scopes may do nothing."""
+        """Require a scope of each added API that has scopes: a token without scopes may do nothing."""
         cleaned = super().clean() or {}
         chosen = self.chosen_grants()
-        if not chosen:
-            self.add_error(None, "Choose at least one API.")
         for api in self.apis:
-            if chosen.get(api.public_id) == [] and _scopes(api) and api.public_id not in self.kept:
-                self.add_error(None, f"Choose at least one scope of {api.name}.")
+            picker = self._picker_of(api.public_id)
+            if picker and chosen.get(api.public_id) == [] and api.public_id not in self.kept:
+                self.add_error(picker.name, f"Choose at least one scope of {api.name}.")
         return cleaned
+
+    def _picker_of(self, api_id: str) -> forms.BoundField | None:
+        return self[_scopes_of(api_id)] if _scopes_of(api_id) in self._pickers else None
 
     def settings(self) -> ClientSettings:
         """The settings for the service."""
         return ClientSettings(**{name: self.cleaned_data[name] for name in CLIENT_FIELDS})
-
-    def field_names(self) -> list[str]:
-        of_scopes = [
-            name
-            for choice in self.grants
-            if choice.picker
-            for name in (choice.picker.box_field, *(group.field for group in choice.picker.groups))
-        ]
-        return [*super().field_names(), "api", *of_scopes]
 
 
 class NewClientForm(NewCredentialForm, ClientForm):
@@ -132,7 +128,7 @@ class EditClientForm(ClientForm):
 
     def __init__(self, *args: Any, client: Client, **kwargs: Any) -> None:
         super().__init__(*args, initial=initial_of(client, CLIENT_FIELDS), **kwargs)
-        self.kept = self._granted.keys()
+        self.kept = [api_id for api_id, scopes in kwargs["granted"].items() if not scopes]
         if not client.public_keys:
             del self.fields["public_keys"]  # a client with secrets cannot change to keys
 
@@ -166,9 +162,6 @@ class TokenForm(forms.Form):
         return self
 
 
-def _scopes(api: Api) -> list[scope_choice.ScopeInfo]:
-    return [scope_choice.ScopeInfo(scope.name, scope.description, scope.is_sensitive) for scope in api.scopes.all()]
-
-
-def _prefix(api: Api) -> str:
-    return f"{api.public_id}:"
+def _scopes_of(api_id: str) -> str:
+    """Return the name of the field for the scopes of an API."""
+    return f"{api_id}:{SCOPES}"

@@ -73,6 +73,12 @@ def error_summary(form: forms.BaseForm) -> SafeString:
 
 
 @register.simple_tag
+def field_errors(bound: BoundField) -> SafeString:
+    """{% field_errors form.api %}: the errors of a field that a template draws by itself."""
+    return _errors(bound)
+
+
+@register.simple_tag
 def hidden_fields(form: forms.BaseForm) -> SafeString:
     """{% hidden_fields form %}: the form's hidden inputs."""
     return format_html_join("", "{}", ((bound.as_hidden(),) for bound in form.hidden_fields()))

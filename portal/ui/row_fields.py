@@ -42,7 +42,22 @@ class OpenSelect(forms.Select):
         return [*groups, *((None, [option], 0) for option in options)]
 
 
-class RowsInput(forms.Widget):
+class SeveralInputs(forms.Widget):
+    """A widget whose value a browser sends under several names."""
+
+    use_fieldset = True
+
+    def sent_names(self, name: str) -> list[str]:
+        """Return these names, for a field of this name."""
+        raise NotImplementedError
+
+
+def sent_names(name: str, field: forms.Field) -> list[str]:
+    """Return the names under which a browser sends the field's value."""
+    return field.widget.sent_names(name) if isinstance(field.widget, SeveralInputs) else [name]
+
+
+class RowsInput(SeveralInputs):
     """Rows of inputs, whose value is ``Rows``.
 
     Inputs of one column have one name. At least ``shown`` rows are drawn; those after the first that are blank wait
@@ -50,7 +65,6 @@ class RowsInput(forms.Widget):
     """
 
     template_name = "portal/_rows.html"
-    use_fieldset = True
 
     def __init__(self, columns: Sequence[Column], *, shown: int = 1, most: int = 1, add: str = "") -> None:
         super().__init__()
@@ -58,7 +72,6 @@ class RowsInput(forms.Widget):
         self._shown, self._most, self._add = shown, most, add
 
     def sent_names(self, name: str) -> list[str]:
-        """Return the names under which the browser sends the inputs."""
         return [f"{name}-{column.name}" for column in self._columns]
 
     def value_from_datadict(self, data: Any, files: object, name: str) -> Rows:  # noqa: ARG002  # Django's own signature
@@ -110,7 +123,6 @@ class MetadataInput(RowsInput):
         self._json = forms.Textarea({"rows": 3, "maxlength": MAX_METADATA_CHARS, **plain})
 
     def sent_names(self, name: str) -> list[str]:
-        """Return the names under which the browser sends the inputs, and that of the JSON."""
         return [*super().sent_names(name), f"{name}-json"]
 
     def value_from_datadict(self, data: Any, files: object, name: str) -> Rows:
@@ -148,11 +160,6 @@ class MetadataField(RowsField):
 
     def __init__(self, field: Field, **kwargs: Any) -> None:
         super().__init__(field, widget=MetadataInput(), **kwargs)
-
-
-def sent_names(name: str, field: forms.Field) -> list[str]:
-    """Return the names under which the browser sends the field's value."""
-    return field.widget.sent_names(name) if isinstance(field.widget, RowsInput) else [name]
 
 
 def _drawn(widget: forms.Widget, name: str, value: str, label: str, attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from portal.ui.row_fields import MetadataField, sent_names
 
 MAX_LIST_CHARS = 20_000
 # The order of the fields before the folded ones. Errors are listed in the same order.
-SHOWN_FIRST = ("name", "owner", "environment", "template", "lifetime", "expires_on")
+SHOWN_FIRST = ("name", "owner", "environment", "template", "scopes", "lifetime", "expires_on")
 
 
 def lines_of(rows: int, placeholder: str) -> forms.Textarea:

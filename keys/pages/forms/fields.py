@@ -14,7 +14,7 @@ Given = TypeVar("Given")
 Cleaned = TypeVar("Cleaned")
 DATE = "date"
 # Fields of services that the forms ask for under another name.
-_ASKED_AS = {"expires_at": "lifetime"}
+_ASKED_AS = {"expires_at": "lifetime", "grants": "api"}
 
 
 class TypedField(forms.CharField):

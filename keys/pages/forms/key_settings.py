@@ -1,11 +1,9 @@
 """The forms for a key's settings: of a new key, and of an existing one."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
-from django.http import QueryDict
 
 from keys.models import Api, ApiKey
 from keys.pages.forms.credential import (
@@ -13,20 +11,21 @@ from keys.pages.forms.credential import (
     CredentialForm,
     NewCredentialForm,
     initial_of,
-    texts_of,
 )
 from keys.pages.forms.fields import DATE, MomentField, choose
 from keys.pages.forms.limit_fields import QuotaField
+from keys.pages.forms.scope_field import ScopesField
 from keys.rules import field_rules, scope_choice
 from keys.rules.key_fields import KEY_FIELDS
 from keys.services.keys import KeySettings
 
+NO_SCOPE = "Choose at least one scope: without any, the key may do nothing."
 KEEP, NEVER = "keep", "never"
 LIFETIMES = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "365 days", DATE: "Date", NEVER: "Never"}
 
 
 class KeyForm(CredentialForm):
-    """The settings of a key. The scopes depend on the API, so they are read from the submitted data directly."""
+    """The settings of a key. It asks for scopes if the API has any."""
 
     folded = ("networks", "rate_limits", "quota", "not_before", "metadata", "note")
     field_order = (*SHOWN_FIRST, *folded)
@@ -47,14 +46,11 @@ class KeyForm(CredentialForm):
             ].help_text += (
                 f" {api.name} allows each key at most {field_rules.rate_words(api.max_rate_limits)}, whatever you set."
             )
-        self.scopes = [
-            scope_choice.ScopeInfo(scope.name, scope.description, scope.is_sensitive) for scope in api.scopes.all()
-        ]
-
-    @property
-    def picker(self) -> scope_choice.Picker:
-        """The scope choices, with the current ones chosen."""
-        return scope_choice.picker(self.scopes, self.picked_scopes() if self.is_bound else self.initial_scopes())
+        picker = ScopesField(api, help_text="Write includes Read.")
+        self.api_scopes = picker.scopes
+        if self.api_scopes:
+            self.fields["scopes"] = picker
+            self.order_fields(self.field_order)
 
     def clean(self) -> dict[str, Any]:
         """Require a date if "Date" was chosen."""
@@ -69,16 +65,9 @@ class KeyForm(CredentialForm):
         return KeySettings(**{name: data[name] for name in KEY_FIELDS})
 
     def wanted_scopes(self) -> list[str]:
-        return self.picked_scopes()
-
-    def picked_scopes(self) -> list[str]:
         """Return the scopes chosen one by one."""
-        ticked = self.data.getlist("scope") if isinstance(self.data, QueryDict) else []
-        return scope_choice.chosen_scopes(self.scopes, texts_of(self.data), ticked)
-
-    def initial_scopes(self) -> Sequence[str]:
-        """Return the scopes that are chosen when the form opens."""
-        return ()
+        chosen: list[str] = self.cleaned_data.get("scopes", [])
+        return chosen
 
     def kept_expiry(self) -> datetime | None:
         """Return the expiry that "keep" stands for."""
@@ -117,28 +106,28 @@ class NewKeyForm(NewCredentialForm, KeyForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        readable = scope_choice.readable(self.scopes)
+        readable = scope_choice.readable(self.api_scopes)
         choices = [("read", "Read only")] * bool(readable) + [("full", "Full access"), ("custom", "Custom")]
         choose(self, "template", choices)
         self.fields["template"].initial = "read" if readable else "custom"
-        self.fields["template"].required = bool(self.scopes)
+        self.fields["template"].required = bool(self.api_scopes)
 
     def clean(self) -> dict[str, Any]:
         """Require a scope if scopes are chosen one by one: a key without scopes may do nothing."""
         cleaned = super().clean()
-        if self.scopes and cleaned.get("template") == "custom" and not self.picked_scopes():
-            self.add_error("template", "Choose at least one scope below.")
+        if self.api_scopes and cleaned.get("template") == "custom" and not cleaned["scopes"]:
+            self.add_error("scopes", NO_SCOPE)
         return cleaned
 
     def wanted_scopes(self) -> list[str]:
         """Return the scopes of the template, or those chosen one by one."""
         match self.cleaned_data["template"]:
             case "read":
-                return scope_choice.readable(self.scopes)
+                return scope_choice.readable(self.api_scopes)
             case "full":
-                return [scope.name for scope in self.scopes]
+                return [scope.name for scope in self.api_scopes]
             case _:
-                return self.picked_scopes()
+                return super().wanted_scopes()
 
 
 class EditKeyForm(KeyForm):
@@ -147,17 +136,20 @@ class EditKeyForm(KeyForm):
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
 
     def __init__(self, *args: Any, key: ApiKey, now: datetime, **kwargs: Any) -> None:
-        initial = initial_of(key, KEY_FIELDS) | {"lifetime": KEEP}
+        known = {scope.name for scope in key.api.scopes.all()}
+        initial = initial_of(key, KEY_FIELDS)
+        initial |= {"lifetime": KEEP, "scopes": [scope for scope in key.scopes if scope in known]}
         super().__init__(*args, api=key.api, now=now, initial=initial, **kwargs)
         self._key = key
         offered = {name: label for name, label in LIFETIMES.items() if name != NEVER or key.expires_at}
         choose(self, "lifetime", [(KEEP, "As it is"), *offered.items()])
 
-    def initial_scopes(self) -> Sequence[str]:
-        return list(self._key.scopes)
+    def clean(self) -> dict[str, Any]:
+        """Require a scope, unless the key has none by now."""
+        cleaned = super().clean()
+        if "scopes" in cleaned and not cleaned["scopes"] and self["scopes"].initial:
+            self.add_error("scopes", NO_SCOPE)
+        return cleaned
 
     def kept_expiry(self) -> datetime | None:
         return self._key.expires_at
-
-    def field_names(self) -> list[str]:
-        return [*super().field_names(), "scope", *(group.field for group in self.picker.groups)]

@@ -1,6 +1,8 @@
 """Scopes as people choose them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keys.rules.scope_choice import Level, ScopeInfo, chosen_scopes, picker, readable
 
@@ -20,10 +22,52 @@ def levels(*chosen: str) -> dict[str, Level]:
 def test_read_and_write_of_a_resource_are_one_choice_and_the_rest_are_boxes() -> None:
     found = picker(SCOPES, ["deploy"])
     assert [(group.resource, [option.level for option in group.options]) for group in found.groups] == [
+        ("deploy", []),
         ("orders", [Level.NONE, Level.READ, Level.WRITE]),
         ("refunds", [Level.NONE, Level.WRITE]),
     ]
-    assert [(box.scope.name, box.is_chosen) for box in found.boxes] == [("deploy", True)]
+    boxes = [(box.scope.name, box.label, box.is_chosen) for group in found.groups for box in group.boxes]
+    assert boxes == [("deploy", "deploy", True)]
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        (["orders:read", "orders:delete"], [("orders", 2, ["delete"])]),
+        (["jobs:start", "jobs:stop"], [("jobs", 0, ["start", "stop"])]),
+        (["jobs:start"], [("jobs:start", 0, ["start"])]),
+        (["a", "a:", "a:read"], [("a", 2, ["a", "a:"])]),
+        ([":read", "shop:orders:read"], [(":read", 0, [":read"]), ("shop:orders", 2, [])]),
+    ],
+)
+def test_a_scope_stands_with_its_resource(names: list[str], groups: list[tuple[str, int, list[str]]]) -> None:
+    found = picker([ScopeInfo(name) for name in names], ()).groups
+    assert [(each.resource, len(each.options), [box.label for box in each.boxes]) for each in found] == groups
+
+
+@given(st.sets(st.text("ab:", min_size=1, max_size=4) | st.sampled_from(["a:read", "a:write", "b:write"])), st.data())
+def test_no_scope_is_lost_between_the_choices_and_what_is_sent(names: set[str], data: st.DataObject) -> None:
+    scopes = [ScopeInfo(name) for name in sorted(names)]
+    chosen = data.draw(st.sets(st.sampled_from(sorted(names)))) if names else set()
+    groups = picker(scopes, chosen).groups
+    sent = {group.field: option.level for group in groups for option in group.options if option.is_chosen}
+    ticked = [box.scope.name for group in groups for box in group.boxes if box.is_chosen]
+    assert chosen_scopes(scopes, sent, ticked) == sorted(chosen)
+    assert any(group.is_chosen for group in groups) == bool(chosen)
+
+
+def test_of_many_groups_the_chosen_ones_come_first_and_the_others_are_folded() -> None:
+    few = picker([ScopeInfo(f"r{n:02}:read") for n in range(11)], ["r05:read"])
+    assert (few.is_long, len(few.shown), few.folded) == (False, 11, [])
+    many = picker([ScopeInfo(f"r{n:02}:read") for n in range(12)], ["r05:read", "r07:read"])
+    assert [group.resource for group in many.shown] == ["r05", "r07"]
+    assert (many.is_long, len(many.folded)) == (True, 10)
+
+
+def test_a_group_is_described_by_its_levels() -> None:
+    orders, refunds = (picker(SCOPES, ()).groups[number] for number in (1, 2))
+    assert (orders.hint, orders.is_sensitive) == ("Read orders · Change orders", False)
+    assert (refunds.hint, refunds.is_sensitive) == ("Refund orders", True)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +85,8 @@ def test_what_is_chosen_is_shown_as_the_level_that_gives_just_that(chosen: list[
 
 
 def test_a_key_that_only_writes_is_not_widened_by_being_shown() -> None:
-    assert Level.WRITE_ONLY in [option.level for option in picker(SCOPES, ["orders:write"]).groups[0].options]
-    assert Level.WRITE_ONLY not in [option.level for option in picker(SCOPES, []).groups[0].options]
+    assert Level.WRITE_ONLY in [option.level for option in picker(SCOPES, ["orders:write"]).groups[1].options]
+    assert Level.WRITE_ONLY not in [option.level for option in picker(SCOPES, []).groups[1].options]
 
 
 def test_a_level_nobody_offered_gives_nothing() -> None:

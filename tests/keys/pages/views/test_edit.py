@@ -125,6 +125,22 @@ def test_a_change_that_came_too_late_and_makes_no_sense_is_told_as_such(
     assert "This API has no scope" in answer.text
 
 
+def test_a_key_is_not_emptied_of_its_scopes_by_oversight(key: ApiKey, ada_client: Client) -> None:
+    for step in ("review", "save"):
+        sent = filled_in(ada_client.get(where(key)).text) | {"access:orders": "", "step": step}
+        answer = ada_client.post(where(key), sent)
+        assert answer.status_code == 422
+        assert "Choose at least one scope" in the("#id_scopes .field__error", answer.text).text()
+    assert ApiKey.objects.get().scopes == key.scopes != []
+
+
+def test_a_key_that_has_no_scope_of_its_api_any_more_can_be_renamed(key: ApiKey, ada_client: Client) -> None:
+    edit_api(key.api, ApiSettings("Orders", {"refunds:write": ScopeSettings()}), by=COMMAND)
+    saved = filled_in(review(ada_client, key, name="renamed"))
+    assert ada_client.post(where(key), saved | {"step": "save"}).status_code == 303
+    assert (ApiKey.objects.get().name, ApiKey.objects.get().scopes) == ("renamed", [])
+
+
 def test_one_can_go_back_to_the_form_with_what_was_typed(key: ApiKey, ada_client: Client) -> None:
     page = review(ada_client, key, name="typed")
     form = ada_client.post(where(key), filled_in(page) | {"step": "form"})

@@ -151,7 +151,7 @@ def test_sending_the_form_again_makes_nothing_and_shows_nothing(
         ({"name": "a\x00b"}, "Null characters"),
         ({"environment": "moon"}, "not one of"),
         ({"template": "root"}, "not one of"),
-        ({"access:orders": ""}, "Access: Choose at least one scope"),
+        ({"access:orders": ""}, "Scopes: Choose at least one scope"),
         ({"lifetime": "forever"}, "not one of"),
         ({"lifetime": "date", "expires_on": "tomorrow"}, "valid date"),
         ({"lifetime": "date", "expires_on": ""}, "Choose the date"),
@@ -184,6 +184,12 @@ def test_what_is_out_of_bounds_is_said_at_its_field_and_makes_nothing(
     assert summary
     assert says in summary.text()
     assert not ApiKey.objects.exists()
+
+
+def test_that_no_scope_is_chosen_is_said_at_the_picker(api: Api, ada_client: Client, new_key_form: Form) -> None:
+    answer = ada_client.post(NEW, new_key_form | {"access:orders": ""})
+    target = the(".summary a", answer.text).attributes["href"] or ""
+    assert "Choose at least one scope" in the(f".when-custom {target} .field__error", answer.text).text()
 
 
 def test_what_was_typed_is_still_there_after_an_error(api: Api, ada_client: Client, new_key_form: Form) -> None:

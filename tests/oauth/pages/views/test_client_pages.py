@@ -136,7 +136,7 @@ def test_a_client_with_keys_of_its_own_has_no_secret(form: dict[str, str], ada_c
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"api": ""}, "Choose at least one API"),
+        ({"api": "api_of_nobody"}, "Choose among these APIs"),
         ({"name": ""}, "required"),
         ({"public_keys": "{"}, "not JSON"),
         ({"networks": "10.0.0.1/8"}, "Line 1|10.0.0.1/8"),
@@ -157,14 +157,35 @@ def test_a_client_that_may_do_nothing_at_an_api_is_not_made_by_oversight(
 ) -> None:
     answer = ada_client.post("/app/clients/new/", form | {f"{api.public_id}:access:orders": ""})
     assert answer.status_code == 422
-    assert "Choose at least one scope of Orders." in the(".summary", answer.text).text()
+    link = the(".summary a", answer.text)
+    assert "Choose at least one scope of Orders." in link.text()
+    target = (link.attributes["href"] or "")[1:]
+    assert "Choose at least one scope of Orders." in the(f"[id='{target}']", answer.text).text()
     assert not Client.objects.exists()
+
+
+def test_a_client_is_not_emptied_of_its_scopes_by_oversight(
+    oauth_client: Client, api: Api, ada_client: Browser
+) -> None:
+    sent = {"name": "mine", "version": "1", "api": api.public_id, f"{api.public_id}:access:orders": "", "step": "save"}
+    answer = ada_client.post(where("edit", oauth_client), sent)
+    assert answer.status_code == 422
+    assert "Choose at least one scope of Orders." in answer.text
+    assert oauth_client.grants.get().scopes == ["orders:read", "orders:write"]
+
+
+def test_that_no_api_is_chosen_is_said_where_they_are_chosen(form: dict[str, str], ada_client: Browser) -> None:
+    answer = ada_client.post("/app/clients/new/", {name: form[name] for name in form if name != "api"})
+    link = the(".summary a", answer.text)
+    assert link.text() == "APIs: Choose at least one API."
+    assert "Choose at least one API." in the(link.attributes["href"] or "", answer.text).text()
 
 
 def test_of_very_many_scopes_those_are_drawn_whose_api_is_chosen(
     form: dict[str, str], api: Api, oauth_client: Client, ada_client: Browser
 ) -> None:
     names = [f"resource-{n:03}:{verb}" for n in range(250) for verb in ("read", "write")]
+    create_api("https://more.example.com", ApiSettings("More", dict.fromkeys(names, ScopeSettings())), by=COMMAND)
     many = create_api(
         "https://many.example.com", ApiSettings("Many", dict.fromkeys(names, ScopeSettings())), by=COMMAND
     )
@@ -216,6 +237,7 @@ def test_a_change_made_meanwhile_is_shown_and_not_overwritten(
     oauth_client: Client, api: Api, ada_client: Browser
 ) -> None:
     sent = {"name": "mine", "version": "7", "api": api.public_id, "step": "save"}
+    sent[f"{api.public_id}:access:orders"] = "read"
     answer = ada_client.post(where("edit", oauth_client), sent)
     assert answer.status_code == 409
     assert "Somebody else changed this client in the meantime" in answer.text
