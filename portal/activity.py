@@ -1,9 +1,11 @@
 """Read an organization's audit events, newest first, and phrase them for pages. ``portal.audit`` writes them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from itertools import groupby
+from operator import itemgetter
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
@@ -84,6 +86,18 @@ TELLINGS: Mapping[str, Telling] = {
     AuditAction.ORGANIZATION_SUSPENDED: Telling("suspended the organization", "no-symbol", "bad"),
     AuditAction.ORGANIZATION_RESUMED: Telling("resumed the organization", "play", "ok"),
 }
+_OTHERS = "Other"
+_GROUPS = {
+    "key": "API keys",
+    "client": "OAuth clients",
+    "member": "Team",
+    "invitation": "Team",
+    "service_account": "Team",
+    "organization": "Organization",
+    "user": "Accounts",
+    "": _OTHERS,
+}
+_LEADS_ON = re.compile(r" (as|of|from|to)$|:$")
 # The fields whose labels do not follow from their names; ``register_fields`` adds those of credentials.
 _fields = {
     **POLICY_FIELDS,
@@ -125,6 +139,7 @@ class EventView:
     icon: str
     tone: str
     changes: Sequence[ValueChange]
+    subject: str
     href: str
 
     @property
@@ -227,14 +242,29 @@ def by_day(events: Iterable[AuditEvent]) -> list[DayOfEvents]:
 def tell(event: AuditEvent) -> EventView:
     """Return the event with its words, icon, link and changes."""
     telling = TELLINGS.get(event.action) or Telling(action_words(event.action), "information-circle")
+    subject = event.subject_label
+    if event.action == AuditAction.MEMBER_JOINED and "role" in event.after:  # the subject is the person who acted
+        subject = str(event.after["role"])
     page = _pages.get(event.subject_id.partition("_")[0])
     href = reverse(page, args=[event.subject_id]) if page else ""
-    return EventView(event, telling.words, telling.icon, telling.tone, changes(event.before, event.after), href)
+    return EventView(
+        event, telling.words, telling.icon, telling.tone, changes(event.before, event.after), subject, href
+    )
 
 
 def action_words(action: str) -> str:
-    """Return ``key.overlap_changed`` as ``key: overlap changed``."""
-    return action.replace("_", " ").replace(".", ": ")
+    """Return the action as events tell it, without the word that leads to its subject: ``paused the key``."""
+    telling = TELLINGS.get(action)
+    return _LEADS_ON.sub("", telling.words) if telling else action.replace("_", " ").replace(".", ": ")
+
+
+def grouped_actions(actions: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Group the actions by what they concern, for a choice: ``("API keys", [("key.disabled", "Paused the key")])``."""
+    groups: dict[str, list[tuple[str, str]]] = {label: [] for label in _GROUPS.values()}
+    for action in actions:
+        words = action_words(action)
+        groups[_GROUPS.get(action.partition(".")[0], _OTHERS)].append((action, words[:1].upper() + words[1:]))
+    return [(label, sorted(found, key=itemgetter(1))) for label, found in groups.items() if found]
 
 
 def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[ValueChange]:

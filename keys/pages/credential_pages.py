@@ -35,7 +35,7 @@ class CredentialPages(Generic[Row]):
     search_hint: str
     list_page: str
     list_columns: str
-    list_rows: str
+    list_row: str
 
     @property
     def href(self) -> str:

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic
 
@@ -32,12 +32,45 @@ _OF_WHAT_ENDS = frozenset({CredentialStatus.SCHEDULED, CredentialStatus.EXPIRED,
 
 
 class Sort(StrEnum):
-    """The order of a list."""
+    """The order of a list: a column, in the direction that most people want first, or with a minus in the other."""
 
-    LAST_USED = "last_used"
     CREATED = "created"
+    LAST_USED = "last_used"
     EXPIRES = "expires"
     NAME = "name"
+    OLDEST = "-created"
+    LONGEST_UNUSED = "-last_used"
+    EXPIRES_LAST = "-expires"
+    NAME_DESCENDING = "-name"
+
+    @property
+    def column(self) -> str:
+        """The column that the list is ordered by."""
+        return self.value.lstrip("-")
+
+    @property
+    def opposite(self) -> "Sort":
+        """The same column in the other direction."""
+        return Sort(self.column if self.value.startswith("-") else f"-{self.value}")
+
+
+class LastUsed(StrEnum):
+    """When a credential was last used."""
+
+    DAY = "1d"
+    WEEK = "7d"
+    MONTH = "30d"
+    LONGER_AGO = "longer"
+    NEVER = "never"
+
+
+class Expires(StrEnum):
+    """When a credential will expire."""
+
+    WEEK = "7d"
+    MONTH = "30d"
+    QUARTER = "90d"
+    NEVER = "never"
 
 
 @dataclass(frozen=True)
@@ -50,6 +83,8 @@ class ListingFilter:
     environment: str = ""
     owner: str = ""
     api: str = ""
+    last_used: LastUsed | None = None
+    expires: Expires | None = None
     sort: Sort = Sort.CREATED
 
 
@@ -86,7 +121,7 @@ class Listing(Generic[Row]):
     @property
     def sorts(self) -> list[Sort]:
         """The orders that its lists offer."""
-        return [sort for sort in Sort if self.has_end or sort is not Sort.EXPIRES]
+        return [sort for sort in Sort if self.has_end or sort.column != Sort.EXPIRES]
 
     def find_by_secret(self, rows: QuerySet[Row], text: str) -> Row | None:
         """Find the credential of this secret, whether or not they still work; None if the text is of another type."""
@@ -112,6 +147,10 @@ class Listing(Generic[Row]):
             rows = rows.filter(Q(owner__public_id=wanted.owner) | Q(service_account__public_id=wanted.owner))
         if wanted.api:
             rows = rows.filter(**{f"{self.api}__public_id": wanted.api})
+        if wanted.last_used:
+            rows = rows.filter(_was_used(wanted.last_used, now))
+        if wanted.expires:
+            rows = rows.filter(_will_expire(wanted.expires, now))
         return self.having_status(rows, [wanted.status], now=now) if wanted.status else rows
 
     def having_status(
@@ -182,6 +221,23 @@ def count(rows: QuerySet[Row]) -> int:
     return rows.order_by()[: MAX_COUNTED + 1].count()
 
 
+_LENGTHS = {"1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90)}
+
+
+def _was_used(wanted: LastUsed, now: datetime) -> Q:
+    if wanted is LastUsed.NEVER:
+        return Q(last_used_at=None)
+    if wanted is LastUsed.LONGER_AGO:
+        return Q(last_used_at__lt=now - _LENGTHS[LastUsed.MONTH])
+    return Q(last_used_at__gte=now - _LENGTHS[wanted])
+
+
+def _will_expire(wanted: Expires, now: datetime) -> Q:
+    if wanted is Expires.NEVER:
+        return Q(expires_at=None)
+    return Q(expires_at__gt=now, expires_at__lte=now + _LENGTHS[wanted])
+
+
 @dataclass(frozen=True)
 class _Order:
     """A column and a direction. Empty values come last; equal values are ordered by id."""
@@ -201,14 +257,14 @@ class _Order:
         # Signed, so that a cursor that comes back can only be a value of this column.
         value = getattr(row, self.field)
         text = value.isoformat() if isinstance(value, datetime) else value
-        return signing.dumps([self.field, text, row.public_id], salt=CURSOR_SALT)
+        return signing.dumps([self._name, text, row.public_id], salt=CURSOR_SALT)
 
     def after(self, cursor: str) -> Q:
         try:
-            field, value, public_id = signing.loads(cursor, salt=CURSOR_SALT)
+            name, value, public_id = signing.loads(cursor, salt=CURSOR_SALT)
         except signing.BadSignature:
             return Q()
-        if field != self.field:
+        if name != self._name:
             return Q()
         beyond = "lt" if self.descends else "gt"
         further = Q(**{self.field: value, f"public_id__{beyond}": public_id})
@@ -217,6 +273,10 @@ class _Order:
         further |= Q(**{f"{self.field}__{beyond}": value})
         return further | Q(**{self.field: None}) if self.may_be_empty else further
 
+    @property
+    def _name(self) -> str:
+        return f"-{self.field}" if self.descends else self.field
+
 
 _ORDERS = {
     Sort.LAST_USED: _Order("last_used_at", descends=True, may_be_empty=True),
@@ -224,3 +284,4 @@ _ORDERS = {
     Sort.EXPIRES: _Order("expires_at", may_be_empty=True),
     Sort.NAME: _Order("name"),
 }
+_ORDERS |= {sort.opposite: replace(order, descends=not order.descends) for sort, order in _ORDERS.items()}

@@ -52,6 +52,11 @@ class ClientView(CredentialView[Client]):
     )
 
     @property
+    def apis(self) -> list[str]:
+        """The names of the APIs that it may get tokens for."""
+        return [grant.api.name for grant in self.subject.grants.all()]
+
+    @property
     def granted(self) -> list[GrantView]:
         """The grants as pages show them."""
         return [GrantView(grant, rate_words(grant.api.max_rate_limits)) for grant in self.subject.grants.all()]

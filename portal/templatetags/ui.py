@@ -105,10 +105,15 @@ def scope(name: str) -> SafeString:
 def scopes(names: Sequence[str], show: int = 0) -> SafeString:
     """{% scopes key.scopes 2 %}: a list of scopes; with ``show``, only the first ones and the number of the rest."""
     shown = names[:show] if show else names
-    rest = names[len(shown) :]
-    more = format_html('<span title="{}">+{}</span>', ", ".join(rest), len(rest)) if rest else ""
+    rest = len(names) - len(shown)
+    # In a narrow list the style sheet shows only the first scope, and then the other number.
+    fewer = format_html('<span class="scopes__few">+{}</span>', len(names) - 1) if show and len(names) > 1 else ""
     return format_html(
-        '<span class="scopes">{}{}</span>', format_html_join("", "<code>{}</code>", ((name,) for name in shown)), more
+        '<span class="scopes"{}>{}{}{}</span>',
+        attributes({"title": ", ".join(names) if fewer else None}),
+        format_html_join("", "<code>{}</code>", ((name,) for name in shown)),
+        fewer,
+        format_html("<span>+{}</span>", rest) if rest else "",
     )
 
 

@@ -15,7 +15,7 @@ HEIGHT = 168
 SLOT = 10.0
 GAP = 3.0
 MINI_HEIGHT = 22
-MINI_SLOT = 11
+MINI_SLOT = 9
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def bar_chart(bars: Sequence[Bar], *, chart_id: str, caption: str) -> SafeString
 def mini_bars(values: Sequence[int], *, label: str) -> SafeString:
     """Return a row's small chart; the label must state the sum, because no other text does.
 
-    Each bar is one stroke, in pixels; the style sheet draws the base line. A list shows fifty of these.
+    Each bar is one stroke, in pixels; the style sheet draws the base line and gives the width of seven bars. A list
+    shows fifty of these.
     """
     top = max([*values, 1])
     bars = "".join(
@@ -83,9 +84,10 @@ def mini_bars(values: Sequence[int], *, label: str) -> SafeString:
         if value
     )
     return format_html(
-        '<svg class="minibars" width="{}" role="img" aria-label="{}">{}</svg>',
-        MINI_SLOT * max(len(values), 1), label, format_html('<path d="{}"/>', bars) if bars else "",
-    )  # fmt: skip
+        '<svg class="minibars" role="img" aria-label="{}">{}</svg>',
+        label,
+        format_html('<path d="{}"/>', bars) if bars else "",
+    )
 
 
 def meter(share: float, *, label: str, tone: str = "") -> SafeString:

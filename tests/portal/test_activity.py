@@ -69,6 +69,21 @@ def test_every_action_can_be_told(acme: Organization, action: AuditAction) -> No
     assert row.icon
 
 
+def test_actions_are_offered_in_the_words_of_events_and_by_what_they_concern() -> None:
+    offered = activity.grouped_actions(["member.joined", "key.disabled", "key.overlap_changed", "moon.landed"])
+    assert offered == [
+        ("API keys", [("key.overlap_changed", "Moved the end of the old secret"), ("key.disabled", "Paused the key")]),
+        ("Team", [("member.joined", "Joined")]),
+        ("Other", [("moon.landed", "Moon: landed")]),
+    ]
+
+
+def test_who_joined_is_told_with_the_role(acme: Organization) -> None:
+    happened(acme, NOON, AuditAction.MEMBER_JOINED, subject_label="sam@example.com", after={"role": "developer"})
+    (row,) = activity.by_day(activity.visible_events(acme))[0].events
+    assert f"{row.words} {row.subject}" == "joined as developer"
+
+
 def test_values_are_told_in_words() -> None:
     limit = {"name": "default", "limit": 1000, "window_s": 60}
     told = activity.changes(

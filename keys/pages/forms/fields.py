@@ -1,6 +1,6 @@
 """Shared by several forms: fields for typed values and for instants, and refusals shown at the right field."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -69,6 +69,6 @@ def valid(clean: Callable[[Given], Cleaned], value: Given) -> Cleaned:
         raise ValidationError(str(exc)) from None
 
 
-def choose(form: forms.Form, name: str, choices: list[tuple[str, str]]) -> None:
-    """Set the choices of a choice field."""
+def choose(form: forms.Form, name: str, choices: Sequence[tuple[str, str | Sequence[tuple[str, str]]]]) -> None:
+    """Set the choices of a choice field; a label with a sequence is a group."""
     form.fields[name].choices = choices  # type: ignore[attr-defined]  # a ChoiceField

@@ -32,12 +32,11 @@ def show_activity(request: MemberRequest) -> HttpResponse:
     events = activity.visible_events(request.organization)
     form = ActivityFilterForm(request.GET, events=events)
     page = activity.page(activity.matching(events, form.wanted()), after=request.GET.get("after", ""))
-    query = {name: value for name in form.fields if (value := request.GET.get(name)) and name not in form.errors}
+    query = dict(form.data.items())
     here = reverse("keys:activity")
     context = {
         "form": form,
         "days": page.days,
-        "is_filtered": bool(query),
         "is_continued": "after" in request.GET,
         "first_href": f"{here}?{urlencode(query)}",
         "more_href": f"{here}?{urlencode(query | {'after': page.next_after})}" if page.next_after else "",

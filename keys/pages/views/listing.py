@@ -1,12 +1,12 @@
 """A list of credentials with search, filters, order and pages."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -17,13 +17,24 @@ from django_htmx.http import push_url
 from keys.pages import listing
 from keys.pages.credential_pages import CredentialPages
 from keys.pages.forms.filters import MAX_SENT_CHARS, CredentialFilterForm
-from keys.pages.listing import ListingFilter
+from keys.pages.listing import ListingFilter, Sort
 from keys.pages.presenters import Words
 from keys.pages.views.access import go_to, may_change, may_make
 from keys.services.credential_type import Row
 from portal.http import MemberRequest, fragment_or_page, member_required
 from portal.names import normal_name
 from portal.permissions import Action
+
+DESCENDING = frozenset({Sort.CREATED, Sort.LAST_USED, Sort.EXPIRES_LAST, Sort.NAME_DESCENDING})
+
+
+@dataclass(frozen=True)
+class SortLink:
+    """The link of a column's header. ``direction`` is that of the shown list, empty if it has another order."""
+
+    column: str
+    href: str
+    direction: str
 
 
 @sensitive_post_parameters("q")
@@ -45,16 +56,8 @@ def show_list(request: MemberRequest, pages: CredentialPages[Any]) -> HttpRespon
     address = pages.href + _query(wanted)
     if request.method == "POST" and not request.htmx:
         return go_to(request, address)
-    if form.data.get("q", "").strip() != wanted.text:
-        form = CredentialFilterForm(_with_text(sent, wanted.text), listing=pages.listing, rows=rows)
     response = _show(request, pages, rows, form, wanted)
     return push_url(response, address) if request.method == "POST" else response
-
-
-def _with_text(sent: QueryDict, text: str) -> QueryDict:
-    copy = sent.copy()
-    copy["q"] = text
-    return copy
 
 
 def _show(
@@ -76,7 +79,8 @@ def _show(
         "rows": pages.views(found.rows, partial(may_change, request), now),
         "caption": _caption(pages.words, len(found.rows), total, is_continued=bool(after)),
         "total": total,
-        "is_filtered": _query(wanted, with_sort=False) != "",
+        "sorts": {sort.column: _sort_link(pages, wanted, sort) for sort in (Sort.NAME, Sort.LAST_USED, Sort.EXPIRES)},
+        "is_filtered": bool(form.set_filters),
         "is_continued": bool(after),
         "first_href": pages.href + _query(wanted),
         "more_href": f"{pages.href}?{urlencode(parameters)}" if found.next_cursor else "",
@@ -106,13 +110,21 @@ def _caption(words: Words, shown: int, total: int, *, is_continued: bool) -> str
     return f"{shown} of {of} {words.noun if total == 1 else f'{words.noun}s'}"
 
 
-def _parameters(wanted: ListingFilter, *, with_sort: bool = True) -> dict[str, str]:
+def _sort_link(pages: CredentialPages[Row], wanted: ListingFilter, sort: Sort) -> SortLink:
+    """Link to the list in this order; if it has the order of the column already, to the opposite order."""
+    if wanted.sort.column != sort.column:
+        return SortLink(sort.column, pages.href + _query(replace(wanted, sort=sort)), "")
+    href = pages.href + _query(replace(wanted, sort=wanted.sort.opposite))
+    return SortLink(sort.column, href, "descending" if wanted.sort in DESCENDING else "ascending")
+
+
+def _parameters(wanted: ListingFilter) -> dict[str, str]:
     values = {"q" if name == "text" else name: str(value) for name, value in asdict(wanted).items() if value}
-    if not with_sort or wanted.sort is listing.Sort.CREATED:
+    if wanted.sort is Sort.CREATED:
         del values["sort"]
     return values
 
 
-def _query(wanted: ListingFilter, *, with_sort: bool = True) -> str:
-    parameters = _parameters(wanted, with_sort=with_sort)
+def _query(wanted: ListingFilter) -> str:
+    parameters = _parameters(wanted)
     return f"?{urlencode(parameters)}" if parameters else ""

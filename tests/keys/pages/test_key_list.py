@@ -8,7 +8,7 @@ import pytest
 from keys.models import Api, ApiKey, Environment, KeySecret, RevokeReason
 from keys.pages import listing
 from keys.pages.key_pages import KEYS, visible_keys
-from keys.pages.listing import CredentialPage, ListingFilter, Sort
+from keys.pages.listing import CredentialPage, Expires, LastUsed, ListingFilter, Sort
 from keys.pages.presenters import key_view
 from keys.rules.states import CredentialStatus
 from keys.services.keys import IssuedKey, KeySettings, issue_key
@@ -108,6 +108,39 @@ def test_filters_narrow_together(make: Make, acme: Organization, api: Api, now: 
     assert names(acme, now, owner="user_unknown") == []
 
 
+def test_the_last_use_and_the_end_narrow_too(make: Make, acme: Organization, now: datetime) -> None:
+    for days in (0, 6, 29, 31):
+        make(f"{days} days", last_used_at=now - timedelta(days=days), expires_at=now + timedelta(days=days))
+    make("never")
+    used = {wanted: names(acme, now, last_used=wanted) for wanted in LastUsed}
+    assert used == {
+        LastUsed.DAY: ["0 days"],
+        LastUsed.WEEK: ["0 days", "6 days"],
+        LastUsed.MONTH: ["0 days", "29 days", "6 days"],
+        LastUsed.LONGER_AGO: ["31 days"],
+        LastUsed.NEVER: ["never"],
+    }
+    expire = {wanted: names(acme, now, expires=wanted) for wanted in Expires}
+    assert expire == {
+        Expires.WEEK: ["6 days"],
+        Expires.MONTH: ["29 days", "6 days"],
+        Expires.QUARTER: ["29 days", "31 days", "6 days"],
+        Expires.NEVER: ["never"],
+    }
+
+
+def test_each_order_has_an_opposite_and_empty_values_come_last_in_both(
+    make: Make, acme: Organization, now: datetime
+) -> None:
+    for days in (1, 2):
+        make(f"{days}", last_used_at=now - timedelta(days=days), created_at=now - timedelta(days=days))
+    make("never", created_at=now - timedelta(days=3))
+    found = {sort: [key.name for key in _walk(acme, sort, now)] for sort in (Sort.LAST_USED, Sort.LONGEST_UNUSED)}
+    assert found == {Sort.LAST_USED: ["1", "2", "never"], Sort.LONGEST_UNUSED: ["2", "1", "never"]}
+    assert [key.name for key in _walk(acme, Sort.OLDEST, now)] == ["never", "2", "1"]
+    assert all(sort.opposite.opposite is sort for sort in Sort)
+
+
 @pytest.mark.parametrize("sort", Sort)
 def test_pages_show_every_key_once_in_order_whatever_the_ties(
     make: Make, acme: Organization, now: datetime, sort: Sort, monkeypatch: pytest.MonkeyPatch
@@ -138,7 +171,8 @@ def test_a_cursor_that_is_not_ours_or_of_another_order_begins_at_the_top(
     make("b")
     keys = visible_keys(acme)
     by_name = KEYS.page(keys, sort=Sort.NAME, after="", now=now)
-    for cursor in ("", "x", "a:b:c", by_name.next_cursor[:-1], listing._ORDERS[Sort.EXPIRES].cursor(by_name.rows[0])):
+    others = [listing._ORDERS[sort].cursor(by_name.rows[0]) for sort in (Sort.EXPIRES, Sort.NAME_DESCENDING)]
+    for cursor in ("", "x", "a:b:c", by_name.next_cursor[:-1], *others):
         assert KEYS.page(keys, sort=Sort.NAME, after=cursor, now=now).rows == by_name.rows
 
 

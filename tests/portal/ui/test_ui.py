@@ -214,6 +214,12 @@ def test_a_chart_draws_gaps_as_gaps_and_repeats_its_numbers_as_a_table() -> None
     assert one(tree, "svg[role=img]").attributes["aria-label"] == "Requests: 4 requests, peak 4 at Mon, 25.00% denied"
 
 
+def test_a_list_of_scopes_that_is_cut_says_how_many_more_there_are_after_one_and_after_two() -> None:
+    assert "+" not in ui.scopes(["a"], 2)
+    assert '<span class="scopes__few">+3</span><span>+2</span>' in ui.scopes(["a", "b", "c", "d"], 2)
+    assert "+" not in ui.scopes(["a", "b", "c", "d"])
+
+
 def test_bars_start_at_zero_and_keep_their_proportion() -> None:
     heights = [float(height) for height in re.findall(r"v-([\d.]+)", mini_bars([5, 10], label="15 calls"))]
     assert heights == [11, 22]

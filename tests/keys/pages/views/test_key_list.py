@@ -119,18 +119,40 @@ def test_what_makes_no_sense_narrows_nothing(many: list[ApiKey], ada_client: Cli
         "environment": "moon",
         "owner": "1 OR 1=1",
         "api": "x",
+        "last_used": "soon",
+        "expires": "x",
         "sort": "digest",
         "after": "x",
         "scope": "\ufffe",
         "q": "x" * 1001,
     }
-    assert len(_names(ada_client.get(LIST, wrong).text)) == 30
+    page = ada_client.get(LIST, wrong).text
+    assert len(_names(page)) == 30
+    assert "aria-invalid" not in page
+    assert the("#filters-count", page).text() == ""
 
 
-def test_no_match_names_the_way_back(many: list[ApiKey], ada_client: Client) -> None:
-    page = ada_client.get(LIST, {"q": "nothing"}).text
+def test_no_match_names_the_filters_and_the_way_back(many: list[ApiKey], ada_client: Client) -> None:
+    wanted = {"q": "nothing", "status": "Expires soon", "environment": "test", "expires": "never", "sort": "name"}
+    page = ada_client.get(LIST, wanted).text
     assert "No key matches" in page
     assert "Clear filters" in page
+    named = [each.text() for each in LexborHTMLParser(page).css("#keys-table .badge")]
+    assert named == ["Search: nothing", "Status: Expires soon", "Environment: Test", "Expires: Never"]
+    assert the("#filters-count", page).text() == " (2)"
+
+
+def test_a_header_sorts_and_sorts_back_and_keeps_the_filters(many: list[ApiKey], ada_client: Client) -> None:
+    wanted = {"environment": "live"}
+    href = the("th a#sort-name", ada_client.get(LIST, wanted).text).attributes["href"] or ""
+    assert href == "/app/keys/?environment=live&sort=name"
+    page = ada_client.get(href).text
+    assert _names(page) == [f"worker-{index:02}" for index in range(30)]
+    assert [header.attributes["aria-sort"] for header in LexborHTMLParser(page).css("th[aria-sort]")] == ["ascending"]
+    back = ada_client.get(the("th a#sort-name", page).attributes["href"] or "", headers=HTMX).text
+    assert _names(back) == [f"worker-{index:02}" for index in reversed(range(30))]
+    assert the("th[aria-sort]", back).attributes["aria-sort"] == "descending"
+    assert the("#sort-field option[selected]", back).attributes["value"] == "-name"
 
 
 def test_going_on_works_with_and_without_a_script(
