@@ -16,6 +16,7 @@ MAX_NOTE_CHARS = 200
 MAX_SCOPES = 500
 MAX_SCOPE_CHARS = 128
 MAX_NETWORKS = 100
+BAD_LINES_NAMED = 10
 MAX_RATE_LIMITS = 4
 MAX_RATE = 1_000_000
 MAX_WINDOW_S = 31 * 24 * 3600
@@ -74,6 +75,7 @@ def clean_networks(lines: Iterable[str]) -> list[str]:
     ``#`` starts a comment; empty lines are ignored.
     """
     networks: dict[str, None] = {}
+    bad: list[str] = []
     for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
         if not text:
@@ -81,8 +83,12 @@ def clean_networks(lines: Iterable[str]) -> list[str]:
         try:
             network = parse_network(text)
         except ValueError:
-            raise ValueError(f"Use a network like 203.0.113.0/24. Line {number} has {text[:50]!r}.") from None
-        networks[str(network)] = None
+            bad.append(f"Line {number} has {text[:50]!r}.")
+        else:
+            networks[str(network)] = None
+    if bad:
+        named = [*bad[:BAD_LINES_NAMED], *(["There are more."] if len(bad) > BAD_LINES_NAMED else [])]
+        raise ValueError(f"Use a network like 203.0.113.0/24. {' '.join(named)}")
     if len(networks) > MAX_NETWORKS:
         raise ValueError(f"At most {MAX_NETWORKS} networks; this has {len(networks)}.")
     return list(networks)

@@ -9,6 +9,9 @@ from django.utils.safestring import SafeString
 
 from portal.ui.markup import attributes, svg_icon
 
+REQUIRED = forms.Field.default_error_messages["required"]
+SHORT = 2  # fields
+
 register = template.Library()
 
 
@@ -57,19 +60,22 @@ def choices(
 def error_summary(form: forms.BaseForm) -> SafeString:
     """{% error_summary form %}: all errors in field order, each a link to its field; it takes the focus.
 
-    Empty if the form has no errors.
+    Empty if the form has no errors, or if it is so short that the errors at its fields are seen at once.
     """
-    if not form.errors:
+    if not form.errors or _is_seen_at_once(form):
         return SafeString("")
-    lines = [(error,) for error in form.non_field_errors()]
-    for name in form.fields:
-        lines += [(_link(form[name], error),) for error in form.errors.get(name, [])]
-    return format_html(
-        '<div class="summary" role="alert" tabindex="-1" data-focus>'
-        '<h2 class="summary__title">{}</h2><ul>{}</ul></div>',
-        "There is one thing to fix" if len(lines) == 1 else f"There are {len(lines)} things to fix",
-        format_html_join("", "<li>{}</li>", lines),
-    )
+    general: list[tuple[object]] = [(error,) for error in form.non_field_errors()]
+    links = [(_link(form[name], error),) for name in form.fields for error in _messages(form[name])]
+    if links:
+        count = len(general) + len(links)
+        shown = format_html(
+            '<h2 class="summary__title">{}</h2><ul>{}</ul>',
+            "There is one thing to fix" if count == 1 else f"There are {count} things to fix",
+            format_html_join("", "<li>{}</li>", [*general, *links]),
+        )
+    else:
+        shown = format_html_join("", '<p class="summary__title">{}</p>', general)
+    return format_html('<div class="summary" role="alert" tabindex="-1" data-focus>{}</div>', shown)
 
 
 @register.simple_tag
@@ -87,9 +93,41 @@ def hidden_fields(form: forms.BaseForm) -> SafeString:
 def _fieldset(bound: BoundField, label: str, hint: str, controls: SafeString, *, optional: bool = False) -> SafeString:
     return format_html(
         '<fieldset class="field"{}><legend class="field__label">{}{}</legend>{}{}{}</fieldset>',
-        attributes({"id": bound.auto_id, "aria_describedby": _described_by(bound, hint), "tabindex": "-1"}),
+        attributes(
+            {
+                "id": bound.auto_id, "aria_describedby": _described_by(bound, hint), "tabindex": "-1",
+                "autofocus": _takes_focus(bound),
+            }
+        ),
         label, _optional(optional=optional), _hint(bound, hint), _errors(bound), controls,
     )  # fmt: skip
+
+
+def _is_seen_at_once(form: forms.BaseForm) -> bool:
+    visible = {bound.name for bound in form.visible_fields()}
+    return len(visible) <= SHORT and form.errors.keys() <= visible
+
+
+def _takes_focus(bound: BoundField) -> bool:
+    """Tell whether the field is the first with an error, and no summary takes the focus."""
+    return bound.name == next(iter(bound.form.errors), None) and _is_seen_at_once(bound.form)
+
+
+def _messages(bound: BoundField) -> list[str]:
+    """Return the field's errors; that it is required is said in a sentence for the field."""
+    return [
+        _required(bound) if error.message == REQUIRED else message
+        for error in bound.errors.as_data()
+        for message in error.messages
+    ]
+
+
+def _required(bound: BoundField) -> str:
+    if isinstance(bound.field, forms.ChoiceField):
+        return "Choose one of these."
+    label = str(bound.label)
+    starts_a_word = label[1:2].isupper()  # an abbreviation keeps its capital
+    return f"Enter the {label if starts_a_word else label[:1].lower() + label[1:]}."
 
 
 def _control_attributes(bound: BoundField, hint: str, style: str, attrs: dict[str, object]) -> dict[str, str | bool]:
@@ -102,6 +140,8 @@ def _control_attributes(bound: BoundField, hint: str, style: str, attrs: dict[st
         "aria-describedby": _described_by(bound, hint),
         "aria-invalid": "true" if bound.errors else None,
     }
+    if bound.form.errors:
+        given["autofocus"] = _takes_focus(bound)
     return _present(ours | given)
 
 
@@ -123,7 +163,7 @@ def _hint(bound: BoundField, hint: str) -> SafeString:
 def _errors(bound: BoundField) -> SafeString:
     if not bound.errors:
         return SafeString("")
-    lines = format_html_join("", "<span>{}</span>", ((error,) for error in bound.errors))
+    lines = format_html_join("", "<span>{}</span>", ((error,) for error in _messages(bound)))
     return format_html(
         '<div class="field__error" id="{}-error">{}<span class="stack stack--tight">{}</span></div>',
         bound.auto_id, svg_icon("exclamation-circle", "micro"), lines,

@@ -13,7 +13,11 @@ MAX_TYPED_CHARS = 400  # longer than any name: pasted text may hold characters t
 class TypedNameForm(forms.Form):
     """Type the name as pages show it; ``expect`` sets which name."""
 
-    name = forms.CharField(max_length=MAX_TYPED_CHARS, widget=forms.TextInput({"autocomplete": "off"}))
+    name = forms.CharField(
+        max_length=MAX_TYPED_CHARS,
+        widget=forms.TextInput({"autocomplete": "off"}),
+        error_messages={"required": "Type the name."},
+    )
 
     def __init__(self, *args: Any, expected_name: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -121,7 +121,7 @@ def passes_the_second_step(page: Page, inspector: Inspector, code: str) -> None:
     inspector.look(page, "second-step")
     page.get_by_label("Code or recovery code").fill("000000")
     page.get_by_role("button", name="Sign in", exact=True).click()
-    expect(page.locator(".summary")).to_be_focused()
+    expect(page.locator("[aria-invalid=true]")).to_be_focused()
     inspector.look(page, "second-step-wrong")
     page.get_by_label("Code or recovery code").fill(code)
     page.get_by_role("button", name="Sign in", exact=True).click()

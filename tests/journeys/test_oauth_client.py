@@ -104,7 +104,7 @@ def the_page_shows_both_secrets_in_use(page: Page, inspector: Inspector) -> None
 def revoke_one(page: Page, token: str, inspector: Inspector) -> None:
     page.get_by_label("Token or jti").fill("nonsense")
     page.get_by_role("button", name="Revoke this token").click()
-    expect(page.locator(".summary")).to_contain_text("no access token")
+    expect(page.locator(".field__error")).to_contain_text("no access token")
     inspector.look(page, "client-token-refused")
     page.get_by_label("Token or jti").fill(token)
     page.get_by_role("button", name="Revoke this token").click()

@@ -116,7 +116,7 @@ def test_a_second_factor_that_is_lost_is_recovered(page_without_scripts: Page, p
     signs_in(page, address)
     page.get_by_label("Code or recovery code").fill(codes[4])  # of the lost app, and gone with it
     page.get_by_role("button", name="Sign in", exact=True).click()
-    expect(page.locator(".summary")).to_be_visible()
+    expect(page.locator(".field__error")).to_be_visible()
     assert not [code for code in (seed, renewed, *codes) if code in portal.log + portal.tables()]
 
 

@@ -38,6 +38,14 @@ def test_a_wrong_network_is_named_with_its_line(line: str) -> None:
         field_rules.clean_networks(["10.0.0.0/8", line])
 
 
+def test_every_line_that_is_no_network_is_named() -> None:
+    lines = ["abc", "10.0.0.0/8", "# office", "10.0.0.1/8 # no"]
+    with pytest.raises(ValueError, match=r"0/24. Line 1 has 'abc'. Line 4 has '10.0.0.1/8'.$"):
+        field_rules.clean_networks(lines)
+    with pytest.raises(ValueError, match=r"Line 10 has 'x'. There are more.$"):
+        field_rules.clean_networks(["x"] * 10_000)
+
+
 def test_more_than_a_hundred_networks_are_refused() -> None:
     with pytest.raises(ValueError, match="At most 100"):
         field_rules.clean_networks(f"10.0.{n}.0/24" for n in range(101))

@@ -57,14 +57,16 @@ def test_that_the_password_was_changed_is_said_and_forgetting_it_offered_once(cl
 
 
 @pytest.mark.parametrize("path", [LOGIN, RESET, "/accounts/signup/"])
-def test_an_error_summary_names_each_field_as_its_label_does(path: str, client: Client) -> None:
+def test_an_error_is_said_at_its_field_in_a_sentence_that_names_it(path: str, client: Client) -> None:
     tree = LexborHTMLParser(client.post(path, {"nothing": "filled in"}).text)
-    labels = {label.attributes["for"]: label.text(strip=True) for label in tree.css("label[for]")}
-    links = tree.css(".summary a")
-    assert links
-    for link in links:
-        named = labels[str(link.attributes["href"]).removeprefix("#")]
-        assert link.text(strip=True).startswith(f"{named}: ")
+    assert not tree.css(".summary")  # it would only repeat them
+    fields = [field for field in tree.css("main .field") if field.css_first(".field__error")]
+    assert fields
+    for field in fields:
+        label, error = (field.css_first(each) for each in (".field__label", ".field__error"))
+        assert label
+        assert error
+        assert error.text(strip=True).lower() == f"enter the {label.text(strip=True).lower()}."
 
 
 def test_whatever_people_do_with_their_accounts_is_told_in_words() -> None:

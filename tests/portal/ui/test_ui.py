@@ -121,7 +121,45 @@ def test_the_error_summary_links_each_field_and_takes_focus() -> None:
     tree = render("{% error_summary form %}", form=NameForm({}))
     assert "data-focus" in one(tree, ".summary").attributes
     assert [link.attributes["href"] for link in tree.css("a")] == ["#id_name", "#id_end"]
+    assert [link.text() for link in tree.css("a")] == ["Name: Enter the name.", "End: Choose one of these."]
     assert one(tree, "h2").text() == "There are 2 things to fix"
+
+
+def test_an_error_of_no_field_is_the_summary_and_is_not_counted() -> None:
+    form = NameForm({"name": "a", "end": "0"})
+    form.add_error(None, EVIL)
+    tree = render("{% error_summary form %}", form=form)
+    assert one(tree, ".summary[data-focus]").text() == EVIL
+    form.add_error("name", "Choose another.")
+    tree = render("{% error_summary form %}", form=form)
+    assert one(tree, "h2").text() == "There are 2 things to fix"
+    assert [item.text() for item in tree.css("li")] == [EVIL, "Name: Choose another."]
+
+
+class ShortForm(forms.Form):
+    """A form whose errors are seen at once."""
+
+    name = forms.CharField(label="API name")
+    end = forms.ChoiceField(widget=forms.RadioSelect, choices=[("0", "Now")])
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+
+def test_on_a_short_form_the_first_wrong_field_takes_the_focus_instead_of_a_summary() -> None:
+    both = "{% error_summary form %}{% field form.name autofocus=True %}{% choices form.end %}"
+    tree = render(both, form=ShortForm({}))
+    assert not tree.css(".summary")
+    assert [error.text(strip=True) for error in tree.css(".field__error")] == [
+        "Enter the API name.",
+        "Choose one of these.",
+    ]
+    assert [node.attributes["id"] for node in tree.css("[autofocus]")] == ["id_name"]
+    tree = render(both, form=ShortForm({"name": "a"}))
+    assert [node.attributes["id"] for node in tree.css("[autofocus]")] == ["id_end"]
+
+
+def test_on_a_short_form_an_error_that_no_field_shows_still_has_a_summary() -> None:
+    form = ShortForm({"name": "a", "end": "0", "version": "x"})
+    assert one(render("{% error_summary form %}", form=form), ".summary a").attributes["href"] == "#id_version"
 
 
 def test_there_is_no_summary_while_there_is_nothing_to_fix() -> None:
@@ -233,7 +271,8 @@ def test_a_meter_stays_in_its_frame(share: float, width: str) -> None:
 def test_the_style_guide_shows_every_component() -> None:
     used = set(re.findall(r"{% (\w+)", (settings.BASE_DIR / "templates" / "portal" / "styleguide.html").read_text()))
     names = [name for library in (ui, ui_code, ui_data, ui_forms) for name in library.register.tags]
-    assert set(names) - used == {"copy_button", "hidden_fields", "logo"}  # seen inside others, unseen, in every layout
+    # seen inside others, unseen, in every layout
+    assert set(names) - used == {"copy_button", "field_errors", "hidden_fields", "logo"}
 
 
 def test_the_style_guide_is_drawn_with_unique_ids_and_labelled_controls() -> None:

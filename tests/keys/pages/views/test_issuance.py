@@ -145,7 +145,8 @@ def test_sending_the_form_again_makes_nothing_and_shows_nothing(
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"name": ""}, "required"),
+        ({"name": ""}, "Name: Enter the name."),
+        ({"environment": ""}, "Environment: Choose one of these."),
         ({"name": "x" * 101}, "100"),
         ({"name": "a\u202eb"}, "direction marks"),
         ({"name": "a\x00b"}, "Null characters"),
@@ -157,7 +158,7 @@ def test_sending_the_form_again_makes_nothing_and_shows_nothing(
         ({"lifetime": "date", "expires_on": ""}, "Choose the date"),
         ({"lifetime": "date", "expires_on": "2001-01-01T00:00"}, "future"),
         ({"lifetime": "date", "expires_on": "99999-01-01T00:00"}, "valid date"),
-        ({"networks": "203.0.113.0/24\nabc"}, "Line 2 has"),
+        ({"networks": "203.0.113.0/24\nabc\n\nxyz"}, "Line 2 has 'abc'. Line 4 has 'xyz'."),
         ({"rate_limits-limit": "many", "rate_limits-per": "60"}, "number of requests in digits; this is 'many'"),
         ({"quota-limit": "10", "quota-refill": "hour"}, "for good, for each day or for each month"),
         ({"rate_limits-limit": ["1", "2"], "rate_limits-per": ["1", "2"], "rate_limits-name": ["a", "a"]}, "same name"),

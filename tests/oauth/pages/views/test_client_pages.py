@@ -137,7 +137,7 @@ def test_a_client_with_keys_of_its_own_has_no_secret(form: dict[str, str], ada_c
     ("wrong", "complaint"),
     [
         ({"api": "api_of_nobody"}, "Choose among these APIs"),
-        ({"name": ""}, "required"),
+        ({"name": ""}, "Enter the name"),
         ({"public_keys": "{"}, "not JSON"),
         ({"networks": "10.0.0.1/8"}, "Line 1|10.0.0.1/8"),
         ({"token_lifetime_s": "5"}, "60"),
