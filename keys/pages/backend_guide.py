@@ -73,7 +73,8 @@ _CURL = """\
 curl {url}/v1/validate \\
   -H "Authorization: Bearer $LATCHKEY_API_SECRET" \\
   -H "Content-Type: application/json" \\
-  -d '{{"credential": "'"$CALLERS_KEY"'", "scopes": ["orders:read"], "ip": "203.0.113.9"}}'
+  -d '{{"credential": "'"$LATCHKEY_API_KEY"'",
+       "scopes": ["orders:read"], "ip": "203.0.113.9"}}'
 """
 
 _PYTHON = """\

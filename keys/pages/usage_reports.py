@@ -4,17 +4,19 @@ Counts are per hour, so a period begins on the hour; days are in UTC.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from keys.models import ApiKey, Caller, Usage
 from keys.validation.types import Code
 from portal.models import Organization
+from portal.ui.charts import Bar, DayChart
 
+DAYS_OF_A_WEEK = 7
 DENIED = ~Q(code=Code.VALID)
 
 
@@ -42,8 +44,8 @@ class Calls:
 
     @property
     def share_words(self) -> str:
-        """Such as ``0.21%``; a hyphen without calls."""
-        return f"{self.denied_share:.2%}" if self.total else "-"
+        """Such as ``0.21%``; ``None`` without calls."""
+        return f"{self.denied_share:.2%}" if self.total else "None"
 
     @property
     def denied_words(self) -> str:
@@ -94,6 +96,23 @@ def days_of_secrets(ids: Iterable[str], *, days: int, now: datetime) -> list[Day
     return _days(Usage.objects.filter(secret_id__in=list(ids)), days, now)
 
 
+def day_chart(title: str, days: Sequence[Day], *, since: datetime) -> DayChart:
+    """Return the chart of the days, of which the last is today; a day before ``since`` without calls is unknown."""
+    begun = since.astimezone(UTC).date()
+    today = days[-1].date
+    form = "{:%a} {}" if len(days) == DAYS_OF_A_WEEK else "{1} {0:%b}"
+    bars = [
+        Bar(
+            "Today" if day.date == today else form.format(day.date, day.date.day),
+            day.allowed if day.total or day.date >= begun else None,
+            day.denied,
+            is_partial=day.date == today,
+        )
+        for day in days
+    ]
+    return DayChart(title, bars, days[0].date, today)
+
+
 def totals_by_day(keys: Iterable[ApiKey], *, days: int, now: datetime) -> Mapping[int, list[int]]:
     """Count each key's calls on each of the last ``days`` days, oldest first, by the key's pk; runs one query."""
     dates = last_dates(days, now)
@@ -117,6 +136,11 @@ def callers_of_key(key: ApiKey, *, since: datetime) -> QuerySet[Caller]:
 def first_code(key: ApiKey) -> str | None:
     """Return the code of the key's first counted call; None if there was none."""
     return Usage.objects.filter(key=key).order_by("hour", "pk").values_list("code", flat=True).first()
+
+
+def has_calls(keys: QuerySet[ApiKey]) -> bool:
+    """Tell whether any of the keys was ever used, or refused."""
+    return keys.filter(Q(last_used_at__isnull=False) | Exists(Usage.objects.filter(key=OuterRef("pk")))).exists()
 
 
 def last_dates(days: int, now: datetime) -> list[date]:

@@ -66,7 +66,8 @@ def _curl(client: Client, secret: str) -> str:
 
 
 def _call() -> str:
-    return f'curl {shlex.quote(f"{settings.PUBLIC_URL}/v1/whoami")} \\\n  -H "Authorization: Bearer $ACCESS_TOKEN"'
+    url = shlex.quote(f"{settings.PUBLIC_URL}/v1/whoami")
+    return f'curl {url} \\\n  -H "Authorization: Bearer $LATCHKEY_ACCESS_TOKEN"'
 
 
 def _python(client: Client, secret: str) -> str:

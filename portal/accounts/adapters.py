@@ -25,10 +25,10 @@ from portal import addresses, encryption, http, opened_invitation, reauthenticat
 from portal.accounts import login_throttle, sessions
 from portal.accounts.passwords import is_too_long
 from portal.accounts.sessions import row_key
-from portal.accounts.user_agents import browser_words
 from portal.audit_actions import AuditAction
 from portal.models import User
 from portal.services import people
+from portal.ui.user_agents import browser_words
 
 log = logging.getLogger(__name__)
 MAX_EMAIL_CHARS = 254

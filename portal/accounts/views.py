@@ -17,10 +17,10 @@ from portal import reauthentication
 from portal.accounts import login_throttle
 from portal.accounts.forms import MailsForm
 from portal.accounts.sessions import row_key
-from portal.accounts.user_agents import browser_words
 from portal.http import HttpRequest, actor_of
 from portal.models import MailKind, Session
 from portal.services import people
+from portal.ui.user_agents import browser_words
 
 
 @dataclass(frozen=True)

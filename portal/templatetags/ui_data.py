@@ -10,15 +10,23 @@ from django.utils.safestring import SafeString
 from portal.templatetags.ui import badge, when
 from portal.ui import charts
 from portal.ui.markup import svg_icon, tone_class
+from portal.ui.user_agents import agent_words
 
 register = template.Library()
 
 
 @register.simple_tag
 def figure(label: str, value: object, hint: str = "") -> SafeString:
-    """{% figure "Requests, 24 h" "184,209" "12 from test keys" %}: one number of a ``<dl class="figures">``."""
+    """{% figure "Requests, 24 h" 184209 "12 from test keys" %}: one number of a ``<dl class="figures">``."""
+    words = f"{value:,}" if isinstance(value, int) else value
     more = format_html("<dd>{}</dd>", hint) if hint else ""
-    return format_html('<div class="figure"><dt>{}</dt><dd>{}</dd>{}</div>', label, value, more)
+    return format_html('<div class="figure"><dt>{}</dt><dd>{}</dd>{}</div>', label, words, more)
+
+
+@register.simple_tag
+def agent(user_agent: str) -> SafeString:
+    """{% agent secret.last_used_agent %}: a browser or program in short, with the whole User-Agent as its title."""
+    return format_html('<span title="{}">{}</span>', user_agent, agent_words(user_agent))
 
 
 @register.simple_tag

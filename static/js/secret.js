@@ -1,11 +1,18 @@
 // [data-secret]: a shown-once secret leaves the page when the dialog closes, when the page is left, and when the browser
-// brings the page back from its memory. Leaving before it was copied or downloaded asks once.
+// brings the page back from its memory. Leaving before it was copied or downloaded asks once. The way on,
+// [data-secret-done], becomes the primary button once the secret was saved.
 const shown = () => document.querySelector("[data-secret]");
 const isSaved = () => shown()?.hasAttribute("data-saved") ?? true;
 
 function markSaved() {
-  shown()?.setAttribute("data-saved", "");
+  if (isSaved()) return;
+  shown().setAttribute("data-saved", "");
+  shown().querySelector(".btn--primary")?.classList.remove("btn--primary");
   document.querySelectorAll("[data-secret-guard]").forEach((guard) => { guard.hidden = true; });
+  document.querySelectorAll(".btn[data-secret-done]").forEach((done) => {
+    done.classList.add("btn--primary");
+    if (done.dataset.saved) done.textContent = done.dataset.saved;
+  });
 }
 
 function clear() {
@@ -18,6 +25,10 @@ function asks() {
   if (isSaved() || !guard || !guard.hidden) return false;
   guard.hidden = false;
   guard.focus();
+  document.querySelectorAll("[data-unsaved]").forEach((done) => {
+    done.dataset.saved = done.textContent;
+    done.textContent = done.dataset.unsaved;
+  });
   return true;
 }
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from keys.pages.credential_pages import CredentialPages
 from keys.pages.forms.actions import ExtensionForm
 from keys.pages.presenters import CredentialView, secret_rows
-from keys.pages.usage_reports import Day
+from keys.pages.usage_reports import Day, day_chart
 from keys.pages.views.access import get_view
 from keys.pages.views.welcome import STOP_POLLING
 from portal import activity
@@ -22,7 +22,7 @@ from portal.accounts.sessions import SessionStore
 from portal.http import MemberRequest, fragment_or_page, member_required
 from portal.metadata import spell_metadata
 from portal.permissions import Action
-from portal.ui.charts import Bar
+from portal.ui.charts import chosen_range
 
 CHART_DAYS = 30
 SECRETS_SHOWN = 20
@@ -38,13 +38,18 @@ class Tab:
     is_current: bool
 
 
+def days_asked(request: MemberRequest) -> int:
+    """Return the number of days that the chart of this page shows."""
+    return chosen_range(request.GET.get("days", ""), CHART_DAYS)
+
+
 def tabs_of(view: CredentialView[Any], current: str) -> list[Tab]:
     """Build the tabs of a credential; ``current`` is the name of the page's URL in its namespace."""
     pages, arguments = view.words.pages, [view.subject.public_id]
     return [Tab(label, reverse(f"{pages}:{name}", args=arguments), name == current) for name, label in TABS.items()]
 
 
-def overview_of(view: CredentialView[Any], days: Sequence[Day], *, now: datetime) -> dict[str, object]:
+def overview_of(view: CredentialView[Any], title: str, days: Sequence[Day], *, now: datetime) -> dict[str, object]:
     """Return the context of the first tab: the chart of the days, the secrets, and the current overlap."""
     secrets = list(view.subject.secrets.select_related("created_by")[:SECRETS_SHOWN])
     return {
@@ -52,7 +57,7 @@ def overview_of(view: CredentialView[Any], days: Sequence[Day], *, now: datetime
         "tabs": tabs_of(view, "detail"),
         "now": now,
         "light": view.light(now),
-        "bars": [Bar(f"{day.date.day} {day.date:%b}", day.allowed, day.denied) for day in days],
+        "chart": day_chart(title, days, since=view.subject.created_at),
         "secrets": secret_rows(view, secrets, now=now),
         "extension": ExtensionForm(),
     }

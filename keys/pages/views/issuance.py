@@ -31,6 +31,8 @@ from portal.permissions import Action
 @member_required(Action.MANAGE_KEYS, reveals=True, widens=True)
 def new_key(request: MemberRequest) -> HttpResponse:
     """Ask for the settings, create the key, and show its secret in the response to that POST."""
+    if request.organization.suspended_at is not None:
+        return show_suspended(request, KEY_PAGES)
     apis = list(Api.objects.filter(disabled_at=None, is_builtin=False).order_by("name").prefetch_related("scopes"))
     api = _chosen(apis, request.GET.get("api", ""))
     if api is None:
@@ -84,6 +86,12 @@ def show_already_done(request: MemberRequest, view: CredentialView[Any]) -> Http
     """Show what an earlier submission of the form created, without the secret."""
     context = {"view": view}
     return fragment_or_page(request, "keys/_already_done.html", "keys/already_done.html", context)
+
+
+def show_suspended(request: MemberRequest, pages: CredentialPages[Any]) -> HttpResponse:
+    """Say in place of the form that a suspended organization makes no credentials, and whom to ask."""
+    status = 422 if request.method == "POST" else 200
+    return render(request, "keys/suspended.html", {"words": pages.words}, status=status)
 
 
 def _suggested_name(organization: Organization, api: Api) -> str:

@@ -13,11 +13,10 @@ from keys.pages import usage_reports
 from keys.pages.forms.key_settings import EditKeyForm
 from keys.pages.key_pages import KEY_PAGES
 from keys.pages.presenters import quota_view
-from keys.pages.snippets import with_variable
 from keys.pages.views.access import get_view, to_change
-from keys.pages.views.credential_detail import CHART_DAYS, overview_of, settings_of
+from keys.pages.views.credential_detail import CHART_DAYS, days_asked, overview_of, settings_of
 from keys.pages.views.edit import Difference, differences, edit_in_steps
-from keys.pages.views.welcome import first_use_of
+from keys.pages.views.welcome import first_request_of
 from keys.rules.field_rules import rate_words
 from keys.rules.key_fields import KEY_FIELDS
 from keys.services.credentials import ChangedCredential
@@ -39,14 +38,13 @@ def overview(request: MemberRequest, public_id: str) -> HttpResponse:
     callers = usage_reports.callers_of_key(key, since=now - timedelta(days=CHART_DAYS))
     caller_count = callers.count()
     context = {
-        **overview_of(view, usage_reports.days_of_key(key, days=CHART_DAYS, now=now), now=now),
+        **overview_of(view, "Requests", usage_reports.days_of_key(key, days=days_asked(request), now=now), now=now),
         "calls": usage_reports.calls_of_key(key, now=now),
         "callers": callers[:CALLERS_SHOWN],
         "caller_count": caller_count,
         "more_callers": max(caller_count - CALLERS_SHOWN, 0),
-        "snippets": with_variable(),
         "quota": quota_view(key, now=now),
-        **first_use_of(key, now=now),
+        **first_request_of(key, now=now),
     }
     return render(request, "keys/key_overview.html", context)
 

@@ -14,12 +14,12 @@ from keys.pages import usage_reports
 from keys.pages.key_pages import KEY_PAGES, KEYS, visible_keys
 from keys.pages.presenters import CredentialView
 from keys.pages.views.access import as_view, may_make
-from keys.pages.views.welcome import show_steps
+from keys.pages.views.welcome import first_request_of, newest_key, show_steps
 from keys.rules.states import CredentialStatus
 from portal import activity
 from portal.http import MemberRequest, member_required
 from portal.permissions import Action
-from portal.ui.charts import Bar
+from portal.ui.charts import chosen_range
 
 CHART_DAYS = 7
 EVENTS_SHOWN = 8
@@ -45,29 +45,42 @@ class Figures:
 @require_safe
 @member_required(Action.VIEW)
 def overview(request: MemberRequest) -> HttpResponse:
-    """Show figures, a chart, keys that need attention and the latest events; without keys, the steps to the first."""
+    """Show figures, a chart, keys that need attention and the latest events.
+
+    Without keys it shows the steps to the first one. Until a first request it shows how to send one, and no figures.
+    """
     keys = visible_keys(request.organization)
-    if not keys.exists():
+    has_calls = usage_reports.has_calls(keys)
+    key = None if has_calls else newest_key(keys)
+    if not has_calls and key is None:
         return show_steps(request)
     now = timezone.now()
     attention = _attention(
         request, KEYS.having_status(keys, [CredentialStatus.RETIRING, CredentialStatus.EXPIRES_SOON], now=now), now
     )
     context = {
-        "figures": Figures(
-            usage_reports.calls_of_organization(request.organization, now=now),
-            KEYS.having_status(keys, WORKING, now=now).count(),
-            KEYS.having_status(keys, [CredentialStatus.EXPIRES_SOON], now=now).count(),
-        ),
-        "bars": [
-            Bar(f"{day.date:%a} {day.date.day}", day.allowed, day.denied)
-            for day in usage_reports.days_of_organization(request.organization, days=CHART_DAYS, now=now)
-        ],
+        **(first_request_of(key, now=now) if key else _figures(request, keys, now)),
         "attention": attention,
         "events": [activity.tell(event) for event in activity.visible_events(request.organization)[:EVENTS_SHOWN]],
         "may_make": may_make(request),
     }
     return render(request, "keys/overview.html", context)
+
+
+def _figures(request: MemberRequest, keys: QuerySet[ApiKey], now: datetime) -> dict[str, object]:
+    days = chosen_range(request.GET.get("days", ""), CHART_DAYS)
+    return {
+        "figures": Figures(
+            usage_reports.calls_of_organization(request.organization, now=now),
+            KEYS.having_status(keys, WORKING, now=now).count(),
+            KEYS.having_status(keys, [CredentialStatus.EXPIRES_SOON], now=now).count(),
+        ),
+        "chart": usage_reports.day_chart(
+            "Requests",
+            usage_reports.days_of_organization(request.organization, days=days, now=now),
+            since=request.organization.created_at,
+        ),
+    }
 
 
 def _attention(request: MemberRequest, keys: QuerySet[ApiKey], now: datetime) -> list[CredentialView[ApiKey]]:

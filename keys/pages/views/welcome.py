@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -43,7 +44,7 @@ def welcome(request: MemberRequest) -> HttpResponse:
 
 def show_steps(request: MemberRequest, form: OrganizationNameForm | None = None) -> HttpResponse:
     """Show the organization's progress; the overview shows this too while there is no key."""
-    key = visible_keys(request.organization).order_by("-created_at").first()
+    key = newest_key(visible_keys(request.organization))
     is_named = AuditEvent.objects.filter(
         organization_id=request.organization.public_id, action=AuditAction.ORGANIZATION_RENAMED
     ).exists()
@@ -53,8 +54,7 @@ def show_steps(request: MemberRequest, form: OrganizationNameForm | None = None)
         "is_named": is_named or key is not None,
         "may_name": request.membership.can(Action.MANAGE_ORGANIZATION),
         "may_make": may_make(request),
-        "snippets": with_variable(),
-        **(first_use_of(key, now=timezone.now()) if key else {}),
+        **(first_request_of(key, now=timezone.now()) if key else {}),
     }
     return render(request, "keys/welcome.html", context, status=422 if form else 200)
 
@@ -65,10 +65,27 @@ def first_use(request: MemberRequest, public_id: str) -> HttpResponse:
     """Tell a polling page whether the key was used; it polls every 3 s, and is told to stop after 2 minutes."""
     now = timezone.now()
     context = first_use_of(get_credential(request, KEY_PAGES, public_id), now=now)
+    here = request.htmx.current_url_abs_path or ""
+    is_on_key_page = here.partition("?")[0] == reverse("keys:detail", args=[public_id])
     since = request.GET.get("since", "")
     is_over = not since.isdecimal() or now.timestamp() - int(since[:12]) > WAIT.total_seconds()
     status = STOP_POLLING if is_over or context["code"] else 200
-    return render(request, "keys/_first_use_line.html", {**context, "is_over": is_over}, status=status)
+    return render(
+        request,
+        "keys/_first_use_line.html",
+        {**context, "is_over": is_over, "is_on_key_page": is_on_key_page},
+        status=status,
+    )
+
+
+def newest_key(keys: QuerySet[ApiKey]) -> ApiKey | None:
+    """Return the key to send a first request with: the newest that is not revoked."""
+    return keys.filter(revoked_at=None).order_by("-created_at").first()
+
+
+def first_request_of(key: ApiKey, *, now: datetime) -> dict[str, object]:
+    """Return the context of templates/keys/_quickstart.html: how to send a first request, and whether it came."""
+    return {"snippets": with_variable(), **first_use_of(key, now=now)}
 
 
 def first_use_of(key: ApiKey, *, now: datetime) -> dict[str, object]:

@@ -92,8 +92,7 @@ class UsageRecorder:
             usage_count = self._begin(credential_id, secret_id, code, address)
         usage_count.count += 1
         usage_count.last_at = now
-        if agent is not None:
-            usage_count.agent = agent
+        usage_count.agent = agent
 
     def note(
         self, credential_id: str, secret_id: str, *, address: str | None, agent: bytes | None = None, now: float

@@ -103,7 +103,6 @@ def _note_uses(uses: Sequence[Use], cursor: Any) -> None:
     keys = _keys(use.credential_id for use in uses)
     of_keys = [(keys[use.credential_id], use) for use in uses if use.credential_id in keys]
     _note_callers({(key, use.address): use.at for key, use in of_keys if use.address is not None}, cursor)
-    agents = {use.secret_id: use.agent for use in uses if use.agent}
     for prefix, tables in _tables.items():
         mine = [use for use in uses if use.credential_id.partition("_")[0] == prefix]
         if tables.credentials is not None:
@@ -116,11 +115,10 @@ def _note_uses(uses: Sequence[Use], cursor: Any) -> None:
             )
         last = {use.secret_id: use for use in mine}
         cursor.executemany(
-            f"UPDATE {tables.secrets} SET last_used_at = %s, last_used_from = %s,"  # noqa: S608  # a table name of ours
-            " last_used_agent = COALESCE(%s, last_used_agent)"
+            f"UPDATE {tables.secrets} SET last_used_at = %s, last_used_from = %s, last_used_agent = %s"  # noqa: S608  # a table name of ours
             " WHERE public_id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
             [
-                (_instant(use.at), use.address, agents.get(secret_id), secret_id, _instant(use.at))
+                (_instant(use.at), use.address, use.agent, secret_id, _instant(use.at))
                 for secret_id, use in sorted(last.items())
             ],
         )

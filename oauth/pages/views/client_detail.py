@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from keys.pages.presenters import CredentialView
 from keys.pages.views.access import get_view
-from keys.pages.views.credential_detail import CHART_DAYS, overview_of, settings_of
+from keys.pages.views.credential_detail import days_asked, overview_of, settings_of
 from oauth.models import Client
 from oauth.pages import usage
 from oauth.pages.client_pages import CLIENT_PAGES
@@ -34,7 +34,7 @@ def show_overview(
     """Render the overview; with status 422 if the bound form has an error, such as a pasted text that is no token."""
     client = view.subject
     context = {
-        **overview_of(view, usage.days_of_tokens(client, days=CHART_DAYS, now=now), now=now),
+        **overview_of(view, "Token requests", usage.days_of_tokens(client, days=days_asked(request), now=now), now=now),
         "tokens": usage.tokens_of_client(client, now=now),
         "calls": usage.calls_of_client(client, now=now),
         "snippets": with_variable(client),

@@ -10,7 +10,7 @@ from keys.models import Api
 from keys.pages.forms.fields import refuse
 from keys.pages.presenters import spread_words
 from keys.pages.views.access import back, get_view
-from keys.pages.views.issuance import show_already_done, show_secret
+from keys.pages.views.issuance import show_already_done, show_secret, show_suspended
 from keys.service_accounts import visible_service_accounts
 from keys.services.credentials import IssuedCredential
 from keys.services.errors import AlreadyDone, Refused
@@ -26,6 +26,8 @@ from portal.permissions import Action
 @member_required(Action.MANAGE_KEYS, reveals=True, widens=True)
 def new_client(request: MemberRequest) -> HttpResponse:
     """Show the form, create the client, and show its secret in the response to the same POST."""
+    if request.organization.suspended_at is not None:
+        return show_suspended(request, CLIENT_PAGES)
     apis = list(Api.objects.filter(disabled_at=None, is_builtin=False).order_by("name").prefetch_related("scopes"))
     granted: dict[str, list[str]] = {apis[0].public_id: []} if len(apis) == 1 else {}
     accounts = list(visible_service_accounts(request.organization))

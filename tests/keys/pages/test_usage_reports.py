@@ -28,7 +28,7 @@ def test_a_window_of_24_hours_holds_the_running_hour_and_23_before(key: ApiKey, 
 
 def test_nothing_asked_is_said_as_nothing(key: ApiKey, initech: Organization) -> None:
     calls = usage_reports.calls_of_organization(initech, now=NOW)
-    assert (calls.total, calls.denied, calls.denied_share, calls.share_words) == (0, 0, 0.0, "-")
+    assert (calls.total, calls.denied, calls.denied_share, calls.share_words) == (0, 0, 0.0, "None")
     assert usage_reports.first_code(key) is None
 
 

@@ -209,6 +209,20 @@ def test_a_suspended_organization_makes_no_keys(
     answer = ada_client.post(NEW, new_key_form)
     assert answer.status_code == 422
     assert "it can issue no keys" in answer.text
+    assert not ApiKey.objects.exists()
+
+
+def test_a_suspended_organization_is_offered_no_form_and_told_whom_to_ask(
+    api: Api, acme: Organization, ada_client: Client, now: datetime
+) -> None:
+    Organization.objects.filter(pk=acme.pk).update(suspended_at=now)
+    for address in (NEW, "/app/clients/new/"):
+        page = ada_client.get(address)
+        assert page.status_code == 200
+        assert not LexborHTMLParser(page.text).css("form[novalidate]")
+        assert "Only the operator of this portal can end the suspension" in page.text
+    for address in ("/app/", "/app/keys/", "/app/clients/", "/app/welcome/"):
+        assert "/new/" not in str(the("main", ada_client.get(address).text).html)
 
 
 def test_the_built_in_api_is_not_offered_and_without_another_there_is_nothing_to_make(ada_client: Client) -> None:

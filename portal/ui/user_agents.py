@@ -1,4 +1,4 @@
-"""Name the browser and system of a User-Agent header, for display. Pure.
+"""Name the browser or program of a User-Agent header, for display. Pure.
 
 The result is a guess: no decision may depend on it.
 """
@@ -32,3 +32,10 @@ def browser_words(user_agent: str) -> str:
     browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
     return f"{browser or 'A browser'} on {system}" if system else browser or "An unknown browser"
+
+
+def agent_words(user_agent: str) -> str:
+    """Return the words for a browser, such as ``Firefox on Linux``; for another program, its name and version."""
+    if any(mark in user_agent for mark, _ in BROWSERS):
+        return browser_words(user_agent)
+    return next(iter(user_agent.split()), "")
