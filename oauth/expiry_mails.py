@@ -26,6 +26,6 @@ def _secret_ended(secret: ClientSecret) -> Mail:
             f"{ended}. The token endpoint refuses it; the newer secret goes on working.",
             f"The old one was last used: {used}. If something still uses it, roll the client again.",
         ],
-        "Look at the client",
-        reverse("clients:detail", args=[client.public_id]),
+        "Roll the client",
+        reverse("clients:roll", args=[client.public_id]),
     )

@@ -181,7 +181,7 @@ class KeyView(CredentialView[ApiKey]):
         plural="API keys",
         pages="keys",
         saved="key",
-        roll="A new secret with the same rights. You choose how long the old one goes on.",
+        roll="A new secret with the same rights. You choose how long the old one still works.",
         overlap="At most 30 days from now, and never past the end of the key.",
         revocation="Requests with this key will be refused at once. This cannot be undone.",
         refused="Refused",

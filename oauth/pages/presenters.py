@@ -43,10 +43,10 @@ class ClientView(CredentialView[Client]):
         plural="OAuth clients",
         pages="clients",
         saved="client secret",
-        roll="A new secret with the same rights. You choose how long the old one goes on. Tokens that are out stay "
-        "good until they expire; revoke all tokens to end them now.",
+        roll="A new secret with the same rights. You choose how long the old one still works. Tokens issued before "
+        "stay valid until they expire; revoke all tokens to end them now.",
         overlap="At most 30 days from now.",
-        revocation="It gets no tokens any more, and every token it has will be refused at once. This cannot be undone.",
+        revocation="It gets no more tokens, and every token it has will be refused at once. This cannot be undone.",
         refused="Its tokens are refused",
         old_refused="It gets no tokens",
     )

@@ -100,7 +100,7 @@ def summary(bars: Sequence[Bar]) -> str:
     if not total:
         return "No requests"
     peak = max(bars, key=lambda bar: bar.total)
-    return f"{total:,} requests, peak {peak.total:,} ({peak.name}), {denied / total:.2%} denied"
+    return f"{total:,} request{'s' * (total != 1)}, peak {peak.total:,} ({peak.name}), {denied / total:.2%} denied"
 
 
 def bar_chart(bars: Sequence[Bar], *, chart_id: str, caption: str) -> SafeString:

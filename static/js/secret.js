@@ -28,6 +28,7 @@ function asks() {
   document.querySelectorAll("[data-unsaved]").forEach((done) => {
     done.dataset.saved = done.textContent;
     done.textContent = done.dataset.unsaved;
+    done.scrollIntoView({ block: "nearest" });
   });
   return true;
 }

@@ -85,7 +85,7 @@ def test_a_secret_in_a_dialog_is_left_only_on_purpose(
     page.get_by_role("link", name="I have saved it").click()
     expect(page.locator("[data-secret-guard]")).to_be_focused()
     inspector.look(page, "dialog-guard")
-    page.get_by_role("link", name="I have saved it").click()
+    page.get_by_role("link", name="Leave without it").click()
     expect(page.locator("#overlap")).to_be_visible()
     assert page.url == key_page
     assert secret not in page.content()

@@ -68,7 +68,13 @@ def create_a_key(page: Page, inspector: Inspector) -> str:
     assert re.fullmatch(r"lk_live_[0-9A-Za-z]{38}", secret)
     page.get_by_role("button", name=re.compile("Send a test request")).click()
     expect(page.locator("#test-answer")).to_contain_text('"VALID"')
+    expect(page.locator("#test-answer").get_by_role("status")).to_have_text(re.compile(r"^VALID · \d+ ms$"))
+    page.get_by_text("The whole answer").click()
+    inspector.look(page, "key-tested")
+    way_on = page.get_by_role("link", name="I have saved it")
+    expect(way_on).not_to_have_class(re.compile("btn--primary"))
     page.get_by_role("button", name="Copy API key").click()
+    expect(way_on).to_have_class(re.compile("btn--primary"))
     return secret
 
 
@@ -100,6 +106,13 @@ def is_seen_working(page: Page, backend: Backend, secret: str, inspector: Inspec
     inspector.look(page, "keys")
     page.get_by_role("link", name="checkout-prod").first.click()
     inspector.look(page, "key")
+    page.locator(".chart svg[tabindex]").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".chart figcaption")).to_contain_text("Today so far: ")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".chart figcaption")).to_contain_text(": no data")
+    page.keyboard.press("Tab")
+    expect(page.locator(".chart figcaption")).to_contain_text("peak")
 
 
 def roll_with_an_hour(page: Page, inspector: Inspector) -> str:

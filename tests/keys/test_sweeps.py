@@ -79,6 +79,8 @@ def test_a_retired_secret_that_ends_is_recorded_and_its_owner_told_once(
         _sweep(now + 2 * HOUR)
     assert _events("key.secret_ended") == [issued.credential.public_id]
     assert [message.subject for message in mail.outbox] == ["An old secret of billing worker has ended"]
+    assert f"http://localhost:8000/app/keys/{issued.credential.public_id}/roll/" in mail.outbox[0].body
+    assert "Roll the key" in mail.outbox[0].message().as_string()
 
 
 def test_a_secret_that_a_person_ended_is_not_recorded_again(issued: IssuedKey, as_ada: Actor, now: datetime) -> None:
@@ -136,7 +138,8 @@ def test_a_warning_says_when_and_where_to_look(ending: ApiKey, now: datetime) ->
     _sweep(now + 23 * DAY)
     message = mail.outbox[0]
     assert message.subject.startswith("checkout expires on ")
-    assert f"http://localhost:8000/app/keys/{ending.public_id}/" in message.body
+    assert f"http://localhost:8000/app/keys/{ending.public_id}/edit/" in message.body  # a roll would not extend it
+    assert "Extend the key" in message.message().as_string()
     assert "text/html" in message.message().as_string()
 
 

@@ -157,3 +157,17 @@ def test_once_made_it_is_kept_for_its_owner_and_shown_again_and_nothing_is_made(
     is_same = second == first
     assert is_same
     assert ApiKey.objects.count() == made
+
+
+def test_a_first_start_that_was_refused_a_part_is_kept_too_and_tells_how_to_get_the_rest(
+    settings: Settings, tmp_path: Path
+) -> None:
+    _demo()
+    Organization.objects.update(suspended_at=timezone.now())
+    settings.EMBEDDED, settings.VAR_DIR = True, tmp_path
+    for _ in range(2):
+        out = StringIO()
+        call_command("demo", "--once", stdout=out, stderr=StringIO())
+        assert "manage.py demo` makes new ones" in out.getvalue()
+    assert ApiKey.objects.count() == 3
+    assert Api.objects.get(name="Orders").secrets.count() == 2  # of the first run and of the first start

@@ -73,6 +73,8 @@ class NewCredentialForm(forms.Form):
         label="Environment", widget=forms.RadioSelect, choices=[("live", "Live"), ("test", "Test")], initial="live"
     )
 
+    environment_hints: ClassVar = {"live": "For real traffic.", "test": "For trying things."}
+
     def __init__(self, *args: Any, accounts: Sequence[ServiceAccount] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._accounts = {account.public_id: account for account in accounts}

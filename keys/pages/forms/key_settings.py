@@ -97,7 +97,6 @@ class NewKeyForm(NewCredentialForm, KeyForm):
 
     template = forms.ChoiceField(label="Access", widget=forms.RadioSelect)
 
-    environment_hints: ClassVar = {"live": "For real traffic.", "test": "For trying things."}
     template_hints: ClassVar = {
         "read": "Every scope that only reads.",
         "full": "Every scope of the API.",

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
@@ -20,6 +21,7 @@ from keys.services.errors import AlreadyDone, Refused
 from keys.services.secrets import roll_credential
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
+from portal.templatetags.ui import masked_key
 from portal.ui.times import exact_words
 
 
@@ -66,7 +68,7 @@ def _meaning(view: CredentialView[Any], overlap_s: int, now: datetime) -> str:
         end = ends.get(secret.public_id, secret.ends_at)
         if end is not None and end > now:
             until = f"working until {exact_words(end)}."
-            return f"{secret.hint} keeps {until}" if view.retiring else f"Keeps {until}"
+            return format_html("{} keeps {}", masked_key(secret.hint), until) if view.retiring else f"Keeps {until}"
     return "Refused as soon as the new one exists."
 
 
@@ -74,10 +76,10 @@ def _overlap_words(view: CredentialView[Any]) -> str:
     """Say which secret a roll ends now; empty if no overlap runs."""
     if view.retiring is None:
         return ""
-    newest = view.secrets[0]
-    if newest.last_used_at is None:
-        return f"Nobody has used {newest.hint}: rolling ends it now, and {view.retiring.hint} keeps the end it has."
-    return f"Rolling ends {view.retiring.hint} now, and {newest.hint} gets the time you choose."
+    newest, retiring = masked_key(view.secrets[0].hint), masked_key(view.retiring.hint)
+    if view.secrets[0].last_used_at is None:
+        return format_html("Nobody has used {}: rolling ends it now, and {} keeps the end it has.", newest, retiring)
+    return format_html("Rolling ends {} now, and {} gets the time you choose.", retiring, newest)
 
 
 def _working(secret: Secret) -> WorkingSecret:

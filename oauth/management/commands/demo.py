@@ -61,7 +61,7 @@ class Command(BaseCommand):
                 made = make_demo(extra_keys=options["keys"], refused=refused)
             for line in refused:
                 self.stderr.write(line)
-            if options["once"] and made["api"] and made["api_key"]:
+            if options["once"]:
                 _keep(made)
         self.stdout.write(json.dumps(made) if options["json"] else as_text(made))
 
@@ -139,6 +139,7 @@ def as_text(made: dict[str, Any]) -> str:
     lines = ["", "Sign in as", *shown, ""]
     if made["api"] and made["api_key"]:
         lines += ["Ask whether the demo key is good", "", curl(made), ""]
+    lines += ["If a secret above works no more, or is missing: `.venv/bin/python manage.py demo` makes new ones.", ""]
     return "\n".join(lines)
 
 

@@ -53,5 +53,6 @@ def client_settings(request: MemberRequest, public_id: str) -> HttpResponse:
 
 def _revoked_words(number: int) -> str:
     if not number:
-        return "None was revoked by itself"
-    return f"{number:,} revoked one by one and not yet expired; past {MAX_REVOKED_TOKENS:,}, one more revokes all"
+        return "No token has been revoked on its own."
+    was = "1 token was" if number == 1 else f"{number:,} tokens were"
+    return f"{was} revoked and would still be valid. After {MAX_REVOKED_TOKENS:,}, revoking one more revokes all."

@@ -224,7 +224,7 @@ def test_the_owner_is_mailed_once_when_an_old_secret_ends(issued: IssuedClient, 
         record_endings(now=now + 2 * HOUR)
     (mailed,) = mail.outbox
     assert (mailed.to, mailed.subject) == (["ada@example.com"], f"An old secret of {issued.credential.name} has ended")
-    assert f"http://localhost:8000/app/clients/{issued.credential.public_id}/" in mailed.body
+    assert f"http://localhost:8000/app/clients/{issued.credential.public_id}/roll/" in mailed.body
     assert issued.secret_text not in mailed.body
 
 

@@ -86,3 +86,30 @@ def test_the_page_holds_nobodys_data(issued: IssuedKey, client: Client) -> None:
     text = client.get("/docs/").text
     assert issued.credential.public_id not in text
     assert issued.secret.hint not in text
+
+
+def test_members_read_it_in_the_portals_frame_and_strangers_in_that_of_the_landing_page(
+    page: LexborHTMLParser, ada_client: Client
+) -> None:
+    own = LexborHTMLParser(ada_client.get("/docs/").text)
+    assert own.css("#sidebar [aria-current=page]")[0].text(strip=True) == "Docs"
+    assert own.css(".docs__body")
+    assert page.css(".docs__body")
+    assert not page.css("#sidebar")
+
+
+def test_each_section_is_in_the_contents_and_has_a_link_to_copy(page: LexborHTMLParser) -> None:
+    sections = [f"#{section.attributes['id']}" for section in page.css(".docs__body > section")]
+    assert [link.attributes["href"] for link in page.css(".docs__toc a")] == sections
+    assert [link.attributes["href"] for link in page.css(".docs__anchor")] == sections
+
+
+def test_one_name_is_used_for_each_secret_everywhere(page: LexborHTMLParser, client: Client) -> None:
+    texts = [page.text(), client.get("/").text, (settings.BASE_DIR / "README.md").read_text()]
+    for text in texts:
+        assert set(re.findall(r"\$\{?([A-Z_]*(?:SECRET|KEY|TOKEN))\b", text)) <= {
+            "LATCHKEY_API_SECRET",
+            "LATCHKEY_API_KEY",
+            "LATCHKEY_CLIENT_SECRET",
+            "LATCHKEY_ACCESS_TOKEN",
+        }

@@ -11,6 +11,7 @@ from keys.rules import secret as secrets
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from portal.audit import COMMAND
 from portal.models import Organization, User
+from portal.ui.times import exact_words
 from tests.support.page import the
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +96,22 @@ def test_the_secret_is_shown_in_that_answer_which_nobody_keeps(
     assert answer["Referrer-Policy"] == "no-referrer"
     assert 'hx-history="false"' in answer.text
     assert f'href="data:text/plain;charset=utf-8,LATCHKEY_API_KEY%3D{text}%0A" download' in answer.text
+
+
+def test_the_page_of_the_secret_says_what_was_made_and_has_one_way_on_at_its_end(
+    api: Api, ada_client: Client, new_key_form: Form
+) -> None:
+    page = LexborHTMLParser(ada_client.post(NEW, new_key_form).text)
+    made = the("[aria-labelledby=made-title]", page)
+    key = ApiKey.objects.get()
+    assert key.expires_at
+    for words in (key.name, "Live", "Orders", *key.scopes, exact_words(key.expires_at)):
+        assert words in made.text()
+    primary = [button.text(strip=True) for button in page.css("main .btn--primary")]
+    assert primary == ["Copy API key"]
+    way_on = the("[data-secret-done]", page)
+    assert (way_on.text(), way_on.attributes["data-unsaved"]) == ("I have saved it", "Leave without it")
+    assert page.css("main a, main button")[-1].text() == way_on.text()
 
 
 def test_what_the_form_does_not_ask_for_is_not_taken(

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
-from keys.models import Api, ApiKey, Usage
+from keys.models import Api, ApiKey, RevokeReason, Usage
+from keys.services.credentials import revoke_credential
 from keys.services.secrets import roll_credential
 from portal.audit import Actor
 from portal.models import AuditEvent, Organization
@@ -28,6 +29,46 @@ def test_without_keys_the_overview_is_the_way_to_the_first_one(acme: Organizatio
         page = ada_client.get(where).text
         assert "Three steps to your first request" in page
         assert "/app/keys/new/" in page
+
+
+def test_until_a_first_request_the_overview_shows_how_to_send_one_and_no_empty_chart(
+    key: ApiKey, ada_client: Client, use: Callable[[ApiKey, datetime], None], now: datetime
+) -> None:
+    page = LexborHTMLParser(ada_client.get(OVERVIEW).text)
+    assert "Waiting for the first request" in the("#first-use", page).text()
+    assert "Recent activity" in page.text()
+    assert not page.css(".figure, .chart")
+    use(key, now)
+    assert "Waiting for the first request" not in ada_client.get(OVERVIEW).text
+    assert figures(ada_client.get(OVERVIEW).text)["Active keys"] == "1"
+
+
+def test_a_first_request_that_was_refused_ends_the_waiting(key: ApiKey, ada_client: Client, now: datetime) -> None:
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    Usage.objects.create(secret_id=key.secrets.get().public_id, key=key, hour=hour, code="IP_DENIED", count=1)
+    assert figures(ada_client.get(OVERVIEW).text)["Denied, 24 h"] == "100.00%"
+
+
+def test_a_key_that_is_revoked_is_not_waited_for(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
+    revoke_credential(key, reason=RevokeReason.OTHER, by=as_ada)
+    for where in (OVERVIEW, WELCOME):
+        assert "Create a key" in ada_client.get(where).text
+        assert "Waiting for the first request" not in ada_client.get(where).text
+
+
+@pytest.mark.parametrize(("asked", "days"), [("", 7), ("30", 30), ("90", 90), ("8", 7), ("x", 7)])
+def test_the_chart_shows_the_range_that_was_asked_for(
+    used_key: ApiKey, ada_client: Client, asked: str, days: int
+) -> None:
+    chart = the("#chart", ada_client.get(OVERVIEW, {"days": asked}).text)
+    assert the("[aria-current=true]", str(chart.html)).text() == f"{days} days"
+    assert len(chart.css("tbody tr")) == days
+    assert chart.css("tbody th")[-1].text() == "Today so far"
+
+
+def test_numbers_have_separators(used_key: ApiKey, ada_client: Client) -> None:
+    ApiKey.objects.filter(pk=used_key.pk).update(quota={"limit": 10_000, "refill": "month"})
+    assert figures(ada_client.get(f"/app/keys/{used_key.public_id}/").text)["Uses left"].startswith("10,000")
 
 
 def test_the_figures_say_whether_all_is_well(used_key: ApiKey, ada_client: Client, now: datetime) -> None:
@@ -112,6 +153,20 @@ def test_a_page_that_waits_asks_until_the_first_request_or_two_minutes(
     assert seen.status_code == 286
     assert "First request seen" in seen.text
     assert "203.0.113.9" in seen.text
+
+
+def test_the_keys_own_page_brings_its_other_parts_up_to_date_when_the_first_request_is_seen(
+    key: ApiKey, ada_client: Client, use: Callable[[ApiKey, datetime], None], now: datetime
+) -> None:
+    use(key, now)
+    own = f"/app/keys/{key.public_id}/"
+    for page, is_renewed in ((own, True), (f"{own}?days=7", True), ("/app/", False)):
+        headers = HTMX | {"HX-Current-URL": f"http://testserver{page}"}
+        seen = ada_client.get(f"{own}first-use/", {"since": int(now.timestamp())}, headers=headers)
+        assert ('hx-select="#secrets"' in seen.text) is is_renewed
+    shown = LexborHTMLParser(ada_client.get(own).text)
+    assert the("#secrets", shown)
+    assert "not been used" not in shown.text()
 
 
 def test_a_first_request_that_was_refused_is_told_with_its_reason(

@@ -99,9 +99,10 @@ def test_a_roll_that_somebody_else_was_faster_with_is_not_made(key: ApiKey, ada_
 
 def test_during_an_overlap_it_is_said_which_secret_ends(used_key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
     newest = roll_credential(used_key, overlap=timedelta(hours=1), by=as_ada).secret
-    page = ada_client.get(where(used_key)).text
-    assert "Two secrets work already" in page
-    assert f"Nobody has used {newest.hint}" in page
+    page = LexborHTMLParser(ada_client.get(where(used_key)).text)
+    assert "Two secrets work already" in page.text()
+    assert f"Nobody has used {newest.hint}" in page.text()
+    assert {code.text() for code in page.css("#roll code.masked")} == {secret.hint for secret in used_key.secrets.all()}
 
 
 @pytest.mark.parametrize("ends_on", ["", "2001-01-01T00:00", "2999-01-01T00:00", "soon"])

@@ -7,10 +7,12 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.http import QueryDict
 from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
+from selectolax.lexbor import LexborHTMLParser
 
 from keys.models import Api
 from keys.rules.field_rules import parse_rate_limit
@@ -18,7 +20,7 @@ from keys.rules.secret import parse
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, edit_api
 from keys.services.credentials import note_credential
 from keys.services.secrets import roll_credential
-from oauth.models import Client, RevokedToken
+from oauth.models import Client, RevokedToken, StatusList
 from oauth.protocol.jti import StatusIndex, new_jti
 from oauth.services import tokens
 from oauth.services.clients import IssuedClient
@@ -78,13 +80,56 @@ def test_a_new_client_is_shown_its_secret_once_and_never_again(
     assert f"audience={api.identifier}" in the("main", answer.text).text()
 
 
+def test_the_page_names_the_addresses_to_configure_and_draws_no_audience_as_a_scope(
+    oauth_client: Client, api: Api, cyn_client: Browser
+) -> None:
+    page = LexborHTMLParser(cyn_client.get(where("detail", oauth_client)).text)
+    for name, path in (
+        ("token", "/oauth/token"),
+        ("discovery", "/.well-known/oauth-authorization-server"),
+        ("jwks", "/.well-known/jwks.json"),
+    ):
+        assert the(f"#{name}-url", page).text() == f"{settings.PUBLIC_URL}{path}"
+        assert path in settings.HOT_PATHS
+    assert api.identifier in [code.text() for code in page.css("main .facts code:not(.scope)")]
+    assert api.identifier not in [code.text() for code in page.css("main .scope, main .scopes > *")]
+
+
+@pytest.mark.parametrize(
+    ("revoked", "words"),
+    [
+        (0, "No token has been revoked on its own."),
+        (1, "1 token was revoked and would still be valid."),
+        (2, "2 tokens were revoked and would still be valid."),
+    ],
+)
+def test_the_page_says_how_many_tokens_were_revoked_one_by_one(
+    oauth_client: Client, ada_client: Browser, revoked: int, words: str
+) -> None:
+    now = timezone.now()
+    soon = now + timedelta(minutes=5)
+    statuses = StatusList.objects.create()
+    RevokedToken.objects.bulk_create(
+        RevokedToken(
+            client=oauth_client,
+            jti=f"jti-{number}",
+            status_list=statuses,
+            index=number,
+            revoked_at=now,
+            expires_at=soon,
+        )
+        for number in range(revoked)
+    )
+    assert words in the("#tokens", ada_client.get(where("detail", oauth_client)).text).text()
+
+
 def test_members_read_the_operators_metadata(oauth_client: Client, cyn_client: Browser) -> None:
     note_credential(oauth_client, {"plan": "basic"}, by=COMMAND)
     note_organization(oauth_client.organization, external_id="crm-42", operator_metadata={"tier": 1}, by=COMMAND)
     assert "&quot;plan&quot;: &quot;basic&quot;" in cyn_client.get(where("settings", oauth_client)).text
-    settings = cyn_client.get("/app/settings/").text
-    assert "crm-42" in settings
-    assert "&quot;tier&quot;: 1" in settings
+    page = cyn_client.get("/app/settings/").text
+    assert "crm-42" in page
+    assert "&quot;tier&quot;: 1" in page
 
 
 def test_each_apis_ceiling_stands_in_the_forms_and_on_the_clients_pages(
