@@ -78,6 +78,11 @@ class QuotaView:
     words: str
     renewal: str
 
+    @property
+    def left_words(self) -> str:
+        """Such as ``9,999``."""
+        return f"{self.left:,}"
+
 
 @dataclass(frozen=True)
 class CredentialView(Generic[Row]):
