@@ -23,7 +23,7 @@ def _secret_ended(secret: ClientSecret) -> Mail:
         f"An old secret of {client.name} has ended",
         [
             f"The old secret {secret.hint} of the OAuth client {client.name} of {client.organization.name} ended on "
-            f"{ended}. The token endpoint refuses it; the newer secret goes on working.",
+            f"{ended}. The token endpoint refuses it; the newer secret still works.",
             f"The old one was last used: {used}. If something still uses it, roll the client again.",
         ],
         "Roll the client",

@@ -66,11 +66,11 @@ def extend_secret(request: MemberRequest, public_id: str, secret_id: str, pages:
     with refusals_told(request):
         form = ExtensionForm(request.POST)
         if not form.is_valid():
-            raise Refused("Choose how much longer the old secret may go on.")
+            raise Refused("Choose how much longer the old secret is to work.")
         ends_at = (secret.ends_at or timezone.now()) + form.length()
         changed = extend_overlap(credential, secret, ends_at=ends_at, by=actor_of(request))
         secret.refresh_from_db()  # the credential's own end may be earlier
         until = exact_words(secret.ends_at or ends_at)
         words = spread_words("In force", changed.propagation)
-        messages.success(request, f"The old secret {secret.hint} goes on until {until}. {words}")
+        messages.success(request, f"The old secret {secret.hint} works until {until}. {words}")
     return back(request, pages, public_id)

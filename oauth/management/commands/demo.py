@@ -139,7 +139,7 @@ def as_text(made: dict[str, Any]) -> str:
     lines = ["", "Sign in as", *shown, ""]
     if made["api"] and made["api_key"]:
         lines += ["Ask whether the demo key is good", "", curl(made), ""]
-    lines += ["If a secret above works no more, or is missing: `.venv/bin/python manage.py demo` makes new ones.", ""]
+    lines += ["If a secret above no longer works, or is missing: `.venv/bin/python manage.py demo` makes new ones.", ""]
     return "\n".join(lines)
 
 

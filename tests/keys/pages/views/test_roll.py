@@ -158,7 +158,7 @@ def test_the_old_secrets_last_use_is_asked_for_again_and_again_until_the_overlap
         assert "<html" not in answer.text
     KeySecret.objects.filter(pk=old.pk).update(ends_at=now)
     answer = ada_client.get(address, headers=HTMX)
-    assert (answer.status_code, "works no more" in answer.text) == (286, True)
+    assert (answer.status_code, "no longer works" in answer.text) == (286, True)
 
 
 def test_a_page_that_asks_by_itself_costs_little_and_keeps_no_session_from_ending(
