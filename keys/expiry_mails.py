@@ -23,11 +23,9 @@ TEMPLATES = {
     Notice.Kind.SECRET_ENDED: "emails/key_secret_ended",
 }
 PAGES = {
-    Notice.Kind.EXPIRES_IN_30_DAYS: "edit",  # a roll leaves the key's end as it is
-    Notice.Kind.EXPIRES_IN_7_DAYS: "edit",
-    Notice.Kind.EXPIRES_IN_1_DAY: "edit",
-    Notice.Kind.EXPIRED: "detail",
-    Notice.Kind.SECRET_ENDED: "roll",
+    "emails/key_expires": "edit",  # a roll would leave the key's end as it is
+    "emails/key_expired": "detail",
+    "emails/key_secret_ended": "roll",
 }
 
 
@@ -73,7 +71,7 @@ def _is_moot(notice: Notice) -> bool:
 
 
 def _mail(notice: Notice, recipient: str) -> EmailMultiAlternatives:
-    key, kind = notice.key, Notice.Kind(notice.kind)
+    key, template = notice.key, TEMPLATES[Notice.Kind(notice.kind)]
     secret = KeySecret.objects.filter(public_id=notice.about).first()
     context = {
         "key": key,
@@ -82,10 +80,9 @@ def _mail(notice: Notice, recipient: str) -> EmailMultiAlternatives:
         "ended": exact_words(secret.ends_at) if secret and secret.ends_at else "",
         "last_used": exact_words(key.last_used_at) if key.last_used_at else "never",
         "secret_last_used": exact_words(secret.last_used_at) if secret and secret.last_used_at else "never",
-        "button_url": settings.PUBLIC_URL + reverse(f"keys:{PAGES[kind]}", args=[key.public_id]),
+        "button_url": settings.PUBLIC_URL + reverse(f"keys:{PAGES[template]}", args=[key.public_id]),
         "public_url": settings.PUBLIC_URL,
     }
-    template = TEMPLATES[kind]
     mail = EmailMultiAlternatives(
         _subject(notice),
         render_to_string(f"{template}.txt", context),

@@ -100,10 +100,10 @@ def day_chart(title: str, days: Sequence[Day], *, since: datetime) -> DayChart:
     """Return the chart of the days, of which the last is today; a day before ``since`` without calls is unknown."""
     begun = since.astimezone(UTC).date()
     today = days[-1].date
-    form = "{:%a} {}" if len(days) == DAYS_OF_A_WEEK else "{1} {0:%b}"
+    is_week = len(days) == DAYS_OF_A_WEEK
     bars = [
         Bar(
-            "Today" if day.date == today else form.format(day.date, day.date.day),
+            "Today" if day.date == today else _day_label(day.date, is_week=is_week),
             day.allowed if day.total or day.date >= begun else None,
             day.denied,
             is_partial=day.date == today,
@@ -165,6 +165,11 @@ def _days(usage: QuerySet[Usage], days: int, now: datetime) -> list[Day]:
     )
     found = {row["day"]: Day(row["day"], row["total"] - row["denied"], row["denied"]) for row in rows}
     return [found.get(day) or Day(day, 0, 0) for day in dates]
+
+
+def _day_label(day: date, *, is_week: bool) -> str:
+    """Return, for example, ``Tue 24`` in a week and ``24 Nov`` in a longer time."""
+    return f"{day:%a} {day.day}" if is_week else f"{day.day} {day:%b}"
 
 
 def _midnight(day: date) -> datetime:
