@@ -221,6 +221,11 @@ def count(rows: QuerySet[Row]) -> int:
     return rows.order_by()[: MAX_COUNTED + 1].count()
 
 
+def count_words(total: int) -> str:
+    """Return ``1,213``, or ``10,000+`` for a count that stopped."""
+    return f"{MAX_COUNTED:,}+" if total > MAX_COUNTED else f"{total:,}"
+
+
 _LENGTHS = {"1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90)}
 
 

@@ -167,6 +167,7 @@ class CredentialView(Generic[Row]):
         """The actions that a row's menu must hide, by the last part of their URLs, such as ``resume``."""
         offered = {
             "roll": self.can_roll,
+            "overlap": self.may_manage and self.retiring is not None,
             "pause": self.can_pause,
             "resume": self.can_resume,
             "edit": self.can_change,

@@ -31,6 +31,12 @@ def icon(name: str, style: str = "outline") -> SafeString:
     return svg_icon(str(name), str(style))
 
 
+@register.filter
+def number(value: int) -> str:
+    """{{ total|number }}: ``1,213``."""
+    return f"{value:,}"
+
+
 @register.simple_tag
 def button(
     label: str,

@@ -1,10 +1,14 @@
 // The one dialog: opens when something was put into #dialog-body, closes by [data-dialog-close], the backdrop, Esc,
 // or the server's word (HX-Trigger: closeDialog). Focus goes in, and back to what opened it.
 let opener = null;
+let row = null; // the address of the row that it was opened from: the row may be another one when the dialog closes
 const dialog = () => document.getElementById("dialog");
 
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.target?.id === "dialog-body" && !dialog().open) opener = event.detail.elt;
+  if (event.detail.target?.id !== "dialog-body" || dialog().open) return;
+  const elt = event.detail.elt;
+  opener = elt.closest("[data-menu]")?.querySelector("summary") ?? elt;
+  row = elt.closest("tr")?.querySelector(".cell-main > a")?.href;
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
@@ -27,7 +31,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
 document.addEventListener("click", (event) => {
   const box = dialog();
   if (!box?.open) return;
-  if (event.target.closest("[data-dialog-close]") && box.contains(event.target)) {
+  if (event.defaultPrevented) return;
+  if (event.target.closest(row ? "[data-dialog-close], [data-secret-done]" : "[data-dialog-close]") && box.contains(event.target)) {
     event.preventDefault();
     requestClose(box);
   } else if (event.target === box && !box.hasAttribute("data-guarded")) {
@@ -45,8 +50,9 @@ document.addEventListener("close", (event) => {
   if (event.target !== dialog()) return;
   event.target.removeAttribute("data-guarded");
   document.getElementById("dialog-body").replaceChildren();
-  const back = opener?.isConnected ? opener : document.querySelector("main h1, main h2");
-  opener = null;
+  const link = row && [...document.querySelectorAll(".cell-main > a")].find((each) => each.href === row);
+  const back = opener?.isConnected ? opener : link || document.querySelector("main h1, main h2");
+  opener = row = null;
   back?.focus();
 }, true);
 

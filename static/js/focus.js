@@ -11,7 +11,8 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 document.addEventListener("htmx:afterSettle", (event) => {
   const root = event.detail.elt;
-  if (!root || place(root) || !event.detail.requestConfig?.triggeringEvent) return; // a page that polls keeps the focus
+  if (!root || root.closest?.(".toasts") || place(root)) return;
+  if (!event.detail.requestConfig?.triggeringEvent) return; // a page that polls keeps the focus
   if (document.activeElement && document.activeElement !== document.body) return;
   const next = root.querySelector("input:not([type=hidden]), h1, h2, a[href], button");
   if (next?.matches("h1, h2") && !next.hasAttribute("tabindex")) next.tabIndex = -1;

@@ -1,4 +1,4 @@
-// details[data-menu]: one open at a time; a click outside, Esc or a choice closes it.
+// details[data-menu]: one open at a time; a click outside, Esc or a choice closes it. It opens upwards at the window's end.
 // a[data-menu-without="resume"]: the menu #row-menu, but for these actions, opens where the link stands.
 const open = () => document.querySelectorAll("details[data-menu][open]");
 
@@ -14,13 +14,22 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   drawn.querySelectorAll("[data-action]").forEach((item) => {
     if (link.dataset.menuWithout.split(" ").includes(item.dataset.action)) return item.remove();
-    item[item.matches("a") ? "href" : "formAction"] = `${link.href}${item.dataset.action}/`;
+    ["href", "formaction", "hx-get", "hx-post"].forEach((name) => {
+      if (item.hasAttribute(name)) item.setAttribute(name, `${link.href}${item.dataset.action}/`);
+    });
   });
   drawn.querySelector("summary").ariaLabel = link.ariaLabel;
   drawn.open = true;
   link.replaceWith(drawn);
+  htmx.process(drawn);
   drawn.querySelector("summary").focus();
 });
+document.addEventListener("toggle", ({ target: menu }) => {
+  if (!menu.open || !menu.matches("[data-menu]")) return;
+  menu.removeAttribute("data-up");
+  const list = menu.lastElementChild.getBoundingClientRect();
+  menu.toggleAttribute("data-up", list.bottom > innerHeight && menu.getBoundingClientRect().top > list.height);
+}, true);
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   open().forEach((menu) => {

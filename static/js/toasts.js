@@ -1,12 +1,13 @@
-// #toasts: shows what htmx puts there, above dialogs too; each goes after 6 s unless it is an error, hovered or focused.
-const SHOWN_MS = 6000;
+// #toasts: shows what htmx puts there, above dialogs too; each goes after 6 s, or 10 s where it offers to undo, unless
+// it is an error, hovered or focused.
+const SHOWN_MS = 6000, UNDO_MS = 10000;
 const watched = new WeakSet();
 
 function watch(toast) {
   if (watched.has(toast)) return;
   watched.add(toast);
   if (toast.classList.contains("tone-bad")) return;
-  let left = SHOWN_MS, since = Date.now(), timer = setTimeout(() => drop(toast), left);
+  let left = toast.querySelector("form") ? UNDO_MS : SHOWN_MS, since = Date.now(), timer = setTimeout(() => drop(toast), left);
   const pause = () => { clearTimeout(timer); left -= Date.now() - since; };
   const go = () => { clearTimeout(timer); since = Date.now(); timer = setTimeout(() => drop(toast), Math.max(left, 1500)); };
   toast.addEventListener("pointerenter", pause);

@@ -1,19 +1,24 @@
-"""Find the credential of a page, if it belongs to the organization, and check whether the member may change it."""
+"""Find an organization's credential, check whether the member may change it, and return to the page after a change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRedirect, reswap, trigger_client_event
 
 from keys.models import Credential
+from keys.pages import listing
 from keys.pages.credential_pages import CredentialPages
+from keys.pages.forms.filters import CredentialFilterForm
 from keys.pages.presenters import CredentialView
 from keys.services.common import change_takes, require_change
 from keys.services.credential_type import Row
@@ -63,8 +68,41 @@ def may_change(request: MemberRequest, credential: Credential) -> bool:
 
 
 def back(request: MemberRequest, pages: CredentialPages[Any], public_id: str) -> HttpResponse:
-    """Go to the credential's page after a change."""
-    return go_to(request, reverse(f"{pages.words.pages}:detail", args=[public_id]))
+    """Go to the credential's page after a change; after one from the list, return the row and close the dialog."""
+    row = changed_row(request, pages, public_id)
+    if row is None:
+        return go_to(request, reverse(f"{pages.words.pages}:detail", args=[public_id]))
+    return trigger_client_event(reswap(HttpResponse(row), "none"), "closeDialog", after="swap")
+
+
+def changed_row(request: MemberRequest, pages: CredentialPages[Any], public_id: str) -> str | None:
+    """Render the credential's row for the list that htmx sent the request from; None if it was sent from elsewhere.
+
+    With the row go the messages, and how many credentials still fit if the list is filtered by status.
+    """
+    filters = _filters_of_list(request, pages)
+    if filters is None:
+        return None
+    now, rows = timezone.now(), pages.visible(request.organization)
+    wanted = CredentialFilterForm(filters, listing=pages.listing, rows=rows).wanted()
+    changed = pages.listing.with_working_secrets(rows.filter(public_id=public_id), now=now)
+    context = {
+        "pages": pages,
+        "row": pages.views(list(changed), partial(may_change, request), now)[0],
+        "fitting": listing.count(pages.listing.matching(rows, wanted, now=now)) if wanted.status else None,
+        "may_make": may_make(request),
+    }
+    return render_to_string("keys/_list_changed.html", context, request)
+
+
+def _filters_of_list(request: MemberRequest, pages: CredentialPages[Any]) -> QueryDict | None:
+    if not request.htmx:
+        return None
+    try:
+        page = urlsplit(request.htmx.current_url or "")
+    except ValueError:  # the header holds no valid URL
+        return None
+    return QueryDict(page.query) if page.path == pages.href else None
 
 
 def go_to(request: HttpRequest, url: str) -> HttpResponse:

@@ -25,6 +25,7 @@ from portal.permissions import Action
 from portal.ui.charts import chosen_range
 
 CHART_DAYS = 30
+DIALOG = "dialog-body"
 SECRETS_SHOWN = 20
 TABS = {"detail": "Overview", "credential_activity": "Activity", "settings": "Settings"}
 
@@ -77,9 +78,15 @@ def settings_of(view: CredentialView[Any]) -> dict[str, object]:
 @require_safe
 @member_required(Action.VIEW)
 def overlap(request: MemberRequest, public_id: str, pages: CredentialPages[Any]) -> HttpResponse:
-    """Show the last use of the old secret. The credential's page polls this, and is told to stop after the overlap."""
+    """Show the last use of the old secret: in a dialog of the list, with the ways to end and extend it.
+
+    The credential's page polls this, and is told to stop after the overlap.
+    """
     now = timezone.now()
     view = get_view(request, pages, public_id, now=now)
+    if request.htmx.target == DIALOG:
+        shown = {"view": view, "light": view.light(now), "now": now, "extension": ExtensionForm()}
+        return render(request, "keys/_overlap_dialog.html", shown)
     if isinstance(request.session, SessionStore):
         request.session.counts_as_seen = False  # else an open page would keep its session alive forever
     context = {"view": view, "light": view.light(now)}

@@ -15,7 +15,7 @@ from keys.pages.forms.fields import refuse
 from keys.pages.forms.key_settings import NewKeyForm, offered_lifetime
 from keys.pages.key_pages import KEY_PAGES, visible_keys
 from keys.pages.presenters import CredentialView, spread_words
-from keys.pages.views.access import get_view
+from keys.pages.views.access import changed_row, get_view
 from keys.service_accounts import visible_service_accounts
 from keys.services.credential_type import Row
 from keys.services.credentials import IssuedCredential
@@ -70,8 +70,9 @@ def show_secret(
     request: MemberRequest, pages: CredentialPages[Row], issued: IssuedCredential[Row], *, rolled: bool = False
 ) -> HttpResponse:
     """Show a secret for the only time: in this response, which is stored nowhere and must not be cached by proxies."""
+    public_id = issued.credential.public_id
     context = {
-        "view": get_view(request, pages, issued.credential.public_id),
+        "view": get_view(request, pages, public_id),
         "created": pages.created,
         "secret": issued.secret_text,
         "rolled": rolled,
@@ -79,7 +80,9 @@ def show_secret(
         "ended": spread_words("The old secret is refused", issued.propagation),
         **pages.secret_context(issued.credential, issued.secret_text),
     }
-    return shown_once(fragment_or_page(request, pages.created, "keys/secret_created.html", context))
+    response = fragment_or_page(request, pages.created, "keys/secret_created.html", context)
+    response.write(changed_row(request, pages, public_id) or "")
+    return shown_once(response)
 
 
 def show_already_done(request: MemberRequest, view: CredentialView[Any]) -> HttpResponse:

@@ -18,7 +18,6 @@ from keys.pages import listing
 from keys.pages.credential_pages import CredentialPages
 from keys.pages.forms.filters import MAX_SENT_CHARS, CredentialFilterForm
 from keys.pages.listing import ListingFilter, Sort
-from keys.pages.presenters import Words
 from keys.pages.views.access import go_to, may_change, may_make
 from keys.services.credential_type import Row
 from portal.http import MemberRequest, fragment_or_page, member_required
@@ -77,7 +76,9 @@ def _show(
         "words": pages.words,
         "form": form,
         "rows": pages.views(found.rows, partial(may_change, request), now),
-        "caption": _caption(pages.words, len(found.rows), total, is_continued=bool(after)),
+        "shown": f"{len(found.rows)} more" if after else len(found.rows),
+        "count": listing.count_words(total),
+        "noun": pages.words.noun if total == 1 and not after else f"{pages.words.noun}s",
         "total": total,
         "sorts": {sort.column: _sort_link(pages, wanted, sort) for sort in (Sort.NAME, Sort.LAST_USED, Sort.EXPIRES)},
         "is_filtered": bool(form.set_filters),
@@ -101,13 +102,6 @@ def _show_owner_of(
         return go_to(request, pages.href)
     messages.success(request, f"The secret you pasted belongs to {found.name}. We have not kept the text.")
     return go_to(request, reverse(f"{pages.words.pages}:detail", args=[found.public_id]))
-
-
-def _caption(words: Words, shown: int, total: int, *, is_continued: bool) -> str:
-    of = f"{listing.MAX_COUNTED:,}+" if total > listing.MAX_COUNTED else f"{total:,}"
-    if is_continued:
-        return f"{shown} more of {of} {words.noun}s"
-    return f"{shown} of {of} {words.noun if total == 1 else f'{words.noun}s'}"
 
 
 def _sort_link(pages: CredentialPages[Row], wanted: ListingFilter, sort: Sort) -> SortLink:

@@ -61,7 +61,7 @@ def test_a_row_opens_the_menu_of_what_may_be_done_and_leads_to_the_key_without_a
     link = the("a[data-menu-without]", page)
     assert (link.attributes["href"], link.attributes["data-menu-without"]) == (
         f"{issued.credential.public_id}/",
-        "resume",
+        "overlap resume",
     )
     assert 'data-action="pause"' in page
     assert "data-menu-without" not in cyn_client.get(LIST).text
