@@ -70,7 +70,7 @@ ONESELF = {
 }  # fmt: skip
 # Parts of operations: their callers have asked.
 PARTS = {
-    "revoke_locked", "require_grant", "hold_policies_on_new",
+    "revoke_locked", "require_grant", "hold_policies_on_new", "broken", "broken_rules", "may_change_policies",
     "hold_policies_on_edit", "hold_policies_on_roll", "hold_policies_on_client", "require_change", "hold_change",
     "lock_credential",
 }  # fmt: skip

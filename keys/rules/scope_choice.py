@@ -121,7 +121,7 @@ def picker(scopes: Sequence[ScopeInfo], chosen: Collection[str], *, prefix: str 
     by_resource: dict[str, list[ScopeInfo]] = {}
     for scope in scopes:
         by_resource.setdefault(scope.name.rpartition(":")[0] or scope.name, []).append(scope)
-    groups = [_group(resource, found, chosen, prefix) for resource, found in by_resource.items()]
+    groups = [_group(resource, found, chosen, prefix) for resource, found in sorted(by_resource.items())]
     return Picker(groups, f"{prefix}scope")
 
 

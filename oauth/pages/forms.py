@@ -8,8 +8,15 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from keys.models import Api
-from keys.pages.forms.credential import SHOWN_FIRST, CredentialForm, NewCredentialForm, initial_of, lines_of
+from keys.models import Api, Environment
+from keys.pages.forms.credential import (
+    SHOWN_FIRST,
+    CredentialForm,
+    NewCredentialForm,
+    changed_values,
+    initial_of,
+    lines_of,
+)
 from keys.pages.forms.fields import TypedField, choose
 from keys.pages.forms.scope_field import SCOPES, ScopesField
 from keys.rules import field_rules
@@ -129,12 +136,19 @@ class EditClientForm(ClientForm):
     def __init__(self, *args: Any, client: Client, **kwargs: Any) -> None:
         super().__init__(*args, initial=initial_of(client, CLIENT_FIELDS), **kwargs)
         self.kept = [api_id for api_id, scopes in kwargs["granted"].items() if not scopes]
+        self._client = client
+        self.demand_networks(is_live=self._is_live)
         if not client.public_keys:
             del self.fields["public_keys"]  # a client with secrets cannot change to keys
 
+    @property
+    def _is_live(self) -> bool:
+        return self._client.environment == Environment.LIVE
+
     def clean(self) -> dict[str, Any]:
-        """A client with secrets has no field for public keys: set the value to no keys."""
+        """Hold the policies on what is changed. A client with secrets has no field for public keys: it has no keys."""
         cleaned = super().clean()
+        self.hold_policies(changed_values(self._client, cleaned), is_live=self._is_live)
         cleaned.setdefault("public_keys", [])
         return cleaned
 

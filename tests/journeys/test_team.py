@@ -112,7 +112,7 @@ def tighten_policies(page: Page, inspector: Inspector, api_id: str) -> None:
     expect(page.get_by_role("link", name="nightly")).to_be_visible()
     inspector.look(page, "team-policies")
     page.goto(f"/app/keys/new/?api={api_id}")
-    page.get_by_label("30 days").check()
-    page.get_by_role("button", name="Create key").click()
-    refusal = f"limits keys to 7 days from their newest secret. {ADA} can change that."
-    expect(page.locator(".summary")).to_contain_text(refusal)
+    expect(page.get_by_label("7 days")).to_be_checked()
+    expect(page.get_by_label("30 days")).to_be_disabled()
+    reason = "limits keys to 7 days from their newest secret. You can change this in Policies."
+    expect(page.get_by_role("group", name="Expires")).to_contain_text(reason)

@@ -5,9 +5,11 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from django import forms
+from django.utils.html import format_html
 
 from keys.models import Credential, Environment
-from keys.pages.forms.fields import TypedField, choose
+from keys.pages.forms.fields import BarringRadios, TypedField, asked_as, bar, choose
+from keys.pages.forms.form_policy import FormPolicy
 from keys.pages.forms.limit_fields import RateLimitsField
 from keys.rules.field_rules import MAX_NOTE_CHARS
 from keys.rules.key_fields import METADATA, NETWORKS, NOTE, RATE_LIMITS
@@ -46,6 +48,26 @@ class CredentialForm(forms.Form):
         help_text="For whoever rolls it next, such as: Vault, path billing/worker. Never the key itself.",
     )
 
+    def __init__(self, *args: Any, policy: FormPolicy, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.policy = policy
+        self.demanded: list[str] = []  # the folded fields that a policy demands
+
+    def demand_networks(self, *, is_live: bool) -> None:
+        """Ask for allowed addresses if a policy does."""
+        violation = self.policy.broken(is_live=is_live).get("networks")
+        if violation:
+            self.demanded = ["networks"]
+            networks = self.fields["networks"]
+            networks.help_text = format_html("{} {}", networks.help_text, self.policy.hint(violation))
+
+    def hold_policies(self, changed: Mapping[str, Any], *, is_live: bool) -> None:
+        """Add an error for each rule that one of the changed values breaks."""
+        networks, expires_at = changed.get("networks", ()), changed.get("expires_at")
+        for name, violation in self.policy.broken(is_live=is_live, networks=networks, expires_at=expires_at).items():
+            if name in changed:
+                self.add_error(asked_as(name), self.policy.refusal(violation))
+
     def field_names(self) -> list[str]:
         """Return the names of all submitted fields; the names of some depend on the API."""
         return [sent for name, field in self.fields.items() for sent in sent_names(name, field)]
@@ -57,11 +79,11 @@ class CredentialForm(forms.Form):
 
     @property
     def is_unfolded(self) -> bool:
-        """Tell whether a folded field has a value or an error."""
-        return any(each.value() or each.errors for each in self.folded_fields)
+        """Tell whether a folded field has a value or an error, or is demanded."""
+        return any(each.value() or each.errors or each.name in self.demanded for each in self.folded_fields)
 
 
-class NewCredentialForm(forms.Form):
+class NewCredentialForm(CredentialForm):
     """The fields for a new credential only; the owner is asked if there is a choice.
 
     ``submission`` detects a repeated POST.
@@ -70,7 +92,7 @@ class NewCredentialForm(forms.Form):
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
     owner = forms.ChoiceField(label="Owner", required=False, help_text="What a service account owns outlives people.")
     environment = forms.ChoiceField(
-        label="Environment", widget=forms.RadioSelect, choices=[("live", "Live"), ("test", "Test")], initial="live"
+        label="Environment", widget=BarringRadios, choices=[("live", "Live"), ("test", "Test")], initial="live"
     )
 
     environment_hints: ClassVar = {"live": "For real traffic.", "test": "For trying things."}
@@ -82,6 +104,18 @@ class NewCredentialForm(forms.Form):
             choose(self, "owner", [("", "Me"), *((account.public_id, account.name) for account in accounts)])
         else:
             del self.fields["owner"]
+        barring = self.policy.broken(is_live=True).get("environment")
+        if barring:
+            bar(self, "environment", {Environment.LIVE})
+            self.fields["environment"].initial = Environment.TEST
+            self.fields["environment"].help_text = self.policy.hint(barring)
+        self.demand_networks(is_live=not barring)
+
+    def clean(self) -> dict[str, Any]:
+        """Hold all policies at once."""
+        cleaned = super().clean() or {}
+        self.hold_policies(cleaned, is_live=cleaned.get("environment") == Environment.LIVE)
+        return cleaned
 
     def wanted_owner(self) -> ServiceAccount | None:
         """Return the chosen service account; None if the person is to own it."""
@@ -94,6 +128,11 @@ class NewCredentialForm(forms.Form):
 def initial_of(credential: Credential, fields: Iterable[str]) -> dict[str, object]:
     """Return the form's initial values for an existing credential."""
     return {name: getattr(credential, name) for name in (*fields, "version")}
+
+
+def changed_values(credential: Credential, cleaned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that differ from the credential's."""
+    return {name: value for name, value in cleaned.items() if value != getattr(credential, name, value)}
 
 
 def texts_of(data: Mapping[str, Any]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Shared by several forms: fields for typed values and for instants, and refusals shown at the right field."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -55,9 +55,26 @@ class MomentField(forms.DateTimeField):
         return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
+class BarringRadios(forms.RadioSelect):
+    """Radios of which those in ``barred`` cannot be chosen."""
+
+    barred: Collection[str] = ()
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(name, value, *args, **kwargs)
+        if value in self.barred:
+            option["attrs"]["disabled"] = True
+        return option
+
+
+def asked_as(field: str) -> str:
+    """Return the name under which forms ask for a field of a service."""
+    return _ASKED_AS.get(field, field)
+
+
 def refuse(form: forms.Form, refusal: Refused) -> None:
     """Add a service's refusal to the form: at its field if the form has that field, else at the top."""
-    field = _ASKED_AS.get(refusal.field, refusal.field) if isinstance(refusal, Invalid) else None
+    field = asked_as(refusal.field) if isinstance(refusal, Invalid) else None
     form.add_error(field if field in form.fields else None, str(refusal))
 
 
@@ -72,3 +89,8 @@ def valid(clean: Callable[[Given], Cleaned], value: Given) -> Cleaned:
 def choose(form: forms.Form, name: str, choices: Sequence[tuple[str, str | Sequence[tuple[str, str]]]]) -> None:
     """Set the choices of a choice field; a label with a sequence is a group."""
     form.fields[name].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
+
+
+def bar(form: forms.Form, name: str, barred: Collection[str]) -> None:
+    """Bar choices of a field with ``BarringRadios``."""
+    form.fields[name].widget.barred = barred  # its widget is BarringRadios

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods
 from keys.models import Api
 from keys.pages.credential_pages import CredentialPages
 from keys.pages.forms.fields import refuse
-from keys.pages.forms.key_settings import NewKeyForm, offered_lifetime
+from keys.pages.forms.form_policy import FormPolicy
+from keys.pages.forms.key_settings import NewKeyForm
 from keys.pages.key_pages import KEY_PAGES, visible_keys
 from keys.pages.presenters import CredentialView, spread_words
 from keys.pages.views.access import changed_row, get_view
@@ -37,12 +38,15 @@ def new_key(request: MemberRequest) -> HttpResponse:
     api = _chosen(apis, request.GET.get("api", ""))
     if api is None:
         return render(request, "keys/key_new_api.html", {"apis": apis})
-    initial = {
-        "name": _suggested_name(request.organization, api),
-        "lifetime": offered_lifetime(request.organization.policies.max_key_lifetime_days),
-    }
-    accounts = list(visible_service_accounts(request.organization))
-    form = NewKeyForm(request.POST or None, api=api, now=timezone.now(), accounts=accounts, initial=initial)
+    now = timezone.now()
+    form = NewKeyForm(
+        request.POST or None,
+        api=api,
+        now=now,
+        policy=FormPolicy(request.organization, actor_of(request), secret_from=now),
+        accounts=list(visible_service_accounts(request.organization)),
+        initial={"name": _suggested_name(request.organization, api)},
+    )
     if request.method == "POST" and form.is_valid():
         try:
             issued = issue_key(

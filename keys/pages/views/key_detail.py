@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from keys.models import ApiKey
 from keys.pages import usage_reports
+from keys.pages.forms.form_policy import FormPolicy
 from keys.pages.forms.key_settings import EditKeyForm
 from keys.pages.key_pages import KEY_PAGES
 from keys.pages.presenters import quota_view
@@ -21,9 +22,9 @@ from keys.rules.field_rules import rate_words
 from keys.rules.key_fields import KEY_FIELDS
 from keys.services.credentials import ChangedCredential
 from keys.services.keys import edit_key
+from keys.services.policies import secret_from
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
-from portal.ui.times import exact_words
 
 CALLERS_SHOWN = 5
 
@@ -69,19 +70,15 @@ def edit(request: MemberRequest, public_id: str) -> HttpResponse:
     now = timezone.now()
     view = to_change(request, KEY_PAGES, public_id, now=now)
     key = view.subject
-    form = EditKeyForm(request.POST or None, key=key, now=now)
+    policy = FormPolicy(key.organization, actor_of(request), secret_from(key), is_new=False)
+    form = EditKeyForm(request.POST or None, key=key, now=now, policy=policy)
 
     def save() -> ChangedCredential[ApiKey]:
         return edit_key(key, form.settings(), by=actor_of(request), seen_version=form.cleaned_data["version"])
 
-    compare = partial(_compare, form)
-    return edit_in_steps(request, KEY_PAGES, view, form, compare=compare, save=save, expiry=_expiry_words(key))
+    return edit_in_steps(request, KEY_PAGES, view, form, compare=partial(_compare, form), save=save)
 
 
 def _compare(form: EditKeyForm, key: ApiKey) -> list[Difference]:
     wanted = form.settings().cleaned(key.api)
     return differences(KEY_FIELDS, key, wanted, defaults={"rate_limits": key.api.default_rate_limits})
-
-
-def _expiry_words(key: ApiKey) -> str:
-    return f"As it is: {exact_words(key.expires_at)}." if key.expires_at else "As it is: never."

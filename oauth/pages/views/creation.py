@@ -3,11 +3,13 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from keys.models import Api
 from keys.pages.forms.fields import refuse
+from keys.pages.forms.form_policy import FormPolicy
 from keys.pages.presenters import spread_words
 from keys.pages.views.access import back, get_view
 from keys.pages.views.issuance import show_already_done, show_secret, show_suspended
@@ -31,7 +33,8 @@ def new_client(request: MemberRequest) -> HttpResponse:
     apis = list(Api.objects.filter(disabled_at=None, is_builtin=False).order_by("name").prefetch_related("scopes"))
     granted: dict[str, list[str]] = {apis[0].public_id: []} if len(apis) == 1 else {}
     accounts = list(visible_service_accounts(request.organization))
-    form = NewClientForm(request.POST or None, apis=apis, granted=granted, accounts=accounts)
+    policy = FormPolicy(request.organization, actor_of(request), secret_from=timezone.now())
+    form = NewClientForm(request.POST or None, apis=apis, granted=granted, accounts=accounts, policy=policy)
     if request.method == "POST" and form.is_valid():
         try:
             made = create_client(

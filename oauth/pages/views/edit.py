@@ -5,9 +5,11 @@ from functools import partial
 
 from django.db.models import Q
 from django.http import HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from keys.models import Api
+from keys.pages.forms.form_policy import FormPolicy
 from keys.pages.views.access import to_change
 from keys.pages.views.edit import Difference, differences, edit_in_steps
 from keys.rules.access_increase import adds_scopes
@@ -27,7 +29,10 @@ def edit(request: MemberRequest, public_id: str) -> HttpResponse:
     """Ask for the settings and scopes, show what would change, and change it."""
     view = to_change(request, CLIENT_PAGES, public_id)
     client = view.subject
-    form = EditClientForm(request.POST or None, apis=_apis(client), granted=_granted(client), client=client)
+    policy = FormPolicy(client.organization, actor_of(request), secret_from=timezone.now(), is_new=False)
+    form = EditClientForm(
+        request.POST or None, apis=_apis(client), granted=_granted(client), client=client, policy=policy
+    )
 
     def save() -> ChangedCredential[Client]:
         wanted, grants, version = form.settings(), form.chosen_grants(), form.cleaned_data["version"]

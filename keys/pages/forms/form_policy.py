@@ -1,0 +1,47 @@
+"""How an organization's policies shape the form in which a person makes or edits a credential."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from keys.rules.policy_rules import KeyFacts, Violation
+from keys.services.policies import broken, broken_rules, may_change_policies, who_changes_policies
+from portal.audit import Actor
+from portal.models import Organization
+
+
+@dataclass(frozen=True)
+class FormPolicy:
+    """The policies of an organization, for one person.
+
+    ``secret_from`` is when the newest secret was or will be made.
+    """
+
+    organization: Organization
+    by: Actor
+    secret_from: datetime
+    is_new: bool = True
+
+    def broken(
+        self, *, is_live: bool, networks: Sequence[str] = (), expires_at: datetime | None = None
+    ) -> dict[str, Violation]:
+        """Return the rule that each field would break."""
+        facts = KeyFacts(is_live, networks, expires_at, self.secret_from)
+        found = broken_rules(self.organization, facts, by=self.by, is_new=self.is_new)
+        return {violation.field: violation for violation in found}
+
+    def refusal(self, violation: Violation) -> str:
+        """Return the error for a field that breaks the rule."""
+        return str(broken(self.organization, violation, by=self.by))
+
+    def hint(self, violation: Violation) -> SafeString:
+        """Return the rule in words, and who can change it: a link for this person, or names."""
+        if may_change_policies(self.organization, self.by):
+            who = format_html('You can change this in <a href="{}">Policies</a>', reverse("team:policies"))
+        else:
+            who = format_html("{} can change that", who_changes_policies(self.organization))
+        return format_html("{} {}. {}.", self.organization.name, violation.rule, who)
