@@ -150,7 +150,7 @@ def test_everything_works_without_a_script(
 
     page.goto("/app/keys/new/")
     page.get_by_role("link", name="Orders").click()
-    expect(page.get_by_label("Name")).to_have_value("orders-1")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("orders-1")
     page.get_by_role("button", name="Create key").click()
     old = page.locator("#secret-text").inner_text().strip()
     assert backend.validate(old)["code"] == "VALID"

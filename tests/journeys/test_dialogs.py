@@ -1,6 +1,5 @@
 """What opens above a page: where focus goes, what closes it, and that a secret shown there leaves no trace."""
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +37,8 @@ def test_no_long_word_widens_a_page(page: Page, key_page: str, inspector: Inspec
     page.goto(f"{key_page}edit/")
     page.get_by_label("Name", exact=True).fill("W" * 100)
     page.get_by_text("Restrict further").click()
-    page.get_by_label("Metadata").fill(json.dumps({"long": "L" * 300}))
+    page.get_by_label("Name 1", exact=True).fill("long")
+    page.get_by_label("Value 1", exact=True).fill("L" * 300)
     page.get_by_role("button", name="Review changes").click()
     page.get_by_role("button", name="Save").click()
     page.goto(f"{key_page}settings/")

@@ -55,7 +55,7 @@ def create_a_key(page: Page, inspector: Inspector) -> str:
     page.goto("/app/keys/new/")
     inspector.look(page, "key-new-api")
     page.get_by_role("link", name="Orders").click()
-    page.get_by_label("Name").fill("checkout-prod")
+    page.get_by_label("Name", exact=True).fill("checkout-prod")
     page.get_by_role("radio", name=re.compile("Custom")).check(force=True)
     inspector.look(page, "key-new")
     orders = page.get_by_role("group", name="orders", exact=True)

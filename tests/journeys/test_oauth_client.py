@@ -56,7 +56,7 @@ def create_a_client(page: Page, inspector: Inspector) -> tuple[str, str]:
     page.goto("/app/clients/")
     inspector.look(page, "clients")
     page.get_by_role("link", name="New client").click()
-    page.get_by_label("Name").fill("nightly-sync")
+    page.get_by_label("Name", exact=True).fill("nightly-sync")
     page.get_by_role("checkbox", name=re.compile("Orders")).check(force=True)
     orders = page.get_by_role("group", name="orders", exact=True)
     orders.get_by_role("radio", name=re.compile("Write")).check(force=True)
