@@ -1,6 +1,6 @@
 """How credentials were used, as pages read it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
@@ -43,6 +43,24 @@ def test_days_are_those_of_utc_and_none_is_left_out(key: ApiKey, acme: Organizat
         assert [day.date.day for day in days] == [14, 15, 16, 17, 18, 19, 20]
         assert [(day.allowed, day.denied, day.total) for day in days[-2:]] == [(0, 4, 4), (3, 0, 3)]
         assert sum(day.total for day in days) == 7
+
+
+def test_a_chart_tells_days_before_its_subject_existed_from_days_without_calls() -> None:
+    days = [usage_reports.Day(date(2026, 11, day), calls, 0) for day, calls in ((16, 2), (17, 0), (18, 0), (19, 5))]
+    chart = usage_reports.day_chart("Requests", days, since=datetime(2026, 11, 18, 23, tzinfo=UTC))
+    assert [(bar.name, bar.allowed) for bar in chart.bars] == [
+        ("16 Nov", 2),
+        ("17 Nov", None),
+        ("18 Nov", 0),
+        ("Today so far", 5),
+    ]
+    assert (chart.span, chart.caption) == ("16 Nov to 19 Nov 2026", "Requests, last 4 days")
+
+
+def test_the_days_of_a_week_are_named() -> None:
+    days = [usage_reports.Day(date(2026, 11, day), 1, 0) for day in range(14, 21)]
+    labels = [bar.label for bar in usage_reports.day_chart("Requests", days, since=NOW).bars]
+    assert labels == ["Sat 14", "Sun 15", "Mon 16", "Tue 17", "Wed 18", "Thu 19", "Today"]
 
 
 def test_the_mini_bars_of_many_keys_are_one_query(
