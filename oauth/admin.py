@@ -1,18 +1,28 @@
 """Admin for OAuth clients and signing keys: staff read them, pause or revoke clients, and rotate or drop keys."""
 
+from datetime import datetime
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from keys.admin.credentials import CredentialAdmin, SecretInline, credential_actions
+from keys.pages.usage_reports import calls_of_secrets
 from oauth.models import Client, ClientSecret, Grant, SigningKey
 from oauth.pages.client_pages import CLIENT_PAGES
 from oauth.protocol.key_rotation import SigningPeriod, state
 from oauth.services.signing_keys import ChangedSigningKeys, drop_signing_keys, rotate_signing_keys
 from oauth.services.tokens import revoke_all_tokens
 from portal.audit import Actor
-from portal.staff.actions import Declined, OperatedAdmin, ShownInline, StaffAction
+from portal.models import Organization
+from portal.staff.actions import Declined, StaffAction
+from portal.staff.operated import OperatedAdmin
+from portal.staff.shown import Figure, ShownInline, Summary
+from portal.templatetags import ui
+
+STATE_TONES = {"active": "ok", "next": "info", "retiring": "warn"}
 
 
 class ClientSecretInline(SecretInline):
@@ -26,6 +36,7 @@ class GrantInline(ShownInline):
 
     model = Grant
     fields = readonly_fields = ("api", "granted")
+    empty = "It may use no API yet."
 
     @admin.display(description="scopes")
     def granted(self, grant: Grant) -> str:
@@ -49,10 +60,13 @@ class ClientAdmin(CredentialAdmin[Client]):
     """Clients with their grants and secrets; staff actions pause, resume and revoke them."""
 
     pages = CLIENT_PAGES
-    list_display = ("name", "public_id", "organization", "environment", "status", "last_used_at")
+    list_display = row_columns = ("name", "public_id", "organization", "environment", "status", "last_used_at")
+    empty = "No OAuth clients yet. Members of organizations create them."
     list_filter = ("environment", "created_at")
     list_select_related = ("organization",)
-    search_fields = ("name", "public_id", "secrets__hint", "secrets__public_id", "organization__name")
+    search_fields = (
+        "name", "public_id", "secrets__hint", "secrets__public_id", "organization__name", "organization__public_id",
+    )  # fmt: skip
     fields = (
         "public_id", "name", "note", "organization", "environment", "owner", "status", "own_keys", "token_lifetime_s",
         "from_where", "limits", "metadata", "noted", "generation", "disabled_at", "revoked_at", "revoke_reason",
@@ -70,6 +84,7 @@ class ClientAdmin(CredentialAdmin[Client]):
             StaffAction(
                 name="token-revocation",
                 label="Revoke all tokens",
+                title="Revoke all tokens of {name}",
                 done="Revoked all tokens of",
                 consequence="Every token issued so far is refused at once (REVOKED)."
                 " The client keeps working and can get new tokens.",
@@ -84,6 +99,21 @@ class ClientAdmin(CredentialAdmin[Client]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
         """Load the clients with their grants."""
         return super().get_queryset(request).prefetch_related("grants__api")
+
+    def summary(self, organization: Organization | None, *, now: datetime) -> Summary:
+        """Count the organization's clients that work, and the validations of their tokens."""
+        if organization is None:
+            return Summary()
+        clients = Client.objects.filter(organization=organization)
+        working = 0 if organization.suspended_at else clients.filter(revoked_at=None, disabled_at=None).count()
+        calls = calls_of_secrets(clients.values_list("public_id", flat=True), now=now)
+        refused = f"{calls.share_words} refused" if calls.total else ""
+        return Summary(
+            [
+                Figure("Active clients", f"{working:,}"),
+                Figure("Validations of tokens, 24 h", calls.total_words, refused),
+            ]
+        )
 
     def facts(self, obj: Client) -> dict[str, object]:
         """Facts that the confirmation page of a staff action shows."""
@@ -125,6 +155,7 @@ class SigningKeyAdmin(OperatedAdmin[SigningKey]):
         StaffAction(
             name="emergency",
             label="Drop in an emergency",
+            title="Drop all signing keys with the algorithm of {name}",
             done="Dropped all signing keys with the algorithm of",
             consequence="Every access token signed with this algorithm is refused at once."
             " New keys sign from now on. Use this only if a key has leaked.",
@@ -140,6 +171,7 @@ class SigningKeyAdmin(OperatedAdmin[SigningKey]):
         return {"Algorithm": obj.algorithm, "Status": self.status(obj)}
 
     @admin.display(description="status")
-    def status(self, key: SigningKey) -> str:
+    def status(self, key: SigningKey) -> SafeString:
         """Next, active, retiring or retired."""
-        return state(SigningPeriod(key.signs_from, key.signs_until, key.kept_until), now=timezone.now())
+        word = state(SigningPeriod(key.signs_from, key.signs_until, key.kept_until), now=timezone.now())
+        return ui.status(word.capitalize(), STATE_TONES.get(word, "mute"))

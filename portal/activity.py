@@ -10,9 +10,9 @@ from operator import itemgetter
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
-from portal.audit_actions import AuditAction
+from portal.audit_actions import AuditAction, action_name
 from portal.fields import Field
-from portal.models import AuditEvent, Organization
+from portal.models import INTERNAL_REASON, AuditEvent, Organization
 from portal.policies import POLICY_FIELDS
 from portal.ui.times import exact_words
 
@@ -85,6 +85,23 @@ TELLINGS: Mapping[str, Telling] = {
     AuditAction.ORGANIZATION_NOTED: Telling("changed what the operator notes of", "pencil-square"),
     AuditAction.ORGANIZATION_SUSPENDED: Telling("suspended the organization", "no-symbol", "bad"),
     AuditAction.ORGANIZATION_RESUMED: Telling("resumed the organization", "play", "ok"),
+    AuditAction.GROUP_CHANGED: Telling("changed the staff group", "shield-check", "warn"),
+    AuditAction.API_CREATED: Telling("created the API", "cube", "ok"),
+    AuditAction.API_EDITED: Telling("edited the API", "pencil-square"),
+    AuditAction.API_DISABLED: Telling("disabled the API", "no-symbol", "bad"),
+    AuditAction.API_ENABLED: Telling("enabled the API", "play", "ok"),
+    AuditAction.API_SECRET_ISSUED: Telling("issued the API secret", "key", "ok"),
+    AuditAction.API_SECRET_ROLLED: Telling("rolled the API secret", "arrow-path", "info"),
+    AuditAction.API_SECRET_OVERLAP_CHANGED: Telling("moved the end of the API secret", "clock"),
+    AuditAction.API_SECRET_DISABLED: Telling("disabled the API secret", "pause", "warn"),
+    AuditAction.API_SECRET_ENABLED: Telling("enabled the API secret", "play", "ok"),
+    AuditAction.API_SECRET_REVOKED: Telling("revoked the API secret", "no-symbol", "bad"),
+    AuditAction.API_SECRET_ENDED: Telling("ended the API secret", "stop", "warn"),
+    AuditAction.SIGNING_KEY_PUBLISHED: Telling("published the signing key", "key", "info"),
+    AuditAction.SIGNING_KEY_DROPPED: Telling("dropped the signing key", "no-symbol", "bad"),
+    AuditAction.SECRETS_REDIGESTED: Telling("moved digests to the newest pepper:", "arrow-path"),
+    AuditAction.AUDIT_PRUNED: Telling("deleted old audit events:", "clock"),
+    AuditAction.DATABASE_RESTORED: Telling("noted that the database was restored", "arrow-path", "warn"),
 }
 _OTHERS = "Other"
 _GROUPS = {
@@ -106,6 +123,7 @@ _fields = {
     "jti": Field("Token"),
     "ends_at": Field("Old secret ends"),
     "ends": Field("Old secrets end"),
+    INTERNAL_REASON: Field("Reason, for the operator only"),
 }
 # The URL name of a subject's page, by the prefix of the subject's id.
 _pages: dict[str, str] = {}
@@ -192,6 +210,16 @@ def visible_events(organization: Organization) -> QuerySet[AuditEvent]:
     return AuditEvent.objects.filter(organization_id=organization.public_id).order_by("-at", "-id")
 
 
+def suspension_reason(organization: Organization) -> str:
+    """Return the operator's reason for the current suspension; empty if there is none."""
+    if organization.suspended_at is None:
+        return ""
+    event = AuditEvent.objects.filter(
+        subject_id=organization.public_id, action=AuditAction.ORGANIZATION_SUSPENDED, at=organization.suspended_at
+    ).first()
+    return str(event.after.get(INTERNAL_REASON, "")) if event else ""
+
+
 def matching(events: QuerySet[AuditEvent], wanted: ActivityFilter) -> QuerySet[AuditEvent]:
     """Return the events that match the filter; days are in UTC, first and last included."""
     if wanted.actor:
@@ -248,14 +276,14 @@ def tell(event: AuditEvent) -> EventView:
     page = _pages.get(event.subject_id.partition("_")[0])
     href = reverse(page, args=[event.subject_id]) if page else ""
     return EventView(
-        event, telling.words, telling.icon, telling.tone, changes(event.before, event.after), subject, href
+        event, telling.words, telling.icon, telling.tone, changes(event.before, event.after_for_members), subject, href
     )
 
 
 def action_words(action: str) -> str:
     """Return the action as events tell it, without the word that leads to its subject: ``paused the key``."""
     telling = TELLINGS.get(action)
-    return _LEADS_ON.sub("", telling.words) if telling else action.replace("_", " ").replace(".", ": ")
+    return _LEADS_ON.sub("", telling.words) if telling else action_name(action)
 
 
 def grouped_actions(actions: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:

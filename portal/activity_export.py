@@ -42,7 +42,7 @@ def as_json(pages: Iterable[Sequence[AuditEvent]]) -> Iterator[str]:
 
 
 def _object(event: AuditEvent) -> str:
-    values = dict(zip(FIELDS, _values(event), strict=True)) | {"before": event.before, "after": event.after}
+    values = dict(zip(FIELDS, _values(event), strict=True)) | {"before": event.before, "after": event.after_for_members}
     return json.dumps(values, ensure_ascii=False)
 
 
@@ -59,7 +59,7 @@ def _values(event: AuditEvent) -> list[str]:
         event.address or "",
         event.request_id,
         json.dumps(event.before, ensure_ascii=False) if event.before else "",
-        json.dumps(event.after, ensure_ascii=False) if event.after else "",
+        json.dumps(after, ensure_ascii=False) if (after := event.after_for_members) else "",
     ]
 
 

@@ -1,13 +1,18 @@
 """Admin pages for organizations and audit events; ``portal.staff.people`` adds the pages for people."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import Count, Max, Q, QuerySet
-from django.http import HttpRequest
-from django.utils.safestring import SafeString
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
+from portal import activity
 from portal.audit import Actor
 from portal.models import AuditEvent, Invitation, Membership, Organization, ServiceAccount
 from portal.names import clean_name
@@ -20,8 +25,12 @@ from portal.services.organizations import (
     suspend_organization,
 )
 from portal.staff import people  # noqa: F401  # registering is the effect
-from portal.staff.actions import OperatedAdmin, ShownInline, StaffAction, pretty
+from portal.staff.actions import StaffAction
 from portal.staff.forms import OrganizationNotesForm, notes_of
+from portal.staff.operated import OperatedAdmin
+from portal.staff.shown import LABELS, Figure, ShownInline, Summary, owned_tables, pretty
+from portal.templatetags.ui import status
+from portal.ui.times import exact_words
 from portal.ui.typed_names import TypedNameForm
 
 MAX_REASON_CHARS = 200
@@ -33,6 +42,7 @@ class MembershipInline(ShownInline):
     model = Membership
     verbose_name_plural = "members"
     fields = readonly_fields = ("user", "role", "created_at")
+    empty = "Nobody belongs to it any longer."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         """Select the people in the same query."""
@@ -44,6 +54,7 @@ class ServiceAccountInline(ShownInline):
 
     model = ServiceAccount
     fields = readonly_fields = ("name", "public_id", "created_at", "removed_at")
+    empty = "None yet. Its admins create them."
 
 
 class InvitationInline(ShownInline):
@@ -51,6 +62,7 @@ class InvitationInline(ShownInline):
 
     model = Invitation
     fields = readonly_fields = ("email", "role", "sent_at", "expires_at", "outcome", "ended_at")
+    empty = "Nobody was invited yet."
 
 
 class SuspendedFilter(admin.SimpleListFilter):
@@ -66,12 +78,11 @@ class SuspendedFilter(admin.SimpleListFilter):
         return queryset.filter(suspended_at__isnull=self.value() == "active") if self.value() else queryset
 
 
-class ClosingForm(TypedNameForm):
-    """Ask for the reason of a closure, and for the organization's name, typed."""
+class StatedReasonForm(forms.Form):
+    """Ask for the reason of a suspension."""
 
-    field_order = ("reason", "name")
     reason = forms.CharField(
-        max_length=MAX_REASON_CHARS, help_text="Recorded in the audit trail, which members can no longer read."
+        max_length=MAX_REASON_CHARS, help_text="Recorded in the audit trail, for staff only. Members cannot read it."
     )
 
     def clean_reason(self) -> str:
@@ -80,6 +91,12 @@ class ClosingForm(TypedNameForm):
             return clean_name(self.cleaned_data["reason"], max_chars=MAX_REASON_CHARS)
         except ValueError as exc:
             raise forms.ValidationError(str(exc)) from None
+
+
+class ClosingForm(StatedReasonForm, TypedNameForm):
+    """Ask for the reason of a closure, and for the organization's name, typed."""
+
+    field_order = ("reason", "name")
 
 
 def _close(organization: Organization, *, by: Actor, reason: str, name: str) -> ChangedOrganization:  # noqa: ARG001  # the form has compared it
@@ -96,21 +113,21 @@ def _note(
 class OrganizationAdmin(OperatedAdmin[Organization]):
     """Admin of organizations, which own all credentials."""
 
-    list_display = ("name", "public_id", "is_personal", "key_count", "member_count", "suspended_at", "created_at")
+    list_display = row_columns = ("name", "public_id", "state", "key_count", "member_count", "created_at")
+    empty = "No organizations yet. Each person who signs up gets one."
     list_filter = (SuspendedFilter, "is_personal", "created_at")
     declines = (Refused,)
     search_fields = ("name", "public_id", "external_id", "memberships__user__email")
     ordering = ("-created_at", "-pk")
     fields = (
-        "public_id", "name", "external_id", "metadata", "is_personal", "key_count", "suspended_at", "closed_at",
-        "created_at", "max_key_lifetime_days", "key_expiry_required", "live_networks_required", "live_keys_by",
-        "second_factor_from",
+        "public_id", "state", "suspension", "closed_at", "external_id", "metadata", "kind", "policies", "created_at",
     )  # fmt: skip
     inlines = (MembershipInline, ServiceAccountInline, InvitationInline)
     staff_actions = (
         StaffAction(
             name="notes",
             label="Edit external id and metadata",
+            title="Edit the external id and metadata of {name}",
             done="Edited the external id and metadata of",
             consequence="Backends receive both with every response about the organization's credentials from now on."
             " Members can read them but not change them.",
@@ -130,6 +147,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             " Members can still sign in.",
             permission="portal.change_organization",
             run=suspend_organization,
+            form=StatedReasonForm,
             offered=lambda organization: organization.suspended_at is None,
             is_danger=True,
         ),
@@ -170,15 +188,69 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
         organizations: QuerySet[Organization] = super().get_queryset(request).annotate(**counts)
         return organizations
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the organization with its figures and its latest keys and clients."""
+        organization = self.get_object(request, unquote(object_id))
+        context: dict[str, Any] = {}
+        if organization is not None:
+            admins = self.admin_site.searched(request)
+            now = timezone.now()
+            summaries = [model_admin.summary(organization, now=now) for model_admin in admins]
+            context = {
+                "figures": [figure for summary in summaries for figure in summary.figures],
+                "bars": next((summary.bars for summary in summaries if summary.bars), None),
+                "tables": owned_tables(admins, request, organization),
+            }
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
     def facts(self, obj: Organization) -> dict[str, object]:
         """Return the facts that staff should know before they stop or resume the organization's traffic."""
         return {
             "Id": obj.public_id,
             "Keys": self.key_count(obj),
             "Last request": obj.api_keys.aggregate(at=Max("last_used_at"))["at"] or "never",
-            "Suspended": obj.suspended_at or "no",
-            "Closed": obj.closed_at or "no",
+            "Status": self.state(obj),
         }
+
+    def summary(self, organization: Organization | None, *, now: datetime) -> Summary:
+        """Count all organizations, or the members of one."""
+        if organization is not None:
+            return Summary([Figure("Members", f"{organization.memberships.count():,}")])
+        counts = Organization.objects.aggregate(
+            all=Count("pk", filter=Q(closed_at=None)),
+            suspended=Count("pk", filter=Q(closed_at=None, suspended_at__isnull=False)),
+        )
+        hint = f"{counts['suspended']:,} suspended" if counts["suspended"] else ""
+        return Summary([Figure("Organizations", f"{counts['all']:,}", hint)])
+
+    @admin.display(description="status", ordering="suspended_at")
+    def state(self, organization: Organization) -> SafeString:
+        """Return whether the organization is active, suspended or closed."""
+        if organization.closed_at:
+            return status("Closed", "mute")
+        return status("Suspended", "bad") if organization.suspended_at else status("Active", "ok")
+
+    @admin.display(description="suspended")
+    def suspension(self, organization: Organization) -> str:
+        """Return when and why the organization was suspended."""
+        if organization.suspended_at is None:
+            return "No"
+        reason = activity.suspension_reason(organization)
+        return f"{exact_words(organization.suspended_at)}: {reason or 'no reason was recorded'}"
+
+    @admin.display(description="kind")
+    def kind(self, organization: Organization) -> str:
+        return "Personal: made when its owner signed up" if organization.is_personal else "Team"
+
+    @admin.display(description="policies")
+    def policies(self, organization: Organization) -> SafeString:
+        """Return the rules for its members and their keys, one a line."""
+        rules = organization.policies.shown().items()
+        return format_html_join(
+            mark_safe("<br>"), "{}: {}", ((LABELS[name], activity.value_words(name, value)) for name, value in rules)
+        )
 
     @admin.display(description="operator metadata")
     def metadata(self, organization: Organization) -> SafeString | str:
@@ -199,7 +271,9 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
 class AuditEventAdmin(OperatedAdmin[AuditEvent]):
     """The audit trail, read-only."""
 
-    list_display = ("when", "action", "actor", "subject_label", "subject_id", "address")
+    list_display = ("when", "what", "actor", "subject_label", "subject_id", "address")
+    title = "Audit trail"
+    empty = "Nothing has happened yet."
     list_filter = ("action", "actor_kind", "at")
     search_fields = (
         "=subject_id", "=organization_id", "=actor_id", "=request_id", "=public_id", "actor_label", "subject_label",
@@ -207,14 +281,19 @@ class AuditEventAdmin(OperatedAdmin[AuditEvent]):
     date_hierarchy = "at"
     ordering = ("-at", "-pk")
     fields = (
-        "public_id", "when", "action", "actor_kind", "actor_id", "actor_label", "organization_id", "subject_id",
+        "public_id", "when", "what", "action", "actor_kind", "actor_id", "actor_label", "organization_id", "subject_id",
         "subject_label", "address", "request_id", "was", "became",
     )  # fmt: skip
 
     @admin.display(description="time", ordering="at")
     def when(self, event: AuditEvent) -> str:
         """Return the time with seconds: the order of events matters here."""
-        return f"{event.at:%Y-%m-%d %H:%M:%S}"
+        return f"{exact_words(event.at).removesuffix(' UTC')}:{event.at:%S} UTC"
+
+    @admin.display(description="what", ordering="action")
+    def what(self, event: AuditEvent) -> str:
+        """Return the action in words, as the portal's pages say it."""
+        return activity.tell(event).words
 
     @admin.display(description="actor")
     def actor(self, event: AuditEvent) -> str:

@@ -79,3 +79,8 @@ class AuditAction(StrEnum):
     SECRETS_REDIGESTED = "secrets.redigested"
     AUDIT_PRUNED = "audit.pruned"
     DATABASE_RESTORED = "database.restored"
+
+
+def action_name(action: str) -> str:
+    """Return ``key.overlap_changed`` as ``key: overlap changed``."""
+    return action.replace("_", " ").replace(".", ": ")

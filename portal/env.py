@@ -38,7 +38,6 @@ PRODUCTION_SETTINGS = (
 MAX_PEPPERS = 3
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,16}", re.ASCII)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
-_BRAND = re.compile(r"[a-z0-9]{2,12}", re.ASCII)
 
 
 class BadEnvironment(Exception):
@@ -198,7 +197,7 @@ def _email_url(url: SecretStr) -> SecretStr:
 
 
 def _brand(brand: str) -> str:
-    if not _BRAND.fullmatch(brand):
+    if not re.fullmatch(r"[a-z0-9]{2,12}", brand):
         raise ValueError("must be 2 to 12 of a-z and 0-9")
     return brand
 
@@ -241,6 +240,7 @@ class Env(BaseSettings):
     max_invitations_per_day: Annotated[int, Field(ge=0)] = 100
     widest_ipv4_prefix: Annotated[int, Field(ge=0, le=32)] = 8
     widest_ipv6_prefix: Annotated[int, Field(ge=0, le=128)] = 32
+    environment_name: Annotated[str, Field(max_length=40)] = ""
     audit_retention_days: Annotated[int, Field(ge=30)] = 400  # the database refuses to delete younger events
     usage_retention_days: Annotated[int, Field(ge=31)] = 120
     snapshot_ttl: Annotated[int, Field(ge=1, le=60)] = 30

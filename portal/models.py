@@ -8,7 +8,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models, transaction
 from django.db.models.functions import Lower
 
-from portal.audit_actions import AuditAction
+from portal.audit_actions import AuditAction, action_name
 from portal.ids import MAX_PUBLIC_ID_CHARS, event_id, invitation_id, organization_id, service_account_id, user_id
 from portal.metadata import MAX_EXTERNAL_ID_CHARS
 from portal.names import MAX_NAME_CHARS
@@ -16,6 +16,7 @@ from portal.permissions import Action, Role, can
 from portal.policies import LIVE_KEY_MAKERS, Policies
 
 MAX_USER_AGENT_CHARS = 200
+INTERNAL_REASON = "internal_reason"  # the name of a value in an audit event that members may not read
 
 
 class UserManager(BaseUserManager["User"]):
@@ -239,7 +240,7 @@ class Session(AbstractBaseSession):
 
 def audit_actions() -> list[tuple[str, str]]:
     """Return the actions as choices; a function, so that a new action needs no migration."""
-    return [(action.value, action.value) for action in AuditAction]
+    return [(action.value, action_name(action).capitalize()) for action in AuditAction]
 
 
 class AuditEvent(models.Model):
@@ -271,7 +272,12 @@ class AuditEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action} {self.subject_id}"
+        return f"{self.get_action_display()} {self.subject_label}".strip()
+
+    @property
+    def after_for_members(self) -> dict[str, object]:
+        """Return the values after the change, without the operator's internal reason."""
+        return {name: value for name, value in self.after.items() if name != INTERNAL_REASON}
 
 
 class UnsealedEvent(models.Model):

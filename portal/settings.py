@@ -57,6 +57,7 @@ MAX_MEMBERS_PER_ORGANIZATION = ENV.max_members_per_organization
 MAX_INVITATIONS_PER_DAY = ENV.max_invitations_per_day
 WIDEST_IPV4_PREFIX = ENV.widest_ipv4_prefix
 WIDEST_IPV6_PREFIX = ENV.widest_ipv6_prefix
+ENVIRONMENT_NAME = ENV.environment_name
 AUDIT_RETENTION = timedelta(days=ENV.audit_retention_days)
 USAGE_RETENTION = timedelta(days=ENV.usage_retention_days)
 SNAPSHOT_TTL = ENV.snapshot_ttl  # seconds for which a copy is fresh
@@ -316,6 +317,7 @@ STORAGES = {
 # --- Language and time -------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_I18N = False
+FORMAT_MODULE_PATH = "portal.ui.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 

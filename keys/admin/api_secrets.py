@@ -5,10 +5,12 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from keys.admin.forms import ReasonForm, StaffRollForm
 from keys.models import ApiSecret, RevokeReason
 from keys.pages.forms.actions import ExtensionForm
+from keys.rules.secret import SecretKind, kind_of
 from keys.rules.states import CredentialStatus
 from keys.services.api_secrets import (
     ChangedApiSecret,
@@ -21,8 +23,11 @@ from keys.services.api_secrets import (
     roll_api_secret,
 )
 from keys.services.errors import Refused
+from keys.validation.peppers import candidate_digests
 from portal.audit import Actor
-from portal.staff.actions import OperatedAdmin, Reveal, StaffAction
+from portal.staff.actions import Reveal, StaffAction
+from portal.staff.operated import OperatedAdmin
+from portal.templatetags import ui
 
 
 def _roll(secret: ApiSecret, *, by: Actor, overlap: timedelta, submission: UUID) -> Reveal:
@@ -41,13 +46,17 @@ def shown_once(issued: IssuedApiSecret) -> Reveal:
     return Reveal("admin/latchkey/secret_once.html", context)
 
 
-def status_of(secret: ApiSecret) -> str:
-    """Return the secret's status in a word."""
-    now = timezone.now()
+def status_badge(secret: ApiSecret) -> SafeString:
+    """Return the secret's status as a badge."""
+    status = _status_of(secret)
+    return ui.status("Ended", "mute") if status is None else ui.status(status.value, status.tone)
+
+
+def _status_of(secret: ApiSecret) -> CredentialStatus | None:
     if secret.revoked_at is not None:
         return CredentialStatus.LEAKED if secret.revoke_reason == RevokeReason.LEAKED else CredentialStatus.REVOKED
-    if not secret.works(now):
-        return "Ended"
+    if not secret.works(timezone.now()):
+        return None
     if secret.disabled_at is not None:
         return CredentialStatus.PAUSED
     return CredentialStatus.RETIRING if secret.ends_at else CredentialStatus.ACTIVE
@@ -62,7 +71,8 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
     """Secrets that backends and gateways present. They are issued on the page of their API."""
 
     declines = (Refused,)
-    list_display = ("name", "hint", "api", "environment", "status", "last_used_at", "created_at")
+    list_display = row_columns = ("name", "hint", "api", "environment", "status", "last_used_at", "created_at")
+    empty = "No API secrets yet. Issue one on the page of its API."
     list_filter = ("environment", "api")
     list_select_related = ("api",)
     search_fields = ("name", "hint", "public_id", "api__name", "api__public_id")
@@ -146,12 +156,18 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             "Hint": obj.hint,
             "API": obj.api,
             "Environment": obj.environment,
-            "Status": status_of(obj),
+            "Status": self.status(obj),
             "Last used": obj.last_used_at or "never",
             "Last used from": obj.last_used_from or "none",
             "User agent": obj.last_used_agent or "none",
         }
 
+    def find_by_secret(self, text: str) -> ApiSecret | None:
+        """Return the row of the secret, whether or not it still works."""
+        if kind_of(text) is not SecretKind.API:
+            return None
+        return ApiSecret.objects.filter(digest__in=candidate_digests(text)).first()
+
     @admin.display(description="status")
-    def status(self, secret: ApiSecret) -> str:
-        return status_of(secret)
+    def status(self, secret: ApiSecret) -> SafeString:
+        return status_badge(secret)

@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 
-from keys.admin.api_secrets import shown_once, status_of
+from keys.admin.api_secrets import shown_once, status_badge
 from keys.admin.forms import ApiForm, IssueForm, initial_of, settings_of
 from keys.models import Api, ApiSecret, Environment, Scope
 from keys.rules.field_rules import spell_rate_limit
@@ -21,14 +22,22 @@ from keys.services.errors import Invalid, Refused
 from portal import reauthentication
 from portal.audit import Actor, ActorKind
 from portal.http import actor_of
-from portal.staff.actions import OperatedAdmin, Reveal, ShownInline, StaffAction
+from portal.staff.actions import Reveal, StaffAction
+from portal.staff.operated import OperatedAdmin
+from portal.staff.shown import ShownInline
+from portal.templatetags.ui import status
 
 
 class ScopeInline(ShownInline):
     """The scopes of an API."""
 
     model = Scope
-    fields = readonly_fields = ("name", "description", "is_sensitive")
+    fields = readonly_fields = ("name", "description", "sensitive")
+    empty = "No scopes yet. Edit the API to add some."
+
+    @admin.display(description="sensitive")
+    def sensitive(self, scope: Scope) -> str:
+        return "Yes" if scope.is_sensitive else "No"
 
 
 class ApiSecretInline(ShownInline):
@@ -38,10 +47,11 @@ class ApiSecretInline(ShownInline):
     fields = readonly_fields = ("hint", "environment", "status", "created_at", "last_used_at", "ends_at")
     show_change_link = True
     ordering = ("-pk",)
+    empty = "No secrets yet. Issue one, and give it to the API's backend."
 
     @admin.display(description="status")
-    def status(self, secret: ApiSecret) -> str:
-        return status_of(secret)
+    def status(self, secret: ApiSecret) -> SafeString:
+        return status_badge(secret)
 
 
 def _issue(api: Api, *, by: Actor, name: str, environment: Environment, submission: UUID) -> Reveal:
@@ -53,18 +63,20 @@ class ApiAdmin(OperatedAdmin[Api]):
     """Protected resource servers. Our own page creates and edits them, by calling the services."""
 
     declines = (Refused,)
-    list_display = ("name", "identifier", "public_id", "key_count", "disabled_at", "created_at")
+    list_display = row_columns = ("name", "identifier", "public_id", "state", "key_count", "created_at")
+    empty = "No APIs yet. Add the first one: consumers create keys for it, and its backends validate them."
     search_fields = ("name", "identifier", "public_id")
     ordering = ("name", "pk")
     fields = (
-        "public_id", "name", "identifier", "description", "limits", "ceiling", "signing_algorithm",
-        "token_lifetime_s", "is_builtin", "disabled_at", "created_at",
+        "public_id", "state", "disabled_at", "name", "identifier", "description", "limits", "ceiling",
+        "signing_algorithm", "token_lifetime_s", "kind", "created_at",
     )  # fmt: skip
     inlines = (ScopeInline, ApiSecretInline)
     staff_actions = (
         StaffAction(
             name="secret",
             label="Issue a secret",
+            title="Issue a secret for {name}",
             done="Issued a secret of",
             consequence="A backend with this secret can validate the API's credentials."
             " It is shown once, on the next page.",
@@ -121,8 +133,17 @@ class ApiAdmin(OperatedAdmin[Api]):
             "Identifier": obj.identifier,
             "Keys": self.key_count(obj),
             "Last request": newest.last_used_at if newest else "never",
-            "Disabled": obj.disabled_at or "no",
+            "Status": self.state(obj),
         }
+
+    @admin.display(description="status", ordering="disabled_at")
+    def state(self, api: Api) -> SafeString:
+        """Return whether the API is active or disabled."""
+        return status("Disabled", "bad") if api.disabled_at else status("Active", "ok")
+
+    @admin.display(description="kind")
+    def kind(self, api: Api) -> str:
+        return "Built in: Latchkey itself" if api.is_builtin else "Your own"
 
     @admin.display(description="keys", ordering="keys_n")
     def key_count(self, api: Api) -> int:

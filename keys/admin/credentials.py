@@ -17,8 +17,11 @@ from keys.services.credential_type import Row
 from keys.services.credentials import disable_credential, enable_credential, note_credential, revoke_credential
 from keys.services.errors import Refused
 from portal.metadata import spell_metadata
-from portal.staff.actions import OperatedAdmin, ShownInline, StaffAction, pretty
+from portal.staff.actions import StaffAction
 from portal.staff.forms import OperatorMetadataForm
+from portal.staff.operated import OperatedAdmin
+from portal.staff.shown import ShownInline, pretty
+from portal.templatetags import ui
 
 
 class SecretInline(ShownInline):
@@ -33,6 +36,7 @@ class SecretInline(ShownInline):
         "last_used_agent",
         "ends_at",
     )
+    empty = "No secrets: it proves itself with keys of its own."
 
 
 class CredentialAdmin(OperatedAdmin[Row]):
@@ -40,6 +44,7 @@ class CredentialAdmin(OperatedAdmin[Row]):
 
     pages: ClassVar[CredentialPages[Any]]
     declines = (Refused,)
+    is_owned = True
     ordering = ("-created_at", "-pk")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
@@ -48,12 +53,17 @@ class CredentialAdmin(OperatedAdmin[Row]):
         credentials = super().get_queryset(request).select_related("organization", "owner")
         return credentials.prefetch_related(Prefetch("secrets", newest_first))
 
+    def find_by_secret(self, text: str) -> Row | None:
+        """Return the credential that the secret belongs to, whether or not they still work."""
+        return self.pages.listing.find_by_secret(self.model._default_manager.all(), text)  # noqa: SLF001  # Django documents it as public
+
     @admin.display(description="status")
-    def status(self, credential: Row) -> str:
+    def status(self, credential: Row) -> SafeString:
         """Return the status that the credential's own page shows."""
         now = timezone.now()
         working = [secret for secret in credential.secrets.all() if secret.works(now)]
-        return self.pages.view(credential, working, may_manage=False, now=now).status.value
+        status = self.pages.view(credential, working, may_manage=False, now=now).status
+        return ui.status(status.value, status.tone)
 
     @admin.display(description=NETWORKS.label)
     def from_where(self, credential: Row) -> str:
@@ -76,6 +86,7 @@ def credential_actions(
         StaffAction(
             name="metadata",
             label="Edit operator metadata",
+            title="Edit the operator metadata of {name}",
             done="Edited the operator metadata of",
             consequence="Backends receive it with every response from now on, next to the organization's own metadata."
             " Members can read it but not change it.",

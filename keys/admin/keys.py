@@ -1,17 +1,22 @@
 """Consumers' keys in the admin."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from keys.admin.credentials import CredentialAdmin, SecretInline, credential_actions
 from keys.models import ApiKey, KeySecret
-from keys.pages.key_pages import KEY_PAGES, KEYS
+from keys.pages import usage_reports
+from keys.pages.key_pages import DAYS, KEY_PAGES, KEYS
 from keys.rules.states import CredentialStatus
 from portal import activity
+from portal.models import Organization
+from portal.staff.shown import Figure, Summary
+from portal.ui.charts import Bar
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -41,7 +46,8 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
     """API keys, with the same status words as the consumers' pages."""
 
     pages = KEY_PAGES
-    list_display = ("name", "hint", "organization", "api", "environment", "status", "last_used_at")
+    list_display = row_columns = ("name", "hint", "organization", "api", "environment", "status", "last_used_at")
+    empty = "No API keys yet. Members of organizations create them."
     list_filter = (StatusFilter, "environment", "api", "created_at")
     list_select_related = ("organization", "api")
     search_fields = (
@@ -65,6 +71,28 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
         """Load the keys with their APIs."""
         return super().get_queryset(request).select_related("api")
+
+    def summary(self, organization: Organization | None, *, now: datetime) -> Summary:
+        """Count the keys that work, and the validations of the last days."""
+        keys = ApiKey.objects.filter(
+            Q(expires_at=None) | Q(expires_at__gt=now),
+            revoked_at=None,
+            disabled_at=None,
+            organization__suspended_at=None,
+            organization__closed_at=None,
+        )
+        if organization is None:
+            calls, days = usage_reports.all_validations(now=now), usage_reports.days_of_validations(days=DAYS, now=now)
+        else:
+            keys = keys.filter(organization=organization)
+            calls = usage_reports.calls_of_organization(organization, now=now)
+            days = usage_reports.days_of_organization(organization, days=DAYS, now=now)
+        of_what = "Validations" if organization is None else "Validations of keys"
+        refused = f"{calls.share_words} refused" if calls.total else ""
+        return Summary(
+            [Figure("Active keys", f"{keys.count():,}"), Figure(f"{of_what}, 24 h", calls.total_words, refused)],
+            [Bar(f"{day.date:%a} {day.date.day}", day.allowed, day.denied) for day in days],
+        )
 
     def facts(self, obj: ApiKey) -> dict[str, object]:
         """Return the facts that staff should know before an action stops or resumes traffic."""

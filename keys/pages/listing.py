@@ -1,6 +1,5 @@
 """Search, filter, sort and page through credentials; the same for API keys and OAuth clients."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,20 +13,17 @@ from django.db.models.functions import Cast
 from django.db.models.lookups import Contains, In
 
 from keys.models import Credential, RevokeReason
-from keys.rules.secret import RANDOM_CHARS, SecretKind, kind_of
+from keys.rules.secret import SecretKind, kind_of
 from keys.rules.states import EXPIRES_SOON, IDLE_AFTER, NEVER_USED_AFTER, CredentialStatus
 from keys.services.credential_type import Row
 from keys.validation.peppers import candidate_digests
 from portal.names import normal_name
+from portal.redaction import cut_secrets
 
 PAGE_SIZE = 50
 MAX_COUNTED = 10_000
 MAX_SEARCH_CHARS = 100
 CURSOR_SALT = "keys.listing"
-# A URL may contain only as much of a secret as its hint: the prefix and four characters. The second pattern finds a
-# long part of a secret without the prefix.
-_BEGINNING = re.compile(rf"([a-z0-9]{{2,12}}_(?:{'|'.join(SecretKind)})_[0-9A-Za-z]{{4}})[0-9A-Za-z]+", re.ASCII)
-_LONG_PART = re.compile(rf"([0-9A-Za-z]{{4}})[0-9A-Za-z]{{{RANDOM_CHARS - 4},}}", re.ASCII)
 _OF_WHAT_ENDS = frozenset({CredentialStatus.SCHEDULED, CredentialStatus.EXPIRED, CredentialStatus.EXPIRES_SOON})
 
 
@@ -207,7 +203,7 @@ def is_whole_secret(text: str) -> bool:
 
 def searchable(text: str) -> str:
     """Normalize the text for a URL; a secret in it is cut to as much as its hint shows."""
-    return _LONG_PART.sub(r"\1", _BEGINNING.sub(r"\1", normal_name(text)))[:MAX_SEARCH_CHARS]
+    return cut_secrets(normal_name(text))[:MAX_SEARCH_CHARS]
 
 
 def scopes_contain(text: str) -> Contains:

@@ -7,11 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
+from operator import or_
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from keys.models import ApiKey, Caller, Usage
+from keys.services.credential_type import credential_types
 from keys.validation.types import Code
 from portal.models import Organization
 from portal.ui.charts import Bar, DayChart
@@ -86,6 +89,16 @@ def days_of_organization(organization: Organization, *, days: int, now: datetime
     return _days(Usage.objects.filter(key__organization=organization), days, now)
 
 
+def all_validations(*, hours: int = 24, now: datetime) -> Calls:
+    """Count the validations of everybody's keys and tokens in the last ``hours`` hours; reads all those hours' rows."""
+    return _calls(_validations(), hours, now)
+
+
+def days_of_validations(*, days: int, now: datetime) -> list[Day]:
+    """Count everybody's validations on each of the last ``days`` days, oldest first, including today."""
+    return _days(_validations(), days, now)
+
+
 def calls_of_secrets(ids: Iterable[str], *, hours: int = 24, now: datetime) -> Calls:
     """Count the calls under these secret ids in the last ``hours`` hours."""
     return _calls(Usage.objects.filter(secret_id__in=list(ids)), hours, now)
@@ -147,6 +160,12 @@ def last_dates(days: int, now: datetime) -> list[date]:
     """Return the last ``days`` dates in UTC, oldest first, including today."""
     today = now.astimezone(UTC).date()
     return [today - timedelta(days=back) for back in reversed(range(days))]
+
+
+def _validations() -> QuerySet[Usage]:
+    """Return the usage but for token requests: a token's validation is counted under the id of its client."""
+    of_tokens = [Q(secret_id__startswith=f"{credential_type.noun}_") for credential_type in credential_types()]
+    return Usage.objects.filter(reduce(or_, of_tokens, Q(key__isnull=False)))
 
 
 def _calls(usage: QuerySet[Usage], hours: int, now: datetime) -> Calls:

@@ -12,7 +12,7 @@ from portal.audit import Actor, record_of, require, require_operator
 from portal.audit_actions import AuditAction
 from portal.mails import messages
 from portal.metadata import clean_external_id, clean_metadata
-from portal.models import Membership, Organization, User
+from portal.models import INTERNAL_REASON, Membership, Organization, User
 from portal.names import MAX_NAME_CHARS, clean_name, normal_name
 from portal.outbox import Propagation, change
 from portal.permissions import Action, Role
@@ -106,9 +106,12 @@ def note_organization(
     return ChangedOrganization(organization, pending.spread)
 
 
-def suspend_organization(organization: Organization, *, by: Actor) -> ChangedOrganization:
-    """Refuse every credential of the organization until it is resumed; a repeat only tells the caches again."""
-    return _set_suspended(organization, suspended=True, by=by)
+def suspend_organization(organization: Organization, *, by: Actor, reason: str = "") -> ChangedOrganization:
+    """Refuse every credential of the organization until it is resumed; a repeat only tells the caches again.
+
+    ``reason`` is written into the audit event, for the operator only.
+    """
+    return _set_suspended(organization, suspended=True, by=by, reason=reason)
 
 
 def resume_organization(organization: Organization, *, by: Actor) -> ChangedOrganization:
@@ -162,7 +165,7 @@ def _create(name: str, owner: User, *, by: Actor, is_personal: bool) -> Organiza
     return organization
 
 
-def _set_suspended(organization: Organization, *, suspended: bool, by: Actor) -> ChangedOrganization:
+def _set_suspended(organization: Organization, *, suspended: bool, by: Actor, reason: str = "") -> ChangedOrganization:
     require_operator(by)
     with change() as pending:
         organization = lock_organization(organization)
@@ -171,6 +174,6 @@ def _set_suspended(organization: Organization, *, suspended: bool, by: Actor) ->
             organization.suspended_at = now if suspended else None
             organization.save(update_fields=["suspended_at"])
             action = AuditAction.ORGANIZATION_SUSPENDED if suspended else AuditAction.ORGANIZATION_RESUMED
-            record_of(action, organization, by, now)
+            record_of(action, organization, by, now, after={INTERNAL_REASON: reason} if reason else None)
         pending.invalidates(organization_name(organization))
     return ChangedOrganization(organization, pending.spread)

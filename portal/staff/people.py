@@ -12,13 +12,16 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from portal.audit import Actor, ActorKind, record
 from portal.audit_actions import AuditAction
 from portal.http import actor_of
 from portal.models import Membership, User
 from portal.services.people import deactivate_user, reactivate_user, record_password_reset_sent
-from portal.staff.actions import Declined, OperatedAdmin, StaffAction
+from portal.staff.actions import Declined, StaffAction
+from portal.staff.operated import OperatedAdmin
+from portal.templatetags.ui import status
 
 Values = dict[str, Any]
 
@@ -58,13 +61,16 @@ def _refuse_on_staff(user: User, by: Actor) -> None:
 class UserAdmin(OperatedAdmin[User]):
     """Admin of people. Superusers decide who is staff and in which groups; nobody sees or sets a password."""
 
-    list_display = ("email", "name", "is_active", "is_staff", "has_second_factor", "date_joined", "last_login")
+    list_display = ("email", "name", "state", "staff", "has_second_factor", "date_joined", "last_login")
+    row_columns = ("email", "name", "state", "staff", "last_login")
+    title = "People"
+    empty = "No people yet."
     list_filter = ("is_active", "is_staff", "date_joined")
     search_fields = ("email", "name", "public_id")
     ordering = ("-date_joined", "-pk")
     fields = (
-        "public_id", "email", "name", "is_active", "has_second_factor", "date_joined", "last_login", "belongs_to",
-        "is_superuser", "is_staff", "groups",
+        "public_id", "email", "name", "state", "has_second_factor", "date_joined", "last_login", "belongs_to",
+        "superuser", "is_staff", "groups",
     )  # fmt: skip
     filter_horizontal = ()
     staff_actions = (
@@ -92,6 +98,7 @@ class UserAdmin(OperatedAdmin[User]):
         StaffAction(
             name="password-reset",
             label="Send a password reset",
+            title="Send a password reset to {name}",
             done="Sent a password reset to",
             consequence="The person gets a mail with a link to choose a new password."
             " The current one works until then.",
@@ -117,10 +124,23 @@ class UserAdmin(OperatedAdmin[User]):
             "Last sign-in": obj.last_login or "never",
         }
 
-    @admin.display(boolean=True, description="second factor")
-    def has_second_factor(self, user: User) -> bool:
-        """Return True if the person has set up a second factor."""
-        return bool(getattr(user, "second_factor", False))
+    @admin.display(description="second factor")
+    def has_second_factor(self, user: User) -> str:
+        """Return whether the person has set up a second factor."""
+        return "Yes" if getattr(user, "second_factor", False) else "No"
+
+    @admin.display(description="status", ordering="is_active")
+    def state(self, user: User) -> SafeString:
+        """Return whether the person may sign in."""
+        return status("Active", "ok") if user.is_active else status("Deactivated", "bad")
+
+    @admin.display(description="staff", ordering="is_staff")
+    def staff(self, user: User) -> str:
+        return "Superuser" if user.is_superuser else "Staff" if user.is_staff else "No"
+
+    @admin.display(description="superuser")
+    def superuser(self, user: User) -> str:
+        return "Yes" if user.is_superuser else "No"
 
     @admin.display(description="organizations")
     def belongs_to(self, user: User) -> str:
@@ -155,6 +175,8 @@ class GroupAdmin(OperatedAdmin[Group]):
     """Admin of staff groups and their permissions, for superusers."""
 
     list_display = ("name",)
+    title = "Staff groups"
+    empty = "No staff groups yet. A group gives its staff permissions; superusers need none."
     search_fields = ("name",)
     ordering = ("name",)
     fields = ("name", "permissions")

@@ -77,6 +77,7 @@ def urls(
 def _addresses(objects: dict[type[Model], Any]) -> Iterator[str]:
     assert set(admin.site._registry) == set(objects), "the walk needs an object of each model"
     yield reverse("admin:index")
+    yield reverse("admin:search")
     for app in APPS:
         yield reverse("admin:app_list", args=[app])
     for model, model_admin in admin.site._registry.items():
@@ -243,7 +244,8 @@ def test_suspending_asks_first_with_the_facts(acme: Organization, key: ApiKey, e
 
 
 def test_suspending_and_resuming_go_through_the_service(acme: Organization, eve: User, eve_client: Client) -> None:
-    eve_client.post(f"/admin/portal/organization/{acme.pk}/suspension/", CONFIRMED, headers={"X-Request-Id": "req-7"})
+    sent = CONFIRMED | {"reason": "Unpaid since May"}
+    eve_client.post(f"/admin/portal/organization/{acme.pk}/suspension/", sent, headers={"X-Request-Id": "req-7"})
     acme.refresh_from_db()
     assert acme.suspended_at is not None
     eve_client.post(f"/admin/portal/organization/{acme.pk}/resumption/", CONFIRMED)
@@ -252,6 +254,39 @@ def test_suspending_and_resuming_go_through_the_service(acme: Organization, eve:
     event = AuditEvent.objects.get(action=AuditAction.ORGANIZATION_SUSPENDED)
     assert (event.actor_kind, event.actor_id, event.address) == ("staff", eve.public_id, "127.0.0.1")
     assert event.request_id == "req-7"
+
+
+def test_a_suspension_asks_for_its_reason_which_only_staff_can_read(
+    acme: Organization, key: ApiKey, eve_client: Client, ada_client: Client
+) -> None:
+    where = f"/admin/portal/organization/{acme.pk}"
+    assert eve_client.post(f"{where}/suspension/", CONFIRMED).status_code == 422
+    assert Organization.objects.get(pk=acme.pk).suspended_at is None
+    eve_client.post(f"{where}/suspension/", CONFIRMED | {"reason": "Unpaid since May"})
+    event = AuditEvent.objects.get(action=AuditAction.ORGANIZATION_SUSPENDED)
+    assert event.after == {"internal_reason": "Unpaid since May"}
+    for page in (f"{where}/change/", f"/admin/portal/auditevent/{event.pk}/change/"):
+        assert "Unpaid since May" in eve_client.get(page).text
+    assert "This organization is suspended" in ada_client.get("/app/").text
+    for page in ("/app/", "/app/activity/", "/app/activity/activity.csv", "/app/activity/activity.json"):
+        answer = ada_client.get(page)
+        assert answer.status_code == 200
+        assert "Unpaid" not in answer.getvalue().decode()
+
+
+def test_an_organizations_page_shows_its_figures_keys_and_clients(
+    key: ApiKey, issued_client: IssuedClient, acme: Organization, initech: Organization, eve_client: Client
+) -> None:
+    page = eve_client.get(f"/admin/portal/organization/{acme.pk}/change/").text
+    for label in ("Active keys", "Active clients"):
+        assert f"<dt>{label}</dt><dd>1</dd>" in page
+    assert "Validations of keys, 24 h" in page
+    for kind, credential in (("keys/apikey", key), ("oauth/client", issued_client.credential)):
+        assert f"/admin/{kind}/{credential.pk}/change/" in page
+        assert credential.name in page
+    other = eve_client.get(f"/admin/portal/organization/{initech.pk}/change/").text
+    assert key.name not in other
+    assert "No API keys yet." in other
 
 
 def test_staff_edit_the_external_id_and_metadata_of_an_organization(
@@ -277,9 +312,9 @@ def test_many_are_suspended_at_once_after_one_question(
 ) -> None:
     chosen = {"action": "suspension", "_selected_action": [acme.pk, initech.pk]}
     asked = eve_client.post("/admin/portal/organization/", chosen)
-    assert "Suspend: 2 organizations?" in asked.content.decode()
+    assert "Suspend 2 organizations" in asked.content.decode()
     assert not Organization.objects.exclude(suspended_at=None).exists()
-    eve_client.post("/admin/portal/organization/", {**chosen, **CONFIRMED})
+    eve_client.post("/admin/portal/organization/", {**chosen, **CONFIRMED, "reason": "Unpaid"})
     assert set(Organization.objects.exclude(suspended_at=None)) == {acme, initech}
 
 

@@ -1,0 +1,169 @@
+"""What admin pages show beside stock forms and lists: figures, charts, tables of rows, values in words."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import display_for_field, display_for_value, label_for_field, lookup_field
+from django.contrib.admin.views.main import SEARCH_VAR
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from portal.models import Organization
+from portal.policies import POLICY_FIELDS
+from portal.ui.charts import Bar
+
+if TYPE_CHECKING:
+    from portal.staff.operated import OperatedAdmin
+
+MAX_ROWS = 10
+NO_VALUE = "-"
+# Labels of fields whose names make no good ones. A verbose_name in a model would need a migration.
+LABELS: Mapping[str, str] = {
+    **{name: field.label for name, field in POLICY_FIELDS.items()},
+    "public_id": "Id",
+    "organization_id": "Organization",
+    "actor_kind": "Kind of actor",
+    "actor_id": "Actor id",
+    "actor_label": "Actor",
+    "subject_id": "Subject id",
+    "subject_label": "Subject",
+    "request_id": "Request",
+    "external_id": "External id",
+    "token_lifetime_s": "Token lifetime (seconds)",
+    "signs_from": "Signs from",
+    "signs_until": "Signs until",
+    "kept_until": "Published until",
+    "is_staff": "Staff",
+    "is_superuser": "Superuser",
+    "is_active": "Active",
+    "is_personal": "Personal",
+    "is_sensitive": "Sensitive",
+    "date_joined": "Signed up",
+    "last_login": "Last sign-in",
+    "at": "Time",
+    "created_at": "Created",
+    "created_by": "Created by",
+    "suspended_at": "Suspended",
+    "closed_at": "Closed",
+    "removed_at": "Removed",
+    "sent_at": "Sent",
+    "ended_at": "Ended",
+    "disabled_at": "Disabled",
+    "revoked_at": "Revoked",
+    "revoke_reason": "Reason of the revocation",
+    "not_before": "Works from",
+    "expires_at": "Expires",
+    "ends_at": "Ends",
+    "last_used_at": "Last used",
+    "last_used_from": "Last used from",
+    "last_used_agent": "User agent of the last use",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number with its label; the hint is smaller, below it."""
+
+    label: str
+    value: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Figures about rows, and a chart of the last days."""
+
+    figures: Sequence[Figure] = ()
+    bars: Sequence[Bar] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The first rows of a list: for each, the URL of its page and the cells. ``more_href`` leads to the rest."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[object]]]
+    more_href: str
+    empty: str
+
+
+def table_of(model_admin: "OperatedAdmin[Any]", rows: Iterable[Any], *, more_href: str, without: str = "") -> Table:
+    """Return a table of at most ten rows; where there is one more row, ``more_href`` leads to the rest."""
+    found, opts = list(rows), model_admin.opts
+    columns = [name for name in model_admin.row_columns if name != without]
+    return Table(
+        title=model_admin.heading,
+        headings=[LABELS.get(name) or str(label_for_field(name, opts.model, model_admin)) for name in columns],
+        rows=[
+            (model_admin.page_of(row), [_cell(model_admin, row, name) for name in columns]) for row in found[:MAX_ROWS]
+        ],
+        more_href=more_href if len(found) > MAX_ROWS else "",
+        empty=model_admin.empty,
+    )
+
+
+def search_table(model_admin: "OperatedAdmin[Any]", request: HttpRequest, text: str) -> Table:
+    """Return the first rows that the search of the model's list finds."""
+    opts = model_admin.opts
+    matches, _ = model_admin.get_search_results(request, opts.model._default_manager.all(), text)  # noqa: SLF001  # Django documents it as public
+    found = list(matches.order_by().values_list("pk", flat=True).distinct()[: MAX_ROWS + 1])
+    rows = model_admin.get_queryset(request).filter(pk__in=found).order_by(*model_admin.ordering or ())
+    return table_of(model_admin, rows, more_href=f"{model_admin.list_href}?{urlencode({SEARCH_VAR: text})}")
+
+
+def owned_tables(
+    admins: "Iterable[OperatedAdmin[Any]]", request: HttpRequest, organization: Organization
+) -> list[Table]:
+    """Return the latest objects of each kind that belong to the organization."""
+    return [
+        table_of(
+            model_admin,
+            model_admin.get_queryset(request).filter(organization=organization)[: MAX_ROWS + 1],
+            more_href=f"{model_admin.list_href}?{urlencode({SEARCH_VAR: organization.public_id})}",
+            without="organization",
+        )
+        for model_admin in admins
+        if model_admin.is_owned
+    ]
+
+
+def _cell(model_admin: "OperatedAdmin[Any]", row: Model, name: str) -> object:
+    field, _, value = lookup_field(name, row, model_admin)
+    if field is None:
+        return display_for_value(value, NO_VALUE)
+    return display_for_field(value, field, NO_VALUE) if field.remote_field is None else getattr(row, name) or NO_VALUE
+
+
+class ShownInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Read-only rows of another model, shown to everybody who may view the parent object."""
+
+    template = "admin/latchkey/shown.html"
+    extra = 0
+    can_delete = False
+    empty = "None yet."
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Return True: the parent object's page has checked the permission."""
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_formset(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> Any:
+        """Return the stock formset, with our labels."""
+        return super().get_formset(request, obj, labels=LABELS, **kwargs)
+
+
+def pretty(values: dict[str, object]) -> SafeString | str:
+    """Return a JSON object as indented HTML."""
+    return format_html("<pre>{}</pre>", json.dumps(values, indent=2, ensure_ascii=False)) if values else "none"

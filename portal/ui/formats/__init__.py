@@ -1,0 +1,1 @@
+"""Date formats of the stock admin pages, by language; ``FORMAT_MODULE_PATH`` names this folder."""
