@@ -82,5 +82,5 @@ class AuditAction(StrEnum):
 
 
 def action_name(action: str) -> str:
-    """Return ``key.overlap_changed`` as ``key: overlap changed``."""
-    return action.replace("_", " ").replace(".", ": ")
+    """Return ``api_secret.overlap_changed`` as ``API secret: overlap changed``."""
+    return action.replace("_", " ").replace(".", ": ").replace("api", "API")

@@ -7,6 +7,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models, transaction
 from django.db.models.functions import Lower
+from django.utils.text import capfirst
 
 from portal.audit_actions import AuditAction, action_name
 from portal.ids import MAX_PUBLIC_ID_CHARS, event_id, invitation_id, organization_id, service_account_id, user_id
@@ -240,7 +241,7 @@ class Session(AbstractBaseSession):
 
 def audit_actions() -> list[tuple[str, str]]:
     """Return the actions as choices; a function, so that a new action needs no migration."""
-    return [(action.value, action_name(action).capitalize()) for action in AuditAction]
+    return [(action.value, capfirst(action_name(action))) for action in AuditAction]
 
 
 class AuditEvent(models.Model):

@@ -187,7 +187,7 @@ class ApiAdmin(OperatedAdmin[Api]):
         data = request.POST if request.method == "POST" else None
         if data is not None:  # a new scope or a raised limit lets credentials do more
             reauthentication.require_recent(request)
-        form = ApiForm(data, api=api, initial=initial_of(api) if api else None)
+        form = ApiForm(data, api=api, initial=initial_of(api) if api else None, label_suffix="")
         if data is not None and form.is_valid():
             saved = self._save(request, api, form)
             if saved is not None:

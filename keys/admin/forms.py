@@ -45,6 +45,7 @@ class IssueForm(OnceForm):
     environment = forms.TypedChoiceField(
         choices=Environment.choices,
         coerce=Environment,
+        initial=Environment.LIVE,
         widget=forms.RadioSelect,
         help_text="It can validate credentials of this environment only.",
     )

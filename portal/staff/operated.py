@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
@@ -46,6 +47,13 @@ _ROW_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 Object = TypeVar("Object", bound=Model)
 
 
+class PlainForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
+    """A stock form whose labels end without a colon, as those of the portal do."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+
+
 class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg]  # generic in the stubs alone
     """A model that staff read in stock admin and change only by actions; forms add, edit and delete nothing."""
 
@@ -56,6 +64,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
     is_owned: ClassVar[bool] = False  # whether each object belongs to an organization, whose page shows the latest
     title: ClassVar[str] = ""  # of its list, where the model's plural is not the word
     empty: ClassVar[str] = "Nothing is recorded yet."
+    form = PlainForm
     change_form_template = "admin/latchkey/change_form.html"
     change_list_template = "admin/latchkey/change_list.html"
     list_per_page = 50
@@ -224,7 +233,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         is_confirmed = request.method == "POST" and CONFIRMED in request.POST
         if is_confirmed and (action.reveals or action.widens):
             reauthentication.require_recent(request)
-        form = action.form(request.POST if is_confirmed else None, initial=action.initial(objects[0]))
+        form = action.form(request.POST if is_confirmed else None, initial=action.initial(objects[0]), label_suffix="")
         if isinstance(form, TypedNameForm):
             form.expect(str(objects[0]))
         if is_confirmed and form.is_valid():

@@ -159,7 +159,7 @@ class UserAdmin(OperatedAdmin[User]):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Show groups as check boxes."""
-        kwargs["widget"] = forms.CheckboxSelectMultiple()
+        kwargs |= {"widget": forms.CheckboxSelectMultiple(), "help_text": "Staff have the permissions of their groups."}
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's

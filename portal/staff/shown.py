@@ -40,6 +40,7 @@ LABELS: Mapping[str, str] = {
     "signs_until": "Signs until",
     "kept_until": "Published until",
     "is_staff": "Staff",
+    "groups": "Staff groups",
     "is_superuser": "Superuser",
     "is_active": "Active",
     "is_personal": "Personal",
