@@ -1,5 +1,6 @@
 """Admin pages for organizations and audit events; ``portal.staff.people`` adds the pages for people."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +29,7 @@ from portal.staff import people  # noqa: F401  # registering is the effect
 from portal.staff.actions import StaffAction
 from portal.staff.forms import OrganizationNotesForm, notes_of
 from portal.staff.operated import OperatedAdmin
-from portal.staff.shown import LABELS, Figure, ShownInline, Summary, owned_tables, pretty
+from portal.staff.shown import Figure, ShownInline, Summary, owned_tables, pretty
 from portal.templatetags.ui import status
 from portal.ui.times import exact_words
 from portal.ui.typed_names import TypedNameForm
@@ -101,6 +102,12 @@ class ClosingForm(StatedReasonForm, TypedNameForm):
 
 def _close(organization: Organization, *, by: Actor, reason: str, name: str) -> ChangedOrganization:  # noqa: ARG001  # the form has compared it
     return close_organization(organization, by=by, reason=reason)
+
+
+def _in_words(values: Mapping[str, object]) -> SafeString:
+    """Return the values with their labels, one a line."""
+    lines = ((activity.label_of(name), activity.value_words(name, value)) for name, value in values.items())
+    return format_html_join(mark_safe("<br>"), "{}: {}", lines) or SafeString("none")
 
 
 def _note(
@@ -247,10 +254,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
     @admin.display(description="policies")
     def policies(self, organization: Organization) -> SafeString:
         """Return the rules for its members and their keys, one a line."""
-        rules = organization.policies.shown().items()
-        return format_html_join(
-            mark_safe("<br>"), "{}: {}", ((LABELS[name], activity.value_words(name, value)) for name, value in rules)
-        )
+        return _in_words(organization.policies.shown())
 
     @admin.display(description="operator metadata")
     def metadata(self, organization: Organization) -> SafeString | str:
@@ -301,11 +305,11 @@ class AuditEventAdmin(OperatedAdmin[AuditEvent]):
         return f"{event.actor_label} ({event.actor_kind})" if event.actor_id else event.actor_label
 
     @admin.display(description="before")
-    def was(self, event: AuditEvent) -> SafeString | str:
+    def was(self, event: AuditEvent) -> SafeString:
         """Return the values before the change."""
-        return pretty(event.before)
+        return _in_words(event.before)
 
     @admin.display(description="after")
-    def became(self, event: AuditEvent) -> SafeString | str:
+    def became(self, event: AuditEvent) -> SafeString:
         """Return the values after the change."""
-        return pretty(event.after)
+        return _in_words(event.after)

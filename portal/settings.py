@@ -297,6 +297,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000  # the form of an API has three for each of its scopes
 
 # --- Static files ------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

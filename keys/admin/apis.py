@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from keys.admin.api_secrets import shown_once, status_badge
 from keys.admin.forms import ApiForm, IssueForm, initial_of, settings_of
 from keys.models import Api, ApiSecret, Environment, Scope
-from keys.rules.field_rules import spell_rate_limit
+from keys.rules.field_rules import rate_words
 from keys.services.api_secrets import issue_api_secret
 from keys.services.apis import create_api, disable_api, edit_api, enable_api
 from keys.services.errors import Invalid, Refused
@@ -152,11 +152,11 @@ class ApiAdmin(OperatedAdmin[Api]):
 
     @admin.display(description="default rate limits")
     def limits(self, api: Api) -> str:
-        return ", ".join(map(spell_rate_limit, api.default_rate_limits)) or "none"
+        return rate_words(api.default_rate_limits) or "none"
 
     @admin.display(description="rate limit ceiling")
     def ceiling(self, api: Api) -> str:
-        return ", ".join(map(spell_rate_limit, api.max_rate_limits)) or "none"
+        return rate_words(api.max_rate_limits) or "none"
 
     def get_urls(self) -> list[URLPattern]:
         """Add the URL of our edit page."""

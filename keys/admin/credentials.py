@@ -11,12 +11,11 @@ from django.utils.safestring import SafeString
 
 from keys.admin.forms import ReasonForm
 from keys.pages.credential_pages import CredentialPages
-from keys.rules.field_rules import spell_rate_limit
+from keys.rules.field_rules import rate_words
 from keys.rules.key_fields import NETWORKS, RATE_LIMITS
 from keys.services.credential_type import Row
 from keys.services.credentials import disable_credential, enable_credential, note_credential, revoke_credential
 from keys.services.errors import Refused
-from portal.metadata import spell_metadata
 from portal.staff.actions import StaffAction
 from portal.staff.forms import OperatorMetadataForm
 from portal.staff.operated import OperatedAdmin
@@ -71,7 +70,7 @@ class CredentialAdmin(OperatedAdmin[Row]):
 
     @admin.display(description="rate limits")
     def limits(self, credential: Row) -> str:
-        return ", ".join(map(spell_rate_limit, credential.rate_limits)) or RATE_LIMITS.unset
+        return rate_words(credential.rate_limits) or RATE_LIMITS.unset
 
     @admin.display(description="operator metadata")
     def noted(self, credential: Row) -> SafeString | str:
@@ -93,7 +92,7 @@ def credential_actions(
             permission=permission,
             run=note_credential,
             form=OperatorMetadataForm,
-            initial=lambda credential: {"metadata": spell_metadata(credential.operator_metadata)},
+            initial=lambda credential: {"metadata": credential.operator_metadata},
             widens=True,  # backends may allow more for a better plan
             is_bulk=False,
         ),

@@ -8,11 +8,15 @@ from django import forms
 
 from keys.models import Api, Environment, RevokeReason, SigningAlgorithm
 from keys.pages.forms.fields import valid
+from keys.pages.forms.limit_fields import RateLimitsField
 from keys.rules import field_rules
-from keys.rules.field_rules import RateLimit
-from keys.rules.scope_choice import ScopeInfo, parse_scopes, spell_scope
+from keys.rules.limit_rows import parse_rate_limit_rows, rate_limit_rows
+from keys.rules.scope_choice import ScopeInfo
+from keys.rules.scope_rows import SENSITIVE, parse_scope_lines, parse_scope_rows, scope_rows
 from keys.services.apis import MAX_DESCRIPTION_CHARS, MAX_IDENTIFIER_CHARS, ApiSettings, ScopeSettings
+from portal.fields import Field
 from portal.names import MAX_NAME_CHARS, clean_name
+from portal.ui.row_fields import Column, OpenSelect, RowsField, RowsInput
 
 OVERLAPS = {
     "0": "No overlap: it ends now",
@@ -66,6 +70,24 @@ class StaffRollForm(OnceForm):
     )
 
 
+class ScopesField(RowsField):
+    """The scopes of an API: for each a name, a description, and whether it is sensitive."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        plain = {"spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
+        columns = [
+            Column("name", "Name of scope", forms.TextInput({"placeholder": "orders:read", **plain})),
+            Column("description", "Description of scope", forms.TextInput({"placeholder": "Read orders"})),
+            Column("mark", "Sensitivity of scope", OpenSelect([("", "Not sensitive"), (SENSITIVE, "Sensitive")], str)),
+        ]
+        rows = RowsInput(columns, shown=5, most=field_rules.MAX_SCOPES, add="Add a scope")
+        super().__init__(Field("Scopes", parse=parse_scope_rows, spell=scope_rows), widget=rows, **kwargs)
+
+
+def _rate_limits(label: str) -> Field:
+    return Field(label, parse=parse_rate_limit_rows, spell=rate_limit_rows)
+
+
 class ApiForm(forms.Form):
     """An API's settings; ``identifier`` is asked only at its creation."""
 
@@ -81,17 +103,12 @@ class ApiForm(forms.Form):
         widget=forms.Textarea({"rows": 2}),
         help_text="Shown to consumers.",
     )
-    default_rate_limits = forms.CharField(
-        required=False,
-        widget=forms.Textarea({"rows": 2}),
-        help_text="For keys and clients without limits of their own. One per line, as requests/seconds: 100/60, or"
-        " daily=10000/86400.",
+    default_rate_limits = RateLimitsField(
+        _rate_limits("Default rate limits"), help_text="For keys and clients without limits of their own."
     )
-    max_rate_limits = forms.CharField(
-        label="Rate limit ceiling",
-        required=False,
-        widget=forms.Textarea({"rows": 2}),
-        help_text="For every key and client, in addition to its own limits. The strictest limit applies. Same format.",
+    max_rate_limits = RateLimitsField(
+        _rate_limits("Rate limit ceiling"),
+        help_text="For every key and client, in addition to its own limits. The strictest limit applies.",
     )
     signing_algorithm = forms.TypedChoiceField(
         choices=SigningAlgorithm.choices,
@@ -106,12 +123,16 @@ class ApiForm(forms.Form):
         max_value=field_rules.MAX_TOKEN_LIFETIME_S,
         help_text="For access tokens of clients that set no lifetime of their own.",
     )
-    scopes = forms.CharField(
+    scopes = ScopesField(
+        help_text="Descriptions are shown to consumers, and people are warned of sensitive scopes. If you empty a row,"
+        " every credential loses that scope at its next call."
+    )
+    more_scopes = forms.CharField(
+        label="Add many scopes",
         required=False,
         max_length=MAX_SCOPES_CHARS,
-        widget=forms.Textarea({"rows": 12, "spellcheck": "false", "class": "vLargeTextField scope-lines"}),
-        help_text="One per line, with a description for consumers: orders:write Change orders. End the line with"
-        " [sensitive] to warn people. If you remove a scope, every credential loses it at its next call.",
+        widget=forms.Textarea({"rows": 4, "spellcheck": "false", "class": "scope-lines"}),
+        help_text="One a line, with a description: orders:write, Change orders. A line may end with [sensitive].",
     )
     seen_version = forms.IntegerField(widget=forms.HiddenInput)
 
@@ -119,14 +140,16 @@ class ApiForm(forms.Form):
         super().__init__(*args, **kwargs)
         del self.fields["identifier" if api else "seen_version"]
 
-    def clean_default_rate_limits(self) -> list[RateLimit]:
-        return valid(field_rules.parse_rate_limits, self.cleaned_data["default_rate_limits"])
+    def clean_more_scopes(self) -> list[ScopeInfo]:
+        """Return the pasted scopes."""
+        return valid(parse_scope_lines, self.cleaned_data["more_scopes"])
 
-    def clean_max_rate_limits(self) -> list[RateLimit]:
-        return valid(field_rules.parse_rate_limits, self.cleaned_data["max_rate_limits"])
-
-    def clean_scopes(self) -> list[ScopeInfo]:
-        return valid(parse_scopes, self.cleaned_data["scopes"])
+    def clean(self) -> None:
+        """Refuse a pasted scope that a row names, too."""
+        named = {scope.name for scope in self.cleaned_data.get("scopes", ())}
+        for scope in self.cleaned_data.get("more_scopes", ()):
+            if scope.name in named:
+                self.add_error("more_scopes", f"{scope.name} is in a row above already.")
 
 
 def initial_of(api: Api) -> dict[str, object]:
@@ -134,13 +157,11 @@ def initial_of(api: Api) -> dict[str, object]:
     return {
         "name": api.name,
         "description": api.description,
-        "default_rate_limits": "\n".join(map(field_rules.spell_rate_limit, api.default_rate_limits)),
-        "max_rate_limits": "\n".join(map(field_rules.spell_rate_limit, api.max_rate_limits)),
+        "default_rate_limits": api.default_rate_limits,
+        "max_rate_limits": api.max_rate_limits,
         "signing_algorithm": api.signing_algorithm,
         "token_lifetime_s": api.token_lifetime_s,
-        "scopes": "\n".join(
-            spell_scope(ScopeInfo(scope.name, scope.description, scope.is_sensitive)) for scope in api.scopes.all()
-        ),
+        "scopes": [ScopeInfo(scope.name, scope.description, scope.is_sensitive) for scope in api.scopes.all()],
         "seen_version": api.version,
     }
 
@@ -148,9 +169,10 @@ def initial_of(api: Api) -> dict[str, object]:
 def settings_of(form: ApiForm) -> ApiSettings:
     """Convert the form's values for the service."""
     typed = form.cleaned_data
+    scopes = [*typed["scopes"], *typed["more_scopes"]]
     return ApiSettings(
         name=typed["name"],
-        scopes={scope.name: ScopeSettings(scope.description, scope.is_sensitive) for scope in typed["scopes"]},
+        scopes={scope.name: ScopeSettings(scope.description, scope.is_sensitive) for scope in scopes},
         description=typed["description"],
         default_rate_limits=typed["default_rate_limits"],
         max_rate_limits=typed["max_rate_limits"],

@@ -8,9 +8,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keys.rules.field_rules import clean_note, is_scope
-
-SENSITIVE = "[sensitive]"
 FOLDED_FROM = 12  # groups
 
 
@@ -142,33 +139,6 @@ def chosen_scopes(
 def readable(scopes: Sequence[ScopeInfo]) -> list[str]:
     """Return the names of the scopes that only read."""
     return [scope.name for scope in scopes if scope.name.endswith(":read")]
-
-
-def parse_scopes(text: str) -> list[ScopeInfo]:
-    """Parse one scope per line: name, description, and ``[sensitive]`` if it is; raises ValueError naming the line."""
-    found: dict[str, ScopeInfo] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split(maxsplit=1)
-        if not words:
-            continue
-        name, rest = words[0], words[1].rstrip() if len(words) > 1 else ""
-        if not is_scope(name):
-            raise ValueError(
-                f"Line {number}: {name[:50]!r} is no scope. Use printable ASCII without quotes: orders:read."
-            )
-        if name in found:
-            raise ValueError(f"Line {number} names {name} again.")
-        try:
-            description = clean_note(rest.removesuffix(SENSITIVE))
-        except ValueError as exc:
-            raise ValueError(f"Line {number}, the description: {exc}") from None
-        found[name] = ScopeInfo(name, description, rest.endswith(SENSITIVE))
-    return list(found.values())
-
-
-def spell_scope(scope: ScopeInfo) -> str:
-    """Spell the scope as ``parse_scopes`` reads it."""
-    return " ".join(filter(None, (scope.name, scope.description, SENSITIVE if scope.is_sensitive else "")))
 
 
 def _group(resource: str, scopes: Sequence[ScopeInfo], chosen: Collection[str], prefix: str) -> Group:

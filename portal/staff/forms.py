@@ -2,33 +2,19 @@
 
 from django import forms
 
-from portal.metadata import (
-    MAX_EXTERNAL_ID_CHARS,
-    MAX_METADATA_CHARS,
-    clean_external_id,
-    parse_metadata,
-    spell_metadata,
-)
+from portal.fields import Field
+from portal.metadata import MAX_EXTERNAL_ID_CHARS, clean_external_id, metadata_rows, parse_metadata_rows
 from portal.models import Organization
+from portal.ui.row_fields import MetadataField
 
 
 class OperatorMetadataForm(forms.Form):
-    """Edit the operator's metadata, as JSON."""
+    """Edit the operator's metadata."""
 
-    metadata = forms.CharField(
-        label="Operator metadata",
-        required=False,
-        max_length=MAX_METADATA_CHARS,
-        widget=forms.Textarea({"rows": 6, "spellcheck": "false"}),
-        help_text='A JSON object, such as {"plan": "gold"}. No secrets: the organization can read it.',
+    metadata = MetadataField(
+        Field("Operator metadata", parse=parse_metadata_rows, spell=metadata_rows),
+        help_text="Such as plan is gold. No secrets: the organization can read it.",
     )
-
-    def clean_metadata(self) -> dict[str, object]:
-        """Return the parsed JSON object."""
-        try:
-            return parse_metadata(self.cleaned_data["metadata"])
-        except ValueError as exc:
-            raise forms.ValidationError(str(exc)) from None
 
 
 class OrganizationNotesForm(OperatorMetadataForm):
@@ -56,5 +42,5 @@ def notes_of(organization: Organization) -> dict[str, object]:
     """Return the form's initial values for an organization."""
     return {
         "external_id": organization.external_id or "",
-        "metadata": spell_metadata(organization.operator_metadata),
+        "metadata": organization.operator_metadata,
     }

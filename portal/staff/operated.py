@@ -32,7 +32,7 @@ from portal.names import normal_name
 from portal.outbox import Propagation, batch_changes
 from portal.staff import pasted
 from portal.staff.actions import Declined, Reveal, StaffAction
-from portal.staff.shown import LABELS, Summary
+from portal.staff.shown import LABELS, Summary, column
 from portal.ui.typed_names import TypedNameForm
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class PlainForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
     """A stock form whose labels end without a colon, as those of the portal do."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
 class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -132,12 +132,16 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         """Return the stock form, with our labels."""
         return super().get_form(request, obj, change, labels=LABELS, **kwargs)
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Return the columns, with our labels."""
+        return [column(str(name)) if name in LABELS else name for name in super().get_list_display(request)]
+
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Return the stock list, with our labels on its filters."""
         changelist = super().get_changelist_instance(request)
         for spec in changelist.filter_specs:
-            label = LABELS.get(getattr(spec, "field_path", ""))
-            spec.title = label.lower() if label else spec.title
+            label = LABELS.get(getattr(spec, "field_path", "")) or str(spec.title)
+            spec.title = label if label.isupper() else label[0].lower() + label[1:]
         return changelist
 
     # --- Where actions are offered ---
@@ -177,9 +181,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
     ) -> HttpResponse:
         """Show the object with links to its actions."""
         obj = self.get_object(request, unquote(object_id))
-        shown: dict[str, Any] = {"subtitle": None, "heading": self.heading}
-        if obj is not None:
-            shown |= {"title": str(obj), "links": self.links(request, obj)}
+        shown = {} if obj is None else {"title": str(obj), "subtitle": None, "links": self.links(request, obj)}
         return super().change_view(request, object_id, form_url, shown | (extra_context or {}))
 
     def changeform_view(
@@ -193,7 +195,8 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         saves = self.has_add_permission(request) or self.has_change_permission(request)
         if request.method == "POST" and saves:
             reauthentication.require_recent(request)
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        shown = {"heading": self.heading, "show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().changeform_view(request, object_id, form_url, shown | (extra_context or {}))
 
     def links(self, request: HttpRequest, obj: Object) -> list[dict[str, object]]:
         """Return the actions that this person can take on the object: ``label``, ``href``, ``is_danger``."""

@@ -210,8 +210,10 @@ class GroupAdmin(OperatedAdmin[Group]):
                 app_label, _, codename = permission.partition(".")
                 asked |= Q(content_type__app_label=app_label, codename=codename)
         offered = Permission.objects.filter(asked).select_related("content_type")
-        kwargs |= {"queryset": offered, "widget": forms.CheckboxSelectMultiple()}
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
+        kwargs |= {"queryset": offered, "widget": forms.CheckboxSelectMultiple(), "help_text": ""}
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        field.label_from_instance = lambda permission: permission.name
+        return field
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's
         """Audit the change of the group, in the form's own transaction."""

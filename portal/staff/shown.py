@@ -1,7 +1,7 @@
 """What admin pages show beside stock forms and lists: figures, charts, tables of rows, values in words."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ NO_VALUE = "-"
 LABELS: Mapping[str, str] = {
     **{name: field.label for name, field in POLICY_FIELDS.items()},
     "public_id": "Id",
+    "api": "API",
     "organization_id": "Organization",
     "actor_kind": "Kind of actor",
     "actor_id": "Actor id",
@@ -93,6 +94,16 @@ class Table:
     rows: Sequence[tuple[str, Sequence[object]]]
     more_href: str
     empty: str
+
+
+def column(name: str) -> Callable[[Model], object]:
+    """Return a column of a stock list that shows the field of this name under its label."""
+
+    def value(row: Model) -> object:
+        return getattr(row, name)
+
+    value.__name__ = name  # the class of its cells
+    return admin.display(description=LABELS[name], ordering=name)(value)
 
 
 def table_of(model_admin: "OperatedAdmin[Any]", rows: Iterable[Any], *, more_href: str, without: str = "") -> Table:

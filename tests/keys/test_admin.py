@@ -10,7 +10,6 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.utils import timezone
 
-from keys.admin.forms import initial_of
 from keys.models import Api, ApiKey, ApiSecret, Environment, RevokeReason
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.credentials import disable_credential, revoke_credential
@@ -21,6 +20,7 @@ from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization
 from portal.outbox import Pending
 from tests.support.canary import Canary
+from tests.support.page import filled_in, the
 from tests.support.staff import in_admin, make_staff, make_superuser
 
 pytestmark = pytest.mark.django_db
@@ -43,18 +43,28 @@ def api_form(**changed: object) -> dict[str, object]:
         "name": "Orders",
         "identifier": "https://shop.example.com",
         "description": "All about orders",
-        "default_rate_limits": "100/60\ndaily=10000/86400",
-        "max_rate_limits": "1000/60",
+        "default_rate_limits-limit": ["100", "10,000"],
+        "default_rate_limits-per": ["60", "86400"],
+        "default_rate_limits-name": ["", "daily"],
+        "max_rate_limits-limit": "1000",
+        "max_rate_limits-per": "60",
         "signing_algorithm": "RS256",
         "token_lifetime_s": "3600",
-        "scopes": "orders:read Read orders\n\n  orders:write   [sensitive] ",
+        **scope_rows(("orders:read", "Read orders", ""), ("", "", ""), ("orders:write", "", "sensitive")),
         **changed,
     }
 
 
-def edit_form(api: Api, **changed: object) -> dict[str, object]:
-    """The form of the Orders API as it is, with these fields changed."""
-    return {**initial_of(api), **changed}
+def scope_rows(*rows: tuple[str, str, str]) -> dict[str, object]:
+    """What a browser sends of rows of scopes."""
+    columns = zip(*rows, strict=True)
+    return dict(zip(("scopes-name", "scopes-description", "scopes-mark"), map(list, columns), strict=True))
+
+
+def edit_form(client: Client, api: Api, **changed: object) -> dict[str, object]:
+    """The form of the API as the page offers it, with these fields changed."""
+    page = client.get(f"/admin/keys/api/{api.pk}/edit/").text
+    return {**filled_in(the(".api-form #content-main form", page)), **changed}
 
 
 # --- APIs ---
@@ -79,19 +89,33 @@ def test_an_api_is_made_with_its_scopes(eve_client: Client) -> None:
         ({"name": "a\u202eb"}, "Leave out control characters"),
         ({"identifier": "orders"}, "Use an absolute URI"),
         ({"identifier": "https://orders.example.com"}, "Another API has this identifier."),
-        ({"default_rate_limits": "many"}, "Write a limit as requests/seconds"),
-        ({"max_rate_limits": "1/1\n2/2"}, "Two limits have the same name."),
+        ({"default_rate_limits-limit": "many"}, "Write the number of requests in digits; this is &#x27;many&#x27;."),
+        (
+            {
+                "max_rate_limits-limit": ["1", "2"],
+                "max_rate_limits-per": ["1", "1"],
+                "max_rate_limits-name": ["a", "a"],
+            },
+            "Two limits have the same name.",
+        ),
         ({"token_lifetime_s": "59"}, "greater than or equal to 60"),
-        ({"scopes": "orders:read\norders\u00e4"}, "Line 2: &#x27;orders\u00e4&#x27; is no scope. Use printable ASCII"),
-        ({"scopes": "orders:read\norders:read x"}, "Line 2 names orders:read again."),
-        ({"scopes": "a\norders:read " + "x" * 201}, "Line 2, the description: Use at most 200 characters"),
-        ({"scopes": "a\nb x\u202ey [sensitive]"}, "Line 2, the description: Leave out control characters"),
-        ({"scopes": "\n".join(f"s{n}" for n in range(501))}, "At most 500 scopes."),
+        ({"more_scopes": "a\norders\u00e4"}, "Line 2: &#x27;orders\u00e4&#x27; is no scope. Use printable ASCII"),
+        ({"more_scopes": "a\na x"}, "Line 2 names a again."),
+        ({"more_scopes": "a\nb " + "x" * 201}, "Line 2, the description: Use at most 200 characters"),
+        ({"more_scopes": "a\nb x\u202ey [sensitive]"}, "Line 2, the description: Leave out control characters"),
+        ({"more_scopes": "a\norders:read Again"}, "orders:read is in a row above already."),
+        ({"more_scopes": "\n".join(f"s{n}" for n in range(501))}, "At most 500 scopes."),
+        (
+            scope_rows(("orders:read", "", ""), ("orders\u00e4", "", "")),
+            "Scope 2: &#x27;orders\u00e4&#x27; is no scope.",
+        ),
+        (scope_rows(("orders:read", "", ""), ("orders:read", "x", "")), "Scope 2 names orders:read again."),
+        (scope_rows(("a", "", ""), ("b", "x" * 201, "")), "Scope 2, the description: Use at most 200 characters"),
         ({"description": "x" * 301}, "at most 300 characters"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_saved(
-    changed: dict[str, str], said: str, api: Api, eve_client: Client
+    changed: dict[str, object], said: str, api: Api, eve_client: Client
 ) -> None:
     response = eve_client.post("/admin/keys/api/add/", api_form(**changed))
     assert response.status_code == 422
@@ -99,19 +123,41 @@ def test_what_is_wrong_is_said_and_nothing_is_saved(
     assert Api.objects.filter(is_builtin=False).count() == 1
 
 
+def test_nothing_typed_is_lost_where_a_line_is_wrong(eve_client: Client) -> None:
+    wrong = "first ok\nsecond\u00e4\nthird ok\nfourth\u00e4"
+    page = text(eve_client.post("/admin/keys/api/add/", api_form(more_scopes=wrong)))
+    for fault in ("Line 2: ", "Line 4: "):
+        assert fault in page
+    sent = filled_in(the(".api-form #content-main form", page))
+    assert sent["more_scopes"] == wrong
+    assert sent["scopes-name"][:2] == ["orders:read", "orders:write"]
+    assert sent["default_rate_limits-limit"][:2] == ["100", "10,000"]
+
+
+def test_pasted_scopes_are_added_to_those_in_rows(api: Api, eve_client: Client) -> None:
+    before = set(api.scopes.values_list("name", flat=True))
+    form = edit_form(
+        eve_client, api, more_scopes="parcels:read, Read parcels\nparcels:write, Change parcels [sensitive]"
+    )
+    eve_client.post(f"/admin/keys/api/{api.pk}/edit/", form)
+    assert set(api.scopes.values_list("name", flat=True)) == before | {"parcels:read", "parcels:write"}
+    assert api.scopes.get(name="parcels:write").is_sensitive
+
+
 def test_an_api_has_up_to_five_hundred_scopes_and_its_form_saves_them_as_they_are(eve_client: Client) -> None:
     lines = "\n".join(f"resource-{n:03}:{verb} What it is for" for n in range(250) for verb in ("read", "write"))
-    eve_client.post("/admin/keys/api/add/", api_form(scopes=lines))
+    eve_client.post("/admin/keys/api/add/", api_form(**scope_rows(("", "", "")), more_scopes=lines))
     api = Api.objects.get(identifier="https://shop.example.com")
     made = list(api.scopes.values())
     assert (len(made), made[0]["description"]) == (500, "What it is for")
-    assert eve_client.post(f"/admin/keys/api/{api.pk}/edit/", edit_form(api)).status_code == 302
+    assert eve_client.post(f"/admin/keys/api/{api.pk}/edit/", edit_form(eve_client, api)).status_code == 302
     assert list(api.scopes.values()) == made
     assert AuditEvent.objects.filter(action=AuditAction.API_EDITED).count() == 0
 
 
 def test_an_api_is_edited_and_loses_a_scope(api: Api, eve_client: Client) -> None:
-    form = edit_form(api, name="Orders v2", scopes="orders:read Read orders\norders:write Change orders")
+    rows = scope_rows(("orders:read", "Read orders", ""), ("orders:write", "Change orders", ""))
+    form = edit_form(eve_client, api, name="Orders v2", **rows)
     eve_client.post(f"/admin/keys/api/{api.pk}/edit/", form)
     api.refresh_from_db()
     assert api.name == "Orders v2"
@@ -119,8 +165,8 @@ def test_an_api_is_edited_and_loses_a_scope(api: Api, eve_client: Client) -> Non
 
 
 def test_an_edit_of_what_somebody_else_changed_is_refused(api: Api, eve_client: Client) -> None:
-    stale = edit_form(api, name="Mine")
-    eve_client.post(f"/admin/keys/api/{api.pk}/edit/", edit_form(api, name="Theirs"))
+    stale = edit_form(eve_client, api, name="Mine")
+    eve_client.post(f"/admin/keys/api/{api.pk}/edit/", edit_form(eve_client, api, name="Theirs"))
     response = eve_client.post(f"/admin/keys/api/{api.pk}/edit/", stale)
     assert response.status_code == 422
     assert "Somebody else changed this API" in text(response)
@@ -130,7 +176,7 @@ def test_an_edit_of_what_somebody_else_changed_is_refused(api: Api, eve_client: 
 def test_the_builtin_api_cannot_be_edited(eve_client: Client) -> None:
     builtin = Api.objects.get(is_builtin=True)
     assert f"/admin/keys/api/{builtin.pk}/edit/" not in text(eve_client.get(f"/admin/keys/api/{builtin.pk}/change/"))
-    response = eve_client.post(f"/admin/keys/api/{builtin.pk}/edit/", edit_form(builtin))
+    response = eve_client.post(f"/admin/keys/api/{builtin.pk}/edit/", edit_form(eve_client, builtin))
     assert response.status_code == 422
 
 
@@ -280,9 +326,9 @@ def test_a_key_is_paused_resumed_and_revoked_with_a_reason(key: ApiKey, eve_clie
 
 def test_staff_edit_the_operators_metadata_of_a_key(key: ApiKey, eve_client: Client) -> None:
     where = f"/admin/keys/apikey/{key.pk}/metadata/"
-    eve_client.post(where, CONFIRMED | {"metadata": '{"plan": "gold"}'})
-    for page in (where, f"/admin/keys/apikey/{key.pk}/change/"):
-        assert "&quot;plan&quot;: &quot;gold&quot;" in text(eve_client.get(page))
+    eve_client.post(where, CONFIRMED | {"metadata-name": "plan", "metadata-value": "gold"})
+    assert filled_in(text(eve_client.get(where)))["metadata-name"][0] == "plan"
+    assert "&quot;plan&quot;: &quot;gold&quot;" in text(eve_client.get(f"/admin/keys/apikey/{key.pk}/change/"))
     event = AuditEvent.objects.get(action=AuditAction.KEY_EDITED)
     assert (event.actor_kind, event.after) == ("staff", {"operator_metadata": {"plan": "gold"}})
 

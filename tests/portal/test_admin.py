@@ -22,6 +22,7 @@ from oauth.models import ClientSecret, SigningKey
 from oauth.services.clients import IssuedClient
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization, User
+from tests.support.page import filled_in
 from tests.support.staff import in_admin, make_staff, make_superuser
 from tests.support.totp import code_of
 
@@ -293,13 +294,13 @@ def test_staff_edit_the_external_id_and_metadata_of_an_organization(
     acme: Organization, initech: Organization, eve_client: Client
 ) -> None:
     where = f"/admin/portal/organization/{acme.pk}/notes/"
-    told = {"external_id": "crm-42", "metadata": '{"plan": "gold"}'}
+    told = {"external_id": "crm-42", "metadata-name": "plan", "metadata-value": "gold"}
     eve_client.post(where, CONFIRMED | told)
     assert "crm-42" in (page := eve_client.get(where).text)
-    assert "&quot;plan&quot;: &quot;gold&quot;" in page
+    assert filled_in(page)["metadata-value"][0] == "gold"
     assert "crm-42" in eve_client.get(f"/admin/portal/organization/{acme.pk}/change/").text
     assert acme.name in eve_client.get("/admin/portal/organization/", {"q": "crm-42"}).text
-    assert eve_client.post(where, CONFIRMED | {"metadata": "gold"}).status_code == 422
+    assert eve_client.post(where, CONFIRMED | {"metadata-json": "gold"}).status_code == 422
     refused = eve_client.post(f"/admin/portal/organization/{initech.pk}/notes/", CONFIRMED | told, follow=True)
     assert "Another organization has this external id." in refused.text
     assert list(Organization.objects.exclude(external_id=None).values_list("name", "operator_metadata")) == [
