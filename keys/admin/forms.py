@@ -70,7 +70,7 @@ class StaffRollForm(OnceForm):
     )
 
 
-class ScopesField(RowsField):
+class ScopeRowsField(RowsField):
     """The scopes of an API: for each a name, a description, and whether it is sensitive."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -123,7 +123,7 @@ class ApiForm(forms.Form):
         max_value=field_rules.MAX_TOKEN_LIFETIME_S,
         help_text="For access tokens of clients that set no lifetime of their own.",
     )
-    scopes = ScopesField(
+    scopes = ScopeRowsField(
         help_text="Descriptions are shown to consumers, and people are warned of sensitive scopes. If you empty a row,"
         " every credential loses that scope at its next call."
     )
