@@ -41,6 +41,7 @@ bench: .venv/dev.stamp  ## measure the cost of a validation, as ratios measured 
 screenshots: .venv/dev.stamp  ## write pictures of all pages to var/screenshots, and that of the README
 	SCREENSHOTS=var/screenshots $(PYTEST) $(SPREAD) tests/journeys
 	cp var/screenshots/key-wide-light.png docs/key-page.png
+	SCREENSHOTS=var/screenshots $(PYTEST) -m prove tests/prove/test_layout.py
 
 lint: .venv/dev.stamp  ## style, types, import contracts and the format of templates
 	.venv/bin/ruff check

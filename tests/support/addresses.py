@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from django.db.models import Model
 from django.urls import URLResolver, get_resolver
 
 from keys.models import ApiKey
 from oauth.models import Client
-from portal.models import User
+from portal.models import Invitation, ServiceAccount, User
 
 _ARGUMENT = re.compile(r"\(\?P<(\w+)>[^)]*\)|<(?:\w+:)?(\w+)>")
 
@@ -32,13 +33,18 @@ class Address:
         return self.name.startswith("admin:")
 
 
-def addresses(key: ApiKey, client: Client) -> list[Address]:
-    """Each route once, with this key or client as its argument. A route with an unknown argument raises KeyError."""
+def addresses(key: ApiKey, client: Client, *others: Model) -> list[Address]:
+    """Each route once, with this key or client as its argument. A route with an unknown argument raises KeyError.
+
+    A page about an object of another model is about the one of ``others``, if there is one.
+    """
+    pks = {f"/admin/{each._meta.app_label}/{each._meta.model_name}/": each.pk for each in others}
+    ids = {type(each): each.public_id for each in others if isinstance(each, Invitation | ServiceAccount)}
     arguments = {
         "public_id": key.public_id,
-        "secret_id": key.secrets.get().public_id,
-        "invitation_id": f"inv_{'0' * 22}",
-        "account_id": f"svc_{'0' * 22}",
+        "secret_id": key.secrets.all()[0].public_id,
+        "invitation_id": ids.get(Invitation, f"inv_{'0' * 22}"),
+        "account_id": ids.get(ServiceAccount, f"svc_{'0' * 22}"),
         "kind": "csv",
         "token": "token",
         "user_id": User.objects.get(api_keys=key).public_id,
@@ -50,11 +56,14 @@ def addresses(key: ApiKey, client: Client) -> list[Address]:
         "key": "token",
         "url": "nowhere",
     }
-    of_client = arguments | {"public_id": client.public_id, "secret_id": client.secrets.get().public_id}
-    return [
-        Address(name, _filled(route, of_client if name.startswith("clients:") else arguments), route)
-        for name, route in _walk(get_resolver(), "", "/")
-    ]
+    of_client = arguments | {"public_id": client.public_id, "secret_id": client.secrets.all()[0].public_id}
+    found = []
+    for name, route in _walk(get_resolver(), "", "/"):
+        known = of_client if name.startswith("clients:") else arguments
+        model, of_object, _ = route.partition("<path:object_id>")
+        known = known | {"object_id": pks[model]} if of_object and model in pks else known
+        found.append(Address(name, _filled(route, known), route))
+    return found
 
 
 def _filled(route: str, arguments: Mapping[str, object]) -> str:

@@ -1,0 +1,46 @@
+"""Pages of an organization with 10,000 keys: their queries, their bytes and their time on the server."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.support.awkward import SHORT_NAMES, make_awkward
+from tests.support.browsers import signed_in_by
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(600), pytest.mark.django_db]
+KEYS, RUNS = 10_000, 40
+ALLOWED_QUERIES, ALLOWED_BYTES, ALLOWED_MS = 12, 60_000, 50
+
+
+def test_the_list_of_10_000_keys_keeps_its_budgets(prove: Callable[[str], None]) -> None:
+    crowded = make_awkward(keys=KEYS, names=SHORT_NAMES, scopes=12)
+    browser = signed_in_by(crowded.owner)
+    key = crowded.organization.api_keys.latest("pk")
+    pages = {"list": "/app/keys/", "overview": "/app/", "detail": f"/app/keys/{key.public_id}/"}
+    queries, sizes, medians = {}, {}, {}
+    for name, path in pages.items():
+        with CaptureQueriesContext(connection) as captured:
+            answer = browser.get(path)
+            queries[name], sizes[name] = len(captured), len(answer.content)
+        took = sorted(_milliseconds(browser, path))
+        medians[name] = statistics.median(took)
+        p95 = took[int(0.95 * len(took))]
+        prove(
+            f"{KEYS:,} keys, {name}: {queries[name]} queries, {sizes[name]:,} bytes,"
+            f" {medians[name]:.0f} ms on the server (p95 {p95:.0f} ms)"
+        )
+    assert queries["list"] <= ALLOWED_QUERIES
+    assert sizes["list"] <= ALLOWED_BYTES
+    assert medians["list"] <= ALLOWED_MS
+
+
+def _milliseconds(browser: Client, path: str) -> Iterator[float]:
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        browser.get(path)
+        yield (time.perf_counter() - began) * 1000
