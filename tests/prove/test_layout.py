@@ -48,7 +48,21 @@ UNFOLD = """() => {
   return folded.length;
 }"""
 # Routes that nobody gets a page from: they take forms alone, lead elsewhere, answer programs or are shut to everybody.
-NO_PAGES: set[str] = set()
+NO_PAGES = {
+    "account_change_password", "account_confirm_login_code", "account_email_verification_sent",
+    "account_end_other_sessions", "account_reauthenticate", "change_password", "clients:end_secret",
+    "clients:extend_secret", "clients:overlap", "clients:pause", "clients:resume", "clients:token_revocation",
+    "keys:activity_export", "keys:end_secret", "keys:extend_secret", "keys:first_use", "keys:overlap", "keys:pause",
+    "keys:resume", "mfa_authenticate", "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_login_webauthn",
+    "mfa_reauthenticate", "mfa_reauthenticate_webauthn", "mfa_remove_webauthn", "mfa_signup_webauthn",
+    "organization_switch", "robots", "team:invitation_resending", "team:invitation_revocation", "team:invited",
+    "team:invited_acceptance", "team:invited_declining", "team:invited_link", "team:invited_switch", "theme",
+}  # fmt: skip
+# In admin, these lead elsewhere too, and nothing there is deleted; some things are not added there either.
+NO_PAGES_OF_ADMIN = re.compile(
+    r"admin:(None|login|logout|password_change|password_change_done|autocomplete|jsi18n|view_on_site|\w+_(delete|history)"
+    r"|(keys_apikey|keys_apisecret|oauth_client|oauth_signingkey|portal_auditevent|portal_organization|portal_user)_add)"
+)
 
 
 class Finding(NamedTuple):
@@ -76,7 +90,8 @@ def test_every_page_holds_with_awkward_data(tmp_path: Path, canary: Canary, prov
     if path := os.environ.get("FINDINGS"):
         Path(path).write_text("\n".join(lines) + "\n")
     assert lines == [], "\n" + "\n".join(lines)
-    assert {visit.name for visit in visits.routes} - {visit.name for visit in opened} == NO_PAGES
+    unopened = {visit.name for visit in visits.routes} - {visit.name for visit in opened}
+    assert {name for name in unopened if not NO_PAGES_OF_ADMIN.fullmatch(name)} == NO_PAGES
 
 
 def _lines(findings: Sequence[Finding]) -> list[str]:
