@@ -4,6 +4,7 @@
   const ROW_PX = 56, DESKTOP_PX = 1024;
   const MEANT_TO_SCROLL = innerWidth >= DESKTOP_PX ? "pre, textarea" : "pre, textarea, .tabs, .table-wrap, .wide, .results";
   const MAY_GROW = "body, #container"; // as high as the window, with nothing below
+  const OF_DJANGO = ".actions"; // in admin, as wide as the list, which is wider than its form
   const findings = [];
 
   const nameOf = (element) => {
@@ -32,17 +33,26 @@
   const scrolls = (overflow) => overflow === "auto" || overflow === "scroll";
   const clips = (overflow) => overflow === "hidden" || overflow === "clip";
 
+  const textsBeyond = function* (element, bounds) {
+    const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), range = document.createRange();
+    while (texts.nextNode()) {
+      if (!texts.currentNode.data.trim()) continue;
+      range.selectNodeContents(texts.currentNode);
+      const by = Math.max(...[...range.getClientRects()].map((box) => Math.max(beyond(box, bounds), box.bottom - bounds.bottom)));
+      if (by > SLACK) yield [texts.currentNode.parentElement, by];
+    }
+  };
   const checkItself = (element, style) => {
     const wider = element.scrollWidth - element.clientWidth, taller = element.scrollHeight - element.clientHeight;
     if (scrolls(style.overflowX) && wider > SLACK && !element.matches(MEANT_TO_SCROLL)) report("scrolls sideways", element, wider);
-    const isMarked = style.textOverflow === "ellipsis" || style.webkitLineClamp !== "none";
-    if (clips(style.overflowX) && wider > SLACK) {
-      if (!isMarked) report("cut without an ellipsis", element, wider);
-      else if (!element.closest("[title]")) report("cut without a title", element, wider);
-    }
-    if (clips(style.overflowY) && taller > 2 * SLACK) {
-      if (!isMarked) report("cut below", element, taller);
-      else if (!element.closest("[title]")) report("cut without a title", element, taller);
+    const isCutAside = clips(style.overflowX) && wider > SLACK, isCutBelow = clips(style.overflowY) && taller > 2 * SLACK;
+    if (style.textOverflow !== "ellipsis" && style.webkitLineClamp === "none") {
+      if (isCutAside) report("cut without an ellipsis", element, wider);
+      if (isCutBelow) report("cut below", element, taller);
+    } else if (isCutAside || isCutBelow) {
+      for (const [parent, by] of textsBeyond(element, paddingBox(element))) {
+        if (!parent.closest("[title]")) report("cut without a title", parent, by);
+      }
     }
   };
   const paints = (element, style) =>
@@ -100,7 +110,7 @@
     if (isHidden || isUnseen(style)) return;
     if (style.display !== "contents") {
       if (element.matches(".chart__axis")) return; // its words stand half above and half below their lines
-      const isPlaced = ["absolute", "fixed", "sticky"].includes(style.position);
+      const isPlaced = ["absolute", "fixed", "sticky"].includes(style.position) || element.matches(OF_DJANGO);
       const { aside, below } = isPlaced ? { aside: 0, below: 0 } : measure(element, style, block);
       const isAside = aside > SLACK && blockStyle.overflowX === "visible";
       const isBelow = below > 2 * SLACK && blockStyle.overflowY === "visible";
