@@ -102,8 +102,8 @@
     });
   };
 
-  // ``block`` is the nearest ancestor with a box of its own that ``element`` has to stay in.
-  const walk = (element, block, blockStyle) => {
+  // ``block`` is the nearest ancestor with a box of its own that ``element`` has to stay in; in what scrolls, only below.
+  const walk = (element, block, blockStyle, isScrolled) => {
     const style = getComputedStyle(element);
     let isOut = false;
     const isHidden = style.display !== "contents" && !element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
@@ -112,7 +112,7 @@
       if (element.matches(".chart__axis")) return; // its words stand half above and half below their lines
       const isPlaced = ["absolute", "fixed", "sticky"].includes(style.position) || element.matches(OF_DJANGO);
       const { aside, below } = isPlaced ? { aside: 0, below: 0 } : measure(element, style, block);
-      const isAside = aside > SLACK && blockStyle.overflowX === "visible";
+      const isAside = !isScrolled && aside > SLACK && blockStyle.overflowX === "visible";
       const isBelow = below > 2 * SLACK && blockStyle.overflowY === "visible";
       // Of a box that cannot be seen, what is in it is held to the box around it.
       isOut = (isAside || isBelow) && !paints(element, style);
@@ -123,14 +123,15 @@
       if (element.matches("input, select, textarea, iframe, img")) return;
       if (style.display !== "inline") {
         checkItself(element, style);
+        isScrolled ||= scrolls(style.overflowX);
         if (!isOut) [block, blockStyle] = [element, style];
       }
     }
-    checkText(element, block, blockStyle);
-    for (const child of element.children) walk(child, block, blockStyle);
+    if (!isScrolled) checkText(element, block, blockStyle);
+    for (const child of element.children) walk(child, block, blockStyle, isScrolled);
   };
 
-  for (const child of document.body.children) walk(child, document.body, getComputedStyle(document.body));
+  for (const child of document.body.children) walk(child, document.body, getComputedStyle(document.body), false);
   const wider = document.documentElement.scrollWidth - innerWidth;
   if (wider > 0) report("the page scrolls sideways", document.body, wider);
   if (innerWidth >= DESKTOP_PX) {
