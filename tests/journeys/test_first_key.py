@@ -3,9 +3,11 @@
 import contextlib
 import re
 
+from django.template.loader import render_to_string
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
+from keys.rules.scope_choice import ScopeInfo, picker
 from tests.journeys.conftest import Inspector
 from tests.support.backend import Backend
 from tests.support.canary import Canary
@@ -13,6 +15,7 @@ from tests.support.live import Live
 
 PASSWORD = "a few words to remember"
 ADDRESS = "ines@example.com"
+VERBS = ("read", "write", "delete")
 
 
 def test_from_sign_up_to_a_revoked_key(
@@ -58,6 +61,8 @@ def create_a_key(page: Page, inspector: Inspector) -> str:
     page.get_by_label("Name", exact=True).fill("checkout-prod")
     page.get_by_role("radio", name=re.compile("Custom")).check(force=True)
     inspector.look(page, "key-new")
+    chooses_among_many_scopes(page, inspector)
+    adds_a_limit(page, inspector)
     orders = page.get_by_role("group", name="orders", exact=True)
     orders.get_by_role("radio", name=re.compile("Write")).check(force=True)  # orders:read with it
     page.get_by_role("radio", name=re.compile("30 days")).check(force=True)
@@ -76,6 +81,40 @@ def create_a_key(page: Page, inspector: Inspector) -> str:
     page.get_by_role("button", name="Copy API key").click()
     expect(way_on).to_have_class(re.compile("btn--primary"))
     return secret
+
+
+def chooses_among_many_scopes(page: Page, inspector: Inspector) -> None:
+    """The picker as an API of many scopes draws it, in the place of the one of Orders."""
+    scopes = [ScopeInfo(f"{name}:{verb}") for name in ("orders", *(f"stock-{n}" for n in range(12))) for verb in VERBS]
+    drawn = render_to_string("keys/_scope_picker.html", {"picker": picker(scopes, ["stock-3:write", "stock-3:delete"])})
+    page.locator(".scopes-picker").evaluate("(box, html) => { box.outerHTML = html; }", drawn)
+    groups, orders = page.locator("[data-scope-line]"), page.get_by_role("group", name="orders", exact=True)
+    expect(groups.locator("visible=true")).to_have_count(1)
+    inspector.look(page, "scopes-folded")
+    page.get_by_label("Find scopes").fill("ORD ers")
+    page.get_by_label("Find scopes").press("Enter")  # sends nothing
+    expect(page.get_by_text("1 of 13 match")).to_be_visible()
+    expect(groups.locator("visible=true")).to_have_count(1)
+    page.get_by_role("button", name="Read all").click()
+    expect(orders.get_by_role("radio", name="Read")).to_be_checked()
+    page.get_by_label("Find scopes").fill("")
+    expect(groups.locator("visible=true")).to_have_count(13)
+    expect(page.get_by_role("radio", name="Read").and_(page.locator(":checked"))).to_have_count(1)
+    inspector.look(page, "scopes-unfolded")
+    page.get_by_role("button", name="Clear").click()
+    expect(groups.locator("[type=checkbox]:checked, [type=radio]:not([value='']):checked")).to_have_count(0)
+
+
+def adds_a_limit(page: Page, inspector: Inspector) -> None:
+    page.get_by_text("Restrict further").click()
+    limits, add = page.get_by_role("group", name="Rate limits"), page.get_by_role("button", name="Add a limit")
+    expect(limits.get_by_label(re.compile("Requests"))).to_have_count(4)
+    expect(limits.get_by_label(re.compile("Requests")).locator("visible=true")).to_have_count(1)
+    for number in (2, 3, 4):
+        add.click()
+        expect(limits.get_by_label(f"Requests {number}")).to_be_focused()
+    expect(add).to_be_hidden()  # four are the most
+    inspector.look(page, "limits-added")
 
 
 def nobody_sees_it_twice(page: Page, secret: str) -> None:

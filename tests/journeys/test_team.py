@@ -56,7 +56,8 @@ def invite(page: Page, inspector: Inspector) -> None:
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("E-mail addresses").fill(f"{BEN}, nobody")
     dialog.get_by_role("button", name="Send invitations").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("nobody: Enter a valid email address.")
+    expect(dialog.get_by_text("nobody: Enter a valid email address.")).to_be_visible()
+    expect(dialog.get_by_label("E-mail addresses")).to_be_focused()
     inspector.look(page, "team-invite")
     dialog.get_by_label("E-mail addresses").fill(BEN)
     dialog.get_by_role("button", name="Send invitations").click()
@@ -76,7 +77,7 @@ def join(ben: Page, link: str) -> None:
 
 def create_key(ben: Page, api_id: str) -> str:
     ben.goto(f"/app/keys/new/?api={api_id}")
-    ben.get_by_label("Name").fill("nightly")
+    ben.get_by_label("Name", exact=True).fill("nightly")
     ben.get_by_role("button", name="Create key").click()
     return ben.locator("#secret-text").inner_text().strip()
 

@@ -18,6 +18,7 @@ from portal.names import MAX_NAME_CHARS
 from portal.ui.row_fields import MetadataField, sent_names
 
 MAX_LIST_CHARS = 20_000
+NETWORKS_HELP = "One IPv4 or IPv6 address or network a line; # starts a note."
 # The order of the fields before the folded ones. Errors are listed in the same order.
 SHOWN_FIRST = ("name", "owner", "environment", "template", "scopes", "lifetime", "expires_on")
 
@@ -37,7 +38,7 @@ class CredentialForm(forms.Form):
         NETWORKS,
         max_length=MAX_LIST_CHARS,
         widget=lines_of(3, "203.0.113.0/24 # office"),
-        help_text="One IPv4 or IPv6 address or network a line; # starts a note. Empty: any address.",
+        help_text=f"{NETWORKS_HELP} Empty: any address.",
     )
     rate_limits = RateLimitsField(RATE_LIMITS, help_text="Empty: those of the API.")
     metadata = MetadataField(METADATA, help_text="Your own words, which backends are told with each answer.")
@@ -58,8 +59,7 @@ class CredentialForm(forms.Form):
         violation = self.policy.broken(is_live=is_live).get("networks")
         if violation:
             self.demanded = ["networks"]
-            networks = self.fields["networks"]
-            networks.help_text = format_html("{} {}", networks.help_text, self.policy.hint(violation))
+            self.fields["networks"].help_text = format_html("{} {}", NETWORKS_HELP, self.policy.hint(violation))
 
     def hold_policies(self, changed: Mapping[str, Any], *, is_live: bool) -> None:
         """Add an error for each rule that one of the changed values breaks."""
