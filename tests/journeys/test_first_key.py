@@ -196,7 +196,7 @@ def activity_shows_each_step(page: Page, inspector: Inspector) -> None:
     page.goto("/app/activity/")
     inspector.look(page, "activity")
     shown = page.locator("main").inner_text().lower()
-    for step in ("issued", "rolled", "ended", "revoked"):
+    for step in ("created the key", "rolled", "ended", "revoked"):
         assert step in shown
     page.goto("/docs/")
     inspector.look(page, "docs")
