@@ -297,7 +297,7 @@ class AuditEventAdmin(OperatedAdmin[AuditEvent]):
     @admin.display(description="what", ordering="action")
     def what(self, event: AuditEvent) -> str:
         """Return the action in words, as the portal's pages say it."""
-        return activity.tell(event).words
+        return activity.action_words(event.action)
 
     @admin.display(description="actor")
     def actor(self, event: AuditEvent) -> str:
