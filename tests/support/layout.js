@@ -92,13 +92,14 @@
   };
 
   const checkLabels = (labels) => {
-    const boxes = [...labels.children].filter((label) => label.textContent.trim()).map((label) => {
+    const shown = [...labels.children].filter((label) => label.textContent.trim() && label.checkVisibility({ visibilityProperty: true }));
+    const boxes = shown.map((label) => {
       const range = document.createRange();
       range.selectNodeContents(label);
       return range.getBoundingClientRect();
     });
     boxes.slice(1).forEach((box, at) => {
-      if (box.width && box.left < boxes[at].right) report("labels overlap", labels, boxes[at].right - box.left);
+      if (box.left < boxes[at].right) report("labels overlap", labels, boxes[at].right - box.left);
     });
   };
 
