@@ -9,8 +9,9 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from keys.models import KeySecret, Notice
-from portal.models import MailKind, Membership, Organization, User
+from portal.models import Membership, Organization, User
 from portal.permissions import Role
+from portal.preferences import MailKind
 from portal.ui.times import day_words, exact_words
 
 BATCH = 100
@@ -50,8 +51,8 @@ def _send(notice: Notice) -> None:
             _mail(notice, recipient).send()
 
 
-def recipients_of(organization: Organization, owner: User | None) -> list[str]:
-    """Return the addresses to mail: the credential's owner if still a member, else the organization's owners.
+def recipients_of(organization: Organization, owner: User | None) -> list[User]:
+    """Return the people to mail: the credential's owner if still a member, else the organization's owners.
 
     People who have unsubscribed from these mails are left out.
     """
@@ -59,7 +60,7 @@ def recipients_of(organization: Organization, owner: User | None) -> list[str]:
     chosen = members.filter(user=owner) if owner else members.none()
     chosen = chosen or members.filter(role=Role.OWNER)
     people = [membership.user for membership in chosen.select_related("user")]
-    return [person.email for person in people if MailKind.KEYS not in person.unwanted_mails]
+    return [person for person in people if MailKind.KEYS not in person.unwanted_mails]
 
 
 def _is_moot(notice: Notice) -> bool:
@@ -70,33 +71,37 @@ def _is_moot(notice: Notice) -> bool:
     return key.revoked_at is not None or key.organization.closed_at is not None or moved
 
 
-def _mail(notice: Notice, recipient: str) -> EmailMultiAlternatives:
+def _mail(notice: Notice, recipient: User) -> EmailMultiAlternatives:
     key, template = notice.key, TEMPLATES[Notice.Kind(notice.kind)]
     secret = KeySecret.objects.filter(public_id=notice.about).first()
+
+    def words(at: datetime | None, otherwise: str) -> str:
+        return exact_words(at, recipient.zone) if at else otherwise
+
     context = {
         "key": key,
         "secret": secret,
-        "expires": exact_words(key.expires_at) if key.expires_at else "",
-        "ended": exact_words(secret.ends_at) if secret and secret.ends_at else "",
-        "last_used": exact_words(key.last_used_at) if key.last_used_at else "never",
-        "secret_last_used": exact_words(secret.last_used_at) if secret and secret.last_used_at else "never",
+        "expires": words(key.expires_at, ""),
+        "ended": words(secret.ends_at if secret else None, ""),
+        "last_used": words(key.last_used_at, "never"),
+        "secret_last_used": words(secret.last_used_at if secret else None, "never"),
         "button_url": settings.PUBLIC_URL + reverse(f"keys:{PAGES[template]}", args=[key.public_id]),
         "public_url": settings.PUBLIC_URL,
     }
     mail = EmailMultiAlternatives(
-        _subject(notice),
+        _subject(notice, recipient),
         render_to_string(f"{template}.txt", context),
-        to=[recipient],
+        to=[recipient.email],
     )
     mail.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
     return mail
 
 
-def _subject(notice: Notice) -> str:
+def _subject(notice: Notice, recipient: User) -> str:
     """Write the subject, the fact first. Names contain no line breaks (``keys.rules.field_rules``)."""
     key = notice.key
     if notice.kind == Notice.Kind.SECRET_ENDED:
         return f"An old secret of {key.name} has ended"
     if notice.kind == Notice.Kind.EXPIRED or key.expires_at is None:
         return f"{key.name} has expired"
-    return f"{key.name} expires on {day_words(key.expires_at)}"
+    return f"{key.name} expires on {day_words(key.expires_at, recipient.zone)}"

@@ -5,6 +5,7 @@ from django.urls import reverse
 from keys.expiry_mails import recipients_of
 from oauth.models import ClientSecret
 from portal.mails.messages import Mail, send
+from portal.models import User
 from portal.ui.times import exact_words
 
 
@@ -12,13 +13,14 @@ def mail_ended_secret(secret: ClientSecret) -> None:
     """Queue the mail in the transaction that records the end, so that it is sent once and cannot be lost."""
     client = secret.client
     if client.organization.closed_at is None:
-        send(_secret_ended(secret), recipients_of(client.organization, client.owner))
+        for person in recipients_of(client.organization, client.owner):
+            send(_secret_ended(secret, person), [person.email])
 
 
-def _secret_ended(secret: ClientSecret) -> Mail:
+def _secret_ended(secret: ClientSecret, recipient: User) -> Mail:
     client = secret.client
-    ended = exact_words(secret.ends_at) if secret.ends_at else ""
-    used = exact_words(secret.last_used_at) if secret.last_used_at else "never"
+    ended = exact_words(secret.ends_at, recipient.zone) if secret.ends_at else ""
+    used = exact_words(secret.last_used_at, recipient.zone) if secret.last_used_at else "never"
     return Mail(
         f"An old secret of {client.name} has ended",
         [

@@ -1,7 +1,7 @@
 """Read an organization's audit events, newest first, and phrase them for pages. ``portal.audit`` writes them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from itertools import groupby
@@ -9,11 +9,13 @@ from operator import itemgetter
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils import timezone
 
 from portal.audit_actions import AuditAction, action_name
 from portal.fields import Field
-from portal.models import INTERNAL_REASON, AuditEvent, Organization
+from portal.models import INTERNAL_REASON, AuditEvent, Organization, User
 from portal.policies import POLICY_FIELDS
+from portal.ui.markup import exact_time
 from portal.ui.times import exact_words
 
 PAGE_SIZE = 50
@@ -39,6 +41,8 @@ TELLINGS: Mapping[str, Telling] = {
     AuditAction.USER_RECOVERY_CODE_USED: Telling("used a recovery code of", "shield-exclamation", "warn"),
     AuditAction.USER_SIGNED_IN: Telling("signed in as", "arrow-right"),
     AuditAction.USER_MAILS_CHOSEN: Telling("chose the mails of", "envelope"),
+    AuditAction.USER_RENAMED: Telling("changed the name of", "pencil-square"),
+    AuditAction.USER_PREFERENCES_CHOSEN: Telling("changed the preferences of", "adjustments-horizontal"),
     AuditAction.USER_SESSIONS_ENDED: Telling("signed out all other browsers of", "no-symbol"),
     AuditAction.USER_ACCOUNT_CLOSED: Telling("closed the account", "user-minus", "bad"),
     AuditAction.USER_DEACTIVATED: Telling("shut out", "no-symbol", "bad"),
@@ -150,20 +154,17 @@ class ValueChange:
 
 @dataclass(frozen=True)
 class EventView:
-    """One event as pages show it."""
+    """One event as pages show it. ``account`` is the address of a person whom ``who`` names."""
 
     event: AuditEvent
+    who: str
+    account: str
     words: str
     icon: str
     tone: str
     changes: Sequence[ValueChange]
     subject: str
     href: str
-
-    @property
-    def who(self) -> str:
-        """Return the person's address, or the kind of actor if no person acted."""
-        return self.event.actor_label if self.event.actor_id else self.event.actor_label.capitalize()
 
     @property
     def is_change(self) -> bool:
@@ -263,20 +264,40 @@ def _behind(events: QuerySet[AuditEvent], last: AuditEvent) -> QuerySet[AuditEve
 
 def by_day(events: Iterable[AuditEvent]) -> list[DayOfEvents]:
     """Group the events, which are newest first, by day."""
-    days = groupby(events, key=lambda event: event.at.astimezone(UTC).date())
-    return [DayOfEvents(day, [tell(event) for event in found]) for day, found in days]
+    days = groupby(tell(events), key=lambda view: view.event.at.astimezone(UTC).date())
+    return [DayOfEvents(day, list(found)) for day, found in days]
 
 
-def tell(event: AuditEvent) -> EventView:
-    """Return the event with its words, icon, link and changes."""
+def tell(events: Iterable[AuditEvent]) -> list[EventView]:
+    """Return the events with their words, icons, links and changes; people have the names that they have today."""
+    found = list(events)
+    names = names_of({event_id for event in found for event_id in (event.actor_id, event.subject_id)})
+    return [_told(event, names) for event in found]
+
+
+def names_of(ids: Collection[str]) -> dict[str, str]:
+    """Return the names of people by their ids; people without a name are left out."""
+    return dict(User.objects.filter(public_id__in=ids).exclude(name="").values_list("public_id", "name"))
+
+
+def _told(event: AuditEvent, names: Mapping[str, str]) -> EventView:
     telling = TELLINGS.get(event.action) or Telling(action_words(event.action), "information-circle")
-    subject = event.subject_label
+    subject = names.get(event.subject_id, event.subject_label)
     if event.action == AuditAction.MEMBER_JOINED and "role" in event.after:  # the subject is the person who acted
         subject = str(event.after["role"])
     page = _pages.get(event.subject_id.partition("_")[0])
     href = reverse(page, args=[event.subject_id]) if page else ""
+    name = names.get(event.actor_id, "")
     return EventView(
-        event, telling.words, telling.icon, telling.tone, changes(event.before, event.after_for_members), subject, href
+        event,
+        who=name or (event.actor_label if event.actor_id else event.actor_label.capitalize()),
+        account=event.actor_label if name else "",
+        words=telling.words,
+        icon=telling.icon,
+        tone=telling.tone,
+        changes=changes(event.before, event.after_for_members),
+        subject=subject,
+        href=href,
     )
 
 
@@ -311,10 +332,13 @@ def label_of(name: str) -> str:
 
 
 def value_words(name: str, value: object) -> str:
-    """Return a field's value in words, or the words for an unset value."""
+    """Return a field's value in words, or the words for an unset value; a time is HTML."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return words(value) or _field(name).unset
+    if not words(value):
+        return _field(name).unset
+    at = _moment(value)
+    return exact_time(at) if at else words(_field(name).phrase(value))
 
 
 def _field(name: str) -> Field:
@@ -333,7 +357,8 @@ def words(value: object) -> str:
         return ", ".join(f"{name}: {words(item)}" for name, item in value.items())
     if isinstance(value, list):
         return ", ".join(words(item) for item in value)
-    return _moment(value) if isinstance(value, str) else str(value)
+    at = _moment(value)
+    return exact_words(at, timezone.get_current_timezone()) if at else str(value)
 
 
 def quota_words(limit: int, refill: str) -> str:
@@ -341,9 +366,9 @@ def quota_words(limit: int, refill: str) -> str:
     return f"{limit:,} {'use' if limit == 1 else 'uses'} {'in all' if refill == 'none' else f'a {refill}'}"
 
 
-def _moment(text: str) -> str:
+def _moment(value: object) -> datetime | None:
     try:
-        at = datetime.fromisoformat(text) if "T" in text else None
+        at = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
     except ValueError:
-        return text
-    return exact_words(at) if at is not None and at.tzinfo else text
+        return None
+    return at if at is not None and at.tzinfo else None

@@ -54,6 +54,11 @@ class Actor:
         return self.user.public_id if self.user else self.credential_id
 
     @property
+    def name(self) -> str:
+        """Return the label; for a person, the name before the address."""
+        return self.user.name_and_address if self.user else self.label
+
+    @property
     def label(self) -> str:
         """Return the person's address, the credential's id, or the kind of actor."""
         return self.user.email if self.user else self.credential_id or self.kind.value

@@ -16,6 +16,8 @@ class AuditAction(StrEnum):
     USER_RECOVERY_CODE_USED = "user.recovery_code_used"
     USER_SIGNED_IN = "user.signed_in"
     USER_MAILS_CHOSEN = "user.mails_chosen"
+    USER_RENAMED = "user.renamed"
+    USER_PREFERENCES_CHOSEN = "user.preferences_chosen"
     USER_SESSIONS_ENDED = "user.sessions_ended"
     USER_ACCOUNT_CLOSED = "user.account_closed"
     USER_DEACTIVATED = "user.deactivated"

@@ -14,6 +14,7 @@ from django.urls import reverse
 from portal import opened_invitation
 from portal.audit import has_second_factor
 from portal.models import Invitation, Membership, Organization, User
+from portal.preferences import Density
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
@@ -92,6 +93,18 @@ class Shell:
         """Return the chosen theme: ``system``, ``light`` or ``dark``."""
         chosen = self._request.COOKIES.get(THEME_COOKIE, "")
         return chosen if chosen in THEMES else "system"
+
+    @property
+    def time_zone(self) -> str:
+        """Return the name of the person's chosen time zone; empty if pages show that of the browser."""
+        user = getattr(self._request, "user", None)
+        return user.time_zone if isinstance(user, User) else ""
+
+    @property
+    def is_compact(self) -> bool:
+        """Return True if the person wants the rows of lists close to each other."""
+        user = getattr(self._request, "user", None)
+        return isinstance(user, User) and user.density == Density.COMPACT
 
     @property
     def path(self) -> str:

@@ -29,8 +29,8 @@ class Field:
     """An editable field. ``unset`` describes an empty value.
 
     ``clean`` checks a value. ``parse`` reads and checks what was typed, a text or ``Rows``; ``spell`` writes a value as
-    ``parse`` reads it. Both checks raise ValueError. ``widens`` tells whether a change from one value to another widens
-    access.
+    ``parse`` reads it. Both checks raise ValueError. ``phrase`` returns a value as pages put it. ``widens`` tells
+    whether a change from one value to another widens access.
     """
 
     label: str
@@ -38,4 +38,5 @@ class Field:
     clean: Callable[[Any], Any] = _unchanged
     parse: Callable[[Any], Any] = _unchanged
     spell: Callable[[Any], Any] = str
+    phrase: Callable[[Any], object] = _unchanged
     widens: Callable[[Any, Any], bool] = _never

@@ -3,12 +3,14 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, tzinfo
 from typing import cast
 
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from structlog.contextvars import bound_contextvars
 
@@ -25,6 +27,7 @@ from portal.redaction import redact
 log = logging.getLogger("portal.request")
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 SESSION_ORGANIZATION = "organization"
+ADMIN_PREFIX = "/admin/"  # its pages show UTC to everybody
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
@@ -148,15 +151,21 @@ class OrganizationMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Set ``organization`` and ``membership``; a page for a signed-in person gets headers against caching."""
+        """Set ``organization``, ``membership`` and the person's time zone.
+
+        A page for a signed-in person gets headers against caching.
+        """
         ours = cast("http.HttpRequest", request)
         ours.organization = ours.membership = None
         if http.is_machine(request.path):
             return self.get_response(request)
+        zone: tzinfo = UTC
         if request.user.is_authenticated:
             ours.membership = _membership(ours)
             ours.organization = ours.membership.organization if ours.membership else None
-        response = self.get_response(request)
+            zone = UTC if request.path.startswith(ADMIN_PREFIX) else ours.user.zone
+        with timezone.override(zone):
+            response = self.get_response(request)
         if request.user.is_authenticated and not response.has_header("Cache-Control"):
             add_never_cache_headers(response)
         return response

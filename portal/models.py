@@ -1,5 +1,6 @@
 """Models for people, organizations, the audit trail, sessions, queued mails and the outbox."""
 
+from datetime import tzinfo
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -15,6 +16,8 @@ from portal.metadata import MAX_EXTERNAL_ID_CHARS
 from portal.names import MAX_NAME_CHARS
 from portal.permissions import Action, Role, can
 from portal.policies import LIVE_KEY_MAKERS, Policies
+from portal.preferences import MAX_TIME_ZONE_CHARS, Density
+from portal.ui.times import zone_named
 
 MAX_USER_AGENT_CHARS = 200
 INTERNAL_REASON = "internal_reason"  # the name of a value in an audit event that members may not read
@@ -44,16 +47,8 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
-class MailKind(models.TextChoices):
-    """The mails that a person may opt out of. Mails about sign-in or membership are always sent."""
-
-    KEYS = "keys", "Keys of mine expire, or an old secret of a key or client ends"
-    TEAM = "team", "Somebody accepts an invitation of mine"
-    POLICIES = "policies", "The policies of an organization that I administer change"
-
-
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person, who signs in with an e-mail address."""
+    """A person, who signs in with an e-mail address. An empty ``time_zone`` means that of the browser."""
 
     public_id = models.CharField(max_length=MAX_PUBLIC_ID_CHARS, unique=True, default=user_id, editable=False)
     email = models.EmailField("e-mail address", max_length=254, unique=True)
@@ -61,6 +56,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     unwanted_mails: "models.JSONField[list[str]]" = models.JSONField(default=list, blank=True)
+    time_zone = models.CharField(max_length=MAX_TIME_ZONE_CHARS, blank=True, db_default="", default="")
+    density = models.CharField(max_length=16, choices=Density.choices, db_default="comfortable", default="comfortable")
     date_joined = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -78,6 +75,16 @@ class User(AbstractBaseUser, PermissionsMixin):
     def display_name(self) -> str:
         """Return the name to show for the person."""
         return self.name or self.email
+
+    @property
+    def name_and_address(self) -> str:
+        """Return the name with the address behind it, to tell people apart; without a name, the address alone."""
+        return f"{self.name} ({self.email})" if self.name else self.email
+
+    @property
+    def zone(self) -> tzinfo:
+        """Return the chosen time zone; UTC if none is chosen."""
+        return zone_named(self.time_zone)
 
 
 class Organization(models.Model):

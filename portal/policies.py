@@ -26,12 +26,19 @@ def _admits_more_roles(before: Role, after: Role) -> bool:
     return after.widens(before)
 
 
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number:,} days"
+
+
+_WITH_HIGHER_ROLES = {Role.DEVELOPER: "developers and above", Role.ADMIN: "admins and owners", Role.OWNER: "owners"}
 POLICY_FIELDS: Mapping[str, Field] = {
-    "max_key_lifetime_days": Field("Longest key lifetime, days", "any", widens=_is_raised),
-    "key_expiry_required": Field("Every key has an expiry", widens=_is_dropped),
-    "live_networks_required": Field("Live keys have allowed addresses", widens=_is_dropped),
-    "live_keys_by": Field("Least role that makes live keys", widens=_admits_more_roles),
-    "second_factor_from": Field("Second factor required from", "not required", widens=_is_raised),
+    "max_key_lifetime_days": Field("Keys last at most", "any time", phrase=_days, widens=_is_raised),
+    "key_expiry_required": Field("Keys must expire", widens=_is_dropped),
+    "live_networks_required": Field("Live keys must have allowed addresses", widens=_is_dropped),
+    "live_keys_by": Field(
+        "Live keys can be made by", phrase=lambda role: _WITH_HIGHER_ROLES[Role(role)], widens=_admits_more_roles
+    ),
+    "second_factor_from": Field("A second factor is required from", "not required", widens=_is_raised),
 }
 
 

@@ -33,7 +33,8 @@ SIGNED_IN = {
     "account_reauthenticate", "account_email", "account_change_password",
     "account_set_password", "mfa_index", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
     "mfa_generate_recovery_codes", "mfa_add_webauthn", "mfa_edit_webauthn", "mfa_remove_webauthn",
-    "mfa_reauthenticate_webauthn", "account_end_other_sessions", "account_mails", "team:account_closure",
+    "mfa_reauthenticate_webauthn", "account_end_other_sessions", "account_profile", "account_mails",
+    "team:account_closure",
 }  # fmt: skip
 MEMBERS = {
     "keys:overview", "keys:welcome", "keys:list", "keys:activity", "keys:activity_export", "keys:detail",

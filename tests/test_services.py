@@ -66,7 +66,8 @@ KEEPERS = {  # whose credential it is, who owns one for a service account, and a
 # No role lets anybody do these: each is about oneself, or rests on a link, a password or a token that the edge checks.
 ONESELF = {
     "sign_up", "create_personal_organization", "create_organization", "set_password", "end_other_sessions",
-    "choose_mails", "close_account", "accept_invitation", "decline_invitation", "revoke_token", "set_up_superuser",
+    "choose_mails", "rename_person", "choose_preferences", "close_account", "accept_invitation", "decline_invitation",
+    "revoke_token", "set_up_superuser",
 }  # fmt: skip
 # Parts of operations: their callers have asked.
 PARTS = {

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Generic
 
 from django.urls import reverse
+from django.utils.html import format_html
 
 from keys.models import ApiKey, Credential, QuotaUse, RevokeReason, Secret
 from keys.pages.usage_reports import Calls
@@ -19,7 +20,7 @@ from keys.services.credential_type import Row
 from keys.validation.limits.quota_periods import next_period, period_of
 from portal.activity import quota_words
 from portal.outbox import Propagation
-from portal.ui.times import exact_words
+from portal.ui.markup import exact_time
 
 _OVER = frozenset({CredentialStatus.LEAKED, CredentialStatus.REVOKED, CredentialStatus.EXPIRED})
 _FINAL = frozenset({CredentialStatus.LEAKED, CredentialStatus.REVOKED})
@@ -198,7 +199,8 @@ class KeyView(CredentialView[ApiKey]):
     def explanation(self) -> str:
         """Why the key's requests are refused; empty if they are not."""
         if self.status is CredentialStatus.SCHEDULED and self.subject.not_before:
-            return f"This key works from {exact_words(self.subject.not_before)} on. Until then, requests are refused."
+            start = exact_time(self.subject.not_before)
+            return format_html("This key works from {} on. Until then, requests are refused.", start)
         if self.status is CredentialStatus.PAUSED and self.subject.disabled_at is None:
             return "The API of this key is disabled by its operator. Requests are refused until it is enabled again."
         return _EXPLANATIONS.get(self.status, "")
@@ -266,7 +268,7 @@ def quota_view(key: ApiKey, *, now: datetime) -> QuotaView | None:
     limit, refill = key.quota["limit"], key.quota["refill"]
     use = QuotaUse.objects.filter(key=key, period__gte=period_of(refill, now)).first()
     again = next_period(refill, now)
-    renewal = f"Full again on {exact_words(again)}" if again else "Not refilled"
+    renewal = format_html("Full again on {}", exact_time(again)) if again else "Not refilled"
     return QuotaView(max(limit - (use.used if use else 0), 0), quota_words(limit, refill), renewal)
 
 

@@ -26,8 +26,10 @@ from portal.accounts import login_throttle, sessions
 from portal.accounts.passwords import is_too_long
 from portal.accounts.sessions import row_key
 from portal.audit_actions import AuditAction
+from portal.mails.messages import zone_of
 from portal.models import User
 from portal.services import people
+from portal.ui.times import exact_words
 from portal.ui.user_agents import browser_words
 
 log = logging.getLogger(__name__)
@@ -115,6 +117,8 @@ class AccountAdapter(DefaultAccountAdapter):
             return
         site = {"name": "Latchkey", "domain": urlsplit(settings.PUBLIC_URL).netloc}
         ours = {name: public_url(value) if name.endswith("_url") else value for name, value in context.items()}
+        if "timestamp" in context:
+            ours["happened"] = exact_words(context["timestamp"], zone_of(email))
         super().send_mail(template_prefix, email, ours | {"current_site": site, "public_url": settings.PUBLIC_URL})
 
     def is_reauthentication_required(self, *, app: str) -> bool:  # noqa: ARG002  # allauth's signature

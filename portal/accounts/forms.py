@@ -1,5 +1,6 @@
 """allauth's forms with this app's labels: a field has the same name in its label, its errors and screen readers."""
 
+from itertools import groupby
 from typing import Any, ClassVar
 
 from allauth.account import forms as account_forms
@@ -17,8 +18,11 @@ from portal.accounts import login_throttle
 from portal.accounts.adapters import check_address
 from portal.addresses import spellings
 from portal.audit import Actor, ActorKind
-from portal.models import MailKind, User
+from portal.models import User
+from portal.names import MAX_NAME_CHARS
+from portal.preferences import Density, MailKind
 from portal.services import people
+from portal.ui.times import zone_names
 
 LABELS = {
     "login": "E-mail address",
@@ -152,3 +156,34 @@ class MailsForm(forms.Form):
     def kinds(self) -> list[MailKind]:
         """Return the chosen kinds of mail."""
         return [MailKind(name) for name in self.cleaned_data["wanted"]]
+
+
+def _zones_by_area() -> list[tuple[str, Any]]:
+    """Return the time zones as choices, such as ``Berlin`` in the group ``Europe``."""
+    utc, *places = zone_names()
+    areas = groupby(places, key=lambda name: name.partition("/")[0])
+    groups = [(area, [(name, name.partition("/")[2].replace("_", " ")) for name in names]) for area, names in areas]
+    return [("", "That of my browser"), (utc, utc), *groups]
+
+
+class ProfileForm(forms.Form):
+    """Choose a name, and how pages look."""
+
+    name = forms.CharField(
+        label="Name",
+        required=False,
+        max_length=MAX_NAME_CHARS,
+        help_text="What the others in your organizations see. Empty: your address.",
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    time_zone = forms.ChoiceField(
+        label="Time zone",
+        required=False,
+        choices=_zones_by_area,
+        help_text="Of times on pages and in mails. UTC stands behind it wherever a time cuts requests off.",
+    )
+    density = forms.ChoiceField(label="Lists", widget=forms.RadioSelect, choices=Density.choices)
+
+    def wanted_density(self) -> Density:
+        """Return the chosen density."""
+        return Density(self.cleaned_data["density"])

@@ -15,6 +15,7 @@ urlpatterns = [
     path("reauthenticate/", factor_views.PasswordAgainView.as_view(), name="account_reauthenticate"),
     path("password/set/", views.SetPasswordView.as_view(), name="account_set_password"),
     path("sessions/others/", views.end_other_sessions, name="account_end_other_sessions"),
+    path("profile/", views.edit_profile, name="account_profile"),
     path("notifications/", views.choose_mails, name="account_mails"),
     path("2fa/", views.SecurityView.as_view(), name="mfa_index"),
     path("2fa/authenticate/", factor_views.SecondStepView.as_view(), name="mfa_authenticate"),

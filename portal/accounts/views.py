@@ -1,4 +1,4 @@
-"""Account pages that allauth does not have: the security overview with its sessions, and the choice of mails."""
+"""Account pages that allauth does not have: the profile, the security overview, and the choice of mails."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +15,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import reauthentication
 from portal.accounts import login_throttle
-from portal.accounts.forms import MailsForm
+from portal.accounts.forms import MailsForm, ProfileForm
 from portal.accounts.sessions import row_key
 from portal.http import HttpRequest, actor_of
-from portal.models import MailKind, Session
+from portal.models import Session
+from portal.preferences import MailKind
+from portal.refusals import Invalid
 from portal.services import people
 from portal.ui.user_agents import browser_words
 
@@ -87,6 +89,26 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
     where = "one other browser" if ended == 1 else f"{ended} other browsers"
     messages.success(request, f"You are signed out of {where}." if ended else "You were signed in nowhere else.")
     return redirect("mfa_index")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def edit_profile(request: HttpRequest) -> HttpResponse:
+    """Show and save the person's name and preferences."""
+    user, by = request.user, actor_of(request)
+    initial = {"name": user.name, "time_zone": user.time_zone, "density": user.density}
+    form = ProfileForm(request.POST if request.method == "POST" else None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            people.rename_person(user, form.cleaned_data["name"], by=by)
+        except Invalid as refusal:
+            form.add_error(refusal.field, str(refusal))
+        else:
+            wanted = form.cleaned_data["time_zone"]
+            people.choose_preferences(user, time_zone=wanted, density=form.wanted_density(), by=by)
+            messages.success(request, "Your profile is saved.")
+            return redirect("account_profile")
+    return render(request, "portal/account_profile.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -5,14 +5,16 @@ The one exception is the link of an invitation, whose one-time token is the purp
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from portal.models import Invitation, MailKind, Organization, User
+from portal.models import Invitation, Organization, User
 from portal.permissions import MEANINGS, Role
+from portal.preferences import MailKind
 from portal.ui.times import day_words, exact_words
 
 
@@ -54,15 +56,22 @@ def send(mail: Mail, recipients: Iterable[str], *, kind: MailKind | None = None)
         message.send()
 
 
+def zone_of(email: str) -> tzinfo:
+    """Return the time zone that the person with this address has chosen; UTC for everybody else."""
+    person = User.objects.filter(email=email).first()
+    return person.zone if person else UTC
+
+
 def invitation(invited: Invitation, token: str) -> Mail:
     """Write to the invited address, whether or not it has an account."""
-    inviter = invited.invited_by.display_name if invited.invited_by else "Somebody"
+    inviter = invited.invited_by.name_and_address if invited.invited_by else "Somebody"
     role = Role(invited.role)
+    end = exact_words(invited.expires_at, zone_of(invited.email))
     return Mail(
         f"{inviter} invites you to {invited.organization.name}",
         [
             f"{inviter} invites you to work in {invited.organization.name} as {role}. {MEANINGS[role]}",
-            f"The invitation is for {invited.email}, works once, and expires on {exact_words(invited.expires_at)}.",
+            f"The invitation is for {invited.email}, works once, and expires on {end}.",
             "If you do not know the sender, ignore this mail.",
         ],
         "View the invitation",
@@ -75,13 +84,14 @@ def reminder(invited: Invitation) -> Mail:
 
     The mail has no link: only the digest of the link's token is stored.
     """
-    inviter = invited.invited_by.display_name if invited.invited_by else "Somebody"
+    inviter = invited.invited_by.name_and_address if invited.invited_by else "Somebody"
+    zone = zone_of(invited.email)
     return Mail(
-        f"Your invitation to {invited.organization.name} expires on {day_words(invited.expires_at)}",
+        f"Your invitation to {invited.organization.name} expires on {day_words(invited.expires_at, zone)}",
         [
             f"{inviter} invited you to work in {invited.organization.name} as {Role(invited.role)}.",
-            f"It expires on {exact_words(invited.expires_at)}. "
-            f"The link is in our mail from {exact_words(invited.sent_at)}.",
+            f"It expires on {exact_words(invited.expires_at, zone)}. "
+            f"The link is in our mail from {exact_words(invited.sent_at, zone)}.",
             f"If you cannot find that mail, ask {inviter} to send it again. "
             "If you do not know the sender, ignore this mail.",
         ],
@@ -91,8 +101,8 @@ def reminder(invited: Invitation) -> Mail:
 def invitation_accepted(organization: Organization, user: User, role: Role) -> Mail:
     """Tell the inviter that the invitation was accepted."""
     return Mail(
-        f"{user.email} joined {organization.name}",
-        [f"{user.email} accepted your invitation and is now a member of {organization.name}, as {role}."],
+        f"{user.name_and_address} joined {organization.name}",
+        [f"{user.name_and_address} accepted your invitation and is now a member of {organization.name}, as {role}."],
         "View the team",
         reverse("team:members"),
     )

@@ -1,6 +1,5 @@
 """Previews of every mail with sample values, while developing (``DEBUG``). New templates appear by themselves."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -57,13 +56,13 @@ def sample() -> dict[str, Any]:
         "left": 9,
         "ip": "203.0.113.7",
         "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-        "timestamp": datetime(2026, 11, 22, 14, 5, tzinfo=UTC),
+        "happened": "Sun 22 Nov 2026, 14:05 UTC",
         "key": _KEY,
         "secret": SimpleNamespace(hint="lk_live_7Qd3…x9Kf"),
-        "expires": "29 Nov 2026, 14:05 UTC",
-        "ended": "22 Nov 2026, 14:05 UTC",
-        "last_used": "22 Nov 2026, 14:03 UTC",
-        "secret_last_used": "22 Nov 2026, 14:03 UTC",
+        "expires": "Sun 29 Nov 2026, 14:05 UTC",
+        "ended": "Sun 22 Nov 2026, 14:05 UTC",
+        "last_used": "Sun 22 Nov 2026, 14:03 UTC",
+        "secret_last_used": "Sun 22 Nov 2026, 14:03 UTC",
     }
 
 

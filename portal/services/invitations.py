@@ -16,8 +16,9 @@ from portal import addresses
 from portal.audit import SYSTEM, Actor, record, record_of_person, require
 from portal.audit_actions import AuditAction
 from portal.mails import messages
-from portal.models import AuditEvent, Invitation, MailKind, Membership, Organization, User
+from portal.models import AuditEvent, Invitation, Membership, Organization, User
 from portal.permissions import Action, Role, may_grant
+from portal.preferences import MailKind
 from portal.refusals import Refused
 from portal.services.members import require_grant
 from portal.services.organizations import lock_organization

@@ -1,6 +1,6 @@
 """Operations on people; each is one transaction with its audit event."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
@@ -9,8 +9,11 @@ from django.db import transaction
 from portal import addresses
 from portal.audit import Actor, record_of_person, require_operator
 from portal.audit_actions import AuditAction
-from portal.models import MailKind, Session, User
-from portal.services.organizations import create_personal_organization
+from portal.models import Session, User
+from portal.preferences import Density, MailKind
+from portal.refusals import Invalid
+from portal.services.organizations import checked_name, create_personal_organization
+from portal.ui.times import zone_names
 
 
 def known_spelling(email: str) -> str:
@@ -93,13 +96,36 @@ def end_other_sessions(user: User, *, keep: str, by: Actor) -> int:
 def choose_mails(user: User, wanted: Collection[MailKind], *, by: Actor) -> None:
     """Set which optional mails the person receives; the same choice again changes nothing."""
     unwanted = [kind.value for kind in MailKind if kind not in wanted]
+    _change(user, AuditAction.USER_MAILS_CHOSEN, {"unwanted_mails": unwanted}, by)
+
+
+def rename_person(user: User, name: str, *, by: Actor) -> None:
+    """Set the name that others see, or remove it with an empty one; the same name again changes nothing.
+
+    Raises Invalid.
+    """
+    _change(user, AuditAction.USER_RENAMED, {"name": checked_name(name) if name.strip() else ""}, by)
+
+
+def choose_preferences(user: User, *, time_zone: str, density: Density, by: Actor) -> None:
+    """Set how the person wants pages and mails; an empty time zone is the browser's. Raises Invalid.
+
+    The same choice again changes nothing.
+    """
+    if time_zone and time_zone not in zone_names():
+        raise Invalid("time_zone", "Choose a time zone from the list.")
+    _change(user, AuditAction.USER_PREFERENCES_CHOSEN, {"time_zone": time_zone, "density": density.value}, by)
+
+
+def _change(user: User, action: AuditAction, wanted: Mapping[str, object], by: Actor) -> None:
     with transaction.atomic(durable=True):
-        before = User.objects.select_for_update().get(pk=user.pk).unwanted_mails
-        if before == unwanted:
+        row = User.objects.select_for_update().get(pk=user.pk)
+        before = {name: getattr(row, name) for name in wanted if getattr(row, name) != wanted[name]}
+        if not before:
             return
-        User.objects.filter(pk=user.pk).update(unwanted_mails=unwanted)
-        was, is_now = {"unwanted_mails": before}, {"unwanted_mails": unwanted}
-        record_of_person(AuditAction.USER_MAILS_CHOSEN, user, by, before=was, after=is_now)
+        after = {name: wanted[name] for name in before}
+        User.objects.filter(pk=user.pk).update(**after)
+        record_of_person(action, user, by, before=before, after=after)
 
 
 def _end_sessions(user: User, *, keep: str | None = None) -> int:

@@ -7,9 +7,10 @@ from django.utils import timezone
 from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
 from portal.mails import messages
-from portal.models import MailKind, Organization, User
+from portal.models import Organization, User
 from portal.permissions import ROLES_FOR, Action
 from portal.policies import LIVE_KEY_MAKERS, MAX_LIFETIME_DAYS, Policies
+from portal.preferences import MailKind
 from portal.refusals import Invalid
 from portal.services.organizations import lock_organization
 
@@ -39,7 +40,7 @@ def change_policies(organization: Organization, wanted: Policies, *, by: Actor) 
             after={name: after[name] for name in changed},
         )
         recipients = list(who_can_change_it(organization).exclude(email=by.label).values_list("email", flat=True))
-    messages.send(messages.policies_changed(organization, by.label), recipients, kind=MailKind.POLICIES)
+    messages.send(messages.policies_changed(organization, by.name), recipients, kind=MailKind.POLICIES)
     return organization
 
 

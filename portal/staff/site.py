@@ -108,7 +108,7 @@ class LatchkeyAdminSite(admin.AdminSite):
             "figures": [*(figure for summary in summaries for figure in summary.figures), _sweeps()],
             "bars": next((summary.bars for summary in summaries if summary.bars), None),
             "may_see_events": may_see,
-            "events": [activity.tell(event) for event in events],
+            "events": activity.tell(events),
         }
         return super().index(request, context | (extra_context or {}))
 

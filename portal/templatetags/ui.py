@@ -1,15 +1,13 @@
 """Components of every page: texts, buttons, messages, navigation. A template builtin: no {% load %} needed."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django import template
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.ui.markup import attributes, optional_icon, svg_icon, tone_class
-from portal.ui.times import day_words, exact_words, relative_words
+from portal.ui.markup import attributes, optional_icon, svg_icon, time_element, tone_class
 
 register = template.Library()
 
@@ -130,33 +128,27 @@ def masked_key(hint: str) -> SafeString:
 
 
 @register.simple_tag
-def avatar(name: str, *, square: bool = False) -> SafeString:
-    """{% avatar "Ines Ortega" %}: initials on a colour derived from the name; decoration beside the name itself."""
+def avatar(name: str, of: str = "", *, square: bool = False) -> SafeString:
+    """{% avatar user.display_name user.public_id %}: initials; decoration beside the name itself.
+
+    The colour is derived from the id, so that it stays when the name changes.
+    """
     words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[0].isalnum()] or ["?"]
     initials = "".join(word[0] for word in words[:2]).upper()
     return format_html(
         '<span class="avatar{} hue-{}" aria-hidden="true">{}</span>',
         " avatar--square" if square else "",
-        sum(name.encode()) % AVATAR_HUES + 1,
+        sum((of or name).encode()) % AVATAR_HUES + 1,
         initials,
     )
 
 
 @register.simple_tag
 def when(value: datetime | None, style: str = "relative", *, none: str = "Never") -> SafeString:
-    """{% when key.last_used_at %}: a time, with the exact UTC time as its title; styles: relative, day, exact."""
+    """{% when key.last_used_at %}: a time, with the exact time as its title; styles: relative, day, exact."""
     if value is None:
         return format_html('<span class="subtle">{}</span>', none)
-    exact = exact_words(value)
-    words = {"relative": lambda: relative_words(value, now=timezone.now()), "day": lambda: day_words(value)}
-    said = words[style]() if style in words else exact
-    return format_html(
-        '<time datetime="{}Z" title="{}"{}>{}</time>',
-        value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
-        exact,
-        SafeString(" data-relative" if style == "relative" else ""),
-        said,
-    )
+    return time_element(value, style)
 
 
 @register.simple_block_tag

@@ -1,12 +1,16 @@
-"""Helpers for HTML: attributes and icons, escaped."""
+"""Helpers for HTML: attributes, icons and times, escaped."""
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import heroicons
-from django.utils.html import conditional_escape
+from django.utils import timezone
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+
+from portal.ui.times import day_words, exact_words, relative_words
 
 TONES = frozenset({"ok", "warn", "bad", "info", "mute", "accent"})
 
@@ -45,3 +49,29 @@ def tone_class(tone: str) -> str:
     if tone not in TONES:
         raise ValueError(f"no tone {tone!r}: one of {', '.join(sorted(TONES))}")
     return f"tone-{tone}"
+
+
+def exact_time(at: datetime) -> SafeString:
+    """Return the time to the minute, as in the sentences of pages: in the person's zone, with UTC behind it."""
+    return time_element(at, "exact")
+
+
+def time_element(at: datetime, style: str) -> SafeString:
+    """Return a ``<time>`` in the current time zone; styles: relative, day, exact. The title is exact.
+
+    static/js/times.js says it in the browser's zone if the person has not chosen one.
+    """
+    zone = timezone.get_current_timezone()
+    exact = exact_words(at, zone)
+    words = {
+        "relative": lambda: relative_words(at, now=timezone.now(), zone=zone),
+        "day": lambda: day_words(at, zone),
+        "exact": lambda: exact,
+    }
+    return format_html(
+        '<time datetime="{}Z"{} data-{}>{}</time>',
+        at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
+        "" if style == "exact" else format_html(' title="{}"', exact),
+        style,
+        words[style](),
+    )

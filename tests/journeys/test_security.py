@@ -60,6 +60,7 @@ def test_signing_up_and_in_by_a_passkey_alone(
         ("2fa/passkeys/again/", "ask-again"),
         ("closure/", "closure"),
         ("notifications/", "notifications"),
+        ("profile/", "profile"),
     ):
         page.goto(f"/accounts/{path}")
         inspector.look(page, name)

@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.utils import timezone
+from django.utils.html import strip_tags
 
 from keys.models import ApiKey
 from keys.services.credentials import disable_credential
@@ -96,7 +98,8 @@ def test_values_are_told_in_words() -> None:
         },
         {"scopes": ["a"], "expires_at": None, "rate_limits": [], "note": ""},
     )
-    assert [(change.label, change.before, change.after) for change in told] == [
+    shown = [(change.label, strip_tags(change.before), change.after) for change in told]
+    assert shown == [
         ("Scopes", "a, b", "a"),
         ("Expires", "Fri 20 Nov 2026, 12:00 UTC", "never"),
         ("Rate limits", "1,000 requests in 60 s (default)", "those of the API"),
@@ -107,3 +110,32 @@ def test_values_are_told_in_words() -> None:
 @pytest.mark.parametrize("value", ["T", "2026-13-99T99:00:00+00:00", "2026-11-20T12:00:00", "key:aT", 0, False])
 def test_a_value_that_only_looks_like_an_instant_stays_as_it_is(value: object) -> None:
     assert activity.words(value) == str(value)
+
+
+def test_a_time_is_told_in_the_zone_of_whoever_reads_it() -> None:
+    with timezone.override("Europe/Berlin"):
+        (told,) = activity.changes({}, {"expires_at": NOON.isoformat()})
+        assert strip_tags(told.after) == "Fri 20 Nov 2026, 13:00 (12:00 UTC)"
+        assert activity.words([NOON.isoformat()]) == "Fri 20 Nov 2026, 13:00 (12:00 UTC)"
+
+
+def test_policies_read_like_sentences() -> None:
+    rules = {"max_key_lifetime_days": 1, "key_expiry_required": True, "live_keys_by": "admin"}
+    told = activity.changes({"live_keys_by": "developer", "second_factor_from": NOON.isoformat()}, rules)
+    assert {change.label: (strip_tags(change.before), change.after) for change in told} == {
+        "Live keys can be made by": ("developers and above", "admins and owners"),
+        "A second factor is required from": ("Fri 20 Nov 2026, 12:00 UTC", "not required"),
+        "Keys last at most": ("any time", "1 day"),
+        "Keys must expire": ("none", "yes"),
+    }
+
+
+def test_people_are_told_by_the_name_that_they_have_today(acme: Organization, ada: User, dov: User) -> None:
+    User.objects.filter(pk=dov.pk).update(name="")
+    for actor in (ada, dov):
+        happened(acme, NOON, subject_id=ada.public_id, subject_label=ada.email, actor_id=actor.public_id)
+    told = activity.tell(activity.visible_events(acme).order_by("pk"))
+    assert [(view.who, view.account, view.subject) for view in told] == [
+        ("Ada", "system", "Ada"),
+        ("system", "", "Ada"),
+    ]

@@ -31,7 +31,7 @@ class RollForm(forms.Form):
     overlap = forms.ChoiceField(
         label="End the old secret", widget=forms.RadioSelect, choices=list(OVERLAPS.items()), initial=str(DAY_S)
     )
-    ends_on = MomentField(label="At this time (UTC)")
+    ends_on = MomentField("At this time")
 
     def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,11 +1,12 @@
 """Shared by several forms: fields for typed values and for instants, and refusals shown at the right field."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.functional import lazy
 
 from keys.services.errors import Invalid, Refused
 from portal.fields import Field
@@ -42,17 +43,20 @@ class MomentInput(forms.DateTimeInput):
 
 
 class MomentField(forms.DateTimeField):
-    """An instant in UTC, typed as date and time."""
+    """An instant, typed as date and time in the person's time zone, which the label names; in UTC without one."""
 
     widget = MomentInput
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, label: str, **kwargs: Any) -> None:
         formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
-        super().__init__(required=False, input_formats=formats, **kwargs)
+        super().__init__(label=_with_zone(label), required=False, input_formats=formats, **kwargs)
 
-    def prepare_value(self, value: object) -> object:
-        """Show an instant in UTC, whatever the server's time zone."""
-        return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
+
+def _in_zone(label: str) -> str:
+    return f"{label} ({timezone.get_current_timezone_name()})"
+
+
+_with_zone = lazy(_in_zone, str)  # one form class serves people in many zones
 
 
 class BarringRadios(forms.RadioSelect):

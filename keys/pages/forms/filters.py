@@ -146,7 +146,9 @@ class ActivityFilterForm(FilterForm):
         super().__init__(data)
         actors = events.exclude(actor_id="").order_by("actor_label").values_list("actor_id", "actor_label").distinct()
         actions = events.order_by("action").values_list("action", flat=True).distinct()
-        choose(self, "actor", [("", "Anyone"), *actors])
+        labels = dict(actors)
+        names = activity.names_of(labels)
+        choose(self, "actor", [("", "Anyone"), *((who, names.get(who, label)) for who, label in labels.items())])
         choose(self, "action", [("", "Anything"), *activity.grouped_actions(actions)])
 
     def wanted(self) -> activity.ActivityFilter:

@@ -21,7 +21,7 @@ from keys.pages.forms.scope_field import ScopesField
 from keys.rules import field_rules, scope_choice
 from keys.rules.key_fields import KEY_FIELDS
 from keys.services.keys import KeySettings
-from portal.ui.times import day_words, exact_words
+from portal.ui.markup import exact_time, time_element
 
 NO_SCOPE = "Choose at least one scope: without any, the key may do nothing."
 KEEP, NEVER = "keep", "never"
@@ -36,9 +36,9 @@ class KeyForm(CredentialForm):
     field_order = (*SHOWN_FIRST, *folded)
 
     lifetime = forms.ChoiceField(label="Expires", widget=BarringRadios)
-    expires_on = MomentField(label="Expires on (UTC)")
+    expires_on = MomentField("Expires on")
     quota = QuotaField(KEY_FIELDS["quota"], help_text="Days and months are those of UTC. Empty: any number of uses.")
-    not_before = MomentField(label="Not before (UTC)", help_text="Requests before this moment are refused.")
+    not_before = MomentField("Not before", help_text="Requests before this moment are refused.")
 
     def __init__(self, *args: Any, api: Api, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,7 +65,7 @@ class KeyForm(CredentialForm):
         }
         choose(self, "lifetime", list(lifetimes.items()))
         bar(self, "lifetime", rules)
-        self.lifetime_hints = {value: day_words(end) if end else "" for value, end in ends.items()}
+        self.lifetime_hints = {value: time_element(end, "day") if end else "" for value, end in ends.items()}
         self.lifetime_hints |= dict.fromkeys(rules, "Not allowed")
         reason = self.policy.hint(next(iter(rules.values()))) if rules else ""
         self.fields["lifetime"].help_text = format_html("{} {}", hint, reason)
@@ -153,8 +153,8 @@ class EditKeyForm(KeyForm):
         self._key = key
         super().__init__(*args, api=key.api, now=now, initial=initial, **kwargs)
         offered = {name: label for name, label in LIFETIMES.items() if name != NEVER or key.expires_at}
-        kept = exact_words(key.expires_at) if key.expires_at else "never"
-        self.offer_lifetimes({KEEP: "As it is", **offered}, f"As it is: {kept}.")
+        kept = exact_time(key.expires_at) if key.expires_at else "never"
+        self.offer_lifetimes({KEEP: "As it is", **offered}, format_html("As it is: {}.", kept))
         self.demand_networks(is_live=self._is_live)
 
     @property

@@ -61,7 +61,7 @@ def overview(request: MemberRequest) -> HttpResponse:
     context = {
         **(first_request_of(key, now=now) if key else _figures(request, keys, now)),
         "attention": attention,
-        "events": [activity.tell(event) for event in activity.visible_events(request.organization)[:EVENTS_SHOWN]],
+        "events": activity.tell(activity.visible_events(request.organization)[:EVENTS_SHOWN]),
         "may_make": may_make(request),
     }
     return render(request, "keys/overview.html", context)

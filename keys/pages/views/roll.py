@@ -22,7 +22,7 @@ from keys.services.secrets import roll_credential
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
 from portal.permissions import Action
 from portal.templatetags.ui import masked_key
-from portal.ui.times import exact_words
+from portal.ui.markup import exact_time
 
 
 @sensitive_variables()
@@ -67,8 +67,8 @@ def _meaning(view: CredentialView[Any], overlap_s: int, now: datetime) -> str:
     for secret in view.secrets:
         end = ends.get(secret.public_id, secret.ends_at)
         if end is not None and end > now:
-            until = f"working until {exact_words(end)}."
-            return format_html("{} keeps {}", masked_key(secret.hint), until) if view.retiring else f"Keeps {until}"
+            who = format_html("{} keeps", masked_key(secret.hint)) if view.retiring else "Keeps"
+            return format_html("{} working until {}.", who, exact_time(end))
     return "Refused as soon as the new one exists."
 
 

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from keys.pages.credential_pages import CredentialPages
@@ -18,7 +19,7 @@ from keys.services.errors import Refused
 from keys.services.secrets import end_old_secret, extend_overlap
 from portal.http import MemberRequest, actor_of, member_required
 from portal.permissions import Action
-from portal.ui.times import exact_words
+from portal.ui.markup import exact_time
 
 
 @require_POST
@@ -70,7 +71,7 @@ def extend_secret(request: MemberRequest, public_id: str, secret_id: str, pages:
         ends_at = (secret.ends_at or timezone.now()) + form.length()
         changed = extend_overlap(credential, secret, ends_at=ends_at, by=actor_of(request))
         secret.refresh_from_db()  # the credential's own end may be earlier
-        until = exact_words(secret.ends_at or ends_at)
+        until = exact_time(secret.ends_at or ends_at)
         words = spread_words("In force", changed.propagation)
-        messages.success(request, f"The old secret {secret.hint} works until {until}. {words}")
+        messages.success(request, format_html("The old secret {} works until {}. {}", secret.hint, until, words))
     return back(request, pages, public_id)

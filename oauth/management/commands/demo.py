@@ -22,6 +22,7 @@ from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Organization, User
 from portal.operations.served import served_at
 from portal.outbox import batch_changes
+from portal.services.organizations import rename_organization
 from portal.services.people import sign_up
 
 Made = TypeVar("Made")
@@ -81,7 +82,7 @@ def make_demo(*, extra_keys: int, refused: list[str]) -> dict[str, Any]:
 
     if not User.objects.filter(email=ADMIN_EMAIL).exists():
         User.objects.create_superuser(ADMIN_EMAIL, _password(ADMIN_EMAIL))
-    user, other = _person(USER_EMAIL, "Acme"), _person(OTHER_EMAIL, "Initech")
+    user, other = _person(USER_EMAIL, "Ines Ortega", "Acme"), _person(OTHER_EMAIL, "Sam Lee", "Initech")
     api, other_api = _api(ORDERS, "Orders", SCOPES), _api(BILLING, "Billing", {"invoices:read": ScopeSettings("Read")})
     scopes = ["orders:read", "orders:write"]
     return {
@@ -153,13 +154,14 @@ curl -s {made["base_url"]}/v1/validate \\
   -d '{body}'"""
 
 
-def _person(email: str, organization_name: str) -> User:
+def _person(email: str, name: str, organization_name: str) -> User:
     """The demo person with this address; made, verified, with a personal organization of that name if missing."""
     found = User.objects.filter(email=email).first()
     if found is None:
-        person = User(email=email, name=organization_name, password=make_password(_password(email)))
+        person = User(email=email, name=name, password=make_password(_password(email)))
         found = sign_up(person, by=COMMAND)
         EmailAddress.objects.filter(user=found).update(verified=True)
+        rename_organization(found.organizations.get(), organization_name, by=COMMAND)
     return found
 
 

@@ -26,10 +26,13 @@ def test_each_row_tells_who_did_what_and_unfolds_to_before_and_after(
     edit_key(key, KeySettings("renamed", scopes=["orders:read"]), by=as_ada)
     page = ada_client.get(ACTIVITY).text
     newest, oldest = lines(page)
-    assert newest.startswith("ada@example.com edited the key renamed")
-    assert oldest.startswith("ada@example.com created the key billing worker")
+    assert newest.startswith("Ada edited the key renamed")
+    assert oldest.startswith("Ada created the key billing worker")
     unfolded = the("details.event__changes", page).text()
-    for part in ("203.0.113.7, 2 changes", "billing worker", "renamed", "orders:read, orders:write", "req_test"):
+    for part in (
+        "203.0.113.7, 2 changes", "billing worker", "renamed", "orders:read, orders:write", "req_test",
+        "ada@example.com",
+    ):  # fmt: skip
         assert part in unfolded
 
 
