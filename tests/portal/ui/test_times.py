@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from portal.ui.times import day_words, exact_words, relative_words, zone_named, zone_names
+from portal.ui.times import day_words, exact_words, relative_words, span_words, zone_named, zone_names
 
 AT = datetime(2026, 12, 1, 2, 44, tzinfo=UTC)
 
@@ -23,6 +23,13 @@ def test_a_time_is_told_in_the_zone_with_utc_behind_it(zone: str, words: str) ->
 def test_a_day_is_that_of_the_zone() -> None:
     assert [day_words(AT, ZoneInfo(zone)) for zone in ("UTC", "America/New_York")] == ["1 Dec 2026", "30 Nov 2026"]
     assert relative_words(AT, now=datetime(2026, 1, 1, tzinfo=UTC), zone=ZoneInfo("America/New_York")) == "30 Nov 2026"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "1 s"), (7.2, "8 s"), (60, "60 s"), (61, "2 min"), (3600, "60 min"), (3601, "2 h")]
+)
+def test_a_wait_is_told_rounded_up(seconds: float, words: str) -> None:
+    assert span_words(seconds) == words
 
 
 def test_a_zone_that_this_machine_does_not_know_is_utc() -> None:

@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.template import Context, Template
 from django.test import RequestFactory
+from django.utils import timezone
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 from selectolax.lexbor import LexborNode
 
@@ -226,6 +227,22 @@ def test_a_time_carries_its_exact_instant() -> None:
     time = one(render("{% when at %}", at=NOW), "time")
     assert time.attributes["datetime"] == "2026-11-21T12:00:00Z"
     assert time.attributes["title"] == "Sat 21 Nov 2026, 12:00 UTC"
+
+
+def test_a_time_is_told_in_the_zone_of_whoever_reads_it() -> None:
+    with timezone.override("Europe/Berlin"):
+        tree = render('{% when at "exact" %}{% when at "day" %}', at=NOW.replace(hour=23))
+    exact, day = tree.css("time")
+    assert (exact.text(), day.text()) == ("Sun 22 Nov 2026, 00:00 (Sat 23:00 UTC)", "22 Nov 2026")
+    assert day.attributes["datetime"] == "2026-11-21T23:00:00Z"
+
+
+def test_an_avatar_keeps_its_colour_when_the_name_changes() -> None:
+    first, second, other = (
+        (one(render("{% avatar name of %}", name=name, of=of), ".avatar").attributes["class"] or "").split()[-1]
+        for name, of in (("Acme", "org_1"), ("Initech", "org_1"), ("Acme", "org_2"))
+    )
+    assert first == second != other
 
 
 def test_never_is_a_word() -> None:
