@@ -118,9 +118,10 @@ def _page_around(request: HttpRequest) -> str | None:
 
 
 def error_page(request: http.HttpRequest, *, status: int, title: str, detail: str, **more: Any) -> HttpResponse:
-    """Render an error for people: a whole page, or only its core for htmx."""
+    """Render an error for people: a whole page, or only its core for htmx. Who is signed in keeps the frame."""
     named = getattr(request, "request_id", "")
-    context = {"status": status, "title": title, "detail": detail, "request_id": named, **more}
+    layout = "layouts/app.html" if isinstance(getattr(request, "user", None), User) else ""
+    context = {"status": status, "title": title, "detail": detail, "request_id": named, "layout": layout, **more}
     template = "portal/_error.html" if request.headers.get("HX-Request") else "portal/error.html"
     response = render(request, template, context, status=status)
     patch_vary_headers(response, ["HX-Request"])

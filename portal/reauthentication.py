@@ -69,7 +69,7 @@ def ask(request: HttpRequest) -> HttpResponse:
             "form": form.urlencode(),
             "at": time.time(),
             "organization": _organization(request),
-            "page": _page_around(request) or path,
+            "page": page_around(request) or path,
         }
     methods = get_adapter().get_reauthentication_methods(request.user)
     url = methods[0]["url"] if methods else resolve_url(_instead(request))
@@ -108,7 +108,7 @@ def resume(request: HttpRequest) -> HttpResponseBase | None:
     return answer
 
 
-def _page_around(request: HttpRequest) -> str:
+def page_around(request: HttpRequest) -> str:
     """Return the path, without query, of the page that held the form, if the browser reports a page of this site."""
     url = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
     ours = urlsplit(settings.PUBLIC_URL)

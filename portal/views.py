@@ -11,11 +11,11 @@ from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
 
-from portal import http
+from portal import http, reauthentication
 from portal.context import THEME_COOKIE
 from portal.forms import OrganizationForm, ThemeForm
-from portal.middleware import SESSION_ORGANIZATION
-from portal.models import Organization
+from portal.middleware import ADMIN_PREFIX, SESSION_ORGANIZATION
+from portal.models import Organization, User
 from portal.operations.outages import is_outage, is_read_only
 
 THEME_COOKIE_AGE_S = 365 * 24 * 3600
@@ -90,10 +90,15 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
-    """Return the 403 page."""
-    return http.error_page(
-        request, status=403, title="This is not yours to open", detail="Your account may not open this page."
-    )
+    """Return the 403 page; in admin, it names what is missing and, to staff alone, who can give it."""
+    title, detail, granters = "This is not yours to open", "Your account may not open this page.", []
+    if request.path.startswith(ADMIN_PREFIX) and isinstance(getattr(request, "user", None), User):
+        detail = "Admin takes the role staff. The operator of this portal gives it."
+        if request.user.is_staff:
+            detail = "Your staff account has no permission for this page."
+            superusers = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")
+            granters = [person.name_and_address for person in superusers[:10]]
+    return http.error_page(request, status=403, title=title, detail=detail, granters=granters)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
@@ -132,9 +137,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001  # Django's signature
     """Return a 403 for a form without a valid token; most were opened before a sign-in or sign-out elsewhere."""
+    page = reauthentication.page_around(request)
+    way_on = {"way_on": "Open the form again", "way_on_url": page} if page else {}
     return http.error_page(
         request,
         status=403,
         title="This form is out of date",
-        detail="Nothing changed. Go back, reload the page and send it again; cookies must be allowed.",
+        detail="Nothing changed. Open the page with the form again, and send it from there. Cookies must be allowed.",
+        **way_on,
     )

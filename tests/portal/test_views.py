@@ -5,7 +5,9 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from tests.support import environment
+from tests.support.page import the
 from tests.support.refusing import read_only
+from tests.support.staff import in_admin, make_staff, make_superuser
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -55,6 +57,37 @@ def test_htmx_loads_the_page_again_in_its_new_theme(client: Client) -> None:
 
 def test_the_organization_is_chosen_by_the_signed_in(client: Client) -> None:
     assert client.post("/organization/", {"organization": "org_1"})["Location"].startswith("/accounts/login/")
+
+
+def test_who_is_signed_in_keeps_the_frame_around_an_error(ada_client: Client, client: Client) -> None:
+    for browser, has_frame in ((ada_client, True), (client, False)):
+        page = browser.get("/app/nothing/").text
+        assert ("There is nothing here" in page, 'id="sidebar"' in page) == (True, has_frame)
+        assert "<html" not in browser.get("/app/nothing/", headers={"HX-Request": "true"}).text
+
+
+@pytest.mark.parametrize(
+    ("referrer", "way_on"), [("/app/keys/?q=1", "/app/keys/"), ("", "/"), ("https://evil.example/x", "/")]
+)
+def test_a_form_that_is_out_of_date_leads_back_to_its_page(
+    referrer: str, way_on: str, ada_client: Client, settings: Settings
+) -> None:
+    ada_client.handler.enforce_csrf_checks = True
+    came_from = f"{settings.PUBLIC_URL}{referrer}" if referrer.startswith("/") else referrer
+    answer = ada_client.post("/theme/", {"theme": "dark"}, headers={"Referer": came_from} if came_from else {})
+    assert answer.status_code == 403
+    assert the("#error .btn", answer.text).attributes["href"] == way_on
+    assert the("#error .btn", answer.text).text() == ("Go home" if way_on == "/" else "Open the form again")
+
+
+def test_admin_tells_members_the_role_and_staff_alone_who_can_give_a_permission(ada_client: Client) -> None:
+    eve = make_superuser()
+    for browser, words, names_people in (
+        (ada_client, "Admin takes the role staff.", False),
+        (in_admin(make_staff()), "Your staff account has no permission for this page.", True),
+    ):
+        page = browser.get("/admin/portal/user/", follow=True)
+        assert (page.status_code, words in page.text, eve.email in page.text) == (403, True, names_people)
 
 
 def test_robots_stay_out_of_what_is_private(client: Client) -> None:
