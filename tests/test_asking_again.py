@@ -210,13 +210,13 @@ WIDENING = {
 WIDENING_BY_FORM = {"edit_key", "edit_client", "change_role", "change_policies"}
 # Services that narrow, move or name, and those that a person does to an account of their own.
 OTHERS = {
-    "accept_invitation", "choose_mails", "choose_preferences", "rename_person", "close_account", "close_organization", "create_api", "create_organization",
-    "create_service_account", "deactivate_user", "decline_invitation", "disable_api", "disable_api_secret",
-    "disable_credential", "drop_signing_keys", "edit_api", "end_api_secret", "end_old_secret",
+    "accept_invitation", "choose_mails", "choose_preferences", "close_account", "close_organization", "create_api",
+    "create_organization", "create_service_account", "deactivate_user", "decline_invitation", "disable_api",
+    "disable_api_secret", "disable_credential", "drop_signing_keys", "edit_api", "end_api_secret", "end_old_secret",
     "end_other_sessions", "record_password_reset_sent", "remove_member", "remove_service_account",
-    "rename_organization", "require_change", "revoke_all_tokens", "revoke_api_secret", "revoke_credential",
-    "revoke_invitation", "revoke_token", "roll_api_secret", "roll_credential", "rotate_signing_keys",
-    "suspend_organization",
+    "rename_organization", "rename_person", "require_change", "revoke_all_tokens", "revoke_api_secret",
+    "revoke_credential", "revoke_invitation", "revoke_token", "roll_api_secret", "roll_credential",
+    "rotate_signing_keys", "suspend_organization",
 }  # fmt: skip
 # allauth's views: they ask by `reauthentication_required`, or come right after the passkey was made.
 SHOWS_CODES = {"ActivateTotpView", "AddPasskeyView", "GenerateCodesView", "SignUpPasskeyView"}

@@ -57,6 +57,7 @@ class ActivateTotpView(totp_views.ActivateTOTPView):
     def form_valid(self, form: Any) -> HttpResponse:
         added, codes = totp_flows.activate_totp(self.request, form)
         note_first_code(added, form.step)
+        record_authentication(self.request, self.request.user, "mfa", id=added.pk, type=added.type)
         if codes is None:
             return redirect(get_next_redirect_url(self.request) or SECURITY)
         return show_codes(self.request, codes, title="Your authenticator app is on")
