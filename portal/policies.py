@@ -32,7 +32,7 @@ def _days(number: int) -> str:
 
 _WITH_HIGHER_ROLES = {Role.DEVELOPER: "developers and above", Role.ADMIN: "admins and owners", Role.OWNER: "owners"}
 POLICY_FIELDS: Mapping[str, Field] = {
-    "max_key_lifetime_days": Field("Keys last at most", "any time", phrase=_days, widens=_is_raised),
+    "max_key_lifetime_days": Field("Keys last at most", "no limit", phrase=_days, widens=_is_raised),
     "key_expiry_required": Field("Keys must expire", widens=_is_dropped),
     "live_networks_required": Field("Live keys must have allowed addresses", widens=_is_dropped),
     "live_keys_by": Field(

@@ -12,6 +12,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
 
 from portal import http, reauthentication
+from portal.accounts import login_throttle
 from portal.context import THEME_COOKIE
 from portal.forms import OrganizationForm, ThemeForm
 from portal.middleware import ADMIN_PREFIX, SESSION_ORGANIZATION
@@ -112,9 +113,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
-    """Return the 429 page, for allauth's throttles."""
+    """Return the 429 page, for allauth's throttles; most are met by asking for another mailed code too soon."""
+    address = request.POST.get("email") or request.POST.get("login") or ""
+    wait = login_throttle.wait_for_code(request, address) or "a minute"
     response = http.error_page(
-        request, status=429, title="Too many tries", detail="Wait a minute, then try again. Nothing changed."
+        request, status=429, title="Too many tries", detail=f"Wait {wait}, then try again. Nothing changed."
     )
     response["Retry-After"] = "60"
     return response

@@ -41,12 +41,14 @@ class ClosureForm(forms.Form):
                 self._ask_who_inherits(organization, words, new_owners.get(organization.pk, []))
         self.order_fields([*self._new_owners, "email"])  # the order of the page
 
-    def _ask_who_owns(self, organization: Organization, left: str, new_owners: Sequence[CredentialOwner]) -> None:
+    def _ask_who_owns(self, organization: Organization, left: str, new_owners: Sequence[User]) -> None:
         if not new_owners:
             self.lost.append(organization)
             return
         besides = f", and your {left}" if left else ""
-        people = [(new_owner.public_id, f"{new_owner.display_name} owns it next{besides}") for new_owner in new_owners]
+        people = [
+            (new_owner.public_id, f"{new_owner.name_and_address} owns it next{besides}") for new_owner in new_owners
+        ]
         close = (self.CLOSE, "Close it: every request with its keys is refused at once, for good")
         label = f"What becomes of {organization.name}"
         self._ask(organization, label, [("", "Choose…"), *people, close], new_owners)

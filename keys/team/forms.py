@@ -169,4 +169,6 @@ def _checked(email: str) -> str:
 
 
 def _name(new_owner: CredentialOwner) -> str:
-    return f"the service account {new_owner.name}" if isinstance(new_owner, ServiceAccount) else new_owner.display_name
+    return (
+        f"the service account {new_owner.name}" if isinstance(new_owner, ServiceAccount) else new_owner.name_and_address
+    )

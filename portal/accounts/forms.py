@@ -173,14 +173,14 @@ class ProfileForm(forms.Form):
         label="Name",
         required=False,
         max_length=MAX_NAME_CHARS,
-        help_text="What the others in your organizations see. Empty: your address.",
+        help_text="Other people in your organizations see it. Without one, they see your address.",
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     time_zone = forms.ChoiceField(
         label="Time zone",
         required=False,
         choices=_zones_by_area,
-        help_text="Of times on pages and in mails. UTC stands behind it wherever a time cuts requests off.",
+        help_text="Pages and mails tell times in it. Exact times have UTC behind them.",
     )
     density = forms.ChoiceField(label="Lists", widget=forms.RadioSelect, choices=Density.choices)
 

@@ -49,8 +49,8 @@ class EnterCodeView(ConfirmEmailVerificationCodeView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Refuse to mail another code too soon; the code that was mailed before still works."""
-        if request.POST.get("action") == "resend" and self._wait():
-            messages.warning(request, "No other code was sent yet. The one that you have still works.")
+        if request.POST.get("action") == "resend" and (wait := self._wait()):
+            messages.warning(request, f"You can ask again in {wait}. The code that was sent before still works.")
             return redirect(self.passthrough_next_url(request.path))
         answer: HttpResponse = super().post(request, *args, **kwargs)
         return answer

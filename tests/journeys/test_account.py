@@ -22,6 +22,7 @@ def test_getting_in_and_back_in(page: Page, portal: Live, inspector: Inspector) 
     is_told_that_a_password_is_wrong(page, inspector)
     signs_in(page, PASSWORD)
     sees_pages_that_say_no(page, inspector)
+    sees_times_in_the_zone_of_the_browser_until_another_is_chosen(page, inspector)
     changes_the_password(page, inspector)
     seed, codes = sets_up_a_second_step(page)
     signs_out(page, inspector)
@@ -58,6 +59,25 @@ def sees_pages_that_say_no(page: Page, inspector: Inspector) -> None:
     page.goto("/admin/")
     expect(page.get_by_role("heading", level=1)).to_have_text("This is not yours to open")
     inspector.look(page, "forbidden")
+
+
+def sees_times_in_the_zone_of_the_browser_until_another_is_chosen(page: Page, inspector: Inspector) -> None:
+    browser = page.context.new_cdp_session(page)
+    browser.send("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Kathmandu"})
+    created = page.locator("time[data-exact]")
+    page.goto("/app/settings/")
+    told, in_utc = created.inner_text(), (created.get_attribute("datetime") or "")[11:16]
+    assert re.search(rf", \d\d:\d\d \((\w{{3}} )?{in_utc} UTC\)$", told)
+    page.goto("/accounts/profile/")
+    page.get_by_label("Name").fill("Mara Nováková")
+    page.get_by_label("Time zone").select_option("Kathmandu")
+    page.get_by_label("Compact").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Your profile is saved.")).to_be_visible()
+    inspector.look(page, "profile-saved")
+    browser.send("Emulation.setTimezoneOverride", {"timezoneId": "America/New_York"})
+    page.goto("/app/settings/")
+    expect(created).to_have_text(told)
 
 
 def changes_the_password(page: Page, inspector: Inspector) -> None:

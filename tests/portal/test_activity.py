@@ -125,7 +125,7 @@ def test_policies_read_like_sentences() -> None:
     assert {change.label: (strip_tags(change.before), change.after) for change in told} == {
         "Live keys can be made by": ("developers and above", "admins and owners"),
         "A second factor is required from": ("Fri 20 Nov 2026, 12:00 UTC", "not required"),
-        "Keys last at most": ("any time", "1 day"),
+        "Keys last at most": ("no limit", "1 day"),
         "Keys must expire": ("none", "yes"),
     }
 

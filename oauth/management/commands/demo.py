@@ -22,8 +22,7 @@ from portal.audit import COMMAND, Actor, ActorKind
 from portal.models import Organization, User
 from portal.operations.served import served_at
 from portal.outbox import batch_changes
-from portal.services.organizations import rename_organization
-from portal.services.people import sign_up
+from portal.services.people import rename_person, sign_up
 
 Made = TypeVar("Made")
 KEPT = "demo.json"  # in VAR_DIR: the demo data of the first start, shown again by each later start
@@ -158,10 +157,10 @@ def _person(email: str, name: str, organization_name: str) -> User:
     """The demo person with this address; made, verified, with a personal organization of that name if missing."""
     found = User.objects.filter(email=email).first()
     if found is None:
-        person = User(email=email, name=name, password=make_password(_password(email)))
+        person = User(email=email, name=organization_name, password=make_password(_password(email)))
         found = sign_up(person, by=COMMAND)
         EmailAddress.objects.filter(user=found).update(verified=True)
-        rename_organization(found.organizations.get(), organization_name, by=COMMAND)
+        rename_person(found, name, by=COMMAND)
     return found
 
 

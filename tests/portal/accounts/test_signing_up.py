@@ -157,6 +157,13 @@ def test_who_loses_the_race_for_an_address_sees_what_a_known_address_sees(client
     assert actions() == [AuditAction.ORGANIZATION_CREATED]
 
 
+def test_signing_up_again_at_once_says_how_long_to_wait(client: Client) -> None:
+    sign_up(client, "new@example.com")
+    again = sign_up(Client(), "new@example.com")
+    assert again.status_code == 429
+    assert re.search(r"Wait ([1-9]|10) s, then try again\.", again.text)
+
+
 @pytest.mark.parametrize("email", ["eve@example.com", "new@example.com"])
 def test_another_code_asked_for_too_soon_leaves_one_on_the_page_with_the_one_that_works(
     email: str, client: Client, eve: User
@@ -164,7 +171,7 @@ def test_another_code_asked_for_too_soon_leaves_one_on_the_page_with_the_one_tha
     sign_up(client, email)
     page = client.post(CODE, {"action": "resend"}, follow=True)
     assert page.redirect_chain == [(CODE, 302)]
-    assert re.search(r"You can ask for a new code in ([1-9]|10) s\.", page.text)
+    assert re.search(r"You can ask again in ([1-9]|10) s\.", page.text)
     assert len(mail.outbox) == 1
     if email == "new@example.com":
         client.post(CODE, {"code": code_in(mail.outbox[0])})
