@@ -30,6 +30,7 @@ from portal.staff.actions import StaffAction
 from portal.staff.forms import OrganizationNotesForm, notes_of
 from portal.staff.operated import OperatedAdmin
 from portal.staff.shown import Figure, ShownInline, Summary, owned_tables, pretty
+from portal.tellings import action_words
 from portal.templatetags.ui import status
 from portal.ui.times import exact_words
 from portal.ui.typed_names import TypedNameForm
@@ -297,7 +298,7 @@ class AuditEventAdmin(OperatedAdmin[AuditEvent]):
     @admin.display(description="what", ordering="action")
     def what(self, event: AuditEvent) -> str:
         """Return the action in words, as the portal's pages say it."""
-        return activity.action_words(event.action)
+        return action_words(event.action)
 
     @admin.display(description="actor")
     def actor(self, event: AuditEvent) -> str:

@@ -13,6 +13,7 @@ from portal.activity import ActivityFilter
 from portal.audit import Actor
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization, User
+from portal.tellings import grouped_actions
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -72,7 +73,7 @@ def test_every_action_can_be_told(acme: Organization, action: AuditAction) -> No
 
 
 def test_actions_are_offered_in_the_words_of_events_and_by_what_they_concern() -> None:
-    offered = activity.grouped_actions(["member.joined", "key.disabled", "key.overlap_changed", "moon.landed"])
+    offered = grouped_actions(["member.joined", "key.disabled", "key.overlap_changed", "moon.landed"])
     assert offered == [
         ("API keys", [("key.overlap_changed", "Moved the end of the old secret"), ("key.disabled", "Paused the key")]),
         ("Team", [("member.joined", "Joined")]),

@@ -16,6 +16,7 @@ from keys.services.credential_type import Row
 from portal import activity
 from portal.models import AuditEvent, ServiceAccount, User
 from portal.names import normal_name
+from portal.tellings import grouped_actions
 
 MAX_SENT_CHARS = 1000
 MAX_SUBJECT_CHARS = 100
@@ -149,7 +150,7 @@ class ActivityFilterForm(FilterForm):
         labels = dict(actors)
         names = activity.names_of(labels)
         choose(self, "actor", [("", "Anyone"), *((who, names.get(who, label)) for who, label in labels.items())])
-        choose(self, "action", [("", "Anything"), *activity.grouped_actions(actions)])
+        choose(self, "action", [("", "Anything"), *grouped_actions(actions)])
 
     def wanted(self) -> activity.ActivityFilter:
         self.ignore_invalid()

@@ -6,9 +6,9 @@ from django.core.cache import cache
 from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
-from portal.activity import TELLINGS
 from portal.audit_actions import AuditAction
 from portal.models import User
+from portal.tellings import TELLINGS
 from tests.support.visitors import CODE, LOGIN, OTHER_PASSWORD, RESET, link_in, path_of, sign_in, sign_up
 
 pytestmark = pytest.mark.django_db
