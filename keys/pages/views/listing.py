@@ -1,5 +1,6 @@
 """A list of credentials with search, filters, order and pages."""
 
+import re
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -70,15 +71,19 @@ def _show(
     rows = pages.listing.matching(rows, wanted, now=now)
     found = pages.listing.page(rows, sort=wanted.sort, after=after, now=now)
     total = listing.count(rows)
-    parameters = _parameters(wanted) | {"after": found.next_cursor}
+    before = _number(request.GET.get("before", "")) if after else 0
+    last = before + len(found.rows)
+    adds_rows = request.htmx.target == pages.more_id
+    parameters = _parameters(wanted) | {"after": found.next_cursor, "before": str(last)}
     context = {
         "pages": pages,
         "words": pages.words,
         "form": form,
         "rows": pages.views(found.rows, partial(may_change, request), now),
-        "shown": f"{len(found.rows)} more" if after else len(found.rows),
+        "adds_rows": adds_rows,
+        "shown": f"{last:,}" if adds_rows or not before else f"{before + 1:,} to {last:,}",
         "count": listing.count_words(total),
-        "noun": pages.words.noun if total == 1 and not after else f"{pages.words.noun}s",
+        "noun": pages.words.noun if total == 1 else f"{pages.words.noun}s",
         "total": total,
         "sorts": {sort.column: _sort_link(pages, wanted, sort) for sort in (Sort.NAME, Sort.LAST_USED, Sort.EXPIRES)},
         "is_filtered": bool(form.set_filters),
@@ -87,7 +92,7 @@ def _show(
         "more_href": f"{pages.href}?{urlencode(parameters)}" if found.next_cursor else "",
         "may_make": may_make(request),
     }
-    fragment = "keys/_list_rows.html" if request.htmx.target == pages.more_id else "keys/_list_table.html"
+    fragment = "keys/_list_rows.html" if adds_rows else "keys/_list_table.html"
     return fragment_or_page(request, fragment, pages.list_page, context)
 
 
@@ -102,6 +107,10 @@ def _show_owner_of(
         return go_to(request, pages.href)
     messages.success(request, f"The secret you pasted belongs to {found.name}. We have not kept the text.")
     return go_to(request, reverse(f"{pages.words.pages}:detail", args=[found.public_id]))
+
+
+def _number(text: str) -> int:
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
 
 
 def _sort_link(pages: CredentialPages[Row], wanted: ListingFilter, sort: Sort) -> SortLink:

@@ -166,8 +166,12 @@ def test_going_on_works_with_and_without_a_script(
     assert _names(first) + _names(rest) == [f"worker-{index:02}" for index in range(30)]
     assert _names(rows) == _names(rest)
     assert 'hx-swap-oob="beforeend"' in rows
-    assert "20 of 30 keys" in first
+    assert the("caption", first).text() == "20 of 30 keys"
+    assert the("caption", rest).text() == "21 to 30 of 30 keys"
+    assert the("caption[hx-swap-oob]", rows).text() == "30 of 30 keys"
+    assert the("#live", rows).text() == "30 of 30 keys"
     assert "Back to the first" in rest
+    assert the("caption", ada_client.get(more.replace("before=20", "before=x")).text).text() == "10 of 30 keys"
 
 
 @pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "{{7*7}}", "{% now %}", "=cmd()", "' hx-get=/x '"])
