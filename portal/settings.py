@@ -297,7 +297,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000  # the form of an API has three for each of its scopes
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 11_000  # a client may have 500 scopes at each of 20 APIs; an API's form has 3 for each
 
 # --- Static files ------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

@@ -249,6 +249,18 @@ def test_of_very_many_scopes_those_are_drawn_whose_api_is_chosen(
     assert Client.objects.latest("pk").grants.get(api=many.api).scopes == names
 
 
+def test_a_client_may_have_every_scope_of_several_large_apis(form: dict[str, str], ada_client: Browser) -> None:
+    names = [f"resource-{n:03}:write" for n in range(500)]
+    settings = ApiSettings("Many", dict.fromkeys(names, ScopeSettings()))
+    apis = [create_api(f"https://many-{n}.example.com", settings, by=COMMAND).api.public_id for n in range(3)]
+    chosen = QueryDict(mutable=True)
+    chosen.update(form | {f"{api}:access:resource-{n:03}": "write" for api in apis for n in range(500)})
+    chosen.setlist("api", apis)
+    answer = ada_client.post("/app/clients/new/", chosen.urlencode(), content_type=FORM)
+    assert answer.status_code == 200
+    assert [len(grant.scopes) for grant in Client.objects.get().grants.all()] == [500, 500, 500]
+
+
 def test_rolling_shows_the_new_secret_and_the_page_the_overlap(oauth_client: Client, ada_client: Browser) -> None:
     seen = oauth_client.secrets.get().public_id
     sent = {"submission": str(uuid4()), "seen": seen, "overlap": "3600"}
