@@ -60,7 +60,7 @@ NO_PAGES = {
 }  # fmt: skip
 # In admin, these lead elsewhere too, and nothing there is deleted; some things are not added there either.
 NO_PAGES_OF_ADMIN = re.compile(
-    r"admin:(None|login|logout|password_change|password_change_done|autocomplete|jsi18n|view_on_site|\w+_(delete|history)"
+    r"admin:(None|login|logout|password_change|password_change_done|autocomplete|jsi18n|view_on_site|app_list|\w+_(delete|history)"
     r"|(keys_apikey|keys_apisecret|oauth_client|oauth_signingkey|portal_auditevent|portal_organization|portal_user)_add)"
 )
 
