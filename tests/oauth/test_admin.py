@@ -29,7 +29,8 @@ def test_staff_stop_a_client_only_after_they_were_asked(client_row: Client, eve_
 
 
 def test_staff_edit_the_operators_metadata_of_a_client(client_row: Client, eve_client: Browser) -> None:
-    eve_client.post(f"/admin/oauth/client/{client_row.pk}/metadata/", CONFIRMED | {"metadata": '{"plan": "gold"}'})
+    sent = CONFIRMED | {"metadata-name": "plan", "metadata-value": "gold"}
+    eve_client.post(f"/admin/oauth/client/{client_row.pk}/metadata/", sent)
     assert Client.objects.get().operator_metadata == {"plan": "gold"}
     assert "plan" in eve_client.get(f"/admin/oauth/client/{client_row.pk}/change/").text
 
