@@ -5,6 +5,7 @@ credentials; operators write separate metadata. Each error's text is meant for t
 """
 
 import json
+import re
 from collections.abc import Iterable
 
 from portal.fields import Rows
@@ -15,6 +16,7 @@ MAX_METADATA_DEPTH = 8
 MAX_METADATA_ROWS = 20
 MIN_METADATA_NUMBER, MAX_METADATA_NUMBER = 1e-15, 1e20
 MAX_EXTERNAL_ID_CHARS = 200
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON; of an even number of backslashes, each two are one of the text
 
 
 def parse_metadata(text: str) -> dict[str, object]:
@@ -104,7 +106,7 @@ def clean_metadata(value: object) -> dict[str, object]:
         raise ValueError("Metadata holds a value that JSON cannot carry.") from None
     if size > MAX_METADATA_BYTES:
         raise ValueError(f"Metadata is limited to {MAX_METADATA_BYTES:,} bytes; this is {size:,}.")
-    if "\\u0000" in json.dumps(value):
+    if _NUL.search(text):
         raise ValueError("Metadata may not hold NUL characters.")  # PostgreSQL's jsonb cannot store them
     json.loads(text, parse_int=_check_number, parse_float=_check_number)
     return value

@@ -6,7 +6,7 @@ Every answer comes within 2 s and is right or a 503: a key is never valid for lo
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -138,14 +138,17 @@ def recovered(faulty: Faulty) -> Iterator[None]:
 @contextmanager
 def hung(*pids: int) -> Iterator[None]:
     """These processes neither run nor die."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
     try:
+        _send(signal.SIGSTOP, pids)
         yield
     finally:
-        for pid in pids:
-            with suppress(ProcessLookupError):  # one that was dying is gone once its parent runs again
-                os.kill(pid, signal.SIGCONT)
+        _send(signal.SIGCONT, pids)
+
+
+def _send(number: signal.Signals, pids: Iterable[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # a child of a server may end at any moment
+            os.kill(pid, number)
 
 
 def children_of(pid: int) -> list[int]:

@@ -28,6 +28,7 @@ from tests.support.canary import Canary
 from tests.support.devservices import Service, free_port, start_postgres, start_valkey
 from tests.support.environment import production
 from tests.support.live import manage
+from tests.test_faults import hung, tree
 
 STALLED = 50
 ANSWERS_WITHIN_S = 2.0  # the promise of the contract, not a measurement
@@ -316,16 +317,10 @@ def test_validations_go_on_when_connections_are_terminated(fleet: Server, postgr
 
 def test_a_hung_database_is_outlived_by_kept_copies_or_a_503_in_time(fleet: Server, postgres: Service) -> None:
     fleet.recovers()
-    tree = [postgres.process.pid, *children_of(postgres.process.pid)]
-    for pid in tree:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with hung(*tree(postgres)):
         assert set(fleet.validations(24)) <= {200, 503}
         assert fleet.probe("/readyz").status_code == 503
         assert fleet.probe("/healthz").status_code == 200
-    finally:
-        for pid in tree:
-            os.kill(pid, signal.SIGCONT)
     fleet.recovers()
 
 
@@ -346,8 +341,3 @@ def test_a_stopped_database_is_outlived_by_kept_copies_or_a_503_in_time(fleet: S
             **as_user,
         )
     fleet.recovers()
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that this one started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -50,6 +50,11 @@ def test_numbers_of_everyday_size_are_taken() -> None:
     assert metadata.clean_metadata(value) == value
 
 
+@pytest.mark.parametrize("text", [r"\u0000", r"a\\u0000", "\\u0000b"])
+def test_a_text_that_only_spells_a_nul_is_taken(text: str) -> None:
+    assert metadata.clean_metadata({text: text}) == {text: text}
+
+
 def test_metadata_of_depth_eight_is_taken() -> None:
     assert metadata.clean_metadata(_nested(8)) == _nested(8)
 
