@@ -11,7 +11,7 @@ from tests.support.canary import Canary
 from tests.support.saturation import at_once, saturate
 from tests.test_recorder import Fleet, fleet_in
 
-pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="embedded mode has one process")
+pytestmark = [pytest.mark.prove, pytest.mark.skipif(environment.ON_SQLITE, reason="embedded mode has one process")]
 LIMIT, WINDOW_S = 100, 1
 
 

@@ -84,6 +84,7 @@ def beat(services: dict[str, Service]) -> Iterator[tuple["subprocess.Popen[bytes
     valkey.stop()
 
 
+@pytest.mark.prove
 def test_a_scheduler_that_hangs_is_not_healthy(
     beat: tuple["subprocess.Popen[bytes]", Callable[[], bool]],
 ) -> None:

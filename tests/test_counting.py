@@ -22,7 +22,7 @@ from tests.support.canary import Canary
 from tests.support.devservices import Service, start_valkey
 from tests.test_faults import children_of
 
-pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="there is no worker to do without")
+pytestmark = [pytest.mark.prove, pytest.mark.skipif(environment.ON_SQLITE, reason="there is no worker to do without")]
 WAITS_AT_MOST_S = 60.0
 ASK_EVERY_S = 0.02
 SLACK_S = 0.5  # for the hand-over, on a busy machine
@@ -138,7 +138,6 @@ def test_with_a_worker_without_one_and_without_redis_each_answer_is_counted_once
     assert counting.counted() == counting.answered
 
 
-@pytest.mark.prove
 def test_a_process_that_is_killed_loses_at_most_a_second_of_counts(counting: Counting) -> None:
     victim = children_of(counting.portal.process.pid)[0]
     answered_at = []

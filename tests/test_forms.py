@@ -55,7 +55,7 @@ def all_forms(client: Client, key: ApiKey, oauth_client: OAuthClient) -> list[Fo
     return [form for form in found.values() if "logout" not in form.path]
 
 
-@pytest.fixture(params=["member", "staff"])
+@pytest.fixture(params=["member", pytest.param("staff", marks=pytest.mark.prove)])
 def person(request: pytest.FixtureRequest, ada_client: Client) -> Client:
     return ada_client if request.param == "member" else in_admin(make_superuser())
 
@@ -88,6 +88,7 @@ def test_no_field_of_any_form_makes_it_fail(
     assert send_evil(person, all_forms(person, key, oauth_client), share=2 * len(EVIL)) > 10
 
 
+@pytest.mark.prove
 @pytest.mark.usefixtures("ben")  # so that there is somebody to leave something to
 def test_what_is_to_be_fixed_is_listed_in_the_order_of_the_page(
     ada_client: Client, key: ApiKey, oauth_client: OAuthClient, settings: Settings

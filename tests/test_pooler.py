@@ -13,7 +13,7 @@ import pytest
 from tests.support import environment, live
 from tests.support.devservices import ServiceUnavailable, start_pgbouncer
 
-pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL")
+pytestmark = [pytest.mark.prove, pytest.mark.skipif(environment.ON_SQLITE, reason="production is PostgreSQL")]
 SERVER_CONNECTIONS = 3  # fewer than there are callers, so that they change hands
 CALLERS = 6
 PAGES = (

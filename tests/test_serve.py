@@ -152,6 +152,7 @@ def test_from_nothing_the_pasted_curl_is_valid_and_ctrl_c_leaves_nothing(
     _wait_until_gone(folder)
 
 
+@pytest.mark.prove
 @pytest.mark.usefixtures("migrated")
 def test_the_terminal_shows_where_to_go_and_mails_in_boxes_and_nothing_else(
     serve: Callable[..., "subprocess.Popen[str]"], folder: Path

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,8 @@ RULES: dict[Look, object] = {
     ("phone", "light"): FAULTS | {"rules": {COLOURS: {"enabled": False}}},
     ("phone", "dark"): None,  # a picture is all
 }
-IN_EACH_RUN: dict[Look, object] = {("wide", "light"): FAULTS, ("phone", "light"): None}
+IN_EACH_RUN: dict[Look, object] = {("wide", "light"): None, ("phone", "light"): None}
+WITH_AXE = IN_EACH_RUN | {("wide", "light"): FAULTS}
 FIND = "async options => ({ violations: (await axe.run(options)).violations })"  # the rest is long and slow to pass on
 PATIENCE_MS = 30_000  # a busy machine is no failure
 UNDER_WAY = ".htmx-request, .htmx-swapping, .htmx-settling"
@@ -97,8 +98,9 @@ def context(browser: Browser, portal: Live) -> Iterator[BrowserContext]:
 class Inspector:
     """Looks at pages as people do who see little, in both themes and on both widths; hears what the console says."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, rules: Mapping[Look, object]) -> None:
         self.complaints: list[str] = []
+        self._rules = rules
         self.expected = ["422"]  # a form that was refused
         self._folder = folder
 
@@ -111,12 +113,14 @@ class Inspector:
     def look(self, page: Page, name: str) -> None:
         """Fail for anything axe finds, and for a page that is wider than its window.
 
-        Where pictures are wanted, as in ``make prove``, axe sees both themes and widths.
+        Where pictures are wanted, as in ``make prove``, axe sees all pages in both themes and on both widths. Elsewhere
+        it sees those of the journeys marked ``axe``, once.
         """
         page.wait_for_load_state()  # a click has waited until the page it leads to began to come
         expect(page.locator(UNDER_WAY)).to_have_count(0)
-        page.evaluate(AXE_SCRIPT)
-        for (width, theme), options in (RULES if self._folder else IN_EACH_RUN).items():
+        if any(self._rules.values()):
+            page.evaluate(AXE_SCRIPT)
+        for (width, theme), options in self._rules.items():
             page.set_viewport_size(WIDTHS[width])
             page.emulate_media(color_scheme=theme)
             if self._folder:
@@ -133,12 +137,12 @@ class Inspector:
 
 
 @pytest.fixture
-def inspector() -> Inspector:
+def inspector(request: pytest.FixtureRequest) -> Inspector:
     """Pictures go to ``SCREENSHOTS``, where that names a folder."""
-    folder = os.environ.get("SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    return Inspector(Path(folder) if folder else None)
+    if not (folder := os.environ.get("SCREENSHOTS")):
+        return Inspector(None, WITH_AXE if request.node.get_closest_marker("axe") else IN_EACH_RUN)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Inspector(Path(folder), RULES)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import contextlib
 import re
 
+import pytest
 from django.template.loader import render_to_string
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
@@ -18,6 +19,7 @@ ADDRESS = "ines@example.com"
 VERBS = ("read", "write", "delete")
 
 
+@pytest.mark.axe
 def test_from_sign_up_to_a_revoked_key(
     page: Page, portal: Live, backend: Backend, inspector: Inspector, canary: Canary
 ) -> None:
