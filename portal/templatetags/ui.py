@@ -21,6 +21,7 @@ CALLOUT_ICONS = {
     "accent": "sparkles",
 }
 AVATAR_HUES = 5
+MAX_UNCUT_CHARS = 18  # a longer scope may be cut in a list, and then has a title
 
 
 @register.simple_tag
@@ -112,9 +113,10 @@ def scopes(names: Sequence[str], show: int = 0) -> SafeString:
     rest = len(names) - len(shown)
     # In a narrow list the style sheet shows only the first scope, and then the other number.
     fewer = format_html('<span class="scopes__few">+{}</span>', len(names) - 1) if show and len(names) > 1 else ""
+    is_cut = fewer or any(len(name) > MAX_UNCUT_CHARS for name in names)
     return format_html(
         '<span class="scopes"{}>{}{}{}</span>',
-        attributes({"title": ", ".join(names) if fewer else None}),
+        attributes({"title": ", ".join(names) if show and is_cut else None}),
         format_html_join("", "<code>{}</code>", ((name,) for name in shown)),
         fewer,
         format_html("<span>+{}</span>", rest) if rest else "",
