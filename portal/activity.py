@@ -172,13 +172,18 @@ def by_day(events: Iterable[AuditEvent]) -> list[DayOfEvents]:
 def tell(events: Iterable[AuditEvent]) -> list[EventView]:
     """Return the events with their words, icons, links and changes; people have the names that they have today."""
     found = list(events)
-    names = names_of({event_id for event in found for event_id in (event.actor_id, event.subject_id)})
+    ids = {event_id for event in found for event_id in (event.actor_id, event.subject_id)}
+    names = names_of(ids, {event.organization_id for event in found})
     return [_told(event, names) for event in found]
 
 
-def names_of(ids: Collection[str]) -> dict[str, str]:
-    """Return the names of people by their ids; people without a name are left out."""
-    return dict(User.objects.filter(public_id__in=ids).exclude(name="").values_list("public_id", "name"))
+def names_of(ids: Collection[str], organizations: Collection[str]) -> dict[str, str]:
+    """Return the names, by id, of people who are members of the organizations, which are given by id.
+
+    People without a name are left out, and so are those who left: what they call themselves elsewhere is not told here.
+    """
+    members = User.objects.filter(public_id__in=ids, memberships__organization__public_id__in=organizations)
+    return dict(members.exclude(name="").values_list("public_id", "name"))
 
 
 def _told(event: AuditEvent, names: Mapping[str, str]) -> EventView:

@@ -20,7 +20,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, resolve_url
 from django.urls import resolve
-from django.utils.http import urlencode
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 HELD: Final = "held_request"
 HELD_FOR_S: Final = 600
@@ -110,9 +110,14 @@ def resume(request: HttpRequest) -> HttpResponseBase | None:
 
 def page_around(request: HttpRequest) -> str:
     """Return the path, without query, of the page that held the form, if the browser reports a page of this site."""
-    url = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
+    try:
+        url = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
+    except ValueError:  # such as "http://["
+        return ""
     ours = urlsplit(settings.PUBLIC_URL)
-    return url.path if (url.scheme, url.netloc) == (ours.scheme, ours.netloc) else ""
+    is_ours = (url.scheme, url.netloc) == (ours.scheme, ours.netloc)
+    # A path such as //evil.example would lead to another site.
+    return url.path if is_ours and url_has_allowed_host_and_scheme(url.path, allowed_hosts=None) else ""
 
 
 def _organization(request: HttpRequest) -> str | None:

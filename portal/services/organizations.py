@@ -123,7 +123,7 @@ def close_organization(organization: Organization, *, by: Actor, reason: str = "
     """Refuse every credential of the organization permanently, and hide it from everybody but the operator.
 
     A single row is changed, so all credentials end at the same instant. A repeat only tells the caches again.
-    ``reason`` is written into the audit event.
+    ``reason`` is written into the audit event, for the operator only.
     """
     recipients: list[str] = []
     with change() as pending:
@@ -133,7 +133,7 @@ def close_organization(organization: Organization, *, by: Actor, reason: str = "
             now = timezone.now()
             organization.closed_at = now
             organization.save(update_fields=["closed_at"])
-            after = {"reason": reason} if reason else None
+            after = {INTERNAL_REASON: reason} if reason else None
             record_of(AuditAction.ORGANIZATION_CLOSED, organization, by, now, after=after)
             recipients = list(organization.members.filter(is_active=True).values_list("email", flat=True))
         pending.invalidates(organization_name(organization))

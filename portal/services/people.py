@@ -7,13 +7,15 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from portal import addresses
-from portal.audit import Actor, record_of_person, require_operator
+from portal.audit import Actor, ActorKind, record_of_person, require_operator
 from portal.audit_actions import AuditAction
 from portal.models import Session, User
 from portal.preferences import Density, MailKind
 from portal.refusals import Invalid
 from portal.services.organizations import checked_name, create_personal_organization
 from portal.ui.times import zone_names
+
+_NOT_PEOPLE = frozenset({*ActorKind, "anyone", "latchkey", "operator", "the operator"})
 
 
 def known_spelling(email: str) -> str:
@@ -102,9 +104,14 @@ def choose_mails(user: User, wanted: Collection[MailKind], *, by: Actor) -> None
 def rename_person(user: User, name: str, *, by: Actor) -> None:
     """Set the name that others see, or remove it with an empty one; the same name again changes nothing.
 
-    Raises Invalid.
+    Raises Invalid, also for a name that could be taken for an address or for the system.
     """
-    _change(user, AuditAction.USER_RENAMED, {"name": checked_name(name) if name.strip() else ""}, by)
+    wanted = checked_name(name) if name.strip() else ""
+    if "@" in wanted:
+        raise Invalid("name", "Leave out the @: your address is shown beside your name where it matters.")
+    if wanted.casefold() in _NOT_PEOPLE:
+        raise Invalid("name", f"{wanted} is what activity calls the service itself. Choose another name.")
+    _change(user, AuditAction.USER_RENAMED, {"name": wanted}, by)
 
 
 def choose_preferences(user: User, *, time_zone: str, density: Density, by: Actor) -> None:

@@ -66,5 +66,5 @@ def test_an_operator_closes_it_with_a_reason_and_its_name_typed(
     assert load_organizations([acme.public_id])[acme.public_id].is_suspended  # type: ignore[union-attr]  # its own kind
     assert ada_client.get("/app/keys/").status_code == 403
     event = AuditEvent.objects.get(action="organization.closed")
-    assert (event.actor_kind, event.after) == ("staff", {"reason": "Fraud, case 7"})
+    assert (event.actor_kind, event.after) == ("staff", {"internal_reason": "Fraud, case 7"})
     assert f"{where}closing/" not in eve_client.get(f"{where}change/").text

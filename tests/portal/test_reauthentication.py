@@ -8,10 +8,10 @@ import time_machine
 from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.core.cache import cache
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from portal.models import User
-from portal.reauthentication import HELD, is_recent
+from portal.reauthentication import HELD, is_recent, page_around
 from tests.portal.accounts.test_second_factor import ACTIVATE, DEACTIVATE, set_up
 from tests.support.totp import code_of
 from tests.support.visitors import PASSWORD, sign_in, sign_up
@@ -138,3 +138,9 @@ def test_a_first_password_is_set_only_by_who_has_just_shown_the_passkey(client: 
     eve.refresh_from_db()
     assert not eve.has_usable_password()
     assert HELD not in client.session
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example/", "[", "http://["])
+def test_no_page_that_leads_to_another_site_is_around_a_form(path: str) -> None:
+    request = RequestFactory().post("/", headers={"Referer": path if "[" in path else f"http://localhost:8000{path}"})
+    assert page_around(request) == ""

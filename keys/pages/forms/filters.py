@@ -148,8 +148,9 @@ class ActivityFilterForm(FilterForm):
         actors = events.exclude(actor_id="").order_by("actor_label").values_list("actor_id", "actor_label").distinct()
         actions = events.order_by("action").values_list("action", flat=True).distinct()
         labels = dict(actors)
-        names = activity.names_of(labels)
-        choose(self, "actor", [("", "Anyone"), *((who, names.get(who, label)) for who, label in labels.items())])
+        names = activity.names_of(labels, list(events.values_list("organization_id", flat=True)[:1]))
+        told = ((who, f"{names[who]} ({label})" if who in names else label) for who, label in labels.items())
+        choose(self, "actor", [("", "Anyone"), *told])
         choose(self, "action", [("", "Anything"), *grouped_actions(actions)])
 
     def wanted(self) -> activity.ActivityFilter:

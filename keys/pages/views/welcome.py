@@ -16,6 +16,7 @@ from keys.pages.forms.names import OrganizationNameForm
 from keys.pages.key_pages import KEY_PAGES, visible_keys
 from keys.pages.snippets import with_variable
 from keys.pages.views.access import get_credential, go_to, may_make
+from portal import reauthentication
 from portal.audit_actions import AuditAction
 from portal.http import MemberRequest, actor_of, forbidden, member_required
 from portal.models import AuditEvent
@@ -65,8 +66,7 @@ def first_use(request: MemberRequest, public_id: str) -> HttpResponse:
     """Tell a polling page whether the key was used; it polls every 3 s, and is told to stop after 2 minutes."""
     now = timezone.now()
     context = first_use_of(get_credential(request, KEY_PAGES, public_id), now=now)
-    here = request.htmx.current_url_abs_path or ""
-    is_on_key_page = here.partition("?")[0] == reverse("keys:detail", args=[public_id])
+    is_on_key_page = reauthentication.page_around(request) == reverse("keys:detail", args=[public_id])
     since = request.GET.get("since", "")
     is_over = not since.isdecimal() or now.timestamp() - int(since[:12]) > WAIT.total_seconds()
     status = STOP_POLLING if is_over or context["code"] else 200

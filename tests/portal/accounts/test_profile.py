@@ -66,9 +66,21 @@ def test_a_name_stands_wherever_the_address_stood(key: ApiKey, ada: User, ada_cl
     assert the(".event b", ada_client.get("/app/activity/").text).text() == "Ada Lovelace"
     assert "Ada Lovelace" in the(".sidebar__foot summary", ada_client.get("/app/").text).text()
     filters = ActivityFilterForm(QueryDict(), events=activity.visible_events(key.organization))
-    assert (ada.public_id, "Ada Lovelace") in filters.fields["actor"].choices  # type: ignore[attr-defined]
+    assert (ada.public_id, "Ada Lovelace (ada@example.com)") in filters.fields["actor"].choices  # type: ignore[attr-defined]
     ada_client.post(PROFILE, CHOICE | {"name": " "})
     assert "ada@example.com" in the("tbody .cell-main", ada_client.get("/app/keys/").text).text()
+
+
+@pytest.mark.parametrize("name", ["ben@example.com", "System", "the OPERATOR", " sys\u200btem "])
+def test_nobody_calls_themselves_by_an_address_or_like_the_service(ada: User, as_ada: Actor, name: str) -> None:
+    with pytest.raises(Invalid):
+        people.rename_person(ada, name, by=as_ada)
+
+
+def test_the_name_of_who_left_is_not_told(key: ApiKey, ada: User, ben_client: Client) -> None:
+    Membership.objects.filter(user=ada).delete()
+    User.objects.filter(pk=ada.pk).update(name="Somebody Else")
+    assert the(".event b", ben_client.get("/app/activity/").text).text() == "ada@example.com"
 
 
 def test_where_people_must_be_told_apart_the_address_stands_beside_the_name(

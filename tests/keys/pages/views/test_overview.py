@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from selectolax.lexbor import LexborHTMLParser
 
@@ -161,7 +162,7 @@ def test_the_keys_own_page_brings_its_other_parts_up_to_date_when_the_first_requ
     use(key, now)
     own = f"/app/keys/{key.public_id}/"
     for page, is_renewed in ((own, True), (f"{own}?days=7", True), ("/app/", False)):
-        headers = HTMX | {"HX-Current-URL": f"http://testserver{page}"}
+        headers = HTMX | {"HX-Current-URL": f"{settings.PUBLIC_URL}{page}"}
         seen = ada_client.get(f"{own}first-use/", {"since": int(now.timestamp())}, headers=headers)
         assert ('hx-select="#secrets"' in seen.text) is is_renewed
     shown = LexborHTMLParser(ada_client.get(own).text)
