@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any
 
 from django import forms
@@ -61,15 +61,17 @@ class RowsInput(SeveralInputs):
     """Rows of inputs, whose value is ``Rows``.
 
     Inputs of one column have one name. At least ``shown`` rows are drawn; those after the first that are blank wait
-    for ``static/js/rows.js`` to bring them, up to ``most``. ``add`` is the label of the button for that.
+    for ``static/js/rows.js`` to bring them, up to ``most``. ``add`` is the label of the button for that. One row more
+    than ``most`` is read, for ``RowsField`` to refuse.
     """
 
     template_name = "portal/_rows.html"
 
     def __init__(self, columns: Sequence[Column], *, shown: int = 1, most: int = 1, add: str = "") -> None:
         super().__init__()
+        self.most = most
         self._columns = columns
-        self._shown, self._most, self._add = shown, most, add
+        self._shown, self._add = shown, add
 
     def sent_names(self, name: str) -> list[str]:
         return [f"{name}-{column.name}" for column in self._columns]
@@ -78,13 +80,13 @@ class RowsInput(SeveralInputs):
         """Return the rows that are not blank."""
         sent = [data.getlist(f"{name}-{column.name}") for column in self._columns]
         texts = [number for number, column in enumerate(self._columns) if column.is_text]
-        rows = zip_longest(*sent, fillvalue="")
-        return Rows([row for row in rows if any(row[number].strip() for number in texts)])
+        rows = (row for row in zip_longest(*sent, fillvalue="") if any(row[number].strip() for number in texts))
+        return Rows(list(islice(rows, self.most + 1)))
 
     def get_context(self, name: str, value: Rows | None, attrs: dict[str, Any] | None) -> dict[str, Any]:
         filled = value.cells if value else ()
         blank = [column.initial for column in self._columns]
-        drawn = max(self._shown, min(len(filled) + 1, self._most))
+        drawn = max(self._shown, min(len(filled) + 1, self.most))
         rows = [*filled, *[blank] * (drawn - len(filled))]
         context = super().get_context(name, None, attrs)
         context["widget"] |= {
@@ -92,7 +94,7 @@ class RowsInput(SeveralInputs):
                 {"cells": self._cells(name, cells, number, attrs or {}), "is_spare": number > max(len(filled), 1)}
                 for number, cells in enumerate(rows, start=1)
             ],
-            "most": self._most,
+            "most": self.most,
             "add": self._add,
         }
         return context
@@ -102,7 +104,7 @@ class RowsInput(SeveralInputs):
         found = []
         for column, value in zip(self._columns, row, strict=True):
             widget = column.widget if column.in_first or number > 1 or value else forms.HiddenInput()
-            label = column.label if self._most == 1 else f"{column.label} {number}"
+            label = column.label if self.most == 1 else f"{column.label} {number}"
             drawn = _drawn(widget, f"{name}-{column.name}", value, label, attrs)
             found.append({"widget": drawn, "before": column.before if widget is column.widget else ""})
         return found
@@ -142,9 +144,12 @@ class RowsField(forms.Field):
     def __init__(self, field: Field, *, widget: RowsInput, **kwargs: Any) -> None:
         super().__init__(**{"label": field.label, "required": False, "widget": widget, **kwargs})
         self.field = field
+        self._most = widget.most
 
     def clean(self, value: Rows) -> Any:
         """Return the value; a ValueError of the table becomes the field's error."""
+        if len(value.cells) > self._most:
+            raise ValidationError("Use one row." if self._most == 1 else f"Use at most {self._most} rows.")
         try:
             return self.field.parse(value)
         except ValueError as exc:

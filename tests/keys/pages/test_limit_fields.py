@@ -97,3 +97,24 @@ def test_what_was_typed_is_kept_on_errors(wrong: dict[str, str | list[str]]) -> 
 def test_each_input_of_a_row_has_a_name_of_its_own() -> None:
     labels = [each.attributes["aria-label"] for each in LexborHTMLParser(drawn(RowsForm())).css("[aria-label]")]
     assert len(labels) == len(set(labels))
+
+
+@pytest.mark.parametrize(
+    ("typed", "most", "refusal"),
+    [
+        ("rate_limits-limit", 4, "Use at most 4 rows."),
+        ("quota-limit", 1, "Use one row."),
+        ("metadata-name", 100, "Use at most 100 rows."),
+    ],
+)
+def test_of_too_many_rows_one_more_than_allowed_is_read_and_drawn(typed: str, most: int, refusal: str) -> None:
+    blank = drawn(RowsForm())
+    form = RowsForm(sent(blank, **{typed: [f"1{number}" for number in range(10_000)]}))
+    assert form.errors == {typed.partition("-")[0]: [refusal]}
+    assert filled_in(drawn(form))[typed] == [f"1{number}" for number in range(most + 1)]
+
+
+def test_blank_rows_do_not_count_as_rows() -> None:
+    form = RowsForm(sent(drawn(RowsForm()), **{"quota-limit": ["", "", "10"], "quota-refill": ["none", "none", "day"]}))
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["quota"] == {"limit": 10, "refill": "day"}
