@@ -106,6 +106,7 @@ class Picker:
 
 
 _VERBS = (Level.READ, Level.WRITE)
+_GIVEN: Mapping[str, Sequence[Level]] = {Level.READ: _VERBS[:1], Level.WRITE: _VERBS, Level.WRITE_ONLY: _VERBS[1:]}
 _LABELS = {Level.NONE: "None", Level.READ: "Read", Level.WRITE: "Write", Level.WRITE_ONLY: "Write only"}
 
 
@@ -117,8 +118,9 @@ def picker(scopes: Sequence[ScopeInfo], chosen: Collection[str], *, prefix: str 
     """
     by_resource: dict[str, list[ScopeInfo]] = {}
     for scope in scopes:
-        by_resource.setdefault(scope.name.rpartition(":")[0] or scope.name, []).append(scope)
-    groups = [_group(resource, found, chosen, prefix) for resource, found in sorted(by_resource.items())]
+        by_resource.setdefault(_resource(scope), []).append(scope)
+    names = frozenset(chosen)
+    groups = [_group(resource, found, names, prefix) for resource, found in sorted(by_resource.items())]
     return Picker(groups, f"{prefix}scope")
 
 
@@ -127,18 +129,25 @@ def chosen_scopes(
 ) -> list[str]:
     """Return the scopes of a submitted form: ``levels`` by field name (``access:orders``), ``ticked`` by scope name."""
     names = set(ticked)
-    for group in picker(scopes, (), prefix=prefix).groups:
-        level = levels.get(group.field, Level.NONE)
-        read, write = f"{group.resource}:read", f"{group.resource}:write"
-        given: dict[str, set[str]] = {Level.READ: {read}, Level.WRITE: {read, write}, Level.WRITE_ONLY: {write}}
-        wanted = given.get(level, set())
-        names |= wanted & {scope.name for scope in scopes}
+    for scope in scopes:
+        resource = _resource(scope)
+        level = levels.get(_field(prefix, resource), Level.NONE)
+        if any(scope.name == f"{resource}:{verb}" for verb in _GIVEN.get(level, ())):
+            names.add(scope.name)
     return sorted(names)
 
 
 def readable(scopes: Sequence[ScopeInfo]) -> list[str]:
     """Return the names of the scopes that only read."""
     return [scope.name for scope in scopes if scope.name.endswith(":read")]
+
+
+def _resource(scope: ScopeInfo) -> str:
+    return scope.name.rpartition(":")[0] or scope.name
+
+
+def _field(prefix: str, resource: str) -> str:
+    return f"{prefix}access:{resource}"
 
 
 def _group(resource: str, scopes: Sequence[ScopeInfo], chosen: Collection[str], prefix: str) -> Group:
@@ -151,7 +160,7 @@ def _group(resource: str, scopes: Sequence[ScopeInfo], chosen: Collection[str], 
     stands_alone = len(scopes) == 1 and not levels
     return Group(
         scopes[0].name if stands_alone else resource,
-        f"{prefix}access:{resource}",
+        _field(prefix, resource),
         _options(levels, chosen) if levels else (),
         boxes,
     )

@@ -133,8 +133,3 @@ def initial_of(credential: Credential, fields: Iterable[str]) -> dict[str, objec
 def changed_values(credential: Credential, cleaned: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that differ from the credential's."""
     return {name: value for name, value in cleaned.items() if value != getattr(credential, name, value)}
-
-
-def texts_of(data: Mapping[str, Any]) -> dict[str, str]:
-    """Return the submitted fields that have a single text value."""
-    return {name: value for name in data if isinstance(value := data.get(name), str)}

@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 
 from keys.models import Api
-from keys.pages.forms.credential import texts_of
 from keys.rules import scope_choice
 from portal.ui.row_fields import SeveralInputs
 
@@ -28,7 +27,7 @@ class ScopesInput(SeveralInputs):
         """Return the chosen scopes."""
         prefix = name.removesuffix(SCOPES)
         ticked = data.getlist(f"{prefix}scope")
-        return scope_choice.chosen_scopes(self._scopes, texts_of(data), ticked, prefix=prefix)
+        return scope_choice.chosen_scopes(self._scopes, data, ticked, prefix=prefix)
 
     def get_context(self, name: str, value: list[str] | None, attrs: dict[str, Any] | None) -> dict[str, Any]:
         picker = scope_choice.picker(self._scopes, value or (), prefix=name.removesuffix(SCOPES))

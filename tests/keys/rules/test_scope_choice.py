@@ -1,5 +1,7 @@
 """Scopes as people choose them."""
 
+from collections import UserDict, UserList
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,3 +105,26 @@ def test_ticked_scopes_go_on_to_the_service_as_they_were_sent() -> None:
 
 def test_read_only_means_every_scope_that_reads() -> None:
     assert readable(SCOPES) == ["orders:read"]
+
+
+def test_of_a_sent_form_only_the_fields_of_the_picker_are_read_once_for_each_scope() -> None:
+    asked: list[str] = []
+
+    class Sent(UserDict[str, str]):
+        def __getitem__(self, name: str) -> str:
+            asked.append(name)
+            return super().__getitem__(name)
+
+    scopes = [ScopeInfo(f"r{number}:read") for number in range(500)]
+    sent = Sent({f"access:r{number}": "read" for number in range(10_000)})
+    assert chosen_scopes(scopes, sent, []) == sorted(scope.name for scope in scopes)
+    assert len(asked) == 500
+
+
+def test_chosen_scopes_are_not_searched_for_each_scope() -> None:
+    class Names(UserList[str]):
+        def __contains__(self, _name: object) -> bool:
+            raise AssertionError("this list may be long")
+
+    names = [f"r{number}:read" for number in range(3)]
+    assert all(group.is_chosen for group in picker([ScopeInfo(name) for name in names], Names(names)).groups)
