@@ -8,7 +8,7 @@ from typing import cast
 
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
@@ -27,6 +27,7 @@ from portal.redaction import redact
 log = logging.getLogger("portal.request")
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 SESSION_ORGANIZATION = "organization"
+MAX_FIELDS = 1000
 ADMIN_PREFIX = "/admin/"  # its pages show UTC to everybody
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
@@ -129,6 +130,20 @@ class NulMiddleware:
         # An old way of quoting cookies can encode NUL.
         if "%00" in request.META["QUERY_STRING"] or any("\0" in text for text in request.COOKIES.values()):
             raise BadRequest
+        return self.get_response(request)
+
+
+class FieldsMiddleware:
+    """Refuse a form with too many fields: the work of a page grows with their number."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Raise TooManyFieldsSent beyond 1,000 fields, or beyond what ``MANY_FIELDS`` allows below this path."""
+        allowed = (most for prefix, most in settings.MANY_FIELDS.items() if request.path.startswith(prefix))
+        if sum(len(values) for _, values in request.POST.lists()) > next(allowed, MAX_FIELDS):
+            raise TooManyFieldsSent
         return self.get_response(request)
 
 

@@ -96,6 +96,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "portal.middleware.NulMiddleware",
+    "portal.middleware.FieldsMiddleware",
     "portal.accounts.sessions.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -125,6 +126,9 @@ HOT_PREFIXES = {
 }
 # Path prefixes of pages whose forms may exceed 64 KiB, the limit for all other forms.
 LARGE_FORMS = {"/app/keys/": 256 * 1024, "/app/clients/": 256 * 1024, "/admin/": 1024 * 1024}
+# Path prefixes of pages whose forms may exceed 1,000 fields. A client may have 500 scopes at each of 20 APIs, of which
+# no more fit into 256 KiB; the form of an API has 500 scopes with three fields each.
+MANY_FIELDS = {"/app/clients/": 6000, "/admin/keys/api/": 2000}
 MACHINE_PREFIXES = ("/v1/", "/oauth/", "/.well-known/", "/healthz", "/readyz", "/metrics")
 TEMPLATES = [
     {
@@ -297,7 +301,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 11_000  # a client may have 500 scopes at each of 20 APIs; an API's form has 3 for each
+DATA_UPLOAD_MAX_NUMBER_FIELDS = max(MANY_FIELDS.values())
 
 # --- Static files ------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

@@ -14,6 +14,7 @@ from portal.permissions import Role
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.support.routes")]
 PROXY = "10.0.0.1"
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
@@ -229,6 +230,24 @@ def test_a_strangers_organization_cannot_be_chosen_and_looks_absent(ada_client: 
 )
 def test_a_nul_that_no_database_could_hold_is_400(address: str, headers: dict[str, str], client: Client) -> None:
     answer = client.get(address, headers=headers)
+    assert answer.status_code == 400
+    assert "script-src 'self'" in answer["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("address", "most"),
+    [
+        ("/only-post/", 1000),
+        ("/app/keys/", 1000),
+        ("/admin/", 1000),
+        ("/app/clients/", 6000),
+        ("/admin/keys/api/", 2000),
+    ],
+)
+def test_a_form_with_more_fields_than_its_page_may_need_is_400(address: str, most: int, client: Client) -> None:
+    assert client.post(address, "&".join(["a="] * most), content_type=FORM).status_code != 400
+    assert client.post(address, {"a": ["1"] * (most + 1)}).status_code == 400  # of several parts
+    answer = client.post(address, "&".join(["a="] * (most + 1)), content_type=FORM)
     assert answer.status_code == 400
     assert "script-src 'self'" in answer["Content-Security-Policy"]
 
