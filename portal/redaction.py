@@ -50,14 +50,23 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(://[^/\s:@'\"]*:)[^@/\s'\"]+(?=@)"), rf"\1{MASK}"),
 )
 # A URL may hold only as much of a secret as its hint: the prefix and four characters. The second pattern finds a long
-# part of a secret without the prefix.
+# part of a secret without the prefix. The third finds a shorter part that looks random: letters of both cases, and a
+# digit before a letter. Ids and thumbprints of keys are random as well, but are joined to other characters by _ or -.
 _BEGINNING = re.compile(r"([a-z0-9]{2,12}_(?:live|test|cs|api)_[0-9A-Za-z]{4})[0-9A-Za-z]+", re.ASCII)
 _LONG_PART = re.compile(r"([0-9A-Za-z]{4})[0-9A-Za-z]{28,}", re.ASCII)
+_RANDOM_PART = re.compile(
+    r"(?:(?<![0-9A-Za-z_-])|(?<=live_)|(?<=test_)|(?<=cs_))"
+    r"(?=[0-9A-Za-z]*[A-Z])(?=[0-9A-Za-z]*[a-z])(?=[0-9A-Za-z]*[0-9][A-Za-z])"
+    r"([0-9A-Za-z]{4})[0-9A-Za-z]{12,}+(?![_-])",
+    re.ASCII,
+)
 
 
 def cut_secrets(text: str) -> str:
-    """Return the text with each secret in it cut to as much as its hint shows."""
-    return _LONG_PART.sub(r"\1", _BEGINNING.sub(r"\1", text))
+    """Return the text with each secret in it, or long part of one, cut to as much as a hint shows."""
+    for part in (_BEGINNING, _LONG_PART, _RANDOM_PART):
+        text = part.sub(r"\1", text)
+    return text
 
 
 def redact(text: str) -> str:
