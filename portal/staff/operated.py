@@ -28,7 +28,6 @@ from portal import reauthentication
 from portal.audit import ActorKind
 from portal.http import actor_of, shown_once
 from portal.models import Organization
-from portal.names import normal_name
 from portal.outbox import Propagation, batch_changes
 from portal.staff import pasted
 from portal.staff.actions import Declined, Reveal, StaffAction
@@ -116,8 +115,8 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Object], search_term: str
     ) -> tuple[QuerySet[Object], bool]:
-        """Search for the normalized text, because names are stored normalized."""
-        return super().get_search_results(request, queryset, normal_name(search_term))
+        """Search for as much of the text as is searched for anywhere."""
+        return super().get_search_results(request, queryset, pasted.searchable(search_term))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list. The search text is posted, because it may be a secret, and URLs are kept in histories."""

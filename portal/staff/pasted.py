@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_SENT_CHARS = 1000
 MAX_SEARCH_CHARS = 100
+MAX_SEARCH_WORDS = 10
 
 
 def search(request: HttpRequest, admins: "Iterable[OperatedAdmin[Any]]") -> HttpResponse:
@@ -31,13 +32,18 @@ def search(request: HttpRequest, admins: "Iterable[OperatedAdmin[Any]]") -> Http
         return redirect(request.path)
     query = request.GET.copy()
     query.pop(PAGE_VAR, None)
-    query[SEARCH_VAR] = text[:MAX_SEARCH_CHARS]
+    query[SEARCH_VAR] = searchable(text)
     return redirect(f"{request.path}?{query.urlencode()}")
+
+
+def searchable(text: str) -> str:
+    """Return as much of the text as is searched for: names are stored normalized, and each word is a condition."""
+    return " ".join(normal_name(text[:MAX_SEARCH_CHARS]).split()[:MAX_SEARCH_WORDS])
 
 
 def is_in_url(request: HttpRequest) -> bool:
     """Return True, and warn the person, if the search text in the URL holds a secret or a long part of one."""
-    text = normal_name(request.GET.get(SEARCH_VAR, "")[:MAX_SENT_CHARS])
+    text = normal_name(request.GET.get(SEARCH_VAR, ""))
     is_secret = cut_secrets(text) != text
     if is_secret:
         messages.warning(request, "An address must not hold a secret. Paste it into the search field instead.")

@@ -122,7 +122,7 @@ class LatchkeyAdminSite(admin.AdminSite):
             return pasted.search(request, admins)
         if pasted.is_in_url(request):
             return redirect(request.path)
-        text = request.GET.get(SEARCH_VAR, "").strip()
+        text = pasted.searchable(request.GET.get(SEARCH_VAR, ""))
         tables = [search_table(model_admin, request, text) for model_admin in admins] if text else []
         context = {
             **self.each_context(request),

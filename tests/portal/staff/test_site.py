@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.messages import get_messages
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.formats import date_format
 from pytest_django import DjangoAssertNumQueries
@@ -177,11 +179,31 @@ def test_a_secret_that_nobody_has_is_not_kept_either(
     assert "We know no such secret." in str(message)
 
 
+def test_a_part_of_a_secret_reaches_no_address(eve_client: Client) -> None:
+    assert eve_client.post(SEARCH, {"q": "sVx2Lm9TzRb4Yw8Nc6Jh1Gf5DaEx9Kf"})["Location"] == SEARCH
+
+
 @pytest.mark.parametrize("where", [SEARCH, "/admin/keys/apikey/", "/admin/portal/organization/"])
 def test_a_secret_in_an_address_is_discarded(where: str, issued: IssuedKey, eve_client: Client) -> None:
     answer = eve_client.get(where, {"q": issued.secret_text})
     assert answer["Location"] == where
     assert "An address must not hold a secret." in eve_client.get(where).text
+
+
+def test_a_secret_far_behind_in_an_address_is_discarded_too(issued: IssuedKey, eve_client: Client) -> None:
+    assert eve_client.get(SEARCH, {"q": "a " * 1000 + issued.secret_text})["Location"] == SEARCH
+
+
+@pytest.mark.parametrize("where", [SEARCH, "/admin/keys/apikey/"])
+def test_of_a_search_in_an_address_no_more_is_looked_up_than_of_a_posted_one(where: str, eve_client: Client) -> None:
+    long = "w-" * 50 + "x-" * 500
+    words = " ".join(f"w{number}" for number in range(300))
+    for text, searched, left in ((long, "w-" * 50, "x-"), (words, "w9", "w10")):
+        with CaptureQueriesContext(connection) as queries:
+            assert eve_client.get(where, {"q": text}).status_code == 200
+        asked = " ".join(query["sql"] for query in queries if " LIKE " in query["sql"].upper())
+        assert f"%{searched}%" in asked
+        assert left not in asked
 
 
 def test_a_search_in_a_list_keeps_the_filters(key: ApiKey, eve_client: Client) -> None:
