@@ -1,5 +1,6 @@
 """The operator's admin site: stock admin behind the portal's own sign-in and a second factor."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -156,11 +157,11 @@ class LatchkeyAdminSite(admin.AdminSite):
 def _remembered_summary(model_admin: "OperatedAdmin[Any]") -> Summary:
     """Return figures about all objects of a model, at most a minute old: to count them may take a second."""
     name = f"staff.summary.{model_admin.opts.label_lower}"
-    found = cache.get(name)
-    if found is None:
-        found = msgspec.to_builtins(model_admin.summary(None, now=timezone.now()))
-        cache.set(name, found, SUMMARY_KEPT_FOR_S)
-    return msgspec.convert(found, Summary)
+    with suppress(msgspec.ValidationError):  # nothing is kept, or what another version of Latchkey keeps
+        return msgspec.convert(cache.get(name), Summary)
+    summary = model_admin.summary(None, now=timezone.now())
+    cache.set(name, msgspec.to_builtins(summary), SUMMARY_KEPT_FOR_S)
+    return summary
 
 
 def _sweeps() -> Figure:

@@ -84,6 +84,14 @@ def test_the_first_page_counts_at_most_once_a_minute(
     assert not any('"keys_usage"' in query["sql"] for query in second.captured_queries)
 
 
+@pytest.mark.parametrize("kept", ["1", {"figures": [{"name": "Keys"}]}])
+def test_the_first_page_counts_again_if_another_version_of_latchkey_keeps_its_figures(
+    kept: object, key: ApiKey, eve_client: Client
+) -> None:
+    cache.set("staff.summary.keys.apikey", kept)
+    assert "<dt>Active keys</dt><dd>1</dd>" in eve_client.get(INDEX).text
+
+
 def test_the_first_page_says_the_latest_events_in_words(key: ApiKey, eve_client: Client) -> None:
     page = eve_client.get(INDEX).text
     assert "<b>Ada</b> created the key" in page
