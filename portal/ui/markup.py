@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.ui.times import day_words, exact_words, relative_words
+from portal.ui.times import day_words, exact_words, in_zone, relative_words
 
 TONES = frozenset({"ok", "warn", "bad", "info", "mute", "accent"})
 
@@ -70,7 +70,7 @@ def time_element(at: datetime, style: str) -> SafeString:
     }
     return format_html(
         '<time datetime="{}Z"{} data-{}>{}</time>',
-        at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
+        in_zone(at, UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
         "" if style == "exact" else format_html(' title="{}"', exact),
         style,
         words[style](),

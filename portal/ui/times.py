@@ -33,7 +33,7 @@ def relative_words(at: datetime, *, now: datetime, zone: tzinfo = UTC) -> str:
 
 def day_words(at: datetime, zone: tzinfo = UTC) -> str:
     """Return, for example, ``3 May 2027``."""
-    local = at.astimezone(zone)
+    local = in_zone(at, zone)
     return f"{local.day} {local:%b %Y}"
 
 
@@ -42,11 +42,19 @@ def exact_words(at: datetime, zone: tzinfo = UTC) -> str:
 
     If it is another day in UTC, its weekday is told: ``(Mon 23:30 UTC)``. static/js/times.js does the same.
     """
-    local, utc = at.astimezone(zone), at.astimezone(UTC)
+    local, utc = in_zone(at, zone), in_zone(at, UTC)
     words = f"{local:%a} {local.day} {local:%b %Y, %H:%M}"
     if local.utcoffset() == utc.utcoffset():
         return f"{words} UTC"
     return f"{words} ({utc:%H:%M} UTC)" if local.date() == utc.date() else f"{words} ({utc:%a %H:%M} UTC)"
+
+
+def in_zone(at: datetime, zone: tzinfo) -> datetime:
+    """Return the moment in the zone; unconverted if the zone's clocks show a year before 1 or after 9999."""
+    try:
+        return at.astimezone(zone)
+    except OverflowError:
+        return at
 
 
 def span_words(seconds: float) -> str:
