@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import cached_property
 from itertools import groupby
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
-from django.utils import timezone
+from django.utils.html import format_html_join
 
 from portal.audit_actions import AuditAction
 from portal.fields import Field
@@ -15,7 +16,6 @@ from portal.models import INTERNAL_REASON, AuditEvent, Organization, User
 from portal.policies import POLICY_FIELDS
 from portal.tellings import TELLINGS, Telling, action_words
 from portal.ui.markup import exact_time
-from portal.ui.times import exact_words
 
 PAGE_SIZE = 50
 
@@ -26,8 +26,10 @@ _fields = {
     "api": Field("API"),
     "grants": Field("APIs and scopes"),
     "jti": Field("Token"),
-    "ends_at": Field("Old secret ends"),
-    "ends": Field("Old secrets end"),
+    "ends_at": Field("Old secret ends", is_moment=True),
+    "ends": Field("Old secrets end", is_moment=True),
+    "signs_from": Field("Signs from", is_moment=True),
+    "before": Field("Before", is_moment=True),
     INTERNAL_REASON: Field("Reason, for the operator only"),
 }
 # The URL name of a subject's page, by the prefix of the subject's id.
@@ -63,9 +65,13 @@ class EventView:
     words: str
     icon: str
     tone: str
-    changes: Sequence[ValueChange]
     subject: str
     href: str
+
+    @cached_property
+    def changes(self) -> Sequence[ValueChange]:
+        """Return the values that members may see, before and after."""
+        return changes(self.event.before, self.event.after_for_members)
 
     @property
     def is_change(self) -> bool:
@@ -201,7 +207,6 @@ def _told(event: AuditEvent, names: Mapping[str, str]) -> EventView:
         words=telling.words,
         icon=telling.icon,
         tone=telling.tone,
-        changes=changes(event.before, event.after_for_members),
         subject=subject,
         href=href,
     )
@@ -228,8 +233,16 @@ def value_words(name: str, value: object) -> str:
         return "yes" if value else "no"
     if not words(value):
         return _field(name).unset
+    field = _field(name)
+    return _moment_words(value) if field.is_moment else words(field.phrase(value))
+
+
+def _moment_words(value: object) -> str:
+    """Return an instant as HTML, or the instants of several secrets after the ids of these."""
+    if isinstance(value, dict):
+        return format_html_join(", ", "{}: {}", ((name, _moment_words(each)) for name, each in value.items()))
     at = _moment(value)
-    return exact_time(at) if at else words(_field(name).phrase(value))
+    return exact_time(at) if at else words(value)
 
 
 def _field(name: str) -> Field:
@@ -248,8 +261,7 @@ def words(value: object) -> str:
         return ", ".join(f"{name}: {words(item)}" for name, item in value.items())
     if isinstance(value, list):
         return ", ".join(words(item) for item in value)
-    at = _moment(value)
-    return exact_words(at, timezone.get_current_timezone()) if at else str(value)
+    return str(value)
 
 
 def quota_words(limit: int, refill: str) -> str:
@@ -259,7 +271,7 @@ def quota_words(limit: int, refill: str) -> str:
 
 def _moment(value: object) -> datetime | None:
     try:
-        at = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
     return at if at is not None and at.tzinfo else None

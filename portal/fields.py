@@ -30,7 +30,8 @@ class Field:
 
     ``clean`` checks a value. ``parse`` reads and checks what was typed, a text or ``Rows``; ``spell`` writes a value as
     ``parse`` reads it. Both checks raise ValueError. ``phrase`` returns a value as pages put it. ``widens`` tells
-    whether a change from one value to another widens access.
+    whether a change from one value to another widens access. ``is_moment`` marks a time, which audit events hold as
+    ISO 8601.
     """
 
     label: str
@@ -40,3 +41,4 @@ class Field:
     spell: Callable[[Any], Any] = str
     phrase: Callable[[Any], object] = _unchanged
     widens: Callable[[Any, Any], bool] = _never
+    is_moment: bool = False

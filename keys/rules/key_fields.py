@@ -45,6 +45,6 @@ KEY_FIELDS: Mapping[str, Field] = {
         widens=access_increase.loosens_quota,
     ),
     "metadata": METADATA,
-    "not_before": Field("Not before", "from its creation", widens=access_increase.begins_earlier),
-    "expires_at": Field("Expires", "never", widens=access_increase.ends_later),
+    "not_before": Field("Not before", "from its creation", widens=access_increase.begins_earlier, is_moment=True),
+    "expires_at": Field("Expires", "never", widens=access_increase.ends_later, is_moment=True),
 }

@@ -108,16 +108,32 @@ def test_values_are_told_in_words() -> None:
     ]
 
 
-@pytest.mark.parametrize("value", ["T", "2026-13-99T99:00:00+00:00", "2026-11-20T12:00:00", "key:aT", 0, False])
+@pytest.mark.parametrize("value", ["T", "2026-13-99T99:00:00+00:00", "2026-11-20T12:00:00", "key:aT", 0])
 def test_a_value_that_only_looks_like_an_instant_stays_as_it_is(value: object) -> None:
-    assert activity.words(value) == str(value)
+    assert activity.value_words("expires_at", value) == activity.words(value) == str(value)
+
+
+@pytest.mark.parametrize("text", [NOON.isoformat(), "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_text_is_told_as_it_was_typed_even_if_it_is_spelled_like_a_time(text: str) -> None:
+    typed = {"name": text, "note": text, "metadata": {"until": text}, "networks": [text]}
+    told = [change.after for change in activity.changes({}, typed)]
+    assert told == [text, text, f"until: {text}", text]
+
+
+def test_the_farthest_times_are_told_in_every_zone() -> None:
+    ends = {"expires_at": "9999-12-31T23:59:00+00:00", "not_before": "0001-01-01T00:00:00+14:00"}
+    for zone in ("UTC", "Pacific/Auckland", "America/New_York"):
+        with timezone.override(zone):
+            assert [strip_tags(change.after)[:3] for change in activity.changes({}, ends)] == ["Fri", "Mon"]
 
 
 def test_a_time_is_told_in_the_zone_of_whoever_reads_it() -> None:
     with timezone.override("Europe/Berlin"):
         (told,) = activity.changes({}, {"expires_at": NOON.isoformat()})
         assert strip_tags(told.after) == "Fri 20 Nov 2026, 13:00 (12:00 UTC)"
-        assert activity.words([NOON.isoformat()]) == "Fri 20 Nov 2026, 13:00 (12:00 UTC)"
+        (told,) = activity.changes({}, {"ends": {"sec_1": NOON.isoformat(), "sec_2": NOON.isoformat()}})
+        words = "Fri 20 Nov 2026, 13:00 (12:00 UTC)"
+        assert strip_tags(told.after) == f"sec_1: {words}, sec_2: {words}"
 
 
 def test_policies_read_like_sentences() -> None:
