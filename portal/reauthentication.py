@@ -112,7 +112,7 @@ def page_around(request: HttpRequest) -> str:
     """Return the path, without query, of the page that held the form, if the browser reports a page of this site."""
     try:
         url = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
-    except ValueError:  # such as "http://["
+    except ValueError:  # the header holds no valid URL
         return ""
     ours = urlsplit(settings.PUBLIC_URL)
     is_ours = (url.scheme, url.netloc) == (ours.scheme, ours.netloc)

@@ -159,7 +159,7 @@ def test_what_was_held_too_long_leads_back_to_the_page_it_was_sent_from(
     assert ApiKey.objects.get().disabled_at is not None
 
 
-@pytest.mark.parametrize("referer", ["https://evil.example/app/", "javascript:x", "//evil.example/"])
+@pytest.mark.parametrize("referer", ["https://evil.example/app/", "javascript:x", "//evil.example/", "http://["])
 def test_it_leads_to_no_page_of_anybody_elses(referer: str, key: ApiKey, as_ada: Actor, long_ago: Client) -> None:
     disable_credential(key, by=as_ada)
     path = f"/app/keys/{key.public_id}/resume/"

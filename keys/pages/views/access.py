@@ -1,5 +1,6 @@
 """Find an organization's credential, check whether the member may change it, and return to the page after a change."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
+from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
@@ -25,6 +27,8 @@ from keys.services.credential_type import Row
 from keys.services.errors import Refused
 from portal.http import HttpRequest, MemberRequest, actor_of
 from portal.permissions import Action
+
+log = logging.getLogger(__name__)
 
 
 def get_credential(request: MemberRequest, pages: CredentialPages[Row], public_id: str) -> Row:
@@ -78,8 +82,18 @@ def back(request: MemberRequest, pages: CredentialPages[Any], public_id: str) ->
 def changed_row(request: MemberRequest, pages: CredentialPages[Any], public_id: str) -> str | None:
     """Render the credential's row for the list that htmx sent the request from; None if it was sent from elsewhere.
 
-    With the row go the messages, and how many credentials still fit if the list is filtered by status.
+    The change is done, and the response may show a secret for the only time: an error here is logged, and the row left
+    out.
     """
+    try:
+        return _draw_row(request, pages, public_id)
+    except Exception:
+        log.exception("A changed row could not be drawn")
+        return None
+
+
+def _draw_row(request: MemberRequest, pages: CredentialPages[Any], public_id: str) -> str | None:
+    """Render the row, the messages, and how many credentials still fit if the list is filtered by status."""
     filters = _filters_of_list(request, pages)
     if filters is None:
         return None
@@ -100,9 +114,9 @@ def _filters_of_list(request: MemberRequest, pages: CredentialPages[Any]) -> Que
         return None
     try:
         page = urlsplit(request.htmx.current_url or "")
-    except ValueError:  # the header holds no valid URL
+        return QueryDict(page.query) if page.path == pages.href else None
+    except (ValueError, TooManyFieldsSent):  # the header holds no URL that a browser would have sent
         return None
-    return QueryDict(page.query) if page.path == pages.href else None
 
 
 def go_to(request: HttpRequest, url: str) -> HttpResponse:

@@ -1,6 +1,7 @@
 """What is done from a list of keys or of clients: the row comes back alone, and the list stays."""
 
 from datetime import timedelta
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_pause_returns_the_row_alone_with_a_toast_that_undoes_it(key: ApiKey, 
     assert "is paused" not in ada_client.get("/app/keys/").text  # the toast has told it
 
 
-@pytest.mark.parametrize("page", ["http://testserver/app/keys/x/", CLIENTS, "http://[", ""])
+@pytest.mark.parametrize("page", ["http://testserver/app/keys/x/", CLIENTS, "http://[", f"{KEYS}?{'&' * 20_000}", ""])
 def test_a_change_from_another_page_leads_to_the_keys_page(key: ApiKey, ada_client: Client, page: str) -> None:
     answer = ada_client.post(f"/app/keys/{key.public_id}/pause/", headers=from_list(page))
     assert answer["HX-Redirect"] == f"/app/keys/{key.public_id}/"
@@ -131,3 +132,16 @@ def test_the_old_secret_is_ended_and_extended_in_a_dialog_of_the_list(retiring: 
 def test_one_who_may_only_look_is_offered_nothing_in_the_dialog(retiring: ApiKey, cyn_client: Client) -> None:
     overlap = f"/app/keys/{retiring.public_id}/overlap/"
     assert "<form" not in cyn_client.get(overlap, headers=from_list() | {"HX-Target": "dialog-body"}).text
+
+
+def test_a_row_that_cannot_be_drawn_costs_neither_the_new_secret_nor_the_way_back(
+    key: ApiKey, ada_client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("keys.pages.views.access.render_to_string", Mock(side_effect=OverflowError))
+    seen = key.secrets.get().public_id
+    form = {"submission": str(uuid4()), "seen": seen, "overlap": "3600"}
+    answer = ada_client.post(f"/app/keys/{key.public_id}/roll/", form, headers=from_list())
+    assert the("#secret-text", answer.text).text(strip=True)
+    answer = ada_client.post(f"/app/keys/{key.public_id}/pause/", headers=from_list())
+    assert answer["HX-Redirect"] == f"/app/keys/{key.public_id}/"
+    assert caplog.messages.count("A changed row could not be drawn") == 2
