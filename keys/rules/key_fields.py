@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from keys.rules import access_increase, field_rules, limit_rows
 from portal.fields import Field
 from portal.metadata import clean_metadata, metadata_rows, parse_metadata_rows
+from portal.moments import clean_moment
 from portal.names import clean_name
 
 NAME = Field("Name", clean=clean_name)
@@ -45,6 +46,8 @@ KEY_FIELDS: Mapping[str, Field] = {
         widens=access_increase.loosens_quota,
     ),
     "metadata": METADATA,
-    "not_before": Field("Not before", "from its creation", widens=access_increase.begins_earlier, is_moment=True),
-    "expires_at": Field("Expires", "never", widens=access_increase.ends_later, is_moment=True),
+    "not_before": Field(
+        "Not before", "from its creation", clean=clean_moment, widens=access_increase.begins_earlier, is_moment=True
+    ),
+    "expires_at": Field("Expires", "never", clean=clean_moment, widens=access_increase.ends_later, is_moment=True),
 }

@@ -1,9 +1,10 @@
 """API keys as a type of credential, and the operations on them alone: issue and edit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -54,10 +55,17 @@ class KeySettings:
     metadata: dict[str, object] = field(default_factory=dict)
     note: str = ""
 
-    def cleaned(self, api: Api) -> dict[str, object]:
-        """Check the settings and return them as columns; raises Invalid naming the first bad field."""
+    def cleaned(self, api: Api, *, before: ApiKey | None = None) -> dict[str, object]:
+        """Check the settings and return them as columns; raises Invalid naming the first bad field.
+
+        The moments that the key has had ``before`` are kept: it may be older than their bounds.
+        """
         grantable = list(api.scopes.values_list("name", flat=True))
-        cleaned = cleaned_columns(self, KEY_FIELDS, scopes=partial(clean_scopes, grantable=grantable))
+        checks: dict[str, Callable[[Any], object]] = {"scopes": partial(clean_scopes, grantable=grantable)}
+        for name, each in KEY_FIELDS.items():
+            if before is not None and each.is_moment and getattr(self, name) == getattr(before, name):
+                checks[name] = _kept
+        cleaned = cleaned_columns(self, KEY_FIELDS, **checks)
         if self.not_before and self.expires_at and self.not_before >= self.expires_at:
             raise Invalid("not_before", "The key would begin after it ends.")
         return cleaned
@@ -118,7 +126,7 @@ def edit_key(
         refuse_if_over(key, now)
         if seen_version is not None and seen_version != key.version:
             raise Conflict("Somebody else changed this key in the meantime.")
-        columns = wanted.cleaned(key.api)
+        columns = wanted.cleaned(key.api, before=key)
         if columns["expires_at"] != key.expires_at:
             _refuse_the_past(wanted.expires_at, now)
         changed = [name for name in KEY_FIELDS if getattr(key, name) != columns[name]]
@@ -173,6 +181,10 @@ def _refuse_if_closed(organization: Organization, api: Api, by: Actor, now: date
         raise Refused(
             f"This organization has {settings.MAX_KEYS_PER_ORGANIZATION} keys, the most it may have. Revoke one first."
         )
+
+
+def _kept(value: Any) -> Any:
+    return value
 
 
 def _refuse_the_past(expires_at: datetime | None, now: datetime) -> None:

@@ -8,6 +8,7 @@ from portal.audit import Actor, record_of, require
 from portal.audit_actions import AuditAction
 from portal.mails import messages
 from portal.models import Organization, User
+from portal.moments import clean_moment
 from portal.permissions import ROLES_FOR, Action
 from portal.policies import LIVE_KEY_MAKERS, MAX_LIFETIME_DAYS, Policies
 from portal.preferences import MailKind
@@ -50,6 +51,10 @@ def _check(wanted: Policies) -> None:
         raise Invalid("max_key_lifetime_days", f"Choose between 1 and {MAX_LIFETIME_DAYS:,} days.")
     if wanted.live_keys_by not in LIVE_KEY_MAKERS:
         raise Invalid("live_keys_by", "Viewers make no keys.")
+    try:
+        clean_moment(wanted.second_factor_from)
+    except ValueError as exc:
+        raise Invalid("second_factor_from", str(exc)) from None
 
 
 def who_can_change_it(organization: Organization) -> QuerySet[User]:

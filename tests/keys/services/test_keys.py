@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -53,6 +53,13 @@ def test_issuing_tells_the_audit_who_did_it(issued: IssuedKey, ada: User) -> Non
     assert event.after["scopes"] == ["orders:read", "orders:write"]
 
 
+def test_a_key_that_ends_further_away_than_one_may_choose_today_can_be_edited(issued: IssuedKey, as_ada: Actor) -> None:
+    far = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    ApiKey.objects.update(expires_at=far)
+    edited = edit_key(issued.credential, replace(WANTED, name="renamed", expires_at=far), by=as_ada).credential
+    assert (edited.name, edited.expires_at) == ("renamed", far)
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -64,6 +71,8 @@ def test_issuing_tells_the_audit_who_did_it(issued: IssuedKey, ada: User) -> Non
         ({"metadata": {"a": "x" * 5000}}, "metadata"),
         ({"note": "x" * 201}, "note"),
         ({"expires_at": datetime.fromisoformat("2020-01-01T00:00:00Z")}, "expires_at"),
+        ({"expires_at": datetime.fromisoformat("9999-12-31T23:59:00-05:00")}, "expires_at"),
+        ({"not_before": datetime.fromisoformat("0001-01-01T00:00:00+13:00")}, "not_before"),
         (
             {
                 "not_before": datetime.fromisoformat("2099-01-01T00:00:00Z"),

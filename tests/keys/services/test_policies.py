@@ -177,6 +177,16 @@ def test_only_admins_and_owners_change_policies_and_each_change_is_told_once(
 
 
 @pytest.mark.django_db
+def test_no_second_factor_is_required_from_a_day_that_some_calendar_does_not_have(
+    acme: Organization, as_ada: Actor
+) -> None:
+    for day in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
+        with pytest.raises(Invalid, match="between the years 2000 and 9000") as refusal:
+            change_policies(acme, Policies(second_factor_from=day), by=as_ada)
+        assert refusal.value.field == "second_factor_from"
+
+
+@pytest.mark.django_db
 def test_without_the_second_factor_that_is_asked_for_nobody_gets_in_nor_changes_anything(
     key: ApiKey, as_ada: Actor, ada_client: Client, now: datetime
 ) -> None:
