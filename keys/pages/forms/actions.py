@@ -7,7 +7,7 @@ from uuid import uuid4
 from django import forms
 
 from keys.models import RevokeReason
-from keys.pages.forms.fields import DATE, MomentField
+from keys.pages.forms.fields import DATE, MomentField, MomentsForm
 from keys.rules import field_rules
 from portal.ui.typed_names import TypedNameForm
 
@@ -23,7 +23,7 @@ OVERLAPS = {
 EXTENSIONS = {"1": "1 hour", "24": "24 hours", "72": "3 days", "168": "7 days"}
 
 
-class RollForm(forms.Form):
+class RollForm(MomentsForm):
     """Ask when the old secret ends; ``seen`` is the newest secret that the page showed."""
 
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
@@ -31,7 +31,7 @@ class RollForm(forms.Form):
     overlap = forms.ChoiceField(
         label="End the old secret", widget=forms.RadioSelect, choices=list(OVERLAPS.items()), initial=str(DAY_S)
     )
-    ends_on = MomentField("At this time")
+    ends_on = MomentField("At this time", is_end=True)
 
     def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

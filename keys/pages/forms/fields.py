@@ -1,15 +1,19 @@
 """Shared by several forms: fields for typed values and for instants, and refusals shown at the right field."""
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.functional import lazy
+from django.utils.dateparse import parse_datetime
 
 from keys.services.errors import Invalid, Refused
 from portal.fields import Field
+from portal.moments import clean_moment, moment_in
+from portal.ui.times import in_zone, zone_names
 
 Given = TypeVar("Given")
 Cleaned = TypeVar("Cleaned")
@@ -38,25 +42,67 @@ class MomentInput(forms.DateTimeInput):
 
     input_type = "datetime-local"
 
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%dT%H:%M")
-
 
 class MomentField(forms.DateTimeField):
-    """An instant, typed as date and time in the person's time zone, which the label names; in UTC without one."""
+    """An instant, typed as date and time in the current time zone.
+
+    ``is_end`` chooses the later one of two instants that the clocks show alike. A text that was not changed keeps the
+    instant that the form showed, with its seconds. ``MomentsForm`` sets that instant, and adds the zone to the label.
+    """
 
     widget = MomentInput
+    shown: datetime | None = None
 
-    def __init__(self, label: str, **kwargs: Any) -> None:
-        formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
-        super().__init__(label=_with_zone(label), required=False, input_formats=formats, **kwargs)
+    def __init__(self, label: str, *, is_end: bool, **kwargs: Any) -> None:
+        super().__init__(label=label, required=False, **kwargs)
+        self._is_end = is_end
+
+    def prepare_value(self, value: object) -> object:
+        """Spell the instant as the clocks of the zone show it. A submitted text stays as it is."""
+        if isinstance(value, datetime):
+            local = in_zone(value, timezone.get_current_timezone())
+            return local.replace(tzinfo=None).isoformat(timespec="minutes")
+        return value
+
+    def to_python(self, value: object) -> datetime | None:
+        text = str(value or "").strip()
+        if not text:
+            return None
+        if self.shown and text == self.prepare_value(self.shown):
+            return self.shown
+        try:
+            typed = parse_datetime(text)
+        except ValueError:  # a day or an hour that does not exist
+            typed = None
+        if typed is None:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        if typed.tzinfo:
+            return valid(clean_moment, typed)
+        return valid(partial(moment_in, timezone.get_current_timezone(), is_end=self._is_end), typed)
 
 
-def _in_zone(label: str) -> str:
-    return f"{label} ({timezone.get_current_timezone_name()})"
+class MomentsForm(forms.Form):
+    """A form with moments. It is read in the time zone in which it was drawn, which a hidden field names."""
 
+    zone = forms.CharField(required=False, widget=forms.HiddenInput, initial=timezone.get_current_timezone_name)
 
-_with_zone = lazy(_in_zone, str)  # one form class serves people in many zones
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            if isinstance(field, MomentField):
+                field.label = f"{field.label} ({self._zone_name})"
+                field.shown = self.initial.get(name)
+
+    def full_clean(self) -> None:
+        """Check the form in its zone."""
+        with timezone.override(self._zone_name):
+            super().full_clean()
+
+    @property
+    def _zone_name(self) -> str:
+        """The zone in which the form was drawn; the current one, if the form is new or names no zone that we know."""
+        name = self["zone"].value()
+        return name if name in zone_names() else timezone.get_current_timezone_name()
 
 
 class BarringRadios(forms.RadioSelect):

@@ -15,7 +15,7 @@ from keys.pages.forms.credential import (
     changed_values,
     initial_of,
 )
-from keys.pages.forms.fields import DATE, BarringRadios, MomentField, bar, choose
+from keys.pages.forms.fields import DATE, BarringRadios, MomentField, MomentsForm, bar, choose
 from keys.pages.forms.limit_fields import QuotaField
 from keys.pages.forms.scope_field import ScopesField
 from keys.rules import field_rules, scope_choice
@@ -29,16 +29,16 @@ PRESET_DAYS, LONGEST_DAYS = 90, 365
 LIFETIMES = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "365 days", DATE: "Date", NEVER: "Never"}
 
 
-class KeyForm(CredentialForm):
+class KeyForm(MomentsForm, CredentialForm):
     """The settings of a key. It asks for scopes if the API has any."""
 
     folded = ("networks", "rate_limits", "quota", "not_before", "metadata", "note")
     field_order = (*SHOWN_FIRST, *folded)
 
     lifetime = forms.ChoiceField(label="Expires", widget=BarringRadios)
-    expires_on = MomentField("Expires on")
+    expires_on = MomentField("Expires on", is_end=True)
     quota = QuotaField(KEY_FIELDS["quota"], help_text="Days and months are those of UTC. Empty: any number of uses.")
-    not_before = MomentField("Not before", help_text="Requests before this moment are refused.")
+    not_before = MomentField("Not before", is_end=False, help_text="Requests before this moment are refused.")
 
     def __init__(self, *args: Any, api: Api, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

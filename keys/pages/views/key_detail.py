@@ -80,5 +80,5 @@ def edit(request: MemberRequest, public_id: str) -> HttpResponse:
 
 
 def _compare(form: EditKeyForm, key: ApiKey) -> list[Difference]:
-    wanted = form.settings().cleaned(key.api)
+    wanted = form.settings().cleaned(key.api, before=key)
     return differences(KEY_FIELDS, key, wanted, defaults={"rate_limits": key.api.default_rate_limits})

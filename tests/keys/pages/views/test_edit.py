@@ -1,6 +1,7 @@
 """Editing: the form, what would change, the change."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -101,6 +102,51 @@ def test_an_expiry_is_kept_unless_another_is_chosen(key: ApiKey, ada_client: Cli
     assert "Widens access" in page
     ada_client.post(where(key), filled_in(page) | {"step": "save"})
     assert ApiKey.objects.get().expires_at is None
+
+
+@pytest.mark.parametrize(
+    ("zone", "typed"),
+    [
+        ("America/New_York", {"lifetime": "date", "expires_on": "9999-12-31T23:59"}),
+        ("Pacific/Auckland", {"not_before": "0001-01-01T00:00"}),
+        ("Europe/Berlin", {"not_before": "2027-03-28T02:30"}),
+        ("Europe/Berlin", {"not_before": "2027-02-30T12:00"}),
+    ],
+)
+def test_a_time_that_the_zone_cannot_have_is_refused_at_its_field(
+    key: ApiKey, ada: User, ada_client: Client, zone: str, typed: dict[str, str]
+) -> None:
+    User.objects.filter(pk=ada.pk).update(time_zone=zone)
+    page = LexborHTMLParser(review(ada_client, key, **typed))
+    (name,) = typed.keys() - {"lifetime"}
+    (error,) = page.css(".field__error")
+    assert error.attributes["id"] == f"id_{name}-error"
+    assert re.search("between the years|skip this time|valid date", error.text())
+
+
+def test_a_beginning_that_is_left_as_it_is_changes_nothing_not_even_its_seconds(
+    key: ApiKey, ada: User, ada_client: Client
+) -> None:
+    shown_twice = datetime(2026, 10, 25, 1, 30, 7, 5, tzinfo=UTC)
+    User.objects.filter(pk=ada.pk).update(time_zone="Europe/Berlin")
+    for begins in (shown_twice, shown_twice - timedelta(hours=1), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)):
+        ApiKey.objects.filter(pk=key.pk).update(not_before=begins)
+        assert "Nothing would change" in review(ada_client, key)
+
+
+def test_a_time_is_read_in_the_zone_in_which_the_form_was_drawn(key: ApiKey, ada: User, ada_client: Client) -> None:
+    drawn = filled_in(ada_client.get(where(key)).text) | {"lifetime": "date", "expires_on": "2030-06-01T12:00"}
+    User.objects.filter(pk=ada.pk).update(time_zone="America/Los_Angeles")
+    page = ada_client.post(where(key), drawn | {"step": "review"}).text
+    form = ada_client.post(where(key), filled_in(page) | {"step": "form"}).text
+    assert (filled_in(form)["zone"], "Expires on (UTC)" in form) == ("UTC", True)
+    ada_client.post(where(key), filled_in(page) | {"step": "save"})
+    assert ApiKey.objects.get().expires_at == datetime(2030, 6, 1, 12, tzinfo=UTC)
+    for zone in ("Mars/Olympus", ""):
+        ada_client.post(
+            where(key), drawn | {"step": "save", "zone": zone, "version": str(ApiKey.objects.get().version)}
+        )
+        assert ApiKey.objects.get().expires_at == datetime(2030, 6, 1, 19, tzinfo=UTC)
 
 
 def test_a_change_made_meanwhile_is_shown_beside_ones_own(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:

@@ -1,6 +1,6 @@
 """What is done from a list of keys or of clients: the row comes back alone, and the list stays."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 from uuid import uuid4
 
@@ -13,7 +13,8 @@ from keys.services.credentials import revoke_credential
 from keys.services.secrets import roll_credential
 from oauth.models import Client as OAuthClient
 from portal.audit import Actor
-from tests.support.page import HTMX, the
+from portal.models import User
+from tests.support.page import HTMX, filled_in, the
 
 pytestmark = pytest.mark.django_db
 KEYS, CLIENTS = "http://testserver/app/keys/", "http://testserver/app/clients/"
@@ -132,6 +133,20 @@ def test_the_old_secret_is_ended_and_extended_in_a_dialog_of_the_list(retiring: 
 def test_one_who_may_only_look_is_offered_nothing_in_the_dialog(retiring: ApiKey, cyn_client: Client) -> None:
     overlap = f"/app/keys/{retiring.public_id}/overlap/"
     assert "<form" not in cyn_client.get(overlap, headers=from_list() | {"HX-Target": "dialog-body"}).text
+
+
+def test_a_key_that_ends_in_the_year_9999_is_shown_and_rolled_in_every_zone(
+    key: ApiKey, ada: User, ada_client: Client
+) -> None:
+    ApiKey.objects.update(expires_at=datetime(9999, 12, 31, 23, 59, tzinfo=UTC))
+    User.objects.filter(pk=ada.pk).update(time_zone="Pacific/Auckland")
+    where = f"/app/keys/{key.public_id}/"
+    for page in (KEYS, where, f"{where}settings/", f"{where}edit/"):
+        assert ada_client.get(page).status_code == 200
+    form = filled_in(ada_client.get(f"{where}roll/").text)
+    answer = ada_client.post(f"{where}roll/", form, headers=from_list())
+    assert the("#secret-text", answer.text).text(strip=True)
+    assert the(".cell-status", row_of(answer.text)).text(strip=True) == "Retiring"
 
 
 def test_a_row_that_cannot_be_drawn_costs_neither_the_new_secret_nor_the_way_back(
