@@ -43,8 +43,8 @@ def searchable(text: str) -> str:
 
 def is_in_url(request: HttpRequest) -> bool:
     """Return True, and warn the person, if the search text in the URL holds a secret or a long part of one."""
-    text = normal_name(request.GET.get(SEARCH_VAR, ""))
-    is_secret = cut_secrets(text) != text
+    sent = request.GET.get(SEARCH_VAR, "")
+    is_secret = any(cut_secrets(text) != text for text in (sent, normal_name(sent[:MAX_SENT_CHARS])))
     if is_secret:
         messages.warning(request, "An address must not hold a secret. Paste it into the search field instead.")
     return is_secret
