@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.models import Api, ApiKey, ApiSecret, Environment, RevokeReason
+from keys.rules.field_rules import MAX_SCOPES
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.credentials import disable_credential, revoke_credential
 from keys.services.keys import IssuedKey, KeySettings, issue_key
@@ -80,6 +81,12 @@ def test_an_api_is_made_with_its_scopes(eve_client: Client) -> None:
     assert api.max_rate_limits == [{"name": "default", "limit": 1000, "window_s": 60}]
     assert (api.signing_algorithm, api.token_lifetime_s) == ("RS256", 3600)
     assert AuditEvent.objects.get(action=AuditAction.API_CREATED).actor_kind == "staff"
+
+
+def test_an_api_is_made_with_the_most_scopes(eve_client: Client) -> None:
+    rows = [(f"s{number}", "", "") for number in range(MAX_SCOPES)]
+    eve_client.post("/admin/keys/api/add/", api_form(**scope_rows(*rows)))
+    assert Api.objects.get(identifier="https://shop.example.com").scopes.count() == MAX_SCOPES
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from django.utils import timezone
 from selectolax.lexbor import LexborHTMLParser
 
 from keys.models import Api
-from keys.rules.field_rules import parse_rate_limit
+from keys.rules.field_rules import MAX_SCOPES, parse_rate_limit
 from keys.rules.secret import parse
 from keys.services.apis import ApiSettings, ScopeSettings, create_api, edit_api
 from keys.services.credentials import note_credential
@@ -78,6 +78,19 @@ def test_a_new_client_is_shown_its_secret_once_and_never_again(
         assert secret not in ada_client.get(where(page, made)).text
     assert secret not in json.dumps(dict(ada_client.session.items()))
     assert f"audience={api.identifier}" in the("main", answer.text).text()
+
+
+def test_a_client_may_be_let_in_at_every_scope_of_apis_with_the_most_scopes(
+    form: dict[str, str], ada_client: Browser
+) -> None:
+    names = [f"r{number}:read" for number in range(MAX_SCOPES)]
+    wanted = ApiSettings("Many", dict.fromkeys(names, ScopeSettings()))
+    apis = [create_api(f"https://many-{number}.example.com", wanted, by=COMMAND).api for number in range(2)]
+    sent = {"api": [each.public_id for each in apis]}
+    sent |= {f"{each.public_id}:access:{name.removesuffix(':read')}": ["read"] for each in apis for name in names}
+    answer = ada_client.post("/app/clients/new/", urlencode({**form, **sent}, doseq=True), content_type=FORM)
+    assert answer.status_code == 200
+    assert [len(grant.scopes) for grant in Client.objects.get().grants.all()] == [MAX_SCOPES] * 2
 
 
 def test_the_page_names_the_addresses_to_configure_and_draws_no_audience_as_a_scope(
