@@ -34,6 +34,7 @@ class ScopeInline(ShownInline):
     model = Scope
     fields = readonly_fields = ("name", "description", "sensitive")
     empty = "No scopes yet. Edit the API to add some."
+    max_rows = 20
 
     @admin.display(description="sensitive")
     def sensitive(self, scope: Scope) -> str:
@@ -71,7 +72,7 @@ class ApiAdmin(OperatedAdmin[Api]):
         "public_id", "state", "disabled_at", "name", "identifier", "description", "limits", "ceiling",
         "signing_algorithm", "token_lifetime_s", "kind", "created_at",
     )  # fmt: skip
-    inlines = (ScopeInline, ApiSecretInline)
+    inlines = (ApiSecretInline, ScopeInline)
     staff_actions = (
         StaffAction(
             name="secret",

@@ -197,6 +197,16 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         shown = {"heading": self.heading, "show_save_and_continue": False, "show_save_and_add_another": False}
         return super().changeform_view(request, object_id, form_url, shown | (extra_context or {}))
 
+    def get_inline_formsets(
+        self, request: HttpRequest, formsets: Any, inline_instances: Any, obj: Object | None = None
+    ) -> Any:
+        """Return the stock formsets. Each has its ``tables``: the first rows, and the rest."""
+        shown = super().get_inline_formsets(request, formsets, inline_instances, obj)
+        for each in shown:
+            rows, at = list(each), each.opts.max_rows
+            each.tables = [part for part in (rows[:at], rows[at:]) if part]
+        return shown
+
     def links(self, request: HttpRequest, obj: Object) -> list[dict[str, object]]:
         """Return the actions that this person can take on the object: ``label``, ``href``, ``is_danger``."""
         return [

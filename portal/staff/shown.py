@@ -160,6 +160,7 @@ class ShownInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in 
     extra = 0
     can_delete = False
     empty = "None yet."
+    max_rows = MAX_ROWS  # the rest is folded
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Return True: the parent object's page has checked the permission."""

@@ -160,6 +160,10 @@ def test_an_api_has_up_to_five_hundred_scopes_and_its_form_saves_them_as_they_ar
     assert eve_client.post(f"/admin/keys/api/{api.pk}/edit/", edit_form(eve_client, api)).status_code == 302
     assert list(api.scopes.values()) == made
     assert AuditEvent.objects.filter(action=AuditAction.API_EDITED).count() == 0
+    page = eve_client.get(f"/admin/keys/api/{api.pk}/change/").text
+    shown, _, folded = page.partition("<summary>480 more</summary>")
+    assert (shown.count("What it is for"), folded.count("What it is for")) == (20, 480)
+    assert shown.index("API secrets</h2>") < shown.index("Scopes</h2>")
 
 
 def test_an_api_is_edited_and_loses_a_scope(api: Api, eve_client: Client) -> None:
