@@ -19,7 +19,7 @@ from portal.audit import Actor
 from portal.models import Organization
 from portal.staff.actions import Declined, StaffAction
 from portal.staff.operated import OperatedAdmin
-from portal.staff.shown import Figure, ShownInline, Summary
+from portal.staff.shown import NO_VALUE, Figure, ShownInline, Summary
 from portal.templatetags import ui
 
 STATE_TONES = {"active": "ok", "next": "info", "retiring": "warn"}
@@ -40,8 +40,8 @@ class GrantInline(ShownInline):
 
     @admin.display(description="scopes")
     def granted(self, grant: Grant) -> str:
-        """Scopes separated by commas, or "none"."""
-        return ", ".join(grant.scopes) or "none"
+        """Scopes separated by commas, or NO_VALUE."""
+        return ", ".join(grant.scopes) or NO_VALUE
 
 
 def _rotate(key: SigningKey, *, by: Actor) -> ChangedSigningKeys:

@@ -29,7 +29,7 @@ from portal.staff import people  # noqa: F401  # registering is the effect
 from portal.staff.actions import StaffAction
 from portal.staff.forms import OrganizationNotesForm, notes_of
 from portal.staff.operated import OperatedAdmin
-from portal.staff.shown import Figure, ShownInline, Summary, owned_tables, pretty
+from portal.staff.shown import NO_VALUE, Figure, ShownInline, Summary, owned_tables, pretty
 from portal.tellings import action_words
 from portal.templatetags.ui import status
 from portal.ui.times import exact_words
@@ -108,7 +108,7 @@ def _close(organization: Organization, *, by: Actor, reason: str, name: str) -> 
 def _in_words(values: Mapping[str, object]) -> SafeString:
     """Return the values with their labels, one a line."""
     lines = ((activity.label_of(name), activity.value_words(name, value)) for name, value in values.items())
-    return format_html_join(mark_safe("<br>"), "{}: {}", lines) or SafeString("none")
+    return format_html_join(mark_safe("<br>"), "{}: {}", lines) or SafeString(NO_VALUE)
 
 
 def _note(
@@ -244,7 +244,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
     def suspension(self, organization: Organization) -> str:
         """Return when and why the organization was suspended."""
         if organization.suspended_at is None:
-            return "No"
+            return NO_VALUE
         reason = activity.suspension_reason(organization)
         return f"{exact_words(organization.suspended_at)}: {reason or 'no reason was recorded'}"
 

@@ -27,6 +27,7 @@ from keys.validation.peppers import candidate_digests
 from portal.audit import Actor
 from portal.staff.actions import Reveal, StaffAction
 from portal.staff.operated import OperatedAdmin
+from portal.staff.shown import NO_VALUE
 from portal.templatetags import ui
 
 
@@ -158,8 +159,8 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             "Environment": obj.environment,
             "Status": self.status(obj),
             "Last used": obj.last_used_at or "never",
-            "Last used from": obj.last_used_from or "none",
-            "User agent": obj.last_used_agent or "none",
+            "Last used from": obj.last_used_from or NO_VALUE,
+            "User agent": obj.last_used_agent or NO_VALUE,
         }
 
     def find_by_secret(self, text: str) -> ApiSecret | None:

@@ -24,7 +24,7 @@ from portal.audit import Actor, ActorKind
 from portal.http import actor_of
 from portal.staff.actions import Reveal, StaffAction
 from portal.staff.operated import OperatedAdmin
-from portal.staff.shown import ShownInline
+from portal.staff.shown import NO_VALUE, ShownInline
 from portal.templatetags.ui import status
 
 
@@ -153,11 +153,11 @@ class ApiAdmin(OperatedAdmin[Api]):
 
     @admin.display(description="default rate limits")
     def limits(self, api: Api) -> str:
-        return rate_words(api.default_rate_limits) or "none"
+        return rate_words(api.default_rate_limits) or NO_VALUE
 
     @admin.display(description="rate limit ceiling")
     def ceiling(self, api: Api) -> str:
-        return rate_words(api.max_rate_limits) or "none"
+        return rate_words(api.max_rate_limits) or NO_VALUE
 
     def get_urls(self) -> list[URLPattern]:
         """Add the URL of our edit page."""

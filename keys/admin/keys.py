@@ -15,7 +15,7 @@ from keys.pages.key_pages import DAYS, KEY_PAGES, KEYS
 from keys.rules.states import CredentialStatus
 from portal import activity
 from portal.models import Organization
-from portal.staff.shown import Figure, Summary
+from portal.staff.shown import NO_VALUE, Figure, Summary
 from portal.ui.charts import Bar
 
 
@@ -108,11 +108,11 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
     @admin.display(description="hint")
     def hint(self, key: ApiKey) -> str:
         """Return the hint of the newest secret."""
-        return next((secret.hint for secret in key.secrets.all()), "none")
+        return next((secret.hint for secret in key.secrets.all()), NO_VALUE)
 
     @admin.display(description="scopes")
     def granted(self, key: ApiKey) -> str:
-        return ", ".join(key.scopes) or "none"
+        return ", ".join(key.scopes) or NO_VALUE
 
     @admin.display(description="quota")
     def uses(self, key: ApiKey) -> str:

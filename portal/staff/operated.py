@@ -42,6 +42,13 @@ CONFIRMED = "confirmed"
 FILTER_COMPARISONS = frozenset({"", "exact", "id__exact", "isnull", "gte", "lt"})
 DATE_PARTS = frozenset({"year", "month", "day"})
 MAX_YEAR_DIGITS = 4
+SHOWN_WHEN_SET = {
+    "suspension": "suspended_at",
+    "closed_at": "closed_at",
+    "disabled_at": "disabled_at",
+    "revoked_at": "revoked_at",
+    "revoke_reason": "revoked_at",
+}
 _ROW_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 Object = TypeVar("Object", bound=Model)
 
@@ -69,6 +76,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
     list_per_page = 50
     list_max_show_all = 0
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
 
     @property
     def permissions(self) -> set[str]:
@@ -131,6 +139,11 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         """Return the stock form, with our labels."""
         return super().get_form(request, obj, change, labels=LABELS, **kwargs)
 
+    def get_fields(self, request: HttpRequest, obj: Object | None = None) -> list[Any]:
+        """Return the fields without the times and reasons of what has not happened."""
+        names = super().get_fields(request, obj)
+        return [name for name in names if name not in SHOWN_WHEN_SET or getattr(obj, SHOWN_WHEN_SET[name], None)]
+
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Return the columns, with our labels."""
         return [column(str(name)) if name in LABELS else name for name in super().get_list_display(request)]
@@ -152,6 +165,10 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
             for action in self.staff_actions
             if action.is_bulk and request.user.has_perm(action.permission)
         }
+
+    def get_action_choices(self, request: HttpRequest, default_choices: Any = (("", "Choose an action"),)) -> Any:
+        """Return the stock choices, with a first one in words."""
+        return super().get_action_choices(request, list(default_choices))
 
     def response_action(  # type: ignore[override]  # the stubs are of a later Django
         self, request: HttpRequest, queryset: QuerySet[Object]
@@ -256,6 +273,8 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
             "title": action.title.format(name=self._named(objects)) or f"{action.label} {self._named(objects)}",
             "opts": self.opts,
             "heading": self.heading,
+            "list_href": self.list_href,
+            "original": objects[0] if len(objects) == 1 else None,
             "action": action,
             "form": form,
             "headings": list(rows[0][2]),

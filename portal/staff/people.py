@@ -21,6 +21,7 @@ from portal.models import Membership, User
 from portal.services.people import deactivate_user, reactivate_user, record_password_reset_sent
 from portal.staff.actions import Declined, StaffAction
 from portal.staff.operated import OperatedAdmin
+from portal.staff.shown import NO_VALUE
 from portal.templatetags.ui import status
 
 Values = dict[str, Any]
@@ -118,8 +119,8 @@ class UserAdmin(OperatedAdmin[User]):
         """Return the facts to show before an action on the person."""
         owned = Membership.objects.filter(user=obj).select_related("organization")
         return {
-            "Name": obj.name or "none",
-            "Organizations": ", ".join(f"{each.organization} ({each.role})" for each in owned) or "none",
+            "Name": obj.name or NO_VALUE,
+            "Organizations": ", ".join(f"{each.organization} ({each.role})" for each in owned) or NO_VALUE,
             "Staff": "Yes" if obj.is_staff else "No",
             "Last sign-in": obj.last_login or "never",
         }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from portal.staff.operated import OperatedAdmin
 
 MAX_ROWS = 10
-NO_VALUE = "-"
+NO_VALUE = "\N{EN DASH}"
 # Labels of fields whose names make no good ones. A verbose_name in a model would need a migration.
 LABELS: Mapping[str, str] = {
     **{name: field.label for name, field in POLICY_FIELDS.items()},
@@ -179,4 +179,4 @@ class ShownInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in 
 
 def pretty(values: dict[str, object]) -> SafeString | str:
     """Return a JSON object as indented HTML."""
-    return format_html("<pre>{}</pre>", json.dumps(values, indent=2, ensure_ascii=False)) if values else "none"
+    return format_html("<pre>{}</pre>", json.dumps(values, indent=2, ensure_ascii=False)) if values else NO_VALUE

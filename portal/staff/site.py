@@ -25,7 +25,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from portal.staff import pasted
-from portal.staff.shown import Figure, Summary, search_table
+from portal.staff.shown import NO_VALUE, Figure, Summary, search_table
 from portal.ui.times import relative_words
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class LatchkeyAdminSite(admin.AdminSite):
     site_header = "Latchkey operations"
     site_title = "Latchkey operations"
     index_title = "Operations"
+    empty_value_display = NO_VALUE
     index_template = "admin/latchkey/index.html"
     _registry: "dict[type[Model], OperatedAdmin[Any]]"  # type: ignore[assignment]  # once all apps are loaded
     enable_nav_sidebar = False  # seven kinds of things need no second menu, and lists need the width

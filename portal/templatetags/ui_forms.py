@@ -65,7 +65,7 @@ def error_summary(form: forms.BaseForm) -> SafeString:
     if not form.errors or _is_seen_at_once(form):
         return SafeString("")
     general: list[tuple[object]] = [(error,) for error in form.non_field_errors()]
-    links = [(_link(form[name], error),) for name in form.fields for error in _messages(form[name])]
+    links = [(_link(form[name], error),) for name in form.fields for error in error_texts(form[name])]
     if links:
         count = len(general) + len(links)
         shown = format_html(
@@ -113,7 +113,8 @@ def _takes_focus(bound: BoundField) -> bool:
     return bound.name == next(iter(bound.form.errors), None) and _is_seen_at_once(bound.form)
 
 
-def _messages(bound: BoundField) -> list[str]:
+@register.filter
+def error_texts(bound: BoundField) -> list[str]:
     """Return the field's errors; that it is required is said in a sentence for the field."""
     return [
         _required(bound) if error.message == REQUIRED else message
@@ -163,7 +164,7 @@ def _hint(bound: BoundField, hint: str) -> SafeString:
 def _errors(bound: BoundField) -> SafeString:
     if not bound.errors:
         return SafeString("")
-    lines = format_html_join("", "<span>{}</span>", ((error,) for error in _messages(bound)))
+    lines = format_html_join("", "<span>{}</span>", ((error,) for error in error_texts(bound)))
     return format_html(
         '<div class="field__error" id="{}-error">{}<span class="stack stack--tight">{}</span></div>',
         bound.auto_id, svg_icon("exclamation-circle", "micro"), lines,

@@ -261,7 +261,9 @@ def test_a_suspension_asks_for_its_reason_which_only_staff_can_read(
     acme: Organization, key: ApiKey, eve_client: Client, ada_client: Client
 ) -> None:
     where = f"/admin/portal/organization/{acme.pk}"
-    assert eve_client.post(f"{where}/suspension/", CONFIRMED).status_code == 422
+    unstated = eve_client.post(f"{where}/suspension/", CONFIRMED)
+    assert unstated.status_code == 422
+    assert "<li>Enter the reason.</li>" in unstated.text
     assert Organization.objects.get(pk=acme.pk).suspended_at is None
     eve_client.post(f"{where}/suspension/", CONFIRMED | {"reason": "Unpaid since May"})
     event = AuditEvent.objects.get(action=AuditAction.ORGANIZATION_SUSPENDED)
