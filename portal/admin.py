@@ -137,7 +137,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
             label="Edit external id and metadata",
             title="Edit the external id and metadata of {name}",
             done="Edited the external id and metadata of",
-            consequence="Backends receive both with every response about the organization's credentials from now on."
+            consequence="Backends receive both with every response about the organization's credentials."
             " Members can read them but not change them.",
             permission="portal.change_organization",
             run=_note,

@@ -151,7 +151,7 @@ def forbidden(request: http.HttpRequest, action: Action) -> HttpResponse:
         request,
         status=403,
         title="Your role does not allow this",
-        detail=f"In {organization.name} this takes the role {_either(ROLES_FOR[action])}.",
+        detail=f"In {organization.name} you need to be {_either(ROLES_FOR[action])}.",
         granters=[member.user.name_and_address for member in granters.order_by("pk")[:10]],
     )
 

@@ -50,11 +50,11 @@ class Propagation:
     processes: int | None = None
 
     def words(self, verb: str) -> str:
-        """Return a sentence that begins with the verb: ``Refused everywhere after 12 ms, by 4 processes``."""
+        """Return a sentence that begins with the verb: ``Requests are refused everywhere after 12 ms, by 4 processes``."""
         if self.effective_by is not None:
             return f"{verb} everywhere {self.soon}at the latest by {exact_words(self.effective_by)}."
         if not self.took_ms and self.processes is None:
-            return f"{verb} everywhere from now on."  # without caches, each request reads the database
+            return f"{verb} now."  # without caches, each request reads the database
         who = {None: "", 0: "", 1: ", by 1 process"}.get(self.processes, f", by {self.processes} processes")
         return f"{verb} everywhere after {self.took_ms or 'less than 1'} ms{who}."
 

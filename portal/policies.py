@@ -38,7 +38,7 @@ POLICY_FIELDS: Mapping[str, Field] = {
     "live_keys_by": Field(
         "Live keys can be made by", phrase=lambda role: _WITH_HIGHER_ROLES[Role(role)], widens=_admits_more_roles
     ),
-    "second_factor_from": Field("A second factor is required from", "not required", widens=_is_raised, is_moment=True),
+    "second_factor_from": Field("Two-factor sign-in required", "no", widens=_is_raised, is_moment=True),
 }
 
 

@@ -8,8 +8,8 @@ MAX_TIME_ZONE_CHARS = 64
 class MailKind(models.TextChoices):
     """The mails that a person may opt out of. Mails about sign-in or membership are always sent."""
 
-    KEYS = "keys", "Keys of mine expire, or an old secret of a key or client ends"
-    TEAM = "team", "Somebody accepts an invitation of mine"
+    KEYS = "keys", "My keys expire, or an old secret of a key or client ends"
+    TEAM = "team", "Somebody accepts my invitation"
     POLICIES = "policies", "The policies of an organization that I administer change"
 
 

@@ -44,7 +44,7 @@ TELLINGS: Mapping[str, Telling] = {
     AuditAction.KEY_OVERLAP_CHANGED: Telling("moved the end of the old secret of", "clock"),
     AuditAction.KEY_SECRET_ENDED: Telling("ended the old secret of", "stop", "warn"),
     AuditAction.KEY_REVOKED: Telling("revoked the key", "no-symbol", "bad"),
-    AuditAction.KEY_EXPIRED: Telling("noted the expiry of", "clock"),
+    AuditAction.KEY_EXPIRED: Telling("expired", "clock"),
     AuditAction.KEY_REASSIGNED: Telling("handed over the key", "arrow-right"),
     AuditAction.CLIENT_CREATED: Telling("created the OAuth client", "cube", "ok"),
     AuditAction.CLIENT_EDITED: Telling("edited the OAuth client", "pencil-square"),

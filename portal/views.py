@@ -94,7 +94,7 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
     """Return the 403 page; in admin, it names what is missing and, to staff alone, who can give it."""
     title, detail, granters = "This is not yours to open", "Your account may not open this page.", []
     if request.path.startswith(ADMIN_PREFIX) and isinstance(getattr(request, "user", None), User):
-        detail = "Admin takes the role staff. The operator of this portal gives it."
+        detail = "You need the role staff to open admin. The operator of this portal gives it."
         if request.user.is_staff:
             detail = "Your staff account has no permission for this page."
             superusers = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")

@@ -87,7 +87,7 @@ def credential_actions(
             label="Edit operator metadata",
             title="Edit the operator metadata of {name}",
             done="Edited the operator metadata of",
-            consequence="Backends receive it with every response from now on, next to the organization's own metadata."
+            consequence="Backends receive it with every response, next to the organization's own metadata."
             " Members can read it but not change it.",
             permission=permission,
             run=note_credential,

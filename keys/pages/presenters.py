@@ -191,8 +191,8 @@ class KeyView(CredentialView[ApiKey]):
         roll="A new secret with the same rights. You choose how long the old one still works.",
         overlap="At most 30 days from now, and never past the end of the key.",
         revocation="Requests with this key will be refused at once. This cannot be undone.",
-        refused="Refused",
-        old_refused="Refused",
+        refused="Requests are refused",
+        old_refused="Requests with it are refused",
     )
 
     @property
@@ -283,5 +283,5 @@ def use_words(calls: Calls, callers: int) -> str:
 
 
 def spread_words(verb: str, propagation: Propagation) -> str:
-    """Describe the propagation of a change: ``Refused everywhere after 12 ms, by 4 processes``."""
+    """Describe the propagation of a change: ``Requests are refused everywhere after 12 ms, by 4 processes``."""
     return propagation.words(verb)

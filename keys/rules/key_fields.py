@@ -23,7 +23,7 @@ NETWORKS = Field(
 )
 RATE_LIMITS = Field(
     "Rate limits",
-    "those of the API",
+    "API default",
     clean=field_rules.clean_rate_limits,
     parse=limit_rows.parse_rate_limit_rows,
     spell=limit_rows.rate_limit_rows,
@@ -47,7 +47,7 @@ KEY_FIELDS: Mapping[str, Field] = {
     ),
     "metadata": METADATA,
     "not_before": Field(
-        "Not before", "from its creation", clean=clean_moment, widens=access_increase.begins_earlier, is_moment=True
+        "Not before", "immediately", clean=clean_moment, widens=access_increase.begins_earlier, is_moment=True
     ),
     "expires_at": Field("Expires", "never", clean=clean_moment, widens=access_increase.ends_later, is_moment=True),
 }

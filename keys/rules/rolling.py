@@ -43,7 +43,7 @@ class Light(Enum):
     NEVER_USED = "Safe to end", "ok", "Nobody has ever used it."
     IN_USE = "In use", "warn", "Whatever called with it last has to be given the new one first."
     NOT_SWITCHED = "Not switched", "warn", "Nobody has used the new one yet."
-    QUIET = "Quiet", "info", "What calls once a day may still need it."
+    QUIET = "Quiet", "info", "A daily job may still use it."
     SAFE = "Safe to end", "ok", "Nobody has used it for a day, and the new one is in use."
 
     def __init__(self, word: str, tone: str, why: str) -> None:

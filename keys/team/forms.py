@@ -115,7 +115,7 @@ class PoliciesForm(forms.Form):
         required=False,
         min_value=1,
         max_value=MAX_LIFETIME_DAYS,
-        help_text="In days, from the newest secret to the expiry. Empty: any.",
+        help_text="In days, from the newest secret to the expiry. Leave empty for no limit.",
     )
     key_expiry_required = forms.BooleanField(
         label="Every key has an expiry", required=False, help_text="Nobody can choose Never."
@@ -131,10 +131,10 @@ class PoliciesForm(forms.Form):
         ],
     )
     second_factor_from = forms.DateField(
-        label="A second factor is required from",
+        label="Two-factor sign-in required from",
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="From that day (UTC) on, nobody without one gets in. Empty: not required.",
+        help_text="From that day (UTC), people without one cannot sign in. Leave empty if not required.",
     )
 
     live_keys_by_hints: ClassVar = {

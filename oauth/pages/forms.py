@@ -64,7 +64,7 @@ class ClientForm(CredentialForm):
         required=False,
         min_value=field_rules.MIN_TOKEN_LIFETIME_S,
         max_value=field_rules.MAX_TOKEN_LIFETIME_S,
-        help_text="In seconds, 60 to 86,400. Empty: that of each API.",
+        help_text="In seconds, 60 to 86,400. Leave empty to use each API's lifetime.",
     )
     public_keys = TypedField(
         CLIENT_FIELDS["public_keys"],
@@ -85,7 +85,7 @@ class ClientForm(CredentialForm):
         self.initial = {**self.initial, "api": list(granted), **scopes}
         self.fields[
             "rate_limits"
-        ].help_text = "With all of its tokens together. Empty: those of each API, at each by itself."
+        ].help_text = "For all tokens of the client together. Leave empty to use the limits of each API."
         choose(self, "api", [(api.public_id, api.name) for api in apis])
         self.apis = apis
         pickers = {_scopes_of(api.public_id): ScopesField(api, label=f"Scopes of {api.name}") for api in apis}

@@ -77,7 +77,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
         "duplicate_email": "This is an address of yours already.",
-        "email_password_mismatch": "The address or the password is wrong. Capital letters count in passwords.",
+        "email_password_mismatch": "The address or the password is wrong. Passwords are case-sensitive.",
         "email_taken": "Another account has this address.",
         "enter_current_password": "This is not your present password.",
         "incorrect_code": WRONG_CODE,

@@ -163,7 +163,7 @@ def _zones_by_area() -> list[tuple[str, Any]]:
     utc, *places = zone_names()
     areas = groupby(places, key=lambda name: name.partition("/")[0])
     groups = [(area, [(name, name.partition("/")[2].replace("_", " ")) for name in names]) for area, names in areas]
-    return [("", "That of my browser"), (utc, utc), *groups]
+    return [("", "Same as my browser"), (utc, utc), *groups]
 
 
 class ProfileForm(forms.Form):
@@ -180,7 +180,7 @@ class ProfileForm(forms.Form):
         label="Time zone",
         required=False,
         choices=_zones_by_area,
-        help_text="Pages and mails tell times in it. Exact times have UTC behind them.",
+        help_text="Used on pages and in e-mails. Exact times also show UTC.",
     )
     density = forms.ChoiceField(label="Lists", widget=forms.RadioSelect, choices=Density.choices)
 

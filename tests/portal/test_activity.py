@@ -103,7 +103,7 @@ def test_values_are_told_in_words() -> None:
     assert shown == [
         ("Scopes", "a, b", "a"),
         ("Expires", "Fri 20 Nov 2026, 12:00 UTC", "never"),
-        ("Rate limits", "1,000 requests in 60 s (default)", "those of the API"),
+        ("Rate limits", "1,000 requests in 60 s (default)", "API default"),
         ("Quota", "1 use a day", "any number of uses"),
     ]
 
@@ -141,7 +141,7 @@ def test_policies_read_like_sentences() -> None:
     told = activity.changes({"live_keys_by": "developer", "second_factor_from": NOON.isoformat()}, rules)
     assert {change.label: (strip_tags(change.before), change.after) for change in told} == {
         "Live keys can be made by": ("developers and above", "admins and owners"),
-        "A second factor is required from": ("Fri 20 Nov 2026, 12:00 UTC", "not required"),
+        "Two-factor sign-in required": ("Fri 20 Nov 2026, 12:00 UTC", "no"),
         "Keys last at most": ("no limit", "1 day"),
         "Keys must expire": ("none", "yes"),
     }

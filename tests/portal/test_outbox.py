@@ -78,7 +78,7 @@ def test_a_change_says_after_how_long_and_by_how_many_processes_it_was_heard(
         (Propagation(0, processes=1), "Refused everywhere after less than 1 ms, by 1 process."),
         (Propagation(3, processes=0), "Refused everywhere after 3 ms."),
         (Propagation(1200), "Refused everywhere after 1200 ms."),
-        (Propagation(0), "Refused everywhere from now on."),
+        (Propagation(0), "Refused now."),
         (
             Propagation(5, LATER),
             "Refused everywhere usually within 2 seconds, at the latest by Thu 1 Jan 2099, 00:00 UTC.",

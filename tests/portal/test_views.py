@@ -83,7 +83,7 @@ def test_a_form_that_is_out_of_date_leads_back_to_its_page(
 def test_admin_tells_members_the_role_and_staff_alone_who_can_give_a_permission(ada_client: Client) -> None:
     eve = make_superuser()
     for browser, words, names_people in (
-        (ada_client, "Admin takes the role staff.", False),
+        (ada_client, "You need the role staff to open admin.", False),
         (in_admin(make_staff()), "Your staff account has no permission for this page.", True),
     ):
         page = browser.get("/admin/portal/user/", follow=True)

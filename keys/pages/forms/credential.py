@@ -18,7 +18,7 @@ from portal.names import MAX_NAME_CHARS
 from portal.ui.row_fields import MetadataField, sent_names
 
 MAX_LIST_CHARS = 20_000
-NETWORKS_HELP = "One IPv4 or IPv6 address or network a line; # starts a note."
+NETWORKS_HELP = "One IPv4 or IPv6 address or network per line; # starts a note."
 # The order of the fields before the folded ones. Errors are listed in the same order.
 SHOWN_FIRST = ("name", "owner", "environment", "template", "scopes", "lifetime", "expires_on")
 
@@ -38,10 +38,10 @@ class CredentialForm(forms.Form):
         NETWORKS,
         max_length=MAX_LIST_CHARS,
         widget=lines_of(3, "203.0.113.0/24 # office"),
-        help_text=f"{NETWORKS_HELP} Empty: any address.",
+        help_text=f"{NETWORKS_HELP} Leave empty for any address.",
     )
-    rate_limits = RateLimitsField(RATE_LIMITS, help_text="Empty: those of the API.")
-    metadata = MetadataField(METADATA, help_text="Your own words, which backends are told with each answer.")
+    rate_limits = RateLimitsField(RATE_LIMITS, help_text="Leave empty to use the API's limits.")
+    metadata = MetadataField(METADATA, help_text="Your own data, sent to backends with each answer.")
     note = TypedField(
         NOTE,
         label="Where will it be stored?",
@@ -90,7 +90,9 @@ class NewCredentialForm(CredentialForm):
     """
 
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
-    owner = forms.ChoiceField(label="Owner", required=False, help_text="What a service account owns outlives people.")
+    owner = forms.ChoiceField(
+        label="Owner", required=False, help_text="Keys of a service account keep working when people leave."
+    )
     environment = forms.ChoiceField(
         label="Environment", widget=BarringRadios, choices=[("live", "Live"), ("test", "Test")], initial="live"
     )

@@ -37,7 +37,7 @@ class KeyForm(MomentsForm, CredentialForm):
 
     lifetime = forms.ChoiceField(label="Expires", widget=BarringRadios)
     expires_on = MomentField("Expires on", is_end=True)
-    quota = QuotaField(KEY_FIELDS["quota"], help_text="Days and months are those of UTC. Empty: any number of uses.")
+    quota = QuotaField(KEY_FIELDS["quota"], help_text="Days and months are in UTC. Leave empty for no limit.")
     not_before = MomentField("Not before", is_end=False, help_text="Requests before this moment are refused.")
 
     def __init__(self, *args: Any, api: Api, now: datetime, **kwargs: Any) -> None:
@@ -121,7 +121,7 @@ class NewKeyForm(NewCredentialForm, KeyForm):
         self.fields["template"].initial = "read" if readable else "custom"
         self.fields["template"].required = bool(self.api_scopes)
         lifetimes = _with_longest(self.policy.organization.policies.max_key_lifetime_days)
-        self.offer_lifetimes(lifetimes, "Requests are refused from this moment on. You can extend it before.")
+        self.offer_lifetimes(lifetimes, "Requests are refused from this moment on. You can extend it until then.")
 
     def clean(self) -> dict[str, Any]:
         """Require a scope if scopes are chosen one by one: a key without scopes may do nothing."""

@@ -80,7 +80,7 @@ def show_secret(
         "created": pages.created,
         "secret": issued.secret_text,
         "rolled": rolled,
-        "works": spread_words("It works", issued.propagation),
+        "works": spread_words(f"The {pages.words.noun} works", issued.propagation),
         "ended": spread_words("The old secret is refused", issued.propagation),
         **pages.secret_context(issued.credential, issued.secret_text),
     }

@@ -41,7 +41,9 @@ def resume(request: MemberRequest, public_id: str, pages: CredentialPages[Any]) 
     credential = get_credential(request, pages, public_id)
     with refusals_told(request):
         changed = enable_credential(credential, by=actor_of(request))
-        messages.success(request, f"{credential.name} works again. {spread_words('Accepted', changed.propagation)}")
+        messages.success(
+            request, f"{credential.name} works again. {spread_words('Requests are accepted', changed.propagation)}"
+        )
     return back(request, pages, public_id)
 
 

@@ -34,7 +34,7 @@ def close(request: HttpRequest) -> HttpResponse:
         else:
             logout(request)
             get_adapter().send_notification_mail("account/email/account_closed", user, email=address)
-            words = spread_words("What ended with it is refused", ended.spread)
+            words = spread_words("Requests with credentials that ended with it are refused", ended.spread)
             messages.success(request, f"Your account is closed. {words} We told your address, and forgot the rest.")
             return redirect("account_login")
     return render(request, "team/account_closure.html", {"form": form}, status=422 if form.errors else 200)

@@ -49,5 +49,5 @@ def describe(departure: Departure, new_owner: CredentialOwner | None) -> str:
     if not words:
         return ""
     if new_owner is None:
-        return f"{words} revoked. {spread_words('Refused', departure.propagation)}"
+        return f"{words} revoked. {spread_words('Requests are refused', departure.propagation)}"
     return f"{new_owner.display_name} now owns {words}; requests go on as before."

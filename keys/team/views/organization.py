@@ -85,7 +85,9 @@ def close(request: MemberRequest) -> HttpResponse:
     form = TypedNameForm(request.POST or None, expected_name=organization.name)
     if request.method == "POST" and form.is_valid():
         closed = close_organization(organization, by=actor_of(request))
-        messages.success(request, f"{organization.name} is closed. {spread_words('Refused', closed.propagation)}")
+        messages.success(
+            request, f"{organization.name} is closed. {spread_words('Requests are refused', closed.propagation)}"
+        )
         return go_to(request, reverse("keys:overview"))
     now = timezone.now()
     context = {

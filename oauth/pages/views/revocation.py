@@ -50,7 +50,9 @@ def revoke_one_token(request: MemberRequest, public_id: str) -> HttpResponse:
             done = f"The token {form.cleaned_data['token']} is revoked."
             if changed.credential.generation > client.generation:
                 done = f"All tokens are revoked: {MAX_REVOKED_TOKENS:,} already were, the most there can be one by one."
-            messages.success(request, f"{done} {spread_words('Refused', changed.propagation)}")
+            messages.success(
+                request, f"{done} {spread_words('Requests with a revoked token are refused', changed.propagation)}"
+            )
             return back(request, CLIENT_PAGES, public_id)
     now = timezone.now()
     return show_overview(request, get_view(request, CLIENT_PAGES, public_id, now=now), form.without_token(), now=now)

@@ -216,7 +216,7 @@ def test_the_form_says_what_would_be_affected_before_it_saves(
     key.organization.refresh_from_db()
     assert key.organization.policies == Policies()
     assert ada_client.post("/app/settings/policies/", form | {"step": "save"}).status_code == 303
-    assert "1 key from before" in ada_client.get("/app/settings/policies/").text
+    assert "1 existing key breaks these policies" in ada_client.get("/app/settings/policies/").text
     assert "30" in cyn_client.get("/app/settings/").text
 
 

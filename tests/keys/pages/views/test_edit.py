@@ -73,7 +73,7 @@ def test_changes_are_reviewed_before_they_are_made(key: ApiKey, ada_client: Clie
     assert "any address" in differences
     assert ApiKey.objects.get().name == "billing worker"
     answer = ada_client.post(where(key), filled_in(page) | {"step": "save"}, follow=True)
-    assert "renamed is changed. In force everywhere" in answer.text
+    assert re.search("renamed is changed. In force (everywhere|now)", answer.text)
     changed = ApiKey.objects.get()
     assert (changed.name, changed.networks, changed.version) == ("renamed", ["203.0.113.0/24"], 2)
     assert changed.scopes == key.scopes

@@ -61,7 +61,7 @@ def test_owners_and_developers_may_change_and_viewers_are_told_who_can(
 def test_a_developer_is_told_who_may_change_somebody_elses_key(key: ApiKey, ben_client: Client, name: str) -> None:
     refused = ben_client.post(address(name, key), {"hours": "24", "reason": "other"})
     assert refused.status_code == 403
-    for words in ("In Acme this takes the role owner or admin.", "Ada"):
+    for words in ("In Acme you need to be an owner or admin.", "Ada"):
         assert words in refused.text
 
 
