@@ -12,6 +12,7 @@ from django.utils.html import format_html_join
 
 from portal.audit_actions import AuditAction
 from portal.fields import Field
+from portal.limit_words import rate_limit_words
 from portal.models import INTERNAL_REASON, AuditEvent, Organization, User
 from portal.policies import POLICY_FIELDS
 from portal.tellings import TELLINGS, Telling, action_words
@@ -255,7 +256,7 @@ def words(value: object) -> str:
         return ""
     if isinstance(value, dict):
         if value.keys() == {"name", "limit", "window_s"}:
-            return f"{value['limit']:,} requests in {value['window_s']:,} s ({value['name']})"
+            return f"{rate_limit_words(value['limit'], value['window_s'])} ({value['name']})"
         if value.keys() == {"limit", "refill"}:
             return quota_words(value["limit"], value["refill"])
         return ", ".join(f"{name}: {words(item)}" for name, item in value.items())

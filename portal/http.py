@@ -22,6 +22,7 @@ from portal.permissions import ROLES_FOR, Action, Role
 
 P = ParamSpec("P")
 CHANGE_PASSWORD = "/.well-known/change-password"  # noqa: S105  # an address, where password managers send people
+GRANTERS_NAMED = 3
 HEALTH_PREFIXES = ("/healthz", "/readyz", "/metrics")
 _PROBLEMS = {
     403: ProblemType.FORBIDDEN,
@@ -151,8 +152,9 @@ def forbidden(request: http.HttpRequest, action: Action) -> HttpResponse:
         request,
         status=403,
         title="Your role does not allow this",
-        detail=f"In {organization.name} you need to be {_either(ROLES_FOR[action])}.",
-        granters=[member.user.name_and_address for member in granters.order_by("pk")[:10]],
+        detail=f"In {organization.name} you need to be an {_either(ROLES_FOR[action])}.",
+        granters=[member.user.name_and_address for member in granters.order_by("pk")[:GRANTERS_NAMED]],
+        more_granters=max(granters.count() - GRANTERS_NAMED, 0),
     )
 
 
@@ -164,7 +166,7 @@ def second_factor_needed(request: http.HttpRequest) -> HttpResponse:
         request,
         status=403,
         title="A second factor is needed here",
-        detail=f"{name} asks its members to sign in with one. Set it up, then come back; keys go on working meanwhile.",
+        detail=f"{name} asks its members to sign in with one. Set it up, then come back; keys keep working meanwhile.",
         way_on="Set up a second factor",
         way_on_url=reverse("mfa_index"),
     )

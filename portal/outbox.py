@@ -50,7 +50,7 @@ class Propagation:
     processes: int | None = None
 
     def words(self, verb: str) -> str:
-        """Return a sentence that begins with the verb: ``Requests are refused everywhere after 12 ms, by 4 processes``."""
+        """Return a sentence that begins with the verb: ``Requests are refused everywhere after 12 ms``."""
         if self.effective_by is not None:
             return f"{verb} everywhere {self.soon}at the latest by {exact_words(self.effective_by)}."
         if not self.took_ms and self.processes is None:

@@ -36,7 +36,7 @@ POLICY_FIELDS: Mapping[str, Field] = {
     "key_expiry_required": Field("Keys must expire", widens=_is_dropped),
     "live_networks_required": Field("Live keys must have allowed addresses", widens=_is_dropped),
     "live_keys_by": Field(
-        "Live keys can be made by", phrase=lambda role: _WITH_HIGHER_ROLES[Role(role)], widens=_admits_more_roles
+        "Live keys can be created by", phrase=lambda role: _WITH_HIGHER_ROLES[Role(role)], widens=_admits_more_roles
     ),
     "second_factor_from": Field("Two-factor sign-in required", "no", widens=_is_raised, is_moment=True),
 }

@@ -92,14 +92,16 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature
     """Return the 403 page; in admin, it names what is missing and, to staff alone, who can give it."""
-    title, detail, granters = "This is not yours to open", "Your account may not open this page.", []
+    title, detail = "You cannot open this page", "Your account has no access to it."
+    granters, more = [], 0
     if request.path.startswith(ADMIN_PREFIX) and isinstance(getattr(request, "user", None), User):
         detail = "You need the role staff to open admin. The operator of this portal gives it."
         if request.user.is_staff:
             detail = "Your staff account has no permission for this page."
             superusers = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")
-            granters = [person.name_and_address for person in superusers[:10]]
-    return http.error_page(request, status=403, title=title, detail=detail, granters=granters)
+            granters = [person.name_and_address for person in superusers[: http.GRANTERS_NAMED]]
+            more = max(superusers.count() - http.GRANTERS_NAMED, 0)
+    return http.error_page(request, status=403, title=title, detail=detail, granters=granters, more_granters=more)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  # Django's signature

@@ -16,7 +16,7 @@ from keys.rules.secret import SecretKind
 from portal.models import Organization
 
 DAYS = 7
-CALLERS_OVER = timedelta(hours=24)
+USE_OVER = timedelta(hours=24)
 
 KEYS: Listing[ApiKey] = Listing(
     secrets=KeySecret.objects.all(),
@@ -44,7 +44,10 @@ def _views(keys: Sequence[ApiKey], may_manage: Callable[[ApiKey], bool], now: da
 
 
 def _use_words(key: ApiKey, now: datetime) -> str:
-    return use_words(calls_of_key(key, now=now), callers_of_key(key, since=now - CALLERS_OVER).count())
+    calls = calls_of_key(key, now=now)
+    if not calls.total and key.last_used_at and now - key.last_used_at < USE_OVER:
+        return ""  # the batch that holds the last call has not been counted yet
+    return use_words(calls, callers_of_key(key, since=now - USE_OVER).count())
 
 
 def _secret_context(_: ApiKey, secret_text: str) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TypedDict
 
 from portal.edge.proxies import parse_network
+from portal.limit_words import rate_limit_words
 from portal.names import clean_name, normal_name
 
 MAX_AGENT_CHARS = 200
@@ -119,11 +120,8 @@ def spell_rate_limit(limit: RateLimit) -> str:
 
 
 def rate_words(rate_limits: Iterable[RateLimit]) -> str:
-    """Describe limits: ``100 requests in 60 s and 10,000 requests in 86,400 s``; empty for none."""
-    return " and ".join(
-        f"{limit['limit']:,} {'request' if limit['limit'] == 1 else 'requests'} in {limit['window_s']:,} s"
-        for limit in rate_limits
-    )
+    """Describe limits: ``100 requests a minute and 10,000 requests in 90 s``; empty for none."""
+    return " and ".join(rate_limit_words(limit["limit"], limit["window_s"]) for limit in rate_limits)
 
 
 def clean_rate_limits(limits: Sequence[RateLimit]) -> list[RateLimit]:

@@ -20,10 +20,15 @@ class KeyFacts:
 
 @dataclass(frozen=True)
 class Violation:
-    """A broken rule: the field to change, and words that follow the organization's name."""
+    """A broken rule: the field to change, words that follow the organization's name, and what to do about it.
+
+    ``brief`` marks a choice that breaks the rule.
+    """
 
     field: str
     rule: str
+    remedy: str
+    brief: str = ""
 
 
 def violations(policies: Policies, facts: KeyFacts, *, widest: WidestPrefixes) -> list[Violation]:
@@ -32,9 +37,12 @@ def violations(policies: Policies, facts: KeyFacts, *, widest: WidestPrefixes) -
     days = policies.max_key_lifetime_days
     if days is not None and (facts.expires_at is None or facts.expires_at > facts.secret_from + timedelta(days=days)):
         length = "1 day" if days == 1 else f"{days:,} days"
-        found.append(Violation("expires_at", f"limits keys to {length} from their newest secret"))
+        remedy = f"Choose an earlier date. Keys last at most {length} from their newest secret."
+        rule = f"limits keys to {length} from their newest secret"
+        found.append(Violation("expires_at", rule, remedy, f"Over {length}"))
     elif policies.key_expiry_required and facts.expires_at is None:
-        found.append(Violation("expires_at", "asks for an expiry on every key"))
+        remedy = "Choose a date. Every key needs one."
+        found.append(Violation("expires_at", "requires an expiry on every key", remedy, "Not allowed"))
     return found + network_violations(policies, facts.networks, is_live=facts.is_live, widest=widest)
 
 
@@ -45,12 +53,14 @@ def network_violations(
     if not policies.live_networks_required or not is_live:
         return []
     if not networks:
-        return [Violation("networks", "asks for allowed addresses on live keys")]
+        remedy = "Enter at least one address. Live keys need one."
+        return [Violation("networks", "requires addresses on live keys", remedy)]
     if not widest.allows(networks):
-        return [Violation("networks", f"limits the allowed addresses of a live key to {widest} in all")]
+        remedy = f"Enter smaller networks: {widest} in all at most."
+        return [Violation("networks", f"limits the allowed addresses of a live key to {widest} in all", remedy)]
     return []
 
 
 def in_words(broken: Sequence[Violation]) -> str:
-    """Join the rules to a part of a sentence: ``limits keys to 90 days, asks for …``."""
+    """Join the rules to a part of a sentence: ``limits keys to 90 days, requires …``."""
     return ", ".join(violation.rule for violation in broken)

@@ -41,7 +41,7 @@ class Light(Enum):
     """How safe it is to end the old secret of an overlap: a word, its tone, and a reason."""
 
     NEVER_USED = "Safe to end", "ok", "Nobody has ever used it."
-    IN_USE = "In use", "warn", "Whatever called with it last has to be given the new one first."
+    IN_USE = "In use", "warn", "Give its last caller the new one first."
     NOT_SWITCHED = "Not switched", "warn", "Nobody has used the new one yet."
     QUIET = "Quiet", "info", "A daily job may still use it."
     SAFE = "Safe to end", "ok", "Nobody has used it for a day, and the new one is in use."

@@ -25,7 +25,7 @@ def widest_prefixes() -> WidestPrefixes:
 
 
 def broken_rules(organization: Organization, facts: KeyFacts, *, by: Actor, is_new: bool = True) -> list[Violation]:
-    """Return every rule that a key with these facts would break. Who may make live keys is asked of a new key only."""
+    """Return every rule that a key with these facts would break. The rule on who creates live keys is for new ones."""
     if by.kind not in BOUND:
         return []
     makers = _maker_rule(organization, by) if is_new and facts.is_live else []
@@ -88,8 +88,9 @@ def _maker_rule(organization: Organization, by: Actor) -> list[Violation]:
     role = role_of(by, organization) if by.user else Role.DEVELOPER  # a credential has scopes instead of a role
     if role is not None and policies.may_make_live_keys(role):
         return []
-    makers = [f"{each}s" for each in Role if policies.may_make_live_keys(each)]
-    return [Violation("environment", f"lets only {' and '.join(makers)} make live keys")]
+    makers = " and ".join(f"{each}s" for each in Role if policies.may_make_live_keys(each))
+    remedy = f"Choose Test. Only {makers} can create live keys."
+    return [Violation("environment", f"lets only {makers} create live keys", remedy)]
 
 
 def may_change_policies(organization: Organization, by: Actor) -> bool:

@@ -50,11 +50,11 @@ class ClosureForm(forms.Form):
             (new_owner.public_id, f"{new_owner.name_and_address} owns it next{besides}") for new_owner in new_owners
         ]
         close = (self.CLOSE, "Close it: every request with its keys is refused at once, for good")
-        label = f"What becomes of {organization.name}"
+        label = f"What happens to {organization.name}"
         self._ask(organization, label, [("", "Choose…"), *people, close], new_owners)
 
     def _ask_who_inherits(self, organization: Organization, left: str, new_owners: Sequence[CredentialOwner]) -> None:
-        self._ask(organization, f"What becomes of your {left} in {organization.name}", fates(new_owners), new_owners)
+        self._ask(organization, f"What happens to your {left} in {organization.name}", fates(new_owners), new_owners)
 
     def _ask(
         self,

@@ -63,7 +63,7 @@ class InviteForm(forms.Form):
         label="E-mail addresses",
         max_length=MAX_EMAILS_CHARS,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocapitalize": "off"}),
-        help_text=f"One a line, or with commas between; at most {MAX_AT_ONCE}.",
+        help_text=f"One per line or separated by commas; at most {MAX_AT_ONCE}.",
     )
     role = forms.ChoiceField(label="Role", widget=forms.RadioSelect, initial=Role.DEVELOPER)
 
@@ -86,7 +86,7 @@ class InviteForm(forms.Form):
 class DepartureForm(forms.Form):
     """Choose what happens to a leaving owner's credentials; asked only if there are any."""
 
-    fate = forms.ChoiceField(label="What becomes of them")
+    fate = forms.ChoiceField(label="What happens to them")
 
     def __init__(self, *args: Any, new_owners: Sequence[CredentialOwner], leaves_any: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -122,7 +122,7 @@ class PoliciesForm(forms.Form):
     )
     live_networks_required = forms.BooleanField(label="Live keys have allowed addresses", required=False)
     live_keys_by = forms.ChoiceField(
-        label="Who may make live keys",
+        label="Who can create live keys",
         widget=forms.RadioSelect,
         choices=[
             (Role.DEVELOPER.value, "Developers"),

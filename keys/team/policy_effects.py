@@ -1,6 +1,7 @@
 """Show the effect of a policy before it is set: keys that break it, and people it concerns. Read only."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +35,14 @@ def breaking_keys(organization: Organization, policies: Policies, *, now: dateti
         if broken:
             found.append(BreakingKey(key, in_words(broken)))
     return sorted(found, key=lambda each: each.key.last_used_at or each.key.created_at, reverse=True)
+
+
+def by_rules(found: Iterable[BreakingKey]) -> dict[str, list[ApiKey]]:
+    """Group the keys by the rules that they break, and keep their order."""
+    groups: dict[str, list[ApiKey]] = defaultdict(list)
+    for each in found:
+        groups[each.rules].append(each.key)
+    return dict(groups)
 
 
 def without_second_factor(organization: Organization) -> QuerySet[Membership]:

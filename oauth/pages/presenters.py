@@ -69,7 +69,7 @@ class ClientView(CredentialView[Client]):
     @property
     def hint(self) -> str:
         """The hint of the newest secret, or a note that the client uses its own keys."""
-        return super().hint or "Keys of its own"
+        return super().hint or "Its own keys"
 
 
 def client_view(client: Client, secrets: Sequence[Secret], *, may_manage: bool, now: datetime) -> ClientView:

@@ -42,7 +42,7 @@ CLIENT_FIELDS: Mapping[str, Field] = {
     "name": NAME,
     "note": NOTE,
     "public_keys": Field(
-        "Keys of its own",
+        "Its own keys",
         clean=_clean_public_keys,
         parse=_parse_public_keys,
         spell=_spell_public_keys,

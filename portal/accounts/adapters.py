@@ -76,13 +76,13 @@ class AccountAdapter(DefaultAccountAdapter):
     """allauth's sign-in by e-mail and password, with Latchkey's sign-up modes, address rules, error texts and audit."""
 
     error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
-        "duplicate_email": "This is an address of yours already.",
+        "duplicate_email": "This is already your address.",
         "email_password_mismatch": "The address or the password is wrong. Passwords are case-sensitive.",
         "email_taken": "Another account has this address.",
-        "enter_current_password": "This is not your present password.",
+        "enter_current_password": "This is not your current password.",
         "incorrect_code": WRONG_CODE,
         "incorrect_password": "This is not your password.",
-        "same_as_current": "This is what it is already.",
+        "same_as_current": "This is already the current one.",
         "too_many_login_attempts": "Too many wrong codes. Start again for a new one.",
     }
 

@@ -57,7 +57,7 @@ def sees_pages_that_say_no(page: Page, inspector: Inspector) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
     inspector.look(page, "not-found")
     page.goto("/admin/")
-    expect(page.get_by_role("heading", level=1)).to_have_text("This is not yours to open")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You cannot open this page")
     inspector.look(page, "forbidden")
 
 

@@ -103,7 +103,7 @@ def test_values_are_told_in_words() -> None:
     assert shown == [
         ("Scopes", "a, b", "a"),
         ("Expires", "Fri 20 Nov 2026, 12:00 UTC", "never"),
-        ("Rate limits", "1,000 requests in 60 s (default)", "API default"),
+        ("Rate limits", "1,000 requests a minute (default)", "API default"),
         ("Quota", "1 use a day", "any number of uses"),
     ]
 
@@ -140,7 +140,7 @@ def test_policies_read_like_sentences() -> None:
     rules = {"max_key_lifetime_days": 1, "key_expiry_required": True, "live_keys_by": "admin"}
     told = activity.changes({"live_keys_by": "developer", "second_factor_from": NOON.isoformat()}, rules)
     assert {change.label: (strip_tags(change.before), change.after) for change in told} == {
-        "Live keys can be made by": ("developers and above", "admins and owners"),
+        "Live keys can be created by": ("developers and above", "admins and owners"),
         "Two-factor sign-in required": ("Fri 20 Nov 2026, 12:00 UTC", "no"),
         "Keys last at most": ("no limit", "1 day"),
         "Keys must expire": ("none", "yes"),

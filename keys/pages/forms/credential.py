@@ -46,7 +46,7 @@ class CredentialForm(forms.Form):
         NOTE,
         label="Where will it be stored?",
         max_length=MAX_NOTE_CHARS,
-        help_text="For whoever rolls it next, such as: Vault, path billing/worker. Never the key itself.",
+        help_text="For the next person who rolls it, for example: Vault, path billing/worker. Never the key itself.",
     )
 
     def __init__(self, *args: Any, policy: FormPolicy, **kwargs: Any) -> None:
@@ -66,7 +66,7 @@ class CredentialForm(forms.Form):
         networks, expires_at = changed.get("networks", ()), changed.get("expires_at")
         for name, violation in self.policy.broken(is_live=is_live, networks=networks, expires_at=expires_at).items():
             if name in changed:
-                self.add_error(asked_as(name), self.policy.refusal(violation))
+                self.add_error(asked_as(name), violation.remedy)
 
     def field_names(self) -> list[str]:
         """Return the names of all submitted fields; the names of some depend on the API."""

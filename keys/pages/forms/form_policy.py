@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from keys.rules.policy_rules import KeyFacts, Violation
-from keys.services.policies import broken, broken_rules, may_change_policies, who_changes_policies
+from keys.services.policies import broken_rules, may_change_policies, who_changes_policies
 from portal.audit import Actor
 from portal.models import Organization
+from portal.ui.markup import exact_time, time_element
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class FormPolicy:
         found = broken_rules(self.organization, facts, by=self.by, is_new=self.is_new)
         return {violation.field: violation for violation in found}
 
-    def refusal(self, violation: Violation) -> str:
-        """Return the error for a field that breaks the rule."""
-        return str(broken(self.organization, violation, by=self.by))
+    def mark(self, violation: Violation) -> str:
+        """Return a few words for a lifetime that breaks the rule."""
+        latest = self._latest_end
+        return format_html("After {}", time_element(latest, "day")) if latest else violation.brief
 
     def hint(self, violation: Violation) -> SafeString:
         """Return the rule in words, and who can change it: a link for this person, or names."""
@@ -44,4 +46,12 @@ class FormPolicy:
             who = format_html('You can change this in <a href="{}">Policies</a>', reverse("team:policies"))
         else:
             who = format_html("{} can change that", who_changes_policies(self.organization))
-        return format_html("{} {}. {}.", self.organization.name, violation.rule, who)
+        latest = self._latest_end if violation.field == "expires_at" else None
+        end = format_html(": until {} at most. Roll the key to go further", exact_time(latest)) if latest else ""
+        return format_html("Your organization {}{}. {}.", violation.rule, end, who)
+
+    @property
+    def _latest_end(self) -> datetime | None:
+        """Return how long an existing key may last at most; None without a limit, and for a new key."""
+        days = self.organization.policies.max_key_lifetime_days
+        return self.secret_from + timedelta(days=days) if days and not self.is_new else None

@@ -66,7 +66,7 @@ class KeyForm(MomentsForm, CredentialForm):
         choose(self, "lifetime", list(lifetimes.items()))
         bar(self, "lifetime", rules)
         self.lifetime_hints = {value: time_element(end, "day") if end else "" for value, end in ends.items()}
-        self.lifetime_hints |= dict.fromkeys(rules, "Not allowed")
+        self.lifetime_hints |= {value: self.policy.mark(violation) for value, violation in rules.items()}
         reason = self.policy.hint(next(iter(rules.values()))) if rules else ""
         self.fields["lifetime"].help_text = format_html("{} {}", hint, reason)
         allowed = [int(value) for value in lifetimes if value.isdecimal() and value not in rules]

@@ -75,7 +75,7 @@ def edit_in_steps(
 def _tell(request: MemberRequest, changed: ChangedCredential[Row], *, was: int) -> None:
     name = changed.credential.name
     if changed.credential.version == was:
-        messages.info(request, f"Nothing about {name} was different.")
+        messages.info(request, f"Nothing changed in {name}.")
     else:
         messages.success(request, f"{name} is changed. {spread_words('In force', changed.propagation)}")
 

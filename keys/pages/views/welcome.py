@@ -39,7 +39,7 @@ def welcome(request: MemberRequest) -> HttpResponse:
     if not form.is_valid():
         return show_steps(request, form)
     renamed = rename_organization(request.organization, form.cleaned_data["name"], by=actor_of(request))
-    messages.success(request, f"Your organization is called {renamed.organization.name}.")
+    messages.success(request, f"Your organization is now called {renamed.organization.name}.")
     return go_to(request, reverse("keys:welcome"))
 
 

@@ -35,6 +35,6 @@ def close(request: HttpRequest) -> HttpResponse:
             logout(request)
             get_adapter().send_notification_mail("account/email/account_closed", user, email=address)
             words = spread_words("Requests with credentials that ended with it are refused", ended.spread)
-            messages.success(request, f"Your account is closed. {words} We told your address, and forgot the rest.")
+            messages.success(request, f"Your account is closed. {words} We notified your address and deleted the rest.")
             return redirect("account_login")
     return render(request, "team/account_closure.html", {"form": form}, status=422 if form.errors else 200)

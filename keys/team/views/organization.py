@@ -63,7 +63,7 @@ def organization_settings(request: MemberRequest) -> HttpResponse:
     form = OrganizationNameForm(request.POST or None, initial={"name": organization.name})
     if request.method == "POST" and form.is_valid():
         renamed = rename_organization(organization, form.cleaned_data["name"], by=actor_of(request))
-        messages.success(request, f"The organization is called {renamed.organization.name}.")
+        messages.success(request, f"The organization is now called {renamed.organization.name}.")
         return go_to(request, reverse("team:settings"))
     context = {
         "form": form,

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from keys.pages.views.access import go_to
 from keys.team.forms import PoliciesForm
-from keys.team.policy_effects import breaking_keys, without_live_keys, without_second_factor
+from keys.team.policy_effects import breaking_keys, by_rules, without_live_keys, without_second_factor
 from portal import activity, reauthentication
 from portal.http import MemberRequest, actor_of, member_required
 from portal.models import Organization
@@ -17,7 +17,7 @@ from portal.permissions import Action
 from portal.policies import Policies
 from portal.services.policies import change_policies
 
-KEYS_SHOWN = 50
+KEYS_SHOWN = 1000
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -54,7 +54,11 @@ def _review(request: MemberRequest, form: PoliciesForm) -> dict[str, object]:
 
 def _breaking(organization: Organization, policies: Policies) -> dict[str, object]:
     found = breaking_keys(organization, policies, now=timezone.now())
-    return {"breaking": found[:KEYS_SHOWN], "breaking_count": len(found)}
+    return {
+        "breaking": by_rules(found[:KEYS_SHOWN]),
+        "breaking_count": len(found),
+        "breaking_more": len(found[KEYS_SHOWN:]),
+    }
 
 
 def _initial(policies: Policies) -> dict[str, object]:

@@ -39,7 +39,7 @@ def new_service_account(request: MemberRequest) -> HttpResponse:
         except Refused as refusal:
             form.add_error(refusal.field if isinstance(refusal, Invalid) else None, str(refusal))
         else:
-            messages.success(request, f"{made.name} can own keys and OAuth clients now: choose it as you create one.")
+            messages.success(request, f"{made.name} can now own keys and OAuth clients. Choose it when you create one.")
             return go_to(request, reverse("team:service_accounts"))
     status = 422 if form.is_bound else 200
     context = {"form": form}

@@ -74,7 +74,7 @@ def test_what_one_owns_in_an_organization_of_others_is_handed_over_or_revoked_an
     for row in (key, oauth_client):
         type(row).objects.filter(pk=row.pk).update(owner=ben)
     name, sent = key.organization.public_id, {"email": "ben@example.com"}
-    assert "What becomes of your 1 API key and 1 OAuth client in Acme" in ben_client.get(CLOSE).text
+    assert "What happens to your 1 API key and 1 OAuth client in Acme" in ben_client.get(CLOSE).text
     assert ben_client.post(CLOSE, sent).status_code == 422
     assert (
         ben_client.post(CLOSE, sent | {name: ada.public_id if ada and fate == "new_owner" else fate}).status_code == 302
@@ -153,6 +153,6 @@ def test_closing_costs_the_same_queries_however_many_organizations_one_is_in(
     join(45)
     assert queries_of(ada_client, CLOSE) == few
     page = ada_client.get(CLOSE).text
-    assert page.count("What becomes of") == 48
+    assert page.count("What happens to") == 48
     assert page.count("owns it next, and your 1 API key and 1 OAuth client") == 25
-    assert page.count("What becomes of your 1 API key and 1 OAuth client in Club") == 23
+    assert page.count("What happens to your 1 API key and 1 OAuth client in Club") == 23

@@ -423,10 +423,10 @@ def test_who_may_make_no_live_keys_puts_none_of_their_own_into_a_live_client(
 def test_where_live_keys_need_networks_live_clients_need_them(issued: IssuedClient, api: Api, as_ada: Actor) -> None:
     organization, at_home = issued.credential.organization, replace(WANTED, networks=["10.0.0.0/8"])
     change_policies(organization, Policies(live_networks_required=True), by=as_ada)
-    with pytest.raises(Invalid, match="asks for allowed addresses") as refusal:
+    with pytest.raises(Invalid, match="requires addresses on live keys") as refusal:
         create_client(organization, WANTED, grants={api.public_id: []}, environment=Environment.LIVE, by=as_ada)
     assert refusal.value.field == "networks"
     edit_client(issued.credential, WANTED, by=as_ada)  # it has none from before, and keeps that
     edit_client(issued.credential, at_home, by=as_ada)
-    with pytest.raises(Invalid, match="asks for allowed addresses"):
+    with pytest.raises(Invalid, match="requires addresses on live keys"):
         edit_client(issued.credential, WANTED, by=as_ada)

@@ -42,7 +42,7 @@ def test_the_apis_ceiling_stands_in_the_forms_and_on_the_keys_page(
     scopes = {name: ScopeSettings() for name in key.scopes}
     limits = [parse_rate_limit("1000/60"), parse_rate_limit("daily=10000/86400")]
     edit_api(key.api, ApiSettings("Orders", scopes, max_rate_limits=limits), by=COMMAND)
-    words = "at most 1,000 requests in 60 s and 10,000 requests in 86,400 s"
+    words = "at most 1,000 requests a minute and 10,000 requests a day"
     for page in (where(key), "/app/keys/new/"):
         assert f"Orders allows each key {words}" in ada_client.get(page).text
     assert words in cyn_client.get(f"/app/keys/{key.public_id}/settings/").text.lower()

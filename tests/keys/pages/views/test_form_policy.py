@@ -78,8 +78,8 @@ def test_who_can_change_a_policy_gets_a_link_and_others_get_names(
     for browser, who in ((ada_client, "You can change this in Policies."), (ben_client, "Ada can change that.")):
         page = browser.get(NEW).text
         lifetime, networks = the("#id_lifetime-hint", page), the("#id_networks-hint", page)
-        assert lifetime.text().endswith(f"Acme limits keys to 30 days from their newest secret. {who}")
-        assert networks.text().endswith(f"Acme asks for allowed addresses on live keys. {who}")
+        assert lifetime.text().endswith(f"Your organization limits keys to 30 days from their newest secret. {who}")
+        assert networks.text().endswith(f"Your organization requires addresses on live keys. {who}")
         links = [link.attributes["href"] for link in (*lifetime.css("a"), *networks.css("a"))]
         assert links == (["/app/settings/policies/"] * 2 if browser is ada_client else [])
 
@@ -106,8 +106,8 @@ def test_who_may_make_no_live_keys_is_offered_test_keys(ben_client: Client, unde
         tree = LexborHTMLParser(ben_client.get(page).text)
         assert "disabled" in the("[name=environment][value=live]", tree).attributes
         assert "checked" in the("[name=environment][value=test]", tree).attributes
-        assert "Acme lets only owners make live keys. Ada can change that." in the("#id_environment-hint", tree).text()
-        assert "Acme asks" not in the("#id_networks-hint", tree).text()  # of live keys alone
+        assert "only owners create live keys. Ada can change that." in the("#id_environment-hint", tree).text()
+        assert "Your organization" not in the("#id_networks-hint", tree).text()  # of live keys alone
 
 
 def test_all_violations_are_told_at_once_beside_other_errors(
@@ -118,9 +118,9 @@ def test_all_violations_are_told_at_once_beside_other_errors(
     told = [link.text() for link in LexborHTMLParser(page.text).css(".summary a")]
     assert told == [
         "Name: Enter the name.",
-        "Environment: Acme lets only owners make live keys. Ada can change that.",
-        "Expires: Acme limits keys to 30 days from their newest secret. Ada can change that.",
-        "Allowed addresses: Acme asks for allowed addresses on live keys. Ada can change that.",
+        "Environment: Choose Test. Only owners can create live keys.",
+        "Expires: Choose an earlier date. Keys last at most 30 days from their newest secret.",
+        "Allowed addresses: Enter at least one address. Live keys need one.",
     ]
     assert the("h2", page.text).text() == "There are 4 things to fix"
     assert ben_client.post(NEW, new_key_form | {"environment": "test", "lifetime": "30"}).status_code == 200
@@ -135,7 +135,9 @@ def test_an_edit_keeps_what_breaks_a_policy_and_offers_nothing_else_that_does(
     where = f"/app/keys/{key.public_id}/edit/"
     html = ada_client.get(where).text
     assert lifetimes(html) == ("keep", ["keep", "7", DATE], ["30", "90", "365"])  # of 30 days, 10 are over
-    assert "As it is: never. Acme limits keys to 30 days" in the("#id_lifetime-hint", html).text()
+    hint = the("#id_lifetime-hint", html).text()
+    assert "As it is: never. Your organization limits keys to 30 days from their newest secret: until " in hint
+    assert " at most. Roll the key to go further. You can change this in Policies." in hint
     sent = filled_in(LexborHTMLParser(html).css("main form")[-1])
     assert (
         "name"

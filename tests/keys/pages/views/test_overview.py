@@ -115,7 +115,7 @@ def test_the_overview_costs_the_same_with_two_keys_and_thirty(
 
 def test_the_organization_is_named_in_the_first_step(acme: Organization, ada_client: Client) -> None:
     answer = ada_client.post(WELCOME, {"name": "  Acme Robotics "}, follow=True)
-    assert "Your organization is called Acme Robotics." in answer.text
+    assert "Your organization is now called Acme Robotics." in answer.text
     acme.refresh_from_db()
     assert acme.name == "Acme Robotics"
     event = AuditEvent.objects.get(action="organization.renamed")

@@ -152,9 +152,9 @@ def test_each_apis_ceiling_stands_in_the_forms_and_on_the_clients_pages(
     limits = [parse_rate_limit("1000/60")]
     edit_api(api, ApiSettings("Orders", scopes, max_rate_limits=limits), by=COMMAND)
     for form in ("/app/clients/new/", where("edit", oauth_client)):
-        assert "At most 1,000 requests in 60 s" in ada_client.get(form).text
+        assert "At most 1,000 requests a minute" in ada_client.get(form).text
     for page in ("detail", "settings"):
-        assert "At most 1,000 requests in 60 s" in cyn_client.get(where(page, oauth_client)).text
+        assert "At most 1,000 requests a minute" in cyn_client.get(where(page, oauth_client)).text
 
 
 def test_a_client_may_belong_to_a_service_account_of_its_own_organization_alone(
