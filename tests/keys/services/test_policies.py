@@ -138,7 +138,7 @@ def test_a_key_is_extended_past_its_lifetime_only_with_a_new_secret(key: ApiKey,
 def test_who_may_make_live_keys_is_held(acme: Organization, api: Api, as_ada: Actor, ben: User) -> None:
     change_policies(acme, Policies(live_keys_by=Role.ADMIN), by=as_ada)
     as_ben = Actor(ActorKind.USER, ben)
-    with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
+    with pytest.raises(Invalid, match="lets only owners and admins create live keys"):
         issue_key(acme, api, KeySettings("k"), environment=LIVE, by=as_ben)
     issue_key(acme, api, KeySettings("k"), environment=TEST, by=as_ben)
     issue_key(acme, api, KeySettings("k"), environment=LIVE, by=as_ada)
@@ -154,7 +154,7 @@ def test_who_may_make_no_live_keys_rolls_none_though_it_be_their_own(
         issue_key(acme, api, KeySettings("k"), environment=each, by=as_ben).credential for each in (LIVE, TEST)
     )
     change_policies(acme, Policies(live_keys_by=Role.ADMIN), by=as_ada)
-    with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
+    with pytest.raises(Invalid, match="lets only owners and admins create live keys"):
         roll_credential(live, overlap=DAY, by=as_ben)
     assert live.secrets.count() == 1
     roll_credential(test, overlap=DAY, by=as_ben)

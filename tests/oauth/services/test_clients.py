@@ -395,12 +395,12 @@ def test_indexes_are_leased_once_and_forgotten_when_no_token_can_hold_them(
 def test_who_may_make_live_keys_makes_live_clients(acme: Organization, api: Api, as_ada: Actor, ben: User) -> None:
     change_policies(acme, Policies(live_keys_by=Role.ADMIN), by=as_ada)
     grants, as_ben = {api.public_id: ["orders:read"]}, Actor(ActorKind.USER, ben)
-    with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
+    with pytest.raises(Invalid, match="lets only owners and admins create live keys"):
         create_client(acme, WANTED, grants=grants, environment=Environment.LIVE, by=as_ben)
     create_client(acme, WANTED, grants=grants, environment=Environment.TEST, by=as_ben)
     live = create_client(acme, WANTED, grants=grants, environment=Environment.LIVE, by=as_ada).credential
     Client.objects.update(owner=ben)
-    with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
+    with pytest.raises(Invalid, match="lets only owners and admins create live keys"):
         roll_credential(live, overlap=timedelta(0), by=as_ben)
 
 
@@ -413,7 +413,7 @@ def test_who_may_make_no_live_keys_puts_none_of_their_own_into_a_live_client(
     grants = {api.public_id: ["orders:read"]}
     made = create_client(acme, theirs, grants=grants, environment=Environment.LIVE, by=as_ada, service_account=owner)
     as_ben = Actor(ActorKind.USER, ben)
-    with pytest.raises(Invalid, match="lets only owners and admins make live keys"):
+    with pytest.raises(Invalid, match="lets only owners and admins create live keys"):
         edit_client(made.credential, bens, by=as_ben)
     assert Client.objects.get().public_keys == made.credential.public_keys
     edit_client(made.credential, replace(theirs, note="on call"), by=as_ben)

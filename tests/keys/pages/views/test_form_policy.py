@@ -163,4 +163,4 @@ def test_a_client_is_held_to_the_policies_where_its_addresses_change(
     sent = filled_in(LexborHTMLParser(ada_client.get(where).text).css("main form")[-1])
     assert ada_client.post(where, sent | {"name": "renamed", "step": "review"}).status_code == 200
     page = ada_client.post(where, sent | {"networks": "0.0.0.0/0", "step": "review"})
-    assert "Allowed addresses: Acme limits the allowed addresses of a live key" in the(".summary", page.text).text()
+    assert "Allowed addresses: Enter smaller networks: " in the(".summary", page.text).text()
