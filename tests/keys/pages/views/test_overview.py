@@ -44,6 +44,16 @@ def test_until_a_first_request_the_overview_shows_how_to_send_one_and_no_empty_c
     assert figures(ada_client.get(OVERVIEW).text)["Active keys"] == "1"
 
 
+def test_while_the_organization_is_suspended_nobody_is_asked_to_send_a_request(key: ApiKey, ada_client: Client) -> None:
+    key_page = f"/app/keys/{key.public_id}/"
+    assert "Needs attention" in ada_client.get(OVERVIEW).text
+    assert "Send the first request" in ada_client.get(key_page).text
+    Organization.objects.update(suspended_at=key.created_at)
+    for page in (ada_client.get(OVERVIEW).text, ada_client.get(key_page).text):
+        assert "Send the first request" not in page
+        assert "Needs attention" not in page
+
+
 def test_a_first_request_that_was_refused_ends_the_waiting(key: ApiKey, ada_client: Client, now: datetime) -> None:
     hour = now.replace(minute=0, second=0, microsecond=0)
     Usage.objects.create(secret_id=key.secrets.get().public_id, key=key, hour=hour, code="IP_DENIED", count=1)

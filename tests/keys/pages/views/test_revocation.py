@@ -9,6 +9,7 @@ from django.test import Client
 
 from keys.models import ApiKey, RevokeReason
 from keys.services.credentials import disable_credential, revoke_credential
+from keys.services.secrets import roll_credential
 from portal import outbox
 from portal.audit import Actor
 from portal.outbox import Pending
@@ -93,3 +94,19 @@ def test_a_revoked_key_is_neither_paused_nor_resumed(key: ApiKey, ada_client: Cl
     revoke_credential(key, reason=RevokeReason.OTHER, by=as_ada)
     for what in ("pause/", "resume/"):
         assert "that cannot be undone" in ada_client.post(where(key, what), follow=True).text
+
+
+def test_a_key_used_within_a_day_is_not_said_to_have_no_calls(key: ApiKey, ada_client: Client, now: datetime) -> None:
+    for hours, is_said in ((1, False), (30, True)):
+        ApiKey.objects.update(last_used_at=now - timedelta(hours=hours))
+        page = ada_client.get(f"/app/keys/{key.public_id}/revocation/").text
+        assert ("No calls in the last 24 hours." in page) is is_said
+
+
+def test_the_old_secret_of_a_paused_key_is_not_said_to_work(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
+    roll_credential(key, overlap=timedelta(hours=1), by=as_ada)
+    assert "The old secret still works" in ada_client.get(f"/app/keys/{key.public_id}/").text
+    disable_credential(key, by=as_ada)
+    page = ada_client.get(f"/app/keys/{key.public_id}/").text
+    assert "The old secret works again when you resume the key" in page
+    assert "The old secret still works" not in page

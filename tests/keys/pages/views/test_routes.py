@@ -9,7 +9,7 @@ from django.urls import URLPattern, reverse
 from keys import urls
 from keys.models import ApiKey
 from keys.services.keys import IssuedKey
-from portal.models import AuditEvent, Organization, User
+from portal.models import AuditEvent, Membership, Organization, User
 from tests.support.page import of_nothing, without_tokens
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +63,16 @@ def test_a_developer_is_told_who_may_change_somebody_elses_key(key: ApiKey, ben_
     assert refused.status_code == 403
     for words in ("In Acme you need to be an owner or admin.", "Ada"):
         assert words in refused.text
+
+
+def test_a_refusal_names_three_people_and_counts_the_others(
+    key: ApiKey, acme: Organization, cyn_client: Client
+) -> None:
+    admins = User.objects.bulk_create([User(email=f"admin{n}@example.com") for n in range(4)])
+    Membership.objects.bulk_create([Membership(organization=acme, user=admin, role="admin") for admin in admins])
+    page = cyn_client.get(address("edit", key)).text
+    assert "admin1@example.com and 2 others." in page
+    assert "admin2@example.com" not in page
 
 
 @pytest.mark.parametrize("name", POSTS_ONE + POSTS_SECRET)
