@@ -86,18 +86,25 @@ class Picker:
 
     @property
     def is_long(self) -> bool:
-        """Tell whether the groups without a chosen scope are folded away."""
+        """Tell whether groups are folded away."""
         return len(self.groups) >= FOLDED_FROM
 
     @property
+    def chosen(self) -> list[Group]:
+        """Return the groups with a chosen scope."""
+        return [group for group in self.groups if group.is_chosen]
+
+    @property
     def shown(self) -> list[Group]:
-        """Return the groups that are always shown: all, or the chosen ones of many."""
-        return [group for group in self.groups if group.is_chosen or not self.is_long]
+        """Return the groups that are always shown: all of a few; of many the chosen ones, if these are few."""
+        found = self.chosen if self.is_long else self.groups
+        return list(found) if len(found) < FOLDED_FROM else []
 
     @property
     def folded(self) -> list[Group]:
         """Return the other groups."""
-        return [group for group in self.groups if self.is_long and not group.is_chosen]
+        shown = self.shown
+        return [group for group in self.groups if group not in shown]
 
     @property
     def fields(self) -> list[str]:

@@ -21,6 +21,7 @@ CALLOUT_ICONS = {
     "accent": "sparkles",
 }
 AVATAR_HUES = 5
+FEW_SCOPES = 12
 MAX_UNCUT_CHARS = 18  # a longer scope may be cut in a list, and then has a title
 
 
@@ -121,6 +122,19 @@ def scopes(names: Sequence[str], show: int = 0) -> SafeString:
         fewer,
         format_html("<span>+{}</span>", rest) if rest else "",
     )
+
+
+@register.simple_tag
+def all_scopes(names: Sequence[str]) -> SafeString:
+    """{% all_scopes key.scopes %}: every scope; many are grouped by resource, and what is over a few is folded."""
+    groups = list(names) if len(names) <= FEW_SCOPES else _by_resource(names)
+    if len(groups) <= FEW_SCOPES:
+        return scopes(groups)
+    return format_html(
+        '<div class="stack stack--tight">{}<details class="fold"><summary>Show all {} scopes</summary>'
+        '<div class="scope-rest" tabindex="0" role="region" aria-label="More scopes">{}</div></details></div>',
+        scopes(groups[:FEW_SCOPES]), f"{len(names):,}", scopes(groups[FEW_SCOPES:]),
+    )  # fmt: skip
 
 
 @register.simple_tag
@@ -242,6 +256,17 @@ def _button_class(tone: str, size: str, *, icon_only: bool) -> str:
         "btn--icon" if icon_only else "",
     ]
     return " ".join(name for name in names if name)
+
+
+def _by_resource(names: Sequence[str]) -> list[str]:
+    """Join the scopes of a resource: ``orders: read, write``."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.rpartition(":")[0] or name, []).append(name)
+    return [
+        found[0] if len(found) == 1 else f"{resource}: {', '.join(name.rpartition(':')[2] for name in found)}"
+        for resource, found in groups.items()
+    ]
 
 
 def _icon_style(*, icon_only: bool) -> str:

@@ -66,6 +66,12 @@ def test_of_many_groups_the_chosen_ones_come_first_and_the_others_are_folded() -
     assert (many.is_long, len(many.folded)) == (True, 10)
 
 
+def test_many_chosen_groups_are_folded_with_the_others_and_counted() -> None:
+    scopes = [ScopeInfo(f"r{n:02}:read") for n in range(20)]
+    many = picker(scopes, [scope.name for scope in scopes[:12]])
+    assert (many.shown, len(many.folded), len(many.chosen)) == ([], 20, 12)
+
+
 def test_a_group_is_described_by_its_levels() -> None:
     orders, refunds = (picker(SCOPES, ()).groups[number] for number in (1, 2))
     assert (orders.hint, orders.is_sensitive) == ("Read orders · Change orders", False)

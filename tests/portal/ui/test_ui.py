@@ -270,6 +270,17 @@ def test_a_list_of_scopes_that_is_cut_says_how_many_more_there_are_after_one_and
     assert "+" not in ui.scopes(["a", "b", "c", "d"])
 
 
+def test_all_scopes_are_grouped_if_they_are_many_and_folded_after_twelve_resources() -> None:
+    few = [f"r{n}:read" for n in range(12)]
+    assert ui.all_scopes(few) == ui.scopes(few)
+    grouped = ui.all_scopes([*few, "r0:write"])
+    assert "<code>r0: read, write</code><code>r1:read</code>" in grouped
+    assert "<details" not in grouped
+    folded = ui.all_scopes([*few, "r0:write", "deploy"])
+    shown, rest = folded.split("<summary>Show all 14 scopes</summary>")
+    assert ("deploy" in shown, "<code>deploy</code>" in rest, rest.count("<code>")) == (False, True, 1)
+
+
 def test_the_style_guide_shows_every_component() -> None:
     used = set(re.findall(r"{% (\w+)", (settings.BASE_DIR / "templates" / "portal" / "styleguide.html").read_text()))
     names = [name for library in (ui, ui_code, ui_data, ui_forms) for name in library.register.tags]
