@@ -112,14 +112,11 @@ def scopes(names: Sequence[str], show: int = 0) -> SafeString:
     """{% scopes key.scopes 2 %}: a list of scopes; with ``show``, only the first ones and the number of the rest."""
     shown = names[:show] if show else names
     rest = len(names) - len(shown)
-    # In a narrow list the style sheet shows only the first scope, and then the other number.
-    fewer = format_html('<span class="scopes__few">+{}</span>', len(names) - 1) if show and len(names) > 1 else ""
-    is_cut = fewer or any(len(name) > MAX_UNCUT_CHARS for name in names)
+    is_cut = rest or any(len(name) > MAX_UNCUT_CHARS for name in names)
     return format_html(
-        '<span class="scopes"{}>{}{}{}</span>',
+        '<span class="scopes"{}>{}{}</span>',
         attributes({"title": ", ".join(names) if show and is_cut else None}),
         format_html_join("", "<code>{}</code>", ((name,) for name in shown)),
-        fewer,
         format_html("<span>+{}</span>", rest) if rest else "",
     )
 

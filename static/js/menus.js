@@ -4,7 +4,7 @@ const open = () => document.querySelectorAll("details[data-menu][open]");
 
 document.addEventListener("click", (event) => {
   open().forEach((menu) => {
-    if (!menu.contains(event.target) || event.target.closest(".menu__list a")) menu.open = false;
+    if (!menu.contains(event.target) || event.target.closest(".menu__list a, [data-closes]")) menu.open = false;
   });
 });
 document.addEventListener("click", (event) => {

@@ -9,7 +9,8 @@ document.addEventListener("input", (event) => {
   lines.forEach((line) => { line.hidden = !words.every((word) => line.textContent.toLowerCase().includes(word)); });
   const fold = picker.querySelector("details");
   if (fold && words.length) fold.open = true;
-  tell(picker, words.length ? `${lines.filter((line) => !line.hidden).length} of ${lines.length} match` : "");
+  const found = lines.filter((line) => !line.hidden).length;
+  tell(picker, !words.length ? "" : found ? `${found} of ${lines.length} match` : `No resource matches ${event.target.value}`);
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("[data-scopes-search]")) event.preventDefault();

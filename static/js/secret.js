@@ -2,16 +2,19 @@
 // brings the page back from its memory. Leaving before it was copied or downloaded asks once. The way on,
 // [data-secret-done], becomes the primary button once the secret was saved.
 const shown = () => document.querySelector("[data-secret]");
+const guards = () => document.querySelectorAll("[data-secret-guard]");
 const isSaved = () => shown()?.hasAttribute("data-saved") ?? true;
 
 function markSaved() {
   if (isSaved()) return;
   shown().setAttribute("data-saved", "");
   shown().querySelector(".btn--primary")?.classList.remove("btn--primary");
-  document.querySelectorAll("[data-secret-guard]").forEach((guard) => { guard.hidden = true; });
+  const copied = document.activeElement.matches("[data-secret-guard]");
+  guards().forEach((guard) => { guard.hidden = true; });
   document.querySelectorAll(".btn[data-secret-done]").forEach((done) => {
     done.classList.add("btn--primary");
     if (done.dataset.saved) done.textContent = done.dataset.saved;
+    if (copied) done.focus();
   });
 }
 
@@ -21,9 +24,9 @@ function clear() {
 
 // Asks inline, once: true where closing has to wait for a second word.
 function asks() {
-  const guard = document.querySelector("[data-secret-guard]");
-  if (isSaved() || !guard || !guard.hidden) return false;
-  guard.hidden = false;
+  const [guard] = guards();
+  if (isSaved() || !guard?.hidden) return false;
+  guards().forEach((each) => { each.hidden = false; });
   guard.focus();
   document.querySelectorAll("[data-unsaved]").forEach((done) => {
     done.dataset.saved = done.textContent;

@@ -7,6 +7,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
+from django_htmx.http import push_url
 
 from keys.pages.exports import begin_export
 from keys.pages.forms.filters import ActivityFilterForm
@@ -34,18 +35,21 @@ def show_activity(request: MemberRequest) -> HttpResponse:
     page = activity.page(activity.matching(events, form.wanted()), after=request.GET.get("after", ""))
     query = dict(form.data.items())
     here = reverse("keys:activity")
+    first_href = f"{here}?{urlencode(query)}" if query else here
     context = {
         "form": form,
         "days": page.days,
         "is_continued": "after" in request.GET,
-        "first_href": f"{here}?{urlencode(query)}",
+        "first_href": first_href,
         "more_href": f"{here}?{urlencode(query | {'after': page.next_after})}" if page.next_after else "",
         "exports": [
             (kind.upper(), f"{reverse('keys:activity_export', args=[kind])}?{urlencode(query)}") for kind in FORMATS
         ],
     }
-    fragment = "keys/_events_more.html" if request.htmx.target == MORE_ID else "keys/_events.html"
-    return fragment_or_page(request, fragment, "keys/activity.html", context)
+    if request.htmx.target == MORE_ID:
+        return fragment_or_page(request, "keys/_events_more.html", "keys/activity.html", context)
+    response = fragment_or_page(request, "keys/_events.html", "keys/activity.html", context)
+    return push_url(response, first_href) if request.htmx else response
 
 
 @require_safe
