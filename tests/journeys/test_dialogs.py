@@ -89,7 +89,8 @@ def test_a_secret_in_a_dialog_is_left_only_on_purpose(
     expect(page.locator("#secret-text")).to_be_visible()
 
     page.get_by_role("link", name="I have saved it").click()
-    expect(page.locator("[data-secret-guard]")).to_be_focused()
+    expect(page.locator("[data-secret-guard]").first).to_be_focused()
+    expect(page.get_by_role("button", name="Copy key", exact=True)).to_be_in_viewport()
     inspector.look(page, "dialog-guard")
     page.get_by_role("link", name="Leave without it").click()
     expect(page.locator("#overlap")).to_be_visible()
@@ -207,4 +208,10 @@ def test_a_list_shows_one_line_a_row_all_bars_and_its_headers(page: Page) -> Non
     expect(page.locator("#filters-count")).to_have_text(" (1)")
     page.keyboard.press("Escape")
     expect(page.get_by_label("Environment")).to_be_hidden()
+    page.get_by_text("Filters").click()
+    expect(page.locator("#filters-show")).to_have_text(re.compile(r"^Show \d+ keys?$"))
+    listed = page.url
+    page.mouse.click(180, 775)  # beside the panel: closes it, and opens no row below
+    expect(page.get_by_label("Environment")).to_be_hidden()
+    assert page.url == listed
     assert page.locator("tbody tr").first.evaluate("row => row.getBoundingClientRect().top") < 450

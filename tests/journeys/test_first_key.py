@@ -80,7 +80,10 @@ def create_a_key(page: Page, inspector: Inspector) -> str:
     inspector.look(page, "key-tested")
     way_on = page.get_by_role("link", name="I have saved it")
     expect(way_on).not_to_have_class(re.compile("btn--primary"))
-    page.get_by_role("button", name="Copy API key").click()
+    way_on.click()
+    page.get_by_role("button", name="Copy key", exact=True).click()
+    expect(page.locator("[data-secret-guard]").locator("visible=true")).to_have_count(0)
+    expect(way_on).to_be_focused()
     expect(way_on).to_have_class(re.compile("btn--primary"))
     return secret
 
