@@ -92,7 +92,7 @@ def test_an_api_is_made_with_the_most_scopes(eve_client: Client) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"name": " "}, "This field is required."),
+        ({"name": " "}, "Enter the name."),
         ({"name": "a\u202eb"}, "Leave out control characters"),
         ({"identifier": "orders"}, "Use an absolute URI"),
         ({"identifier": "https://orders.example.com"}, "Another API has this identifier."),
