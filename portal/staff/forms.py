@@ -1,11 +1,20 @@
 """Forms in which staff edit organizations and credentials. Services validate the values again."""
 
+from typing import Any
+
 from django import forms
 
 from portal.fields import Field
 from portal.metadata import MAX_EXTERNAL_ID_CHARS, clean_external_id, metadata_rows, parse_metadata_rows
 from portal.models import Organization
 from portal.ui.row_fields import MetadataField
+
+
+class PlainForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
+    """A stock form whose labels end without a colon, as those of the portal do."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
 class OperatorMetadataForm(forms.Form):

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
@@ -31,7 +30,8 @@ from portal.models import Organization
 from portal.outbox import Propagation, batch_changes
 from portal.staff import pasted
 from portal.staff.actions import Declined, Reveal, StaffAction
-from portal.staff.shown import LABELS, Summary, column
+from portal.staff.forms import PlainForm
+from portal.staff.shown import LABELS, SHOWN_WHEN_SET, Summary, column
 from portal.ui.typed_names import TypedNameForm
 
 if TYPE_CHECKING:
@@ -40,24 +40,9 @@ if TYPE_CHECKING:
 MAX_CHOSEN = 100  # each change is a transaction
 CONFIRMED = "confirmed"
 FILTER_COMPARISONS = frozenset({"", "exact", "id__exact", "isnull", "gte", "lt"})
-DATE_PARTS = frozenset({"year", "month", "day"})
 MAX_YEAR_DIGITS = 4
-SHOWN_WHEN_SET = {
-    "suspension": "suspended_at",
-    "closed_at": "closed_at",
-    "disabled_at": "disabled_at",
-    "revoked_at": "revoked_at",
-    "revoke_reason": "revoked_at",
-}
 _ROW_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 Object = TypeVar("Object", bound=Model)
-
-
-class PlainForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
-    """A stock form whose labels end without a colon, as those of the portal do."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
 class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -114,7 +99,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         By any other lookup, a column such as a digest could be guessed letter by letter.
         """
         name, _, comparison = lookup.partition("__")
-        if name == self.date_hierarchy and comparison in DATE_PARTS:
+        if name == self.date_hierarchy and comparison in {"year", "month", "day"}:
             return value.isdecimal() and len(value) <= MAX_YEAR_DIGITS
         offered = {str(getattr(item, "parameter_name", item)) for item in self.get_list_filter(request)}
         is_offered = name in offered and comparison in FILTER_COMPARISONS
@@ -312,14 +297,8 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         return redirect(self._back(objects))
 
     def _reveal(self, request: HttpRequest, reveal: Reveal, obj: Object, spread: Propagation) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": obj,
-            "back": self.page_of(obj),
-            "propagation": spread,
-            **reveal.context,
-        }
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "original": obj}
+        context |= {"back": self.page_of(obj), "propagation": spread, **reveal.context}
         return shown_once(TemplateResponse(request, reveal.template, context))
 
     def _named(self, objects: Sequence[Object]) -> str:
@@ -353,9 +332,10 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
         return f"{self.opts.app_label}_{self.opts.model_name}"
 
 
-def _ask_about_many(
-    action: StaffAction,
-) -> Callable[[OperatedAdmin[Any], HttpRequest, QuerySet[Any]], HttpResponse | None]:
+Ask = Callable[[OperatedAdmin[Any], HttpRequest, QuerySet[Any]], HttpResponse | None]
+
+
+def _ask_about_many(action: StaffAction) -> Ask:
     def ask(model_admin: OperatedAdmin[Any], request: HttpRequest, chosen: QuerySet[Any]) -> HttpResponse | None:
         objects = list(chosen[: MAX_CHOSEN + 1])
         if len(objects) > MAX_CHOSEN:

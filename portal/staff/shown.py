@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 10
 NO_VALUE = "\N{EN DASH}"
+# Columns that a page shows only if another column is set.
+SHOWN_WHEN_SET = {
+    "suspension": "suspended_at",
+    "closed_at": "closed_at",
+    "disabled_at": "disabled_at",
+    "revoked_at": "revoked_at",
+    "revoke_reason": "revoked_at",
+}
 # Labels of fields whose names make no good ones. A verbose_name in a model would need a migration.
 LABELS: Mapping[str, str] = {
     **{name: field.label for name, field in POLICY_FIELDS.items()},

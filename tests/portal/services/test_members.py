@@ -137,7 +137,7 @@ def test_the_page_lists_keys_and_clients_and_one_choice_is_for_both(
         type(row).objects.filter(pk=row.pk).update(owner=ben)
     removal = f"/app/team/{ben.public_id}/removal/"
     page = ada_client.get(removal).text
-    for words in ("1 API key and 1 OAuth client to see to", "billing worker", "nightly sync"):
+    for words in ("1 API key and 1 OAuth client to hand over or revoke", "billing worker", "nightly sync"):
         assert words in page
     assert ada_client.post(removal, {"fate": ""}).status_code == 422
     answer = ada_client.post(removal, {"fate": account.public_id}, follow=True)

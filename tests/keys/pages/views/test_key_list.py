@@ -16,7 +16,7 @@ from tests.support.page import HTMX, queries_of, the
 pytestmark = pytest.mark.django_db
 LIST = "/app/keys/"
 MAX_QUERIES = 12
-MAX_BYTES = 50 * 1024  # of the list; the frame around it costs 10 KB more, however many keys there are
+MAX_BYTES = 60_000
 
 
 @pytest.fixture
