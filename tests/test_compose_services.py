@@ -150,6 +150,7 @@ def _wait_until_served(client: httpx.Client, *, log: Path) -> None:
     raise AssertionError(log.read_text()[-2000:])
 
 
+@pytest.mark.prove
 @pytest.mark.skipif(not CADDY, reason="no Caddy; install Debian's package caddy")
 def test_pages_and_programs_are_served_through_the_tls_service_and_nobody_chooses_an_address(
     through_caddy: httpx.Client,

