@@ -286,3 +286,8 @@ _ORDERS = {
     Sort.NAME: _Order("name"),
 }
 _ORDERS |= {sort.opposite: replace(order, descends=not order.descends) for sort, order in _ORDERS.items()}
+
+
+def descends(sort: Sort) -> bool:
+    """Return True if the order begins with the greatest value: the newest, the last to expire, or Z."""
+    return _ORDERS[sort].descends

@@ -25,8 +25,6 @@ from portal.http import MemberRequest, fragment_or_page, member_required
 from portal.names import normal_name
 from portal.permissions import Action
 
-DESCENDING = frozenset({Sort.CREATED, Sort.LAST_USED, Sort.EXPIRES_LAST, Sort.NAME_DESCENDING})
-
 
 @dataclass(frozen=True)
 class SortLink:
@@ -118,7 +116,7 @@ def _sort_link(pages: CredentialPages[Row], wanted: ListingFilter, sort: Sort) -
     if wanted.sort.column != sort.column:
         return SortLink(sort.column, pages.href + _query(replace(wanted, sort=sort)), "")
     href = pages.href + _query(replace(wanted, sort=wanted.sort.opposite))
-    return SortLink(sort.column, href, "descending" if wanted.sort in DESCENDING else "ascending")
+    return SortLink(sort.column, href, "descending" if listing.descends(wanted.sort) else "ascending")
 
 
 def _parameters(wanted: ListingFilter) -> dict[str, str]:
