@@ -12,7 +12,7 @@ from django.utils.html import format_html_join
 
 from portal.audit_actions import AuditAction
 from portal.fields import Field
-from portal.limit_words import rate_limit_words
+from portal.limit_words import quota_words, rate_limit_words
 from portal.models import INTERNAL_REASON, AuditEvent, Organization, User
 from portal.policies import POLICY_FIELDS
 from portal.tellings import TELLINGS, Telling, action_words
@@ -263,11 +263,6 @@ def words(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(words(item) for item in value)
     return str(value)
-
-
-def quota_words(limit: int, refill: str) -> str:
-    """Return, for example, ``1,000 uses a month`` or ``1,000 uses in all``."""
-    return f"{limit:,} {'use' if limit == 1 else 'uses'} {'in all' if refill == 'none' else f'a {refill}'}"
 
 
 def _moment(value: object) -> datetime | None:

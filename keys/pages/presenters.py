@@ -18,7 +18,7 @@ from keys.rules.rolling import Light, light_of
 from keys.rules.states import CredentialFacts, CredentialStatus, status
 from keys.services.credential_type import Row
 from keys.validation.limits.quota_periods import next_period, period_of
-from portal.activity import quota_words
+from portal.limit_words import quota_words
 from portal.outbox import Propagation
 from portal.ui.markup import exact_time
 
