@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.urls import reverse
 from django.utils.html import format_html
@@ -42,13 +43,16 @@ class FormPolicy:
 
     def hint(self, violation: Violation) -> SafeString:
         """Return the rule in words, and who can change it: a link for this person, or names."""
-        if may_change_policies(self.organization, self.by):
-            who = format_html('You can change this in <a href="{}">Policies</a>', reverse("team:policies"))
-        else:
-            who = format_html("{} can change that", who_changes_policies(self.organization))
         latest = self._latest_end if violation.field == "expires_at" else None
         end = format_html(": until {} at most. Roll the key to go further", exact_time(latest)) if latest else ""
-        return format_html("Your organization {}{}. {}.", violation.rule, end, who)
+        return format_html("Your organization {}{}. {}.", violation.rule, end, self._who_can_change_it)
+
+    @cached_property
+    def _who_can_change_it(self) -> SafeString:
+        """Return who can change the policies; cached, since a form gives several hints."""
+        if may_change_policies(self.organization, self.by):
+            return format_html('You can change this in <a href="{}">Policies</a>', reverse("team:policies"))
+        return format_html("{} can change that", who_changes_policies(self.organization))
 
     @property
     def _latest_end(self) -> datetime | None:
