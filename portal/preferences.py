@@ -1,4 +1,4 @@
-"""What a person may choose for themselves: which mails they get, and how pages look."""
+"""Choices that people make for themselves: which mails they get, and how pages look."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""What admin pages show beside stock forms and lists: figures, charts, tables of rows, values in words."""
+"""Parts of admin pages beside stock forms and lists: figures, charts, tables of rows, values in words."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence

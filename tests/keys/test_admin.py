@@ -57,7 +57,7 @@ def api_form(**changed: object) -> dict[str, object]:
 
 
 def scope_rows(*rows: tuple[str, str, str]) -> dict[str, object]:
-    """What a browser sends of rows of scopes."""
+    """The fields that a browser sends of rows of scopes."""
     columns = zip(*rows, strict=True)
     return dict(zip(("scopes-name", "scopes-description", "scopes-mark"), map(list, columns), strict=True))
 

@@ -44,7 +44,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class Visits:
-    """What there is to open: each route, and pages about special data. ``sessions`` has people's cookies."""
+    """The pages to open: each route, and pages about special data. ``sessions`` has people's cookies."""
 
     cookie: str
     sessions: Mapping[str, str]

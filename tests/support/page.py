@@ -38,7 +38,10 @@ def queries_of(client: Client, address: str) -> int:
 
 
 def filled_in(form: str | LexborNode) -> dict[str, str | list[str]]:
-    """What a browser would send of the form, or of all forms of a page; names that occur several times have a list."""
+    """The fields that a browser would send of the form, or of all forms of a page.
+
+    Names that occur several times have a list.
+    """
     sent: dict[str, list[str]] = {}
     node = form if isinstance(form, LexborNode) else the("html", form)
     for control in node.css("input[name], textarea[name], select[name]"):

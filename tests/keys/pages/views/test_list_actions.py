@@ -1,4 +1,4 @@
-"""What is done from a list of keys or of clients: the row comes back alone, and the list stays."""
+"""Actions from a list of keys or of clients: the row comes back alone, and the list stays."""
 
 from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
