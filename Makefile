@@ -9,7 +9,7 @@ SPREAD = -n 4 --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
 
-.PHONY: run env test check prove bench screenshots lint lock help
+.PHONY: run env test on-postgresql on-sqlite check prove bench screenshots lint lock help
 
 run: .venv/run.stamp  ## run the whole portal on http://localhost:8000; PORT=8001 changes the port
 	@PORT='$(PORT)' exec .venv/bin/python manage.py serve
@@ -23,9 +23,16 @@ env: .env  ## write the settings for docker-compose.yml, with new secrets
 	  *) printf '%s\n' "$$line";; \
 	esac; done < .env.example > .env.new && mv .env.new .env
 
-test: .venv/dev.stamp  ## run the whole suite on PostgreSQL and Valkey, then the tests that must pass on SQLite too
+test: .venv/dev.stamp  ## run the whole suite on PostgreSQL and Valkey, and beside it on SQLite the tests that must pass there too
+	@$(MAKE) --no-print-directory --jobs 2 on-postgresql on-sqlite
+
+on-postgresql:
 	$(PYTEST) $(SPREAD) --durations=20
-	LATCHKEY_TEST_DB=sqlite $(PYTEST) $(SPREAD) -m both_databases
+
+# Beside the other run, in what that leaves idle of the processors; its lines come at once when it has ended.
+on-sqlite:
+	@printed=$$(LATCHKEY_TEST_DB=sqlite nice $(PYTEST) -m both_databases 2>&1); \
+	status=$$?; echo "$$printed"; exit $$status
 
 check: lint  ## lint, and run every test that needs no server
 	LATCHKEY_TEST_DB=none $(PYTEST) -n 2 --dist loadfile
