@@ -22,7 +22,7 @@ WRITES_OUTSIDE_SERVICES = {
     "portal/staff/people.py form.save": "allauth's form, which mails a link and writes nothing",
     "portal/audit.py AuditEvent.create": "the one place that appends",
     "portal/ui/fonts.py font.save": "a font, into a file",
-    "portal/models.py user.save": "the manager that createsuperuser calls",
+    "portal/models/people.py user.save": "the manager that createsuperuser calls",
     "portal/mails/queue.py QueuedMail.create": "a mail that waits",
     "portal/mails/queue.py QueuedMail.update": "a mail is claimed before it is sent, and put off if it was not taken",
     "portal/mails/queue.py QueuedMail.delete": "a mail that is sent or given up",
