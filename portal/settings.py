@@ -6,16 +6,9 @@ from typing import Any
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal.env import (
-    BASE_DIR,
-    BadEnvironment,
-    Env,
-    Production,
-    database_from_url,
-    email_from_url,
-    load,
-    versioned_keys,
-)
+from portal.connections import LOCAL_CACHE, database_from_url, email_from_url, redis_cache, sqlite_database
+from portal.env import BASE_DIR, BadEnvironment, Env, Production, load
+from portal.env_types import versioned_keys
 from portal.operations import logs
 from portal.operations.embedded import read_secrets
 
@@ -160,37 +153,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if production is not None:
     REDIS_URL = production.redis_url.get_secret_value()
     DATABASES: dict[str, dict[str, Any]] = {"default": database_from_url(production.database_url)}
-    CACHES: dict[str, dict[str, Any]] = {
-        "default": {
-            "BACKEND": "portal.cache.FallbackCache",
-            "LOCATION": REDIS_URL,
-            "KEY_PREFIX": "latchkey",
-            "OPTIONS": {
-                "serializer": "portal.cache.JsonSerializer",
-                "socket_timeout": 0.25,
-                "socket_connect_timeout": 0.25,
-            },
-        }
-    }
+    CACHES: dict[str, dict[str, Any]] = {"default": redis_cache(REDIS_URL)}
 else:
     REDIS_URL = ""
-    DATABASES = {
-        "default": {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": VAR_DIR / "db.sqlite3",
-            "OPTIONS": {
-                "transaction_mode": "IMMEDIATE",  # the write lock first, so that what a transaction reads stays valid
-                "timeout": 5,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON",
-            },
-        }
-    }
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            "OPTIONS": {"MAX_ENTRIES": 100_000},  # at Django's 300, strangers could push each other's throttles out
-        }
-    }
+    DATABASES = {"default": sqlite_database(VAR_DIR / "db.sqlite3")}
+    CACHES = {"default": LOCAL_CACHE}
 
 # --- Accounts ----------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "portal.User"

@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings
 
 from portal.encryption import CannotDecrypt, decrypt, encrypt
-from portal.env import VersionedKey
+from portal.env_types import VersionedKey
 
 OLD, NEW = VersionedKey("1", b"o" * 32), VersionedKey("2", b"n" * 32)
 

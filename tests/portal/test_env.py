@@ -11,17 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from portal.env import (
-    BASE_DIR,
-    PRODUCTION_SETTINGS,
-    BadEnvironment,
-    Env,
-    Production,
-    VersionedKey,
-    database_from_url,
-    email_from_url,
-    load,
-)
+from portal.connections import database_from_url, email_from_url
+from portal.env import BASE_DIR, PRODUCTION_SETTINGS, BadEnvironment, Env, Production, load
+from portal.env_types import VersionedKey
 
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode().rstrip("=")
 GOOD = {

@@ -13,7 +13,7 @@ from keys.services.keys import IssuedKey
 from keys.services.redigest import redigest
 from keys.validation.http import validate
 from keys.validation.peppers import PepperRotator
-from portal.env import VersionedKey
+from portal.env_types import VersionedKey
 from tests.support.asgi import ask
 from tests.support.hot_path import using
 

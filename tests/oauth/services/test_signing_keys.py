@@ -18,7 +18,7 @@ from oauth.services.signing_keys import drop_signing_keys, forget_private_halves
 from oauth.sweeps import rotate_keys
 from portal.audit import COMMAND, SYSTEM, Actor, NotAllowed
 from portal.encryption import CannotDecrypt
-from portal.env import VersionedKey
+from portal.env_types import VersionedKey
 from portal.models import AuditEvent
 from tests.keys.services.test_races import at_once
 from tests.support.oauth.claims import ISSUER, claims

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from portal.audit_actions import AuditAction
-from portal.env import VersionedKey
+from portal.env_types import VersionedKey
 from portal.models import AuditEvent, User
 from portal.services.factors import use_code
 from tests.support.totp import code_of

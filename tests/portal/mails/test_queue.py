@@ -19,7 +19,7 @@ from portal import celery
 from portal.audit import Actor
 from portal.edge import lifespan
 from portal.encryption import encrypt
-from portal.env import VersionedKey
+from portal.env_types import VersionedKey
 from portal.mails import queue
 from portal.mails.queue import LATE_AFTER, send_due
 from portal.models import Organization, QueuedMail, User
