@@ -1,8 +1,9 @@
 """Find the organization's rules that a key breaks. Pure: facts in, rules out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Self
 
 from keys.rules.networks import WidestPrefixes
 from portal.policies import Policies
@@ -16,6 +17,11 @@ class KeyFacts:
     networks: Sequence[str]
     expires_at: datetime | None
     secret_from: datetime
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], *, is_live: bool, secret_from: datetime) -> Self:
+        """Take the facts from the values of a key's fields, by name. A field that is not given counts as empty."""
+        return cls(is_live, values.get("networks", ()), values.get("expires_at"), secret_from)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def hold_policies_on_new(
     organization: Organization, columns: Mapping[str, Any], *, is_live: bool, by: Actor, now: datetime
 ) -> None:
     """Raise Invalid for the first rule that a new key with these columns would break."""
-    facts = KeyFacts(is_live, columns["networks"], columns["expires_at"], secret_from=now)
+    facts = KeyFacts.of(columns, is_live=is_live, secret_from=now)
     for violation in broken_rules(organization, facts, by=by):
         raise broken(organization, violation, by=by)
 
@@ -59,8 +59,7 @@ def hold_policies_on_client(
 
 def hold_policies_on_edit(key: ApiKey, columns: Mapping[str, Any], changed: Sequence[str], *, by: Actor) -> None:
     """Raise Invalid for the first rule that a changed field would break; unchanged fields may go on breaking rules."""
-    is_live = key.environment == Environment.LIVE
-    facts = KeyFacts(is_live, columns["networks"], columns["expires_at"], secret_from(key))
+    facts = KeyFacts.of(columns, is_live=key.environment == Environment.LIVE, secret_from=secret_from(key))
     for violation in broken_rules(key.organization, facts, by=by, is_new=False):
         if violation.field in changed:
             raise broken(key.organization, violation, by=by)

@@ -29,9 +29,9 @@ def breaking_keys(organization: Organization, policies: Policies, *, now: dateti
     """Return the unrevoked, unexpired keys that break these policies, recently used first."""
     found, widest = [], widest_prefixes()
     for key in _present(organization, now).annotate(secret_from=Max("secrets__created_at")):
-        secret_from: datetime = key.secret_from
         is_live = key.environment == Environment.LIVE
-        broken = violations(policies, KeyFacts(is_live, key.networks, key.expires_at, secret_from), widest=widest)
+        facts = KeyFacts.of(vars(key), is_live=is_live, secret_from=key.secret_from)
+        broken = violations(policies, facts, widest=widest)
         if broken:
             found.append(BreakingKey(key, in_words(broken)))
     return sorted(found, key=lambda each: each.key.last_used_at or each.key.created_at, reverse=True)

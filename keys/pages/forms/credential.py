@@ -56,15 +56,14 @@ class CredentialForm(forms.Form):
 
     def demand_networks(self, *, is_live: bool) -> None:
         """Ask for allowed addresses if a policy does."""
-        violation = self.policy.broken(is_live=is_live).get("networks")
+        violation = self.policy.broken({}, is_live=is_live).get("networks")
         if violation:
             self.demanded = ["networks"]
             self.fields["networks"].help_text = format_html("{} {}", NETWORKS_HELP, self.policy.hint(violation))
 
     def hold_policies(self, changed: Mapping[str, Any], *, is_live: bool) -> None:
         """Add an error for each rule that one of the changed values breaks."""
-        networks, expires_at = changed.get("networks", ()), changed.get("expires_at")
-        for name, violation in self.policy.broken(is_live=is_live, networks=networks, expires_at=expires_at).items():
+        for name, violation in self.policy.broken(changed, is_live=is_live).items():
             if name in changed:
                 self.add_error(asked_as(name), violation.remedy)
 
@@ -106,7 +105,7 @@ class NewCredentialForm(CredentialForm):
             choose(self, "owner", [("", "Me"), *((account.public_id, account.name) for account in accounts)])
         else:
             del self.fields["owner"]
-        barring = self.policy.broken(is_live=True).get("environment")
+        barring = self.policy.broken({}, is_live=True).get("environment")
         if barring:
             bar(self, "environment", {Environment.LIVE})
             self.fields["environment"].initial = Environment.TEST

@@ -1,9 +1,10 @@
 """How an organization's policies shape the form in which a person makes or edits a credential."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from django.urls import reverse
 from django.utils.html import format_html
@@ -28,11 +29,9 @@ class FormPolicy:
     secret_from: datetime
     is_new: bool = True
 
-    def broken(
-        self, *, is_live: bool, networks: Sequence[str] = (), expires_at: datetime | None = None
-    ) -> dict[str, Violation]:
-        """Return the rule that each field would break."""
-        facts = KeyFacts(is_live, networks, expires_at, self.secret_from)
+    def broken(self, values: Mapping[str, Any], *, is_live: bool) -> dict[str, Violation]:
+        """Return the rule that each field would break with these values."""
+        facts = KeyFacts.of(values, is_live=is_live, secret_from=self.secret_from)
         found = broken_rules(self.organization, facts, by=self.by, is_new=self.is_new)
         return {violation.field: violation for violation in found}
 

@@ -61,7 +61,7 @@ class KeyForm(MomentsForm, CredentialForm):
         rules = {
             value: violation
             for value, end in ends.items()
-            if value != KEEP and (violation := self.policy.broken(is_live=False, expires_at=end).get("expires_at"))
+            if value != KEEP and (violation := self.policy.broken({"expires_at": end}, is_live=False).get("expires_at"))
         }
         choose(self, "lifetime", list(lifetimes.items()))
         bar(self, "lifetime", rules)
