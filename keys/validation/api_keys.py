@@ -129,17 +129,13 @@ class ResolvedApiSecret:
 
 
 _NOBODY = Audience("", "")
+_KINDS_OF_KEYS = (SecretKind.LIVE, SecretKind.TEST)
 _CACHE: DigestCache[PresentedApiSecret] = DigestCache(20_000)
 
 
-def parse_api_key(text: str) -> ApiKeyCredential | Verdict | None:
-    """Parse the text as an API key. None means another credential type; an API or client secret is NOT_FOUND."""
-    match kind_of(text):
-        case None:
-            return None
-        case SecretKind.LIVE | SecretKind.TEST:
-            return ApiKeyCredential(candidate_digests(text))
-    return NOT_FOUND
+def parse_api_key(text: str) -> ApiKeyCredential | None:
+    """Parse the text as an API key. None for any other text, a secret of another kind among them."""
+    return ApiKeyCredential(candidate_digests(text)) if kind_of(text) in _KINDS_OF_KEYS else None
 
 
 def parse_api_secret(text: str) -> PresentedApiSecret:

@@ -6,9 +6,10 @@ A type is pure: it parses, resolves and decides, and remembers nothing. ``creden
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from keys.rules.secret import kind_of
 from keys.validation.peppers import StaleDigest
 from keys.validation.types import Audience, Call, Snapshot, Verdict
-from keys.validation.verdict import MALFORMED
+from keys.validation.verdict import MALFORMED, NOT_FOUND
 
 Snapshots = Mapping[str, Snapshot]
 
@@ -72,9 +73,12 @@ def register_credential_type(parser: Parser) -> None:
 
 
 def parse(text: str) -> ParsedCredential | Verdict:
-    """Parse the text with each registered type, without any lookup; MALFORMED if no type accepts it."""
+    """Parse the text with each registered type, without any lookup.
+
+    If no type accepts the text, a well-formed secret, such as an API secret, is NOT_FOUND, and all else MALFORMED.
+    """
     for parser in _parsers:
         found = parser(text)
         if found is not None:
             return found
-    return MALFORMED
+    return MALFORMED if kind_of(text) is None else NOT_FOUND
