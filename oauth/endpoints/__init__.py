@@ -1,1 +1,1 @@
-"""The OAuth endpoints, one module each."""
+"""The OAuth endpoints: handlers with their bounds, and the work behind each in a module of its own."""
