@@ -26,6 +26,7 @@ from portal.permissions import Role
 from portal.policies import Policies
 from portal.reauthentication import HELD
 from portal.services.policies import change_policies
+from tests.support.apps import APPS
 from tests.support.browsers import signed_in_by
 from tests.support.staff import make_superuser
 from tests.support.visitors import PASSWORD
@@ -244,7 +245,7 @@ def _names(tree: ast.AST) -> set[str]:
 
 
 def _sources() -> dict[str, Source]:
-    paths = [path for app in ("portal", "keys", "oauth") for path in sorted((BASE_DIR / app).rglob("*.py"))]
+    paths = [path for app in APPS for path in sorted((BASE_DIR / app).rglob("*.py"))]
     shells = [path for path in paths if not {"migrations", "services", "validation"} & set(path.parts)]
     return {".".join(path.relative_to(BASE_DIR).with_suffix("").parts): Source(path) for path in shells}
 
@@ -307,7 +308,7 @@ def test_each_service_that_a_page_calls_is_known_to_widen_or_not() -> None:
 
 
 def _services() -> set[str]:
-    paths = [path for app in ("portal", "keys", "oauth") for path in (BASE_DIR / app).glob("**/services/*.py")]
+    paths = [path for app in APPS for path in (BASE_DIR / app).glob("**/services/*.py")]
     nodes = [node for path in paths for node in ast.parse(path.read_text()).body]
     acts = [
         node for node in nodes if isinstance(node, ast.FunctionDef) and "by" in {a.arg for a in node.args.kwonlyargs}

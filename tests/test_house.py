@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from portal.env import BASE_DIR
+from tests.support.apps import APPS
 
-APPS = ("portal", "keys", "oauth")
 MAX_LINES = 350
 WRITES = {"save", "delete", "update", "create", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
 # The writes outside services, each with its reason; no verdict and nobody's rights rest on what they write.

@@ -15,6 +15,7 @@ from oauth.models import Client as OAuthClient
 from portal.models import Membership, Organization, Session, User
 from portal.permissions import Role
 from tests.support.addresses import Address, addresses
+from tests.support.apps import APPS
 from tests.support.page import of_nothing, without_tokens
 from tests.support.staff import in_admin, make_superuser
 
@@ -74,7 +75,7 @@ def strangers(initech: Organization, dov_client: Client) -> Client:
 
 def tables() -> dict[str, list[dict[str, Any]]]:
     """All rows of ours but the sessions, which every visit may touch."""
-    labels = {"portal", "keys", "oauth", "auth", "account", "mfa", "admin"}
+    labels = {*APPS, "auth", "account", "mfa", "admin"}
     models = [model for model in apps.get_models() if model._meta.app_label in labels and model is not Session]
     return {model._meta.label: list(model._default_manager.order_by("pk").values()) for model in models}
 

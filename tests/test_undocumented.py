@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from portal.env import BASE_DIR
+from tests.support.apps import APPS
 
-OURS = ("portal", "keys", "oauth")
 # What allauth's documentation names: adapters, forms, signals, models, views to build on.
 DOCUMENTED = {
     "allauth.account.adapter", "allauth.account.decorators", "allauth.account.forms", "allauth.account.models",
@@ -46,7 +46,7 @@ OVERRIDDEN = {
 
 
 def _modules() -> Iterator[str]:
-    for app in OURS:
+    for app in APPS:
         for path in sorted((BASE_DIR / app).rglob("*.py")):
             if "migrations" not in path.parts:
                 yield ".".join(path.relative_to(BASE_DIR).with_suffix("").parts)
@@ -67,11 +67,11 @@ def _is_private(name: str) -> bool:
 def _is_undocumented(name: str) -> bool:
     if name.startswith("allauth."):
         return _is_private(name) or not any(name == each or name.startswith(f"{each}.") for each in DOCUMENTED)
-    return not name.startswith(OURS) and _is_private(name)
+    return not name.startswith(APPS) and _is_private(name)
 
 
 def test_each_private_or_undocumented_import_is_known_with_its_reason() -> None:
-    found = {name for app in OURS for path in (BASE_DIR / app).rglob("*.py") for name in _imported(path)}
+    found = {name for app in APPS for path in (BASE_DIR / app).rglob("*.py") for name in _imported(path)}
     found = {name for name in found if _is_undocumented(name)}
     named = {
         name.removesuffix(f".{part}") if name.removesuffix(f".{part}") in UNDOCUMENTED else name
@@ -88,7 +88,7 @@ def test_each_private_method_that_we_stand_in_for_is_known_with_its_reason() -> 
             continue
         for name, cls in inspect.getmembers(importlib.import_module(module), inspect.isclass):
             if cls.__module__ == module:
-                theirs = {each for base in cls.__mro__ if not base.__module__.startswith(OURS) for each in vars(base)}
+                theirs = {each for base in cls.__mro__ if not base.__module__.startswith(APPS) for each in vars(base)}
                 found |= {f"{module}.{name}.{each}" for each in _private_methods(cls) if each in theirs}
     assert found == set(OVERRIDDEN)
 

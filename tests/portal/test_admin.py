@@ -22,6 +22,7 @@ from oauth.models import ClientSecret, SigningKey
 from oauth.services.clients import IssuedClient
 from portal.audit_actions import AuditAction
 from portal.models import AuditEvent, Organization, User
+from tests.support.apps import APPS
 from tests.support.page import filled_in
 from tests.support.staff import in_admin, make_staff, make_superuser
 from tests.support.totp import code_of
@@ -29,7 +30,7 @@ from tests.support.totp import code_of
 pytestmark = pytest.mark.django_db
 
 CONFIRMED = {"confirmed": "yes"}
-APPS = ("portal", "keys", "oauth", "auth")
+IN_ADMIN = (*APPS, "auth")
 SHUT = {
     "/admin/portal/user/add/",
     "/admin/portal/organization/add/",
@@ -79,7 +80,7 @@ def _addresses(objects: dict[type[Model], Any]) -> Iterator[str]:
     assert set(admin.site._registry) == set(objects), "the walk needs an object of each model"
     yield reverse("admin:index")
     yield reverse("admin:search")
-    for app in APPS:
+    for app in IN_ADMIN:
         yield reverse("admin:app_list", args=[app])
     for model, model_admin in admin.site._registry.items():
         for pattern in model_admin.urls:
@@ -152,7 +153,7 @@ def test_staff_without_permission_see_the_index_and_nothing_else(urls: list[str]
     index, *others = urls
     assert client.get(index).status_code == 200
     for url in others:
-        expected = 404 if url in {reverse("admin:app_list", args=[app]) for app in APPS} else 403
+        expected = 404 if url in {reverse("admin:app_list", args=[app]) for app in IN_ADMIN} else 403
         assert client.get(url).status_code == expected, url
         if expected == 403:
             assert client.post(url, CONFIRMED).status_code == 403, url

@@ -1,0 +1,3 @@
+"""The apps of this project."""
+
+APPS = ("portal", "keys", "oauth")
