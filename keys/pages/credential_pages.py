@@ -35,7 +35,7 @@ class CredentialPages(Generic[Row]):
     search_hint: str
     list_page: str
     list_columns: str
-    list_row: str
+    list_cells: str
 
     @property
     def href(self) -> str:

@@ -67,5 +67,5 @@ KEY_PAGES = CredentialPages(
     search_hint="Name, part of the key, scope, id",
     list_page="keys/key_list.html",
     list_columns="keys/_key_columns.html",
-    list_row="keys/_key_row.html",
+    list_cells="keys/_key_cells.html",
 )

@@ -60,5 +60,5 @@ CLIENT_PAGES = CredentialPages(
     search_hint="Name, part of the secret, scope, id",
     list_page="oauth/client_list.html",
     list_columns="oauth/_client_columns.html",
-    list_row="oauth/_client_row.html",
+    list_cells="oauth/_client_cells.html",
 )
