@@ -31,8 +31,7 @@ KEYS: Listing[ApiKey] = Listing(
 
 def visible_keys(organization: Organization) -> QuerySet[ApiKey]:
     """Return the keys that members of the organization may see."""
-    keys = ApiKey.objects.filter(organization=organization)
-    return keys.select_related("organization", "api", "owner", "service_account")
+    return organization.api_keys.select_related("api", "owner", "service_account")
 
 
 def _views(keys: Sequence[ApiKey], may_manage: Callable[[ApiKey], bool], now: datetime) -> list[KeyView]:

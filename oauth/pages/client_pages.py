@@ -27,9 +27,8 @@ CLIENTS: Listing[Client] = Listing(
 
 def visible_clients(organization: Organization) -> QuerySet[Client]:
     """The organization's clients, which all of its members may see, with their grants."""
-    clients = Client.objects.filter(organization=organization)
     grants = Prefetch("grants", Grant.objects.select_related("api").order_by("pk"))
-    return clients.select_related("organization", "owner", "service_account").prefetch_related(grants)
+    return organization.clients.select_related("owner", "service_account").prefetch_related(grants)
 
 
 def _views(clients: Sequence[Client], may_manage: Callable[[Client], bool], now: datetime) -> list[ClientView]:
