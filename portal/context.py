@@ -55,10 +55,8 @@ class Shell:
     @cached_property
     def other_organizations(self) -> Sequence[Organization]:
         """Return the other organizations that the person can switch to."""
-        user = self._request.user
-        if not user.is_authenticated or self.organization is None:
-            return []
-        return list(user.organizations.filter(closed_at=None).exclude(pk=self.organization.pk).order_by("name", "pk"))
+        memberships: Sequence[Membership] = getattr(self._request, "memberships", ())
+        return [each.organization for each in memberships if each != self.membership]
 
     @cached_property
     def invitation(self) -> Invitation | None:

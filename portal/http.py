@@ -1,6 +1,6 @@
 """Request types for views, and the responses that all pages share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec
 
@@ -41,6 +41,7 @@ class HttpRequest(http.HttpRequest):
     request_id: str
     organization: Organization | None
     membership: Membership | None
+    memberships: Sequence[Membership]  # in organizations that are not closed, by name
 
 
 class MemberRequest(HttpRequest):

@@ -166,17 +166,19 @@ class OrganizationMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Set ``organization``, ``membership`` and the person's time zone.
+        """Set ``memberships``, the current ``membership`` and ``organization``, and the person's time zone.
 
         A page for a signed-in person gets headers against caching.
         """
         ours = cast("http.HttpRequest", request)
         ours.organization = ours.membership = None
+        ours.memberships = []
         if http.is_machine(request.path):
             return self.get_response(request)
         zone: tzinfo = UTC
         if request.user.is_authenticated:
-            ours.membership = _membership(ours)
+            ours.memberships = _memberships(ours)
+            ours.membership = _current(ours)
             ours.organization = ours.membership.organization if ours.membership else None
             zone = UTC if request.path.startswith(ADMIN_PREFIX) else ours.user.zone
         with timezone.override(zone):
@@ -198,11 +200,13 @@ class OrganizationMiddleware:
         return None
 
 
-def _membership(request: http.HttpRequest) -> Membership | None:
+def _memberships(request: http.HttpRequest) -> list[Membership]:
     memberships = Membership.objects.filter(user=request.user, organization__closed_at=None)
-    memberships = memberships.select_related("organization").order_by("pk")
-    if chosen := request.session.get(SESSION_ORGANIZATION):
-        found = memberships.filter(organization__public_id=chosen).first()
-        if found is not None:
-            return found
-    return memberships.first()
+    return list(memberships.select_related("organization").order_by("organization__name", "organization_id"))
+
+
+def _current(request: http.HttpRequest) -> Membership | None:
+    """Return the membership in the chosen organization; without a choice that still holds, the first one."""
+    chosen = request.session.get(SESSION_ORGANIZATION)
+    found = (member for member in request.memberships if member.organization.public_id == chosen)
+    return next(found, min(request.memberships, key=lambda member: member.pk, default=None))
