@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.forms import BoundField
 from django.http import QueryDict
 
-from keys.models import Api, Environment
+from keys.models import Api, Environment, Scope
 from keys.pages.forms.fields import choose
 from keys.pages.listing import Expires, LastUsed, Listing, ListingFilter, Sort, searchable
 from keys.rules.states import CredentialStatus
@@ -97,15 +97,14 @@ class CredentialFilterForm(FilterForm):
     def __init__(self, data: QueryDict, *, listing: Listing[Row], rows: QuerySet[Row]) -> None:
         super().__init__(data)
         rows = rows.order_by()
-        apis = list(Api.objects.filter(pk__in=rows.values(listing.api)).order_by("name").prefetch_related("scopes"))
+        apis = list(Api.objects.filter(pk__in=rows.values(listing.api)).order_by("name"))
+        scopes = Scope.objects.filter(api__in=apis).values_list("name", flat=True)
         owners = User.objects.filter(pk__in=rows.values("owner")).order_by("name", "email")
         accounts = ServiceAccount.objects.filter(pk__in=rows.values("service_account")).order_by("name")
-        scopes = sorted({scope.name for api in apis for scope in api.scopes.all()})
         choose(self, "status", [("", "Any"), *((status.value, status.value) for status in listing.statuses)])
-        choose(self, "scope", [("", "Any"), *((scope, scope) for scope in scopes)])
-        named = [(owner.public_id, owner.display_name) for owner in owners]
-        named += [(account.public_id, account.name) for account in accounts]
-        choose(self, "owner", [("", "Anyone"), *named])
+        choose(self, "scope", [("", "Any"), *((scope, scope) for scope in sorted(set(scopes)))])
+        named = [(owner.public_id, owner.display_name) for owner in owners.only("public_id", "name", "email")]
+        choose(self, "owner", [("", "Anyone"), *named, *accounts.values_list("public_id", "name")])
         choose(self, "api", [("", "Any"), *((api.public_id, api.name) for api in apis)])
         choose(self, "expires", [("", "Any time"), *EXPIRES.items()] if listing.has_end else [])
         choose(self, "sort", [(sort.value, SORTS[sort]) for sort in SORTS if sort in listing.sorts])
