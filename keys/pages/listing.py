@@ -1,5 +1,6 @@
 """Search, filter, sort and page through credentials; the same for API keys and OAuth clients."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -7,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Generic
 
 from django.core import signing
-from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, TextField, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Cast
 from django.db.models.lookups import Contains, In
@@ -154,6 +155,11 @@ class Listing(Generic[Row]):
     ) -> QuerySet[Row]:
         """Keep the rows that have one of these statuses now."""
         return rows.filter(In(self._status(now), [status.value for status in statuses]))
+
+    def count_by_status(self, rows: QuerySet[Row], *, now: datetime) -> Counter[str]:
+        """Count the rows of each status that they have now."""
+        counted = rows.order_by().values_list(self._status(now)).annotate(Count("pk"))
+        return Counter(dict(counted))
 
     def with_working_secrets(self, rows: QuerySet[Row], *, now: datetime) -> QuerySet[Row]:
         """Load each row's secrets that have not ended as ``working_secrets``, newest first."""

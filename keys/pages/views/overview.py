@@ -69,11 +69,12 @@ def overview(request: MemberRequest) -> HttpResponse:
 
 def _figures(request: MemberRequest, keys: QuerySet[ApiKey], now: datetime) -> dict[str, object]:
     days = chosen_range(request.GET.get("days", ""), CHART_DAYS)
+    counts = KEYS.count_by_status(keys, now=now)
     return {
         "figures": Figures(
             usage_reports.calls_of_organization(request.organization, now=now),
-            KEYS.having_status(keys, WORKING, now=now).count(),
-            KEYS.having_status(keys, [CredentialStatus.EXPIRES_SOON], now=now).count(),
+            sum(counts[status] for status in WORKING),
+            counts[CredentialStatus.EXPIRES_SOON],
         ),
         "chart": usage_reports.day_chart(
             "Requests",

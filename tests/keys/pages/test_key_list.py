@@ -75,6 +75,8 @@ def test_a_status_means_the_same_to_a_filter_and_to_a_page(make: Make, acme: Org
     for status in CredentialStatus:
         found = KEYS.matching(visible_keys(acme), ListingFilter(status=status), now=now)
         assert {key.pk for key in found} == said[status], status
+    counts = KEYS.count_by_status(visible_keys(acme), now=now)
+    assert counts == {status: len(keys) for status, keys in said.items() if keys}
     assert {status for status, keys in said.items() if keys} == set(CredentialStatus) - {CredentialStatus.SUSPENDED}
 
 
