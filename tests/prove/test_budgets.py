@@ -1,5 +1,6 @@
 """Pages of an organization with 10,000 keys: their queries, their bytes and their time on the server."""
 
+import gc
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -15,31 +16,37 @@ from tests.support.browsers import signed_in_by
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600), pytest.mark.django_db]
 KEYS, RUNS = 10_000, 40
 ALLOWED_QUERIES, ALLOWED_BYTES = 12, 60_000
-ALLOWED_MS = 100  # twice the budget, which the printed line is to be compared with: a slower machine is no failure
+ALLOWED_MS = 100  # of the processor, at best: twice the budget, since a slower or busy machine is no failure
 
 
-def test_the_list_of_10_000_keys_keeps_its_budgets(prove: Callable[[str], None]) -> None:
+@pytest.fixture
+def settled() -> Iterator[None]:
+    """Keep garbage collections from walking all that the tests loaded, as ``portal.edge.lifespan`` does."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("settled")
+def test_pages_with_10_000_keys_keep_their_budgets(prove: Callable[[str], None]) -> None:
     crowded = make_awkward(keys=KEYS, names=SHORT_NAMES, scopes=12)
     browser = signed_in_by(crowded.owner)
     key = crowded.organization.api_keys.latest("pk")
     pages = {"list": "/app/keys/", "overview": "/app/", "detail": f"/app/keys/{key.public_id}/"}
-    queries, sizes, fastest = {}, {}, {}
+    queries, answers = {}, {}
     for name, path in pages.items():
         with CaptureQueriesContext(connection) as captured:
-            answer = browser.get(path)
-            queries[name], sizes[name] = len(captured), len(answer.content)
-        if name == "list":
-            rows_bytes = len(_rows(answer.content))
-        took = sorted(_milliseconds(browser, path))
-        fastest[name] = took[0]  # other programs on the machine only ever add to a time
-        prove(
-            f"{KEYS:,} keys, {name}: {queries[name]} queries, {sizes[name]:,} bytes, on the server {took[0]:.0f} ms"
-            f" at best, {statistics.median(took):.0f} ms in the median, {took[int(0.95 * RUNS)]:.0f} ms at p95"
-        )
-    assert queries["list"] <= ALLOWED_QUERIES
-    prove(f"{KEYS:,} keys, list: {rows_bytes:,} of the bytes are its fifty rows")
-    assert rows_bytes <= ALLOWED_BYTES
-    assert fastest["list"] <= ALLOWED_MS
+            answers[name] = browser.get(path).content
+        queries[name] = len(captured)
+    fastest = {name: _measured(browser, name, path, prove) for name, path in pages.items()}
+    rows = _rows(answers["list"])
+    for name, answer in answers.items():
+        prove(f"{KEYS:,} keys, {name}: {queries[name]} queries, {len(answer):,} bytes")
+    prove(f"{KEYS:,} keys, list: {len(rows):,} of the bytes are its fifty rows")
+    assert max(queries.values()) <= ALLOWED_QUERIES
+    assert len(rows) <= ALLOWED_BYTES
+    assert max(fastest.values()) <= ALLOWED_MS
 
 
 def _rows(page: bytes) -> bytes:
@@ -47,8 +54,16 @@ def _rows(page: bytes) -> bytes:
     return page[page.index(b"<tbody") : page.index(b"</tbody>")]
 
 
-def _milliseconds(browser: Client, path: str) -> Iterator[float]:
+def _measured(browser: Client, name: str, path: str, prove: Callable[[str], None]) -> float:
+    """Tell the page's time on the clock; return its least time of the processor, which leaves out the database's."""
+    clock, processor = [], []
     for _ in range(RUNS):
-        began = time.perf_counter()
+        began, began_work = time.perf_counter(), time.thread_time()
         browser.get(path)
-        yield (time.perf_counter() - began) * 1000
+        clock.append((time.perf_counter() - began) * 1000)
+        processor.append((time.thread_time() - began_work) * 1000)
+    prove(
+        f"{KEYS:,} keys, {name}: on the server {min(clock):.0f} ms at best, {statistics.median(clock):.0f} ms in the"
+        f" median, {sorted(clock)[int(0.95 * RUNS)]:.0f} ms at p95; {min(processor):.0f} ms of the processor at best"
+    )
+    return min(processor)
