@@ -19,6 +19,7 @@ from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey
 from oauth.services.clients import IssuedClient
 from portal.audit import COMMAND
+from portal.audit_actions import AuditAction
 from portal.models import Organization, User
 from portal.operations.sweep_runs import note_sweep
 from portal.services.organizations import suspend_organization
@@ -246,3 +247,15 @@ def test_an_empty_list_says_what_to_do(eve_client: Client) -> None:
     assert "Nothing matches." in eve_client.get("/admin/keys/apikey/?q=nonsense").text
     api = Api.objects.get(is_builtin=True)
     assert "No secrets yet." in eve_client.get(f"/admin/keys/api/{api.pk}/change/").text
+
+
+def test_a_long_filter_is_folded_and_unfolds_for_a_choice_that_is_made(eve_client: Client) -> None:
+    page = eve_client.get("/admin/portal/auditevent/").text
+    assert f"<summary>{len(AuditAction) + 1 - 12} more</summary>" in page
+    assert page.count("<details open>") == 0
+    assert eve_client.get("/admin/portal/auditevent/?action__exact=key.revoked").text.count("<details open>") == 1
+
+
+def test_a_list_offers_to_show_all_only_where_something_is_left_out(key: ApiKey, eve_client: Client) -> None:
+    assert "Show all" not in eve_client.get("/admin/keys/apikey/").text
+    assert "Show all" in eve_client.get("/admin/keys/apikey/?environment__exact=live").text
