@@ -19,7 +19,7 @@ from portal.audit import Actor
 from portal.models import Organization
 from portal.staff.actions import Declined, StaffAction
 from portal.staff.operated import OperatedAdmin
-from portal.staff.shown import NO_VALUE, Figure, ShownInline, Summary
+from portal.staff.shown import NO_VALUE, Figure, ShownInline, Summary, listed, short
 from portal.templatetags import ui
 
 STATE_TONES = {"active": "ok", "next": "info", "retiring": "warn"}
@@ -39,9 +39,9 @@ class GrantInline(ShownInline):
     empty = "It may use no API yet."
 
     @admin.display(description="scopes")
-    def granted(self, grant: Grant) -> str:
-        """Scopes separated by commas, or NO_VALUE."""
-        return ", ".join(grant.scopes) or NO_VALUE
+    def granted(self, grant: Grant) -> SafeString | str:
+        """The scopes, or NO_VALUE."""
+        return listed(grant.scopes, "scopes") or NO_VALUE
 
 
 def _rotate(key: SigningKey, *, by: Actor) -> ChangedSigningKeys:
@@ -68,9 +68,9 @@ class ClientAdmin(CredentialAdmin[Client]):
         "name", "public_id", "secrets__hint", "secrets__public_id", "organization__name", "organization__public_id",
     )  # fmt: skip
     fields = (
-        "public_id", "name", "note", "organization", "environment", "owner", "status", "own_keys", "token_lifetime_s",
-        "from_where", "limits", "metadata", "noted", "generation", "disabled_at", "revoked_at", "revoke_reason",
-        "last_used_at", "created_at",
+        "public_id", "name", "note", "organization", "environment", "owner", "service_account", "status", "own_keys",
+        "token_lifetime_s", "from_where", "limits", "own_metadata", "noted", "generation", "disabled_at", "revoked_at",
+        "revoke_reason", "last_used_at", "created_at",
     )  # fmt: skip
     inlines = (GrantInline, ClientSecretInline)
     staff_actions = credential_actions(
@@ -119,16 +119,17 @@ class ClientAdmin(CredentialAdmin[Client]):
         """Facts that the confirmation page of a staff action shows."""
         return {
             "Client id": obj.public_id,
-            "Organization": obj.organization,
-            "Environment": obj.environment,
+            "Organization": short(obj.organization),
+            "Environment": obj.get_environment_display(),
             "Status": self.status(obj),
-            "Last used": obj.last_used_at or "never",
+            "Last used": obj.last_used_at or "Never",
+            "Calls, 24 h": calls_of_secrets([obj.public_id], now=timezone.now()).total_words,
         }
 
     @admin.display(description="public keys")
     def own_keys(self, client: Client) -> str:
         """The kids of the client's public keys."""
-        return ", ".join(key["kid"] for key in client.public_keys) or "none: it uses secrets"
+        return ", ".join(key["kid"] for key in client.public_keys) or "None: it uses secrets"
 
 
 @admin.register(SigningKey)

@@ -29,7 +29,7 @@ from portal.staff import people  # noqa: F401  # registering is the effect
 from portal.staff.actions import StaffAction
 from portal.staff.forms import OrganizationNotesForm, notes_of
 from portal.staff.operated import OperatedAdmin
-from portal.staff.shown import NO_VALUE, Figure, ShownInline, Summary, owned_tables, pretty
+from portal.staff.shown import NO_VALUE, Figure, ShownInline, Summary, owned_tables, pretty, short
 from portal.tellings import action_words
 from portal.templatetags.ui import status
 from portal.ui.times import exact_words
@@ -218,7 +218,7 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
         return {
             "Id": obj.public_id,
             "Keys": self.key_count(obj),
-            "Last request": obj.api_keys.aggregate(at=Max("last_used_at"))["at"] or "never",
+            "Last request": obj.api_keys.aggregate(at=Max("last_used_at"))["at"] or "Never",
             "Status": self.state(obj),
         }
 
@@ -301,9 +301,9 @@ class AuditEventAdmin(OperatedAdmin[AuditEvent]):
         return action_words(event.action)
 
     @admin.display(description="actor")
-    def actor(self, event: AuditEvent) -> str:
+    def actor(self, event: AuditEvent) -> SafeString | str:
         """Return the actor's label and kind."""
-        return f"{event.actor_label} ({event.actor_kind})" if event.actor_id else event.actor_label
+        return short(f"{event.actor_label} ({event.actor_kind})") if event.actor_id else event.actor_label.capitalize()
 
     @admin.display(description="before")
     def was(self, event: AuditEvent) -> SafeString:

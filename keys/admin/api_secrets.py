@@ -27,7 +27,7 @@ from keys.validation.peppers import candidate_digests
 from portal.audit import Actor
 from portal.staff.actions import Reveal, StaffAction
 from portal.staff.operated import OperatedAdmin
-from portal.staff.shown import NO_VALUE
+from portal.staff.shown import NO_VALUE, short
 from portal.templatetags import ui
 
 
@@ -155,10 +155,10 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
         """Return the facts that staff should know before an action turns backends away."""
         return {
             "Hint": obj.hint,
-            "API": obj.api,
-            "Environment": obj.environment,
+            "API": short(obj.api),
+            "Environment": obj.get_environment_display(),
             "Status": self.status(obj),
-            "Last used": obj.last_used_at or "never",
+            "Last used": obj.last_used_at or "Never",
             "Last used from": obj.last_used_from or NO_VALUE,
             "User agent": obj.last_used_agent or NO_VALUE,
         }

@@ -24,7 +24,7 @@ from portal.audit import Actor, ActorKind
 from portal.http import actor_of
 from portal.staff.actions import Reveal, StaffAction
 from portal.staff.operated import OperatedAdmin
-from portal.staff.shown import NO_VALUE, ShownInline
+from portal.staff.shown import NO_VALUE, ShownInline, short
 from portal.templatetags.ui import status
 
 
@@ -131,9 +131,9 @@ class ApiAdmin(OperatedAdmin[Api]):
         """Return the facts that staff should know before an action stops or resumes traffic."""
         newest = obj.api_keys.exclude(last_used_at=None).order_by("-last_used_at").first()
         return {
-            "Identifier": obj.identifier,
+            "Identifier": short(obj.identifier),
             "Keys": self.key_count(obj),
-            "Last request": newest.last_used_at if newest else "never",
+            "Last request": newest.last_used_at if newest else "Never",
             "Status": self.state(obj),
         }
 

@@ -19,7 +19,7 @@ from keys.services.errors import Refused
 from portal.staff.actions import StaffAction
 from portal.staff.forms import OperatorMetadataForm
 from portal.staff.operated import OperatedAdmin
-from portal.staff.shown import ShownInline, pretty
+from portal.staff.shown import ShownInline, listed, pretty
 from portal.templatetags import ui
 
 
@@ -49,7 +49,7 @@ class CredentialAdmin(OperatedAdmin[Row]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
         """Load the credentials with their secrets, without the digests."""
         newest_first = self.pages.listing.secrets.order_by("-pk").defer("digest", "pepper_version")
-        credentials = super().get_queryset(request).select_related("organization", "owner")
+        credentials = super().get_queryset(request).select_related("organization", "owner", "service_account")
         return credentials.prefetch_related(Prefetch("secrets", newest_first))
 
     def find_by_secret(self, text: str) -> Row | None:
@@ -65,12 +65,16 @@ class CredentialAdmin(OperatedAdmin[Row]):
         return ui.status(status.value, status.tone)
 
     @admin.display(description=NETWORKS.label)
-    def from_where(self, credential: Row) -> str:
-        return ", ".join(credential.networks) or NETWORKS.unset
+    def from_where(self, credential: Row) -> SafeString | str:
+        return listed(credential.networks, "addresses") or NETWORKS.unset
 
     @admin.display(description="rate limits")
     def limits(self, credential: Row) -> str:
         return rate_words(credential.rate_limits) or RATE_LIMITS.unset
+
+    @admin.display(description="metadata")
+    def own_metadata(self, credential: Row) -> SafeString | str:
+        return pretty(credential.metadata)
 
     @admin.display(description="operator metadata")
     def noted(self, credential: Row) -> SafeString | str:

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from keys.admin.credentials import CredentialAdmin, SecretInline, credential_actions
 from keys.models import ApiKey, KeySecret
@@ -15,7 +16,7 @@ from keys.pages.key_pages import DAYS, KEY_PAGES, KEYS
 from keys.rules.states import CredentialStatus
 from portal import activity
 from portal.models import Organization
-from portal.staff.shown import NO_VALUE, Figure, Summary
+from portal.staff.shown import NO_VALUE, Figure, Summary, listed, short
 from portal.ui.charts import Bar
 
 
@@ -55,9 +56,9 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
         "organization__external_id",
     )  # fmt: skip
     fields = (
-        "public_id", "name", "note", "organization", "api", "environment", "owner", "status", "granted", "from_where",
-        "limits", "uses", "metadata", "noted", "not_before", "expires_at", "disabled_at", "revoked_at", "revoke_reason",
-        "last_used_at", "created_at",
+        "public_id", "name", "note", "organization", "api", "environment", "owner", "service_account", "status",
+        "granted", "from_where", "limits", "uses", "own_metadata", "noted", "not_before", "expires_at", "disabled_at",
+        "revoked_at", "revoke_reason", "last_used_at", "created_at",
     )  # fmt: skip
     inlines = (KeySecretInline,)
     staff_actions = credential_actions(
@@ -98,11 +99,12 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
         """Return the facts that staff should know before an action stops or resumes traffic."""
         return {
             "Hint": self.hint(obj),
-            "Organization": obj.organization,
-            "API": obj.api,
-            "Environment": obj.environment,
+            "Organization": short(obj.organization),
+            "API": short(obj.api),
+            "Environment": obj.get_environment_display(),
             "Status": self.status(obj),
-            "Last request": obj.last_used_at or "never",
+            "Last request": obj.last_used_at or "Never",
+            "Calls, 24 h": usage_reports.calls_of_key(obj, now=timezone.now()).total_words,
         }
 
     @admin.display(description="hint")
@@ -111,8 +113,8 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
         return next((secret.hint for secret in key.secrets.all()), NO_VALUE)
 
     @admin.display(description="scopes")
-    def granted(self, key: ApiKey) -> str:
-        return ", ".join(key.scopes) or NO_VALUE
+    def granted(self, key: ApiKey) -> SafeString | str:
+        return listed(key.scopes, "scopes") or NO_VALUE
 
     @admin.display(description="quota")
     def uses(self, key: ApiKey) -> str:

@@ -31,7 +31,7 @@ from portal.outbox import Propagation, batch_changes
 from portal.staff import pasted
 from portal.staff.actions import Declined, Reveal, StaffAction
 from portal.staff.forms import PlainForm
-from portal.staff.shown import LABELS, SHOWN_WHEN_SET, Summary, column
+from portal.staff.shown import LABELS, SHOWN_WHEN_SET, Summary, columns
 from portal.ui.typed_names import TypedNameForm
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Return the columns, with our labels."""
-        return [column(str(name)) if name in LABELS else name for name in super().get_list_display(request)]
+        return columns(self, map(str, super().get_list_display(request)))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Return the stock list, with our labels on its filters."""
@@ -263,7 +263,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
             "action": action,
             "form": form,
             "headings": list(rows[0][2]),
-            "rows": [(obj, href, list(facts.values())) for obj, href, facts in rows],
+            "rows": rows,
             "checkbox": ACTION_CHECKBOX_NAME if ACTION_CHECKBOX_NAME in request.POST else "",
             "back": self._back(objects),
         }

@@ -122,7 +122,7 @@ class UserAdmin(OperatedAdmin[User]):
             "Name": obj.name or NO_VALUE,
             "Organizations": ", ".join(f"{each.organization} ({each.role})" for each in owned) or NO_VALUE,
             "Staff": "Yes" if obj.is_staff else "No",
-            "Last sign-in": obj.last_login or "never",
+            "Last sign-in": obj.last_login or "Never",
         }
 
     @admin.display(description="second factor")

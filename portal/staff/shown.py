@@ -10,7 +10,7 @@ from django.contrib.admin.utils import display_for_field, display_for_value, lab
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import Model
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
@@ -22,9 +22,14 @@ if TYPE_CHECKING:
     from portal.staff.operated import OperatedAdmin
 
 MAX_ROWS = 10
+MAX_LISTED = 10  # names in one text
+# Columns with texts that people choose: two lines of each are shown in a list.
+LONG_COLUMNS = frozenset({"name", "organization", "api", "identifier", "email", "subject_label", "address"})
 NO_VALUE = "\N{EN DASH}"
 # Columns that a page shows only if another column is set.
 SHOWN_WHEN_SET = {
+    "owner": "owner_id",
+    "service_account": "service_account_id",
     "suspension": "suspended_at",
     "closed_at": "closed_at",
     "disabled_at": "disabled_at",
@@ -95,34 +100,61 @@ class Summary:
 
 @dataclass(frozen=True)
 class Table:
-    """The first rows of a list: for each, the URL of its page and the cells. ``more_href`` leads to the rest."""
+    """The first rows of a list, each with the URL of its page and its cells. ``more_href`` leads to the rest."""
 
     title: str
     headings: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[object]]]
+    rows: Sequence[tuple[str, Mapping[str, object]]]
     more_href: str
     empty: str
 
 
-def column(name: str) -> Callable[[Model], object]:
-    """Return a column of a stock list that shows the field of this name under its label."""
+def columns(model_admin: "OperatedAdmin[Any]", names: Iterable[str]) -> list[Any]:
+    """Return the columns of a stock list, with our labels, and with long texts cut."""
+    return [_column(model_admin, name) if name in LABELS or name in LONG_COLUMNS else name for name in names]
 
+
+def _column(model_admin: "OperatedAdmin[Any]", name: str) -> Callable[[Model], object]:
     def value(row: Model) -> object:
-        return getattr(row, name)
+        return _shortened(name, getattr(row, name))
 
     value.__name__ = name  # the class of its cells
-    return admin.display(description=LABELS[name], ordering=name)(value)
+    return admin.display(description=_label(model_admin, name), ordering=name)(value)
+
+
+def _label(model_admin: "OperatedAdmin[Any]", name: str) -> str:
+    return LABELS.get(name) or str(label_for_field(name, model_admin.opts.model, model_admin))
+
+
+def short(text: object) -> SafeString:
+    """Return the text as HTML that shows two lines of it, and all of it as its title."""
+    return format_html('<span class="short" title="{0}">{0}</span>', text)
+
+
+def listed(names: Sequence[str], noun: str) -> SafeString | str:
+    """Return the names in one text; more than ten are folded, under their number and the noun."""
+    if len(names) <= MAX_LISTED:
+        return ", ".join(names)
+    lines = format_html_join("", "<li>{}</li>", ((name,) for name in names))
+    return format_html(
+        '<details class="listed"><summary>{} {}</summary><ul>{}</ul></details>', f"{len(names):,}", noun, lines
+    )
+
+
+def _shortened(name: str, value: object) -> object:
+    return short(value) if name in LONG_COLUMNS and value else value
 
 
 def table_of(model_admin: "OperatedAdmin[Any]", rows: Iterable[Any], *, more_href: str, without: str = "") -> Table:
     """Return a table of at most ten rows; where there is one more row, ``more_href`` leads to the rest."""
-    found, opts = list(rows), model_admin.opts
-    columns = [name for name in model_admin.row_columns if name != without]
+    found = list(rows)
+    names = [name for name in model_admin.row_columns if name != without]
     return Table(
         title=model_admin.heading,
-        headings=[LABELS.get(name) or str(label_for_field(name, opts.model, model_admin)) for name in columns],
+        headings=[_label(model_admin, name) for name in names],
         rows=[
-            (model_admin.page_of(row), [_cell(model_admin, row, name) for name in columns]) for row in found[:MAX_ROWS]
+            (model_admin.page_of(row), {name: _cell(model_admin, row, name) for name in names})
+            for row in found[:MAX_ROWS]
         ],
         more_href=more_href if len(found) > MAX_ROWS else "",
         empty=model_admin.empty,
@@ -158,7 +190,8 @@ def _cell(model_admin: "OperatedAdmin[Any]", row: Model, name: str) -> object:
     field, _, value = lookup_field(name, row, model_admin)
     if field is None:
         return display_for_value(value, NO_VALUE)
-    return display_for_field(value, field, NO_VALUE) if field.remote_field is None else getattr(row, name) or NO_VALUE
+    shown = display_for_field(value, field, NO_VALUE) if field.remote_field is None else getattr(row, name) or NO_VALUE
+    return _shortened(name, shown)
 
 
 class ShownInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in the stubs alone

@@ -10,15 +10,16 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.utils import timezone
 
-from keys.models import Api, ApiKey, ApiSecret, Environment, RevokeReason
+from keys.models import Api, ApiKey, ApiSecret, Environment, RevokeReason, Usage
 from keys.rules.field_rules import MAX_SCOPES
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.credentials import disable_credential, revoke_credential
 from keys.services.keys import IssuedKey, KeySettings, issue_key
+from keys.validation.types import Code
 from portal import outbox
 from portal.audit import COMMAND, Actor
 from portal.audit_actions import AuditAction
-from portal.models import AuditEvent, Organization
+from portal.models import AuditEvent, Organization, ServiceAccount
 from portal.outbox import Pending
 from tests.support.canary import Canary
 from tests.support.page import filled_in, the
@@ -391,6 +392,28 @@ def test_keys_are_filtered_by_the_words_their_owners_see(key: ApiKey, eve_client
     assert link not in text(eve_client.get("/admin/keys/apikey/?status=Active"))
     assert link in text(eve_client.get("/admin/keys/apikey/?status=Paused"))
     assert link in text(eve_client.get("/admin/keys/apikey/?status=nonsense"))
+
+
+def test_a_long_name_in_the_list_of_keys_has_all_of_it_as_its_title(key: ApiKey, eve_client: Client) -> None:
+    name = "continuous-integration-of-the-payments-platform"
+    Organization.objects.filter(pk=key.organization_id).update(name=name)
+    page = text(eve_client.get("/admin/keys/apikey/"))
+    assert f'<td class="field-organization"><span class="short" title="{name}">{name}</span></td>' in page
+
+
+def test_the_page_of_a_key_names_the_service_account_that_owns_it(key: ApiKey, eve_client: Client) -> None:
+    page = f"/admin/keys/apikey/{key.pk}/change/"
+    assert "Service account" not in text(eve_client.get(page))
+    account = ServiceAccount.objects.create(organization=key.organization, name="nightly export")
+    ApiKey.objects.filter(pk=key.pk).update(owner=None, service_account=account)
+    assert "<label>Owner</label>" not in text(eve_client.get(page))
+    assert "nightly export" in text(eve_client.get(page))
+
+
+def test_stopping_a_key_asks_first_with_its_calls_of_a_day(key: ApiKey, eve_client: Client) -> None:
+    Usage.objects.create(secret_id="sec_x", key=key, hour=timezone.now(), code=Code.VALID, count=1204)
+    page = text(eve_client.get(f"/admin/keys/apikey/{key.pk}/revocation/"))
+    assert '<td class="field-calls-24-h">1,204</td>' in page
 
 
 def test_the_list_of_keys_asks_the_database_as_often_for_thirty_as_for_two(
