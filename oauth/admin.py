@@ -107,11 +107,11 @@ class ClientAdmin(CredentialAdmin[Client]):
         clients = Client.objects.filter(organization=organization)
         working = 0 if organization.suspended_at else clients.filter(revoked_at=None, disabled_at=None).count()
         calls = calls_of_secrets(clients.values_list("public_id", flat=True), now=now)
-        refused = f"{calls.share_words} refused" if calls.total else ""
+        denied = f"{calls.share_words} denied" if calls.total else ""
         return Summary(
             [
                 Figure("Active clients", f"{working:,}"),
-                Figure("Validations of tokens, 24 h", calls.total_words, refused),
+                Figure("Validations of tokens, 24 h", calls.total_words, denied),
             ]
         )
 

@@ -32,6 +32,8 @@ _fields = {
     "signs_from": Field("Signs from", is_moment=True),
     "before": Field("Before", is_moment=True),
     INTERNAL_REASON: Field("Reason, for the operator only"),
+    "is_staff": Field("Staff"),
+    "is_superuser": Field("Superuser"),
 }
 # The URL name of a subject's page, by the prefix of the subject's id.
 _pages: dict[str, str] = {}
@@ -73,6 +75,11 @@ class EventView:
     def changes(self) -> Sequence[ValueChange]:
         """Return the values that members may see, before and after."""
         return changes(self.event.before, self.event.after_for_members)
+
+    @property
+    def is_without_actor(self) -> bool:
+        """Return True if nobody did it, and the sentence begins with the subject: ``checkout-prod expired``."""
+        return self.event.action == AuditAction.KEY_EXPIRED
 
     @property
     def is_change(self) -> bool:

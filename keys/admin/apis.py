@@ -1,6 +1,7 @@
 """APIs in the admin, created and edited on a page of our own."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -63,6 +64,7 @@ def _issue(api: Api, *, by: Actor, name: str, environment: Environment, submissi
 class ApiAdmin(OperatedAdmin[Api]):
     """Protected resource servers. Our own page creates and edits them, by calling the services."""
 
+    own_pages: ClassVar[Mapping[str, str]] = {"keys.add_api": "add", "keys.change_api": "edit"}
     declines = (Refused,)
     list_display = row_columns = ("name", "identifier", "public_id", "state", "key_count", "created_at")
     empty = "No APIs yet. Add the first one: consumers create keys for it, and its backends validate them."
@@ -111,11 +113,6 @@ class ApiAdmin(OperatedAdmin[Api]):
             offered=lambda api: api.disabled_at is not None,
         ),
     )
-
-    @property
-    def permissions(self) -> set[str]:
-        """Include the permission to create APIs."""
-        return {*super().permissions, "keys.add_api"}
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Tell whether the user may create APIs, which happens on our own page."""

@@ -89,9 +89,9 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
             calls = usage_reports.calls_of_organization(organization, now=now)
             days = usage_reports.days_of_organization(organization, days=DAYS, now=now)
         of_what = "Validations" if organization is None else "Validations of keys"
-        refused = f"{calls.share_words} refused" if calls.total else ""
+        denied = f"{calls.share_words} denied" if calls.total else ""
         return Summary(
-            [Figure("Active keys", f"{keys.count():,}"), Figure(f"{of_what}, 24 h", calls.total_words, refused)],
+            [Figure("Active keys", f"{keys.count():,}"), Figure(f"{of_what}, 24 h", calls.total_words, denied)],
             [Bar(f"{day.date:%a} {day.date.day}", day.allowed, day.denied) for day in days],
         )
 

@@ -7,14 +7,17 @@ from django import forms
 from portal.fields import Field
 from portal.metadata import MAX_EXTERNAL_ID_CHARS, clean_external_id, metadata_rows, parse_metadata_rows
 from portal.models import Organization
+from portal.templatetags.ui_forms import required_words
 from portal.ui.row_fields import MetadataField
 
 
 class PlainForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
-    """A stock form whose labels end without a colon, as those of the portal do."""
+    """A stock form with the portal's labels, which end without a colon, and its sentence for an empty field."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})
+        for bound in self:
+            bound.field.error_messages["required"] = required_words(bound)
 
 
 class OperatorMetadataForm(forms.Form):

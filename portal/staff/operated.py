@@ -6,7 +6,7 @@ changes would skip audit and caches.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -50,6 +50,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
 
     admin_site: "LatchkeyAdminSite"
     staff_actions: ClassVar[Sequence[StaffAction]] = ()
+    own_pages: ClassVar[Mapping[str, str]] = {}  # words for permissions of pages that are no actions
     declines: ClassVar[tuple[type[Exception], ...]] = (Declined,)
     row_columns: ClassVar[Sequence[str]] = ()  # of its rows in search results; without any, it is not searched
     is_owned: ClassVar[bool] = False  # whether each object belongs to an organization, whose page shows the latest
@@ -67,7 +68,7 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
     def permissions(self) -> set[str]:
         """Return the Django permissions that this model's pages require."""
         view = f"{self.opts.app_label}.view_{self.opts.model_name}"
-        return {view, *(action.permission for action in self.staff_actions)}
+        return {view, *self.own_pages, *(action.permission for action in self.staff_actions)}
 
     def facts(self, obj: Object) -> dict[str, object]:
         """Return the facts to show before an action, by heading."""
@@ -117,6 +118,9 @@ class OperatedAdmin(admin.ModelAdmin, Generic[Object]):  # type: ignore[type-arg
             return pasted.search(request, self.admin_site.searched(request))
         if pasted.is_in_url(request):
             return redirect(request.path)
+        if "index" in request.POST and not all(request.POST.get(name) for name in ("action", ACTION_CHECKBOX_NAME)):
+            messages.warning(request, "Nothing was changed. Choose an action, and select at least one row.")
+            return redirect(request.get_full_path())
         named: dict[str, Any] = {"title": self.heading, "empty": self.empty}
         return super().changelist_view(request, named | (extra_context or {}))
 

@@ -160,7 +160,10 @@ class UserAdmin(OperatedAdmin[User]):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Show groups as check boxes."""
-        kwargs |= {"widget": forms.CheckboxSelectMultiple(), "help_text": "Staff have the permissions of their groups."}
+        kwargs |= {
+            "widget": forms.CheckboxSelectMultiple(),
+            "help_text": "Staff can open this admin, with the permissions of their groups.",
+        }
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's
@@ -213,8 +216,17 @@ class GroupAdmin(OperatedAdmin[Group]):
         offered = Permission.objects.filter(asked).select_related("content_type")
         kwargs |= {"queryset": offered, "widget": forms.CheckboxSelectMultiple(), "help_text": ""}
         field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
-        field.label_from_instance = lambda permission: permission.name
+        field.label_from_instance = self._permission_words
         return field
+
+    def _permission_words(self, permission: Permission) -> str:
+        """Return what is permitted, such as ``People: deactivate, reactivate, send a password reset``."""
+        admins = self.admin_site._registry.values()  # noqa: SLF001  # Django offers no other way to ask
+        name = f"{permission.content_type.app_label}.{permission.codename}"
+        pages = [each.own_pages[name] for each in admins if name in each.own_pages]
+        actions = [action.label for each in admins for action in each.staff_actions if action.permission == name]
+        heading = next(each.heading for each in admins if each.opts.model_name == permission.content_type.model)
+        return f"{heading}: {', '.join([*pages, *actions]).lower() or 'view'}"
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's
         """Audit the change of the group, in the form's own transaction."""

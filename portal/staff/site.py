@@ -91,12 +91,10 @@ class LatchkeyAdminSite(admin.AdminSite):
         }
 
     def searched(self, request: HttpRequest) -> "list[OperatedAdmin[Any]]":
-        """Return the admin classes of the models that this person may search."""
-        return [
-            model_admin
-            for model_admin in self._registry.values()
-            if model_admin.row_columns and model_admin.has_view_permission(request)
-        ]
+        """Return the admin classes of the models that this person may search, in the order of the sections."""
+        found = [each for each in self._registry.values() if each.row_columns and each.has_view_permission(request)]
+        order = [name for names in SECTIONS.values() for name in names]
+        return sorted(found, key=lambda model_admin: order.index(str(model_admin.opts.object_name)))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show figures, a chart and the latest audit events, as far as the person may view what they are about."""

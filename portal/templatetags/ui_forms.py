@@ -117,13 +117,14 @@ def _takes_focus(bound: BoundField) -> bool:
 def error_texts(bound: BoundField) -> list[str]:
     """Return the field's errors; that it is required is said in a sentence for the field."""
     return [
-        _required(bound) if error.message == REQUIRED else message
+        required_words(bound) if error.message == REQUIRED else message
         for error in bound.errors.as_data()
         for message in error.messages
     ]
 
 
-def _required(bound: BoundField) -> str:
+def required_words(bound: BoundField) -> str:
+    """Return the sentence that asks for the field's value."""
     if isinstance(bound.field, forms.ChoiceField):
         return "Choose one of these."
     label = str(bound.label)

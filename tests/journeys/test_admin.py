@@ -81,7 +81,7 @@ def sees_the_recovery_codes(page: Page, inspector: Inspector) -> list[str]:
 def shows_the_second_factor(page: Page, inspector: Inspector, recovery_code: str) -> None:
     page.goto("/admin/")
     expect(page.get_by_role("heading", name="Operations")).to_be_visible()  # the code of the set-up counts
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Sign out").click()
     page.goto("/admin/")
     page.get_by_label("E-mail address").fill(ADDRESS)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -163,8 +163,8 @@ def revokes_in_bulk(page: Page, inspector: Inspector, backend: Backend, key: str
     page.get_by_role("button", name="Search").click()
     inspector.look(page, "admin-keys")
     page.locator("#action-toggle").check()
-    page.get_by_label("Action:").select_option(label="Revoke")
-    page.get_by_role("button", name="Go").click()
+    page.get_by_role("combobox", name="Action").select_option(label="Revoke")
+    page.get_by_role("button", name="Continue").click()
     inspector.look(page, "admin-revoke")
     page.get_by_role("radio", name=re.compile("no longer used", re.IGNORECASE)).check()
     page.get_by_role("button", name="Revoke").click()

@@ -18,7 +18,7 @@ from keys.models import Api, ApiKey, Usage
 from keys.services.api_secrets import IssuedApiSecret
 from keys.services.keys import IssuedKey
 from oauth.services.clients import IssuedClient
-from portal.audit import COMMAND
+from portal.audit import COMMAND, SYSTEM, record
 from portal.audit_actions import AuditAction
 from portal.models import Organization, User
 from portal.operations.sweep_runs import note_sweep
@@ -58,7 +58,7 @@ def test_the_first_page_counts_organizations_keys_and_validations(
     for label, value, hint in (
         ("Organizations", organizations, "1 suspended"),
         ("Active keys", 1, ""),
-        ("Validations, 24 h", "2,000", "22.50% refused"),
+        ("Validations, 24 h", "2,000", "22.50% denied"),
         ("Sweeps", "On time", "The last one ended 2 min ago"),
     ):
         more = f"<dd>{hint}</dd>" if hint else ""
@@ -97,6 +97,13 @@ def test_the_first_page_says_the_latest_events_in_words(key: ApiKey, eve_client:
     page = eve_client.get(INDEX).text
     assert "<b>Ada</b> created the key" in page
     assert "key.issued" not in page
+
+
+def test_the_first_page_says_that_a_key_expired_without_naming_who_did_it(key: ApiKey, eve_client: Client) -> None:
+    record(AuditAction.KEY_EXPIRED, actor=SYSTEM, at=timezone.now(), subject_id=key.public_id, subject_label="nightly")
+    page = eve_client.get(INDEX).text
+    assert ">nightly</a> expired" in page
+    assert "<b>System</b>" not in page
 
 
 def test_the_first_page_names_the_sections_in_our_words(eve_client: Client) -> None:
@@ -259,3 +266,24 @@ def test_a_long_filter_is_folded_and_unfolds_for_a_choice_that_is_made(eve_clien
 def test_a_list_offers_to_show_all_only_where_something_is_left_out(key: ApiKey, eve_client: Client) -> None:
     assert "Show all" not in eve_client.get("/admin/keys/apikey/").text
     assert "Show all" in eve_client.get("/admin/keys/apikey/?environment__exact=live").text
+
+
+def test_a_search_shows_its_results_in_the_order_of_the_sections(key: ApiKey, eve_client: Client) -> None:
+    page = eve_client.get(f"{SEARCH}?q=a").text
+    found = [page.index(f">{title}</h2>") for title in ("Organizations", "People", "API keys", "APIs")]
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize("sent", [{"action": "suspension"}, {"_selected_action": "1"}, {}])
+def test_an_action_without_rows_and_rows_without_an_action_change_nothing_and_say_so(
+    sent: dict[str, str], eve_client: Client
+) -> None:
+    page = eve_client.post("/admin/portal/organization/", {"index": "0", **sent}, follow=True).text
+    assert "Nothing was changed. Choose an action, and select at least one row." in page
+
+
+def test_a_stock_form_asks_for_what_is_missing_in_our_words(eve_client: Client) -> None:
+    page = eve_client.post("/admin/auth/group/add/", {"name": ""}).text
+    assert "Nothing was saved. Correct the errors below." in page
+    assert "Enter the name." in page
+    assert "This field is required." not in page
