@@ -123,7 +123,7 @@ class ClientAdmin(CredentialAdmin[Client]):
             "Environment": obj.get_environment_display(),
             "Status": self.status(obj),
             "Last used": obj.last_used_at or "Never",
-            "Calls, 24 h": calls_of_secrets([obj.public_id], now=timezone.now()).total_words,
+            "Calls, 24\N{NO-BREAK SPACE}h": calls_of_secrets([obj.public_id], now=timezone.now()).total_words,
         }
 
     @admin.display(description="public keys")

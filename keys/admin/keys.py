@@ -104,7 +104,7 @@ class ApiKeyAdmin(CredentialAdmin[ApiKey]):
             "Environment": obj.get_environment_display(),
             "Status": self.status(obj),
             "Last request": obj.last_used_at or "Never",
-            "Calls, 24 h": usage_reports.calls_of_key(obj, now=timezone.now()).total_words,
+            "Calls, 24\N{NO-BREAK SPACE}h": usage_reports.calls_of_key(obj, now=timezone.now()).total_words,
         }
 
     @admin.display(description="hint")
