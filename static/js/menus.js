@@ -1,11 +1,14 @@
-// details[data-menu]: one open at a time; a click outside, Esc or a choice closes it. It opens upwards at the window's end.
+// details[data-menu]: one open at a time; a click or the focus elsewhere, Esc or a choice closes it. It opens upwards at the window's end.
 // a[data-menu-without="resume"]: the menu #row-menu, but for these actions, opens where the link stands.
+// A field beside a menu is part of it: on phones the filters' panel has the status.
 const open = () => document.querySelectorAll("details[data-menu][open]");
+const holds = (menu, target) => menu.contains(target) || target.closest(".field")?.parentElement === menu.parentElement;
 
-document.addEventListener("click", (event) => {
-  open().forEach((menu) => {
-    if (!menu.contains(event.target) || event.target.closest(".menu__list a, [data-closes]")) menu.open = false;
-  });
+document.addEventListener("click", ({ target }) => {
+  open().forEach((menu) => { menu.open = holds(menu, target) && !target.closest(".menu__list a, [data-closes]"); });
+});
+document.addEventListener("focusin", ({ target }) => {
+  open().forEach((menu) => { menu.open = holds(menu, target); });
 });
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-menu-without]");

@@ -1,4 +1,5 @@
-// [data-scopes]: the search shows the lines that match; [data-scopes-set] sets every line shown to that level.
+// [data-scopes]: the search shows the lines that match; [data-scopes-set] sets every line shown to that level. The fold
+// counts the lines in it that have a choice.
 const linesOf = (picker) => [...picker.querySelectorAll("[data-scope-line]")];
 const tell = (picker, text) => { picker.querySelector("[role=status]").textContent = text; };
 
@@ -12,6 +13,15 @@ document.addEventListener("input", (event) => {
   const found = lines.filter((line) => !line.hidden).length;
   tell(picker, !words.length ? "" : found ? `${found} of ${lines.length} match` : `No resource matches ${event.target.value}`);
 });
+function count(picker) {
+  const chosen = linesOf(picker).filter((line) => line.closest("details") && line.querySelector(':checked:not([value=""])'));
+  const words = picker.querySelector("[data-scopes-chosen]");
+  if (words) words.textContent = chosen.length ? `, ${chosen.length} chosen` : "";
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-scope-line] input")) count(event.target.closest("[data-scopes]"));
+});
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("[data-scopes-search]")) event.preventDefault();
 });
@@ -23,5 +33,6 @@ document.addEventListener("click", (event) => {
   const set = lines.flatMap((line) => [...line.querySelectorAll(`[type=radio][value="${level}"]`)]);
   set.forEach((radio) => { radio.checked = true; });
   if (!level) lines.forEach((line) => line.querySelectorAll("[type=checkbox]").forEach((box) => { box.checked = false; }));
+  count(picker);
   tell(picker, level ? `Read on ${set.length}` : "Cleared");
 });
