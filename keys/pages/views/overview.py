@@ -1,5 +1,6 @@
 """The first page: the state of the organization's keys, and those that need attention."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +24,7 @@ from portal.ui.charts import chosen_range
 
 CHART_DAYS = 7
 EVENTS_SHOWN = 8
+ATTENTION = (CredentialStatus.RETIRING, CredentialStatus.EXPIRES_SOON)
 ATTENTION_SHOWN = 5
 WORKING = (
     CredentialStatus.RETIRING,
@@ -55,21 +57,21 @@ def overview(request: MemberRequest) -> HttpResponse:
     if not has_calls and key is None:
         return show_steps(request)
     now = timezone.now()
-    attention = _attention(
-        request, KEYS.having_status(keys, [CredentialStatus.RETIRING, CredentialStatus.EXPIRES_SOON], now=now), now
-    )
+    attention = _attention(request, keys, now)
+    counts = KEYS.count_by_status(keys, now=now)
+    need_attention = {status: counts[status] for status in ATTENTION if counts[status]}
     context = {
-        **(first_request_of(key, now=now) if key else _figures(request, keys, now)),
+        **(first_request_of(key, now=now) if key else _figures(request, counts, now)),
         "attention": attention,
+        "all_attention": need_attention if sum(need_attention.values()) > len(attention) else {},
         "events": activity.tell(activity.visible_events(request.organization)[:EVENTS_SHOWN]),
         "may_make": may_make(request),
     }
     return render(request, "keys/overview.html", context)
 
 
-def _figures(request: MemberRequest, keys: QuerySet[ApiKey], now: datetime) -> dict[str, object]:
+def _figures(request: MemberRequest, counts: Counter[str], now: datetime) -> dict[str, object]:
     days = chosen_range(request.GET.get("days", ""), CHART_DAYS)
-    counts = KEYS.count_by_status(keys, now=now)
     return {
         "figures": Figures(
             usage_reports.calls_of_organization(request.organization, now=now),
@@ -85,5 +87,6 @@ def _figures(request: MemberRequest, keys: QuerySet[ApiKey], now: datetime) -> d
 
 
 def _attention(request: MemberRequest, keys: QuerySet[ApiKey], now: datetime) -> list[CredentialView[ApiKey]]:
-    found = KEYS.with_working_secrets(keys, now=now).order_by("expires_at", "pk")[:ATTENTION_SHOWN]
+    keys = KEYS.with_working_secrets(KEYS.having_status(keys, ATTENTION, now=now), now=now)
+    found = keys.order_by("expires_at", "pk")[:ATTENTION_SHOWN]
     return [as_view(request, KEY_PAGES, key, now=now) for key in found]

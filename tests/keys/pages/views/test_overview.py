@@ -106,6 +106,22 @@ def test_what_needs_attention_is_named_and_the_rest_is_not(
     assert "The old secret stops" in attention
 
 
+def test_if_more_need_attention_than_are_named_links_lead_to_all_of_them(
+    issue: Callable[[str], ApiKey], as_ada: Actor, ada_client: Client, now: datetime
+) -> None:
+    keys = [issue(f"worker-{number}") for number in range(5)]
+    ApiKey.objects.update(expires_at=now + timedelta(days=2))
+    assert "See all" not in ada_client.get(OVERVIEW).text
+    issue("worker-5")
+    ApiKey.objects.update(expires_at=now + timedelta(days=2))
+    for key in keys[:2]:
+        roll_credential(key, overlap=timedelta(hours=5), by=as_ada)
+    links = the("[aria-labelledby=attention-title]", ada_client.get(OVERVIEW).text).css("p > a")
+    assert [link.text() for link in links] == ["Retiring (2)", "Expires soon (4)"]
+    listed = LexborHTMLParser(ada_client.get(links[0].attributes["href"] or "").text).css("td.cell-main > a")
+    assert [row.text() for row in listed] == ["worker-1", "worker-0"]
+
+
 def test_another_organizations_calls_and_events_are_not_counted(used_key: ApiKey, dov_client: Client) -> None:
     page = dov_client.get(OVERVIEW).text
     assert "billing worker" not in page
