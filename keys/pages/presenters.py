@@ -64,9 +64,10 @@ class Words:
 
 @dataclass(frozen=True)
 class SecretRow:
-    """One secret of a credential, with a word and a tone for its state."""
+    """One secret of a credential, with its end, and a word and a tone for its state."""
 
     secret: Secret
+    ends_at: datetime | None
     word: str
     tone: str
 
@@ -251,8 +252,14 @@ def facts_of(
 
 
 def secret_rows(view: CredentialView[Any], secrets: Sequence[Secret], *, now: datetime) -> list[SecretRow]:
-    """Add the state to each secret; no secret works once the credential has ended."""
-    return [SecretRow(secret, *_secret_state(view, secret, now)) for secret in secrets]
+    """Add the end and the state to each secret; no secret works once the credential has ended."""
+    return [SecretRow(secret, _secret_end(view, secret), *_secret_state(view, secret, now)) for secret in secrets]
+
+
+def _secret_end(view: CredentialView[Any], secret: Secret) -> datetime | None:
+    if not view.is_over:
+        return secret.ends_at
+    return min(filter(None, (secret.ends_at, view.subject.revoked_at, view.subject.expires_at)), default=None)
 
 
 def _secret_state(view: CredentialView[Any], secret: Secret, now: datetime) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from portal.models import Organization, ServiceAccount, User
 from portal.refusals import Invalid
 from portal.services.organizations import create_organization, rename_organization
 from portal.services.service_accounts import create_service_account
+from tests.support.page import the
 from tests.support.staff import in_admin, make_superuser
 
 pytestmark = pytest.mark.django_db
@@ -69,9 +70,8 @@ def test_a_search_finds_a_name_however_its_letters_are_composed(
 ) -> None:
     for model in (ApiKey, OAuthClient, User):
         model.objects.update(name="Z\u00fcrich b\u00fcro")
-    assert "1 of 1 key" in ada_client.get("/app/keys/", {"q": text}).text
-    assert "1 of 1 client" in ada_client.get("/app/clients/", {"q": text}).text
-    assert "1 of 1 member" in ada_client.get("/app/team/", {"q": text}).text
+    for listed, noun in (("keys", "key"), ("clients", "client"), ("team", "member")):
+        assert the("caption", ada_client.get(f"/app/{listed}/", {"q": text}).text).text() == f"1 of 1 {noun}"
     page = in_admin(make_superuser()).get("/admin/keys/apikey/", {"q": text})
     assert issued.secret.hint in page.text
 

@@ -79,6 +79,14 @@ def test_a_revoked_key_offers_nothing_and_says_what_it_is(key: ApiKey, ada_clien
     assert "revoked already" in ada_client.get(where(key)).text
 
 
+def test_the_secrets_of_a_revoked_key_end_when_it_was_revoked(key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
+    roll_credential(key, overlap=timedelta(hours=5), by=as_ada)
+    assert "With the key" in ada_client.get(where(key, "")).text
+    revoke_credential(key, reason=RevokeReason.OTHER, by=as_ada)
+    ends = [row.css("td")[4].text() for row in the("#secrets", ada_client.get(where(key, "")).text).css("tbody tr")]
+    assert ends == ["just now", "just now"]
+
+
 def test_pausing_and_resuming_are_one_click_each(key: ApiKey, ada_client: Client) -> None:
     paused = ada_client.post(where(key, "pause/"), follow=True).text
     assert re.search("billing worker is paused. Requests are refused (everywhere|now)", paused)
