@@ -57,6 +57,7 @@ def test_going_on_works_with_and_without_a_script(
         rest = ada_client.get(more).text
         assert (len(lines(first)), len(lines(rest)), len(lines(rows))) == (2, 1, 1)
         assert "<html" not in rows
+        assert (rows.count("data-focus"), (first + rest).count("data-focus")) == (1, 0)
         assert "Back to the newest" in rest
 
 
