@@ -21,7 +21,7 @@ from django.db import Error, connection
 
 from keys.rules import secret as secret_module
 from keys.rules.secret import RANDOM_CHARS
-from tests.support.environment import LOG_FILE, ON_SQLITE
+from tests.support.environment import LOG_FILE, ON_SQLITE, WITHOUT_SERVERS
 
 # A random part in base64 contains a run of this length, whatever its offset in the groups of three bytes.
 ENCODED_BYTES, ENCODED_CHARS = 30, 40
@@ -121,15 +121,16 @@ def watch() -> Canary:
     secret_module.compose = remembering
     task_prerun.connect(lambda args, kwargs, **_: canary.said.append(repr((args, kwargs))), weak=False)
     before_task_publish.connect(lambda body, **_: canary.said.append(repr(body)), weak=False)
-    if not ON_SQLITE:
-        threading.Thread(target=_listen_to_valkey, args=(canary,), daemon=True).start()
+    if not (ON_SQLITE or WITHOUT_SERVERS):
+        # Connected in this thread: what that imports makes loggers, and pytest walks all loggers as it starts.
+        monitor = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None).monitor()  # type: ignore[no-untyped-call]
+        threading.Thread(target=_listen_to_valkey, args=(canary, monitor.__enter__()), daemon=True).start()
     return canary
 
 
-def _listen_to_valkey(canary: Canary) -> None:
+def _listen_to_valkey(canary: Canary, monitor: Any) -> None:
     try:
-        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None).monitor() as monitor:  # type: ignore[no-untyped-call]
-            for command in monitor.listen():
-                canary.said.append(command["command"])
+        for command in monitor.listen():
+            canary.said.append(command["command"])
     except (redis.RedisError, OSError, ValueError):  # the test run is over: the connection closed during a read
         return
