@@ -32,7 +32,7 @@ def edit_policies(request: MemberRequest) -> HttpResponse:
             if organization.policies.relaxed_by(form.wanted()):
                 reauthentication.require_recent(request)
             change_policies(organization, form.wanted(), by=actor_of(request))
-            messages.success(request, "The policies are saved. They apply to new and edited keys.")
+            messages.success(request, "The policies are saved. They apply to new keys and changes to existing ones.")
             return go_to(request, reverse("team:policies"))
         return render(request, "team/policies_review.html", _review(request, form))
     context = {"form": form, "organization": organization, **_breaking(organization, organization.policies)}

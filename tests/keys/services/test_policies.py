@@ -213,6 +213,7 @@ def test_the_form_says_what_would_be_affected_before_it_saves(
     said = " ".join(review.split())
     for fact in (
         "1 existing key breaks",
+        "It keeps working. Whatever you change on it must comply.",
         "billing worker",
         "3 members without a second",
         "1 member who can create",
@@ -221,7 +222,9 @@ def test_the_form_says_what_would_be_affected_before_it_saves(
     key.organization.refresh_from_db()
     assert key.organization.policies == Policies()
     assert ada_client.post("/app/settings/policies/", form | {"step": "save"}).status_code == 303
-    assert "1 existing key breaks these policies" in ada_client.get("/app/settings/policies/").text
+    page = ada_client.get("/app/settings/policies/").text
+    assert "1 existing key breaks these policies" in page
+    assert "It keeps working. Whatever you change on it must comply." in page
     assert "30" in cyn_client.get("/app/settings/").text
 
 
