@@ -88,7 +88,8 @@ class ApiSecretAdmin(OperatedAdmin[ApiSecret]):
             label="Roll",
             done="Rolled",
             consequence="The new secret is shown once, on the next page."
-            " The old one keeps working for the time that you choose.",
+            " The old one keeps working for the time that you choose. If two work and nobody has used the newer one,"
+            " any overlap ends the newer one now and leaves the older one the end it has.",
             permission="keys.change_apisecret",
             run=_roll,
             reveals=True,

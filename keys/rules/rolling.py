@@ -15,6 +15,14 @@ class WorkingSecret:
     is_used: bool
 
 
+def keeps_older(working: Sequence[WorkingSecret]) -> bool:
+    """Tell whether a roll with any overlap leaves the older secret its end: of two, nobody has used the newest.
+
+    The secrets come oldest first.
+    """
+    return len(working) > 1 and not working[-1].is_used
+
+
 def plan_roll(
     working: Sequence[WorkingSecret], *, overlap: timedelta, expires_at: datetime | None, now: datetime
 ) -> dict[str, datetime]:
@@ -28,7 +36,7 @@ def plan_roll(
     if not working:
         return {}
     *older, newest = working
-    if older and not newest.is_used and overlap:
+    if overlap and keeps_older(working):
         return {secret.id: now for secret in older[:-1]} | {newest.id: now}
     return {secret.id: now for secret in older} | {newest.id: grace_end}
 

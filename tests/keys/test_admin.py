@@ -273,6 +273,18 @@ def test_a_new_secret_is_said_to_work_later_only_where_somebody_has_not_heard(
     assert ("at the latest by" in page) is (pending is not None)
 
 
+def test_a_roll_beside_a_newest_secret_that_nobody_used_does_to_the_older_what_its_page_says(
+    api_secret: IssuedApiSecret, eve_client: Client
+) -> None:
+    roll(eve_client, api_secret.secret, "86400")
+    old, newest = ApiSecret.objects.order_by("pk")
+    page = text(eve_client.get(f"/admin/keys/apisecret/{newest.pk}/roll/"))
+    assert "any overlap ends the newer one now and leaves the older one the end it has" in page
+    roll(eve_client, newest, "3600")
+    kept, ended, third = ApiSecret.objects.order_by("pk")
+    assert (kept.ends_at, ended.ends_at, third.ends_at) == (old.ends_at, third.created_at, None)
+
+
 def test_rolling_what_was_just_rolled_is_refused(api_secret: IssuedApiSecret, eve_client: Client) -> None:
     roll(eve_client, api_secret.secret, "3600")
     response = roll(eve_client, api_secret.secret, "3600")

@@ -9,14 +9,13 @@ from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from keys.models import Secret
 from keys.pages.credential_pages import CredentialPages
-from keys.pages.forms.actions import OVERLAPS, RollForm
+from keys.pages.forms.actions import KEEP, NOW, OVERLAPS, Kept, RollForm
 from keys.pages.forms.fields import DATE, refuse
 from keys.pages.presenters import CredentialView
 from keys.pages.views.access import get_view, to_change
 from keys.pages.views.issuance import show_already_done, show_secret
-from keys.rules.rolling import WorkingSecret, plan_roll
+from keys.rules.rolling import WorkingSecret, keeps_older, plan_roll
 from keys.services.errors import AlreadyDone, Refused
 from keys.services.secrets import roll_credential
 from portal.http import MemberRequest, actor_of, fragment_or_page, member_required
@@ -33,7 +32,8 @@ def roll(request: MemberRequest, public_id: str, pages: CredentialPages[Any]) ->
     now = timezone.now()
     view = to_change(request, pages, public_id, now=now)
     seen = view.secrets[0].public_id if view.secrets else ""
-    form = RollForm(request.POST or None, now=now, initial={"seen": seen})
+    kept = _kept(view)
+    form = RollForm(request.POST or None, now=now, kept=kept, initial={"seen": seen})
     if request.method == "POST" and form.is_valid():
         try:
             issued = roll_credential(
@@ -52,18 +52,36 @@ def roll(request: MemberRequest, public_id: str, pages: CredentialPages[Any]) ->
     context = {
         "form": form,
         "view": view,
-        "meanings": {value: _meaning(view, int(value), now) for value in OVERLAPS if value != DATE},
-        "overlap_words": _overlap_words(view),
+        "kept": kept,
+        "meanings": _meanings(view, kept, now),
+        "overlap_words": _overlap_words(view, kept),
         "use_words": pages.use_words(view.subject, now),
     }
     status = 422 if form.is_bound else 200
     return fragment_or_page(request, "keys/_roll.html", "keys/roll.html", context, status=status)
 
 
+def _kept(view: CredentialView[Any]) -> Kept | None:
+    """Return the older secret if every overlap leaves it the end it has."""
+    if view.retiring is None or view.retiring.ends_at is None or not keeps_older(_working(view)):
+        return None
+    return Kept(view.retiring.hint, min(filter(None, (view.retiring.ends_at, view.subject.expires_at))))
+
+
+def _meanings(view: CredentialView[Any], kept: Kept | None, now: datetime) -> dict[str, str]:
+    """Describe the effect of each choice."""
+    if kept:
+        newest = masked_key(view.secrets[0].hint)
+        return {
+            NOW: "Both secrets are refused as soon as the new one exists.",
+            KEEP: format_html("{} is refused as soon as the new one exists.", newest),
+        }
+    return {value: _meaning(view, int(value), now) for value in OVERLAPS if value != DATE}
+
+
 def _meaning(view: CredentialView[Any], overlap_s: int, now: datetime) -> str:
     """Describe the effect of a choice on the working secrets, by the same rule that the roll applies."""
-    working = [_working(secret) for secret in reversed(view.secrets)]
-    ends = plan_roll(working, overlap=timedelta(seconds=overlap_s), expires_at=view.subject.expires_at, now=now)
+    ends = plan_roll(_working(view), overlap=timedelta(seconds=overlap_s), expires_at=view.subject.expires_at, now=now)
     for secret in view.secrets:
         end = ends.get(secret.public_id, secret.ends_at)
         if end is not None and end > now:
@@ -72,15 +90,19 @@ def _meaning(view: CredentialView[Any], overlap_s: int, now: datetime) -> str:
     return "Refused as soon as the new one exists."
 
 
-def _overlap_words(view: CredentialView[Any]) -> str:
+def _overlap_words(view: CredentialView[Any], kept: Kept | None) -> str:
     """Say which secret a roll ends now; empty if no overlap runs."""
     if view.retiring is None:
         return ""
     newest, retiring = masked_key(view.secrets[0].hint), masked_key(view.retiring.hint)
-    if view.secrets[0].last_used_at is None:
-        return format_html("Nobody has used {}: rolling ends it now, and {} keeps the end it has.", newest, retiring)
+    if kept:
+        return format_html("Nobody has used {}: rolling ends it now.", newest)
     return format_html("Rolling ends {} now, and {} gets the time you choose.", retiring, newest)
 
 
-def _working(secret: Secret) -> WorkingSecret:
-    return WorkingSecret(secret.public_id, secret.ends_at, secret.last_used_at is not None)
+def _working(view: CredentialView[Any]) -> list[WorkingSecret]:
+    """Return the facts of the working secrets, oldest first."""
+    return [
+        WorkingSecret(secret.public_id, secret.ends_at, secret.last_used_at is not None)
+        for secret in reversed(view.secrets)
+    ]

@@ -10,6 +10,7 @@ from django.utils import timezone
 from selectolax.lexbor import LexborHTMLParser
 
 from keys.models import ApiKey, KeySecret, RevokeReason
+from keys.pages.forms.actions import OVERLAPS
 from keys.rules import secret as secrets
 from keys.services.credentials import revoke_credential
 from keys.services.secrets import roll_credential
@@ -18,7 +19,7 @@ from portal.audit import Actor
 from portal.models import Session
 from portal.outbox import Pending
 from portal.ui.times import exact_words
-from tests.support.page import HTMX, queries_of, the
+from tests.support.page import HTMX, filled_in, queries_of, the
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +104,56 @@ def test_during_an_overlap_it_is_said_which_secret_ends(used_key: ApiKey, ada_cl
     assert "Two secrets work already" in page.text()
     assert f"Nobody has used {newest.hint}" in page.text()
     assert {code.text() for code in page.css("#roll code.masked")} == {secret.hint for secret in used_key.secrets.all()}
+
+
+def test_while_nobody_has_used_the_newest_secret_the_older_ones_end_is_no_choice(
+    used_key: ApiKey, ada_client: Client, as_ada: Actor
+) -> None:
+    newest = roll_credential(used_key, overlap=timedelta(hours=30), by=as_ada).secret
+    old = used_key.secrets.earliest("pk")
+    assert old.ends_at
+    page = LexborHTMLParser(ada_client.get(where(used_key)).text)
+    assert [label.text() for label in page.css("#roll .choice__label")] == [
+        "Now", f"Keep {old.hint} until {exact_words(old.ends_at)}"
+    ]  # fmt: skip
+    assert [hint.text() for hint in page.css("#roll .choice__hint")] == [
+        "Both secrets are refused as soon as the new one exists.",
+        f"{newest.hint} is refused as soon as the new one exists.",
+    ]
+    assert not page.css("[name=ends_on]")
+    for overlap in ("3600", "date"):
+        refused = ada_client.post(where(used_key), form(used_key, overlap=overlap, ends_on="2999-01-01T00:00"))
+        assert (refused.status_code, "Choose one of these." in refused.text) == (422, True)
+    sent = filled_in(the("#roll form", page))
+    assert ada_client.post(where(used_key), sent).status_code == 200
+    assert "Already created" in ada_client.post(where(used_key), sent).text
+    first, second, third = used_key.secrets.order_by("pk")
+    assert (first.ends_at, second.ends_at, third.ends_at) == (old.ends_at, third.created_at, None)
+
+
+def test_what_is_said_to_be_kept_does_not_outlive_the_key(used_key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
+    roll_credential(used_key, overlap=timedelta(hours=30), by=as_ada)
+    ends = used_key.created_at + timedelta(hours=2)
+    ApiKey.objects.filter(pk=used_key.pk).update(expires_at=ends)
+    assert f"until {exact_words(ends)}" in LexborHTMLParser(ada_client.get(where(used_key)).text).text()
+
+
+def test_both_secrets_can_be_ended_now_by_a_second_roll(used_key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
+    roll_credential(used_key, overlap=timedelta(hours=30), by=as_ada)
+    ada_client.post(where(used_key), form(used_key, overlap="0"))
+    *ended, third = used_key.secrets.order_by("pk")
+    assert [secret.ends_at for secret in ended] == [third.created_at] * 2
+
+
+def test_once_the_newest_secret_is_used_its_end_is_chosen(used_key: ApiKey, ada_client: Client, as_ada: Actor) -> None:
+    newest = roll_credential(used_key, overlap=timedelta(hours=30), by=as_ada).secret
+    KeySecret.objects.filter(pk=newest.pk).update(last_used_at=timezone.now())
+    page = LexborHTMLParser(ada_client.get(where(used_key)).text)
+    assert [label.text() for label in page.css("#roll .choice__label")] == list(OVERLAPS.values())
+    assert f"Rolling ends {used_key.secrets.earliest('pk').hint} now" in page.text()
+    stale = ada_client.post(where(used_key), form(used_key, overlap="keep"))
+    assert (stale.status_code, "Choose one of these." in stale.text) == (422, True)
+    assert used_key.secrets.count() == 2
 
 
 @pytest.mark.parametrize("ends_on", ["", "2001-01-01T00:00", "2999-01-01T00:00", "soon"])
