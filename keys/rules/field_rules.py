@@ -19,6 +19,7 @@ MAX_SCOPE_CHARS = 128
 MAX_NETWORKS = 100
 BAD_LINES_NAMED = 10
 MAX_RATE_LIMITS = 4
+MAX_LIMIT_NAME_CHARS = 32
 MAX_RATE = 1_000_000
 MAX_WINDOW_S = 31 * 24 * 3600
 MAX_QUOTA = 1_000_000_000
@@ -28,7 +29,7 @@ DEFAULT_TOKEN_LIFETIME_S = 900
 MIN_TOKEN_LIFETIME_S, MAX_TOKEN_LIFETIME_S = 60, 86_400
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}")
-_LIMIT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+_LIMIT_NAME = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 _RATE_LIMIT = re.compile(r"(?:(?P<name>[a-z][a-z0-9_-]{0,31})=)?(?P<limit>\d{1,7})/(?P<window_s>\d{1,7})", re.ASCII)
 _QUOTA = re.compile(r"(?P<limit>\d{1,10})(?:/(?P<refill>day|month))?", re.ASCII)
 
@@ -131,8 +132,13 @@ def clean_rate_limits(limits: Sequence[RateLimit]) -> list[RateLimit]:
     if len({limit["name"] for limit in limits}) != len(limits):
         raise ValueError("Two limits have the same name.")
     for limit in limits:
-        if not _LIMIT_NAME.fullmatch(limit["name"]):
-            raise ValueError("A limit's name starts with a-z and goes on with a-z, 0-9, _ or -.")
+        name = limit["name"]
+        if not _LIMIT_NAME.fullmatch(name):
+            raise ValueError(
+                f"A limit's name starts with a-z and goes on with a-z, 0-9, _ or -; this is {name[:50]!r}."
+            )
+        if len(name) > MAX_LIMIT_NAME_CHARS:
+            raise ValueError(f"A limit's name has at most {MAX_LIMIT_NAME_CHARS} characters; this is {name[:50]!r}.")
         if not 1 <= limit["limit"] <= MAX_RATE:
             raise ValueError(f"Allow between 1 and {MAX_RATE:,} requests.")
         if not 1 <= limit["window_s"] <= MAX_WINDOW_S:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from keys.rules.field_rules import MAX_RATE_LIMITS
+from keys.rules.field_rules import MAX_LIMIT_NAME_CHARS, MAX_RATE_LIMITS
 from keys.rules.limit_rows import UNITS, window_words
 from portal.fields import Field
 from portal.ui.row_fields import Column, OpenSelect, RowsField, RowsInput
@@ -17,10 +17,11 @@ class RateLimitsField(RowsField):
 
     def __init__(self, field: Field, **kwargs: Any) -> None:
         units = [(str(seconds), unit) for seconds, unit in UNITS.items()]
+        name = forms.TextInput({"placeholder": "Name (optional)", "maxlength": MAX_LIMIT_NAME_CHARS})
         columns = [
             Column("limit", "Requests", _digits("100")),
             Column("per", "Per", OpenSelect(units, window_words), initial="60", before="per"),
-            Column("name", "Name of limit", forms.TextInput({"placeholder": "Name (optional)"}), in_first=False),
+            Column("name", "Name of limit", name, in_first=False),
         ]
         rows = RowsInput(columns, shown=MAX_RATE_LIMITS, most=MAX_RATE_LIMITS, add="Add a limit")
         super().__init__(field, widget=rows, **kwargs)

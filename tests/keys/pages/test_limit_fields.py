@@ -68,7 +68,8 @@ def test_a_first_limit_needs_no_name_and_a_window_that_is_no_unit_can_still_be_c
     assert the("[name=rate_limits-name]", tree).attributes["type"] == "hidden"
     assert the("option[selected]", tree).text() == "90 seconds"
     named = LexborHTMLParser(str(RowsForm(initial={"rate_limits": [odd | {"name": "burst"}]})["rate_limits"]))
-    assert the("[name=rate_limits-name]", named).attributes["type"] == "text"
+    name = the("[name=rate_limits-name]", named).attributes
+    assert (name["type"], name["maxlength"]) == ("text", "32")
 
 
 @pytest.mark.parametrize(
