@@ -228,6 +228,11 @@ def count_words(total: int) -> str:
     return f"{MAX_COUNTED:,}+" if total > MAX_COUNTED else f"{total:,}"
 
 
+def match_words(total: int, noun: str) -> str:
+    """Return ``shown, 14 keys match``: what follows the number of rows if some of them may match no more."""
+    return f"shown, {count_words(total)} {noun} matches" if total == 1 else f"shown, {count_words(total)} {noun}s match"
+
+
 _LENGTHS = {"1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90)}
 
 

@@ -131,6 +131,7 @@ def test_a_rows_menu_opens_where_its_link_stands_and_its_actions_leave_the_list(
     inspector.look(page, "keys-menu")
     menu.get_by_role("button", name="Pause").press("Enter")
     expect(row).to_contain_text("Paused")
+    expect(page.locator("caption")).to_have_text(re.compile(r"^\d+ shown, (1 key matches|\d+ keys match)$"))
     expect(link).to_be_focused()
     inspector.look(page, "keys-paused")
     page.get_by_role("button", name="Undo").press("Enter")

@@ -100,10 +100,11 @@ def _draw_row(request: MemberRequest, pages: CredentialPages[Any], public_id: st
     now, rows = timezone.now(), pages.visible(request.organization)
     wanted = CredentialFilterForm(filters, listing=pages.listing, rows=rows).wanted()
     changed = pages.listing.with_working_secrets(rows.filter(public_id=public_id), now=now)
+    matching = pages.listing.matching(rows, wanted, now=now)
     context = {
         "pages": pages,
         "row": pages.views(list(changed), partial(may_change, request), now)[0],
-        "fitting": listing.count(pages.listing.matching(rows, wanted, now=now)) if wanted.status else None,
+        "of_how_many": listing.match_words(listing.count(matching), pages.words.noun) if wanted.status else "",
         "may_make": may_make(request),
     }
     return render_to_string("keys/_list_changed.html", context, request)

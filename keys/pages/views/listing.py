@@ -73,6 +73,7 @@ def _show(
     last = before + len(found.rows)
     adds_rows = request.htmx.target == pages.more_id
     parameters = _parameters(wanted) | {"after": found.next_cursor, "before": str(last)}
+    count, noun = listing.count_words(total), pages.words.noun if total == 1 else f"{pages.words.noun}s"
     context = {
         "pages": pages,
         "words": pages.words,
@@ -80,8 +81,9 @@ def _show(
         "rows": pages.views(found.rows, partial(may_change, request), now),
         "adds_rows": adds_rows,
         "shown": f"{last:,}" if adds_rows or not before else f"{before + 1:,} to {last:,}",
-        "count": listing.count_words(total),
-        "noun": pages.words.noun if total == 1 else f"{pages.words.noun}s",
+        "of_how_many": listing.match_words(total, pages.words.noun) if last > total else f"of {count} {noun}",
+        "count": count,
+        "noun": noun,
         "total": total,
         "sorts": {sort.column: _sort_link(pages, wanted, sort) for sort in (Sort.NAME, Sort.LAST_USED, Sort.EXPIRES)},
         "is_filtered": bool(form.set_filters),

@@ -170,6 +170,9 @@ def test_going_on_works_with_and_without_a_script(
     assert the("caption", rest).text() == "21 to 30 of 30 keys"
     assert the("caption[hx-swap-oob]", rows).text() == "30 of 30 keys"
     assert the("#live", rows).text() == "30 of 30 keys"
+    with_one_paused = ada_client.get(more.replace("before=20", "before=21"), headers=HTMX | {"HX-Target": "keys-more"})
+    for says in ("caption", "#live"):
+        assert the(says, with_one_paused.text).text() == "31 shown, 30 keys match"
     assert [link.text() for link in LexborHTMLParser(rows).css("[data-focus]")] == ["worker-20"]
     assert not LexborHTMLParser(first + rest).css("tbody [data-focus]")
     assert "Back to the first" in rest

@@ -85,7 +85,7 @@ def test_a_row_that_fits_the_filters_no_more_stays_and_the_caption_says_how_many
     key: ApiKey, ada_client: Client
 ) -> None:
     where = f"/app/keys/{key.public_id}/pause/"
-    for query, count in (("status=Active", "0 keys"), ("status=Paused", "1 key")):
+    for query, count in (("status=Active", "shown, 0 keys match"), ("status=Paused", "shown, 1 key matches")):
         assert the("#count", ada_client.post(where, headers=from_list(f"{KEYS}?{query}")).text).text() == count
     assert 'id="count"' not in ada_client.post(where, headers=from_list(f"{KEYS}?q=nothing")).text
 
