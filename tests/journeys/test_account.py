@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.journeys.conftest import Inspector
+from tests.journeys.conftest import WIDTHS, Inspector
 from tests.support.backend import Backend
 from tests.support.canary import Canary
 from tests.support.live import Live
@@ -75,6 +75,10 @@ def sees_times_in_the_zone_of_the_browser_until_another_is_chosen(page: Page, in
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Your profile is saved.")).to_be_visible()
     inspector.look(page, "profile-saved")
+    page.set_viewport_size(WIDTHS["phone"])
+    for tab in page.get_by_role("navigation", name="Account").get_by_role("link").all():
+        expect(tab).to_be_in_viewport(ratio=1)
+    page.set_viewport_size(WIDTHS["wide"])
     browser.send("Emulation.setTimezoneOverride", {"timezoneId": "America/New_York"})
     page.goto("/app/settings/")
     expect(created).to_have_text(told)
