@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from keys.admin.api_secrets import shown_once, status_badge
 from keys.admin.forms import ApiForm, IssueForm, initial_of, settings_of
+from keys.admin.scope_removal import named
 from keys.models import Api, ApiSecret, Environment, Scope
 from keys.rules.field_rules import rate_words
 from keys.services.api_secrets import issue_api_secret
@@ -189,7 +190,8 @@ class ApiAdmin(OperatedAdmin[Api]):
         if data is not None and form.is_valid():
             saved = self._save(request, api, form)
             if saved is not None:
-                messages.success(request, f"Saved {saved}.")
+                removed = f" Removed {named(form.removed)}." if form.removed else ""
+                messages.success(request, f"Saved {saved}.{removed}")
                 return redirect("admin:keys_api_change", saved.pk)
         context = {
             **self.admin_site.each_context(request),

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from django import forms
 
+from keys.admin.scope_removal import ScopeRemovalField
 from keys.models import Api, Environment, RevokeReason, SigningAlgorithm
 from keys.pages.forms.fields import valid
 from keys.pages.forms.limit_fields import RateLimitsField
@@ -138,6 +139,8 @@ class ApiForm(forms.Form):
 
     def __init__(self, *args: Any, api: Api | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.api = api
+        self.removed: list[str] = []
         del self.fields["identifier" if api else "seen_version"]
 
     def clean_more_scopes(self) -> list[ScopeInfo]:
@@ -145,11 +148,22 @@ class ApiForm(forms.Form):
         return valid(parse_scope_lines, self.cleaned_data["more_scopes"])
 
     def clean(self) -> None:
-        """Refuse a pasted scope that a row names, too."""
+        """Refuse a pasted scope that a row names, too, and the removal of scopes without a tick for it."""
         named = {scope.name for scope in self.cleaned_data.get("scopes", ())}
         for scope in self.cleaned_data.get("more_scopes", ()):
             if scope.name in named:
                 self.add_error("more_scopes", f"{scope.name} is in a row above already.")
+        if self.api and {"scopes", "more_scopes"} <= self.cleaned_data.keys():
+            named |= {scope.name for scope in self.cleaned_data["more_scopes"]}
+            self._confirm_removal(self.api, [scope.name for scope in self.initial["scopes"] if scope.name not in named])
+
+    def _confirm_removal(self, api: Api, removed: list[str]) -> None:
+        if not removed or self.cleaned_data.get("seen_version") != api.version:
+            return  # the service refuses the edit of another version
+        self.removed = removed
+        self.fields["removal"] = removal = ScopeRemovalField(api, removed)
+        if not self["removal"].data:
+            self.add_error("removal", removal.error_messages["required"])
 
 
 def initial_of(api: Api) -> dict[str, object]:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from keys.models import Credential, Secret
+from django.db.models import QuerySet
+
+from keys.models import Api, Credential, Secret
 from keys.rules.secret import SecretKind
 from keys.validation.credential_types import Parser, register_credential_type
 from keys.validation.store.database import Loader, register_loader
@@ -26,6 +28,7 @@ class CredentialType:
 
     ``noun`` begins the ids of its credentials and the names of its audit actions; the column of a secret that refers to
     the credential has this name as well. ``page`` is the URL name of a credential's page. People may edit ``fields``.
+    ``granted`` are the rows with the ``scopes`` at an API, one of each unrevoked credential.
     ``snapshots`` names the snapshots of a credential; they are of ``snapshot_kind``, and ``load`` loads them.
     ``tell_of_end`` tells the owner that a secret has ended by the clock, within the transaction that records the end.
     """
@@ -34,6 +37,7 @@ class CredentialType:
     page: str
     model: type[Credential]
     fields: Mapping[str, Field]
+    granted: Callable[[Api], QuerySet[Any]]
     secret_model: type[Secret]
     secret_kind: Callable[[Any], SecretKind]
     parse: Parser

@@ -155,6 +155,7 @@ API_KEYS = CredentialType(
     page="keys:detail",
     model=ApiKey,
     fields=KEY_FIELDS,
+    granted=lambda api: api.api_keys.filter(revoked_at=None),
     secret_model=KeySecret,
     secret_kind=_secret_kind,
     parse=parse_api_key,

@@ -155,6 +155,7 @@ OAUTH_CLIENTS = CredentialType(
     page="clients:detail",
     model=Client,
     fields=CLIENT_FIELDS,
+    granted=lambda api: api.grants.filter(client__revoked_at=None),
     secret_model=ClientSecret,
     secret_kind=lambda _: SecretKind.CLIENT,
     parse=parse_access_token,

@@ -16,6 +16,7 @@ from keys.services.api_secrets import IssuedApiSecret
 from keys.services.credentials import disable_credential, revoke_credential
 from keys.services.keys import IssuedKey, KeySettings, issue_key
 from keys.validation.types import Code
+from oauth.models import Client as OAuthClient
 from portal import outbox
 from portal.audit import COMMAND, Actor
 from portal.audit_actions import AuditAction
@@ -169,11 +170,49 @@ def test_an_api_has_up_to_five_hundred_scopes_and_its_form_saves_them_as_they_ar
 
 def test_an_api_is_edited_and_loses_a_scope(api: Api, eve_client: Client) -> None:
     rows = scope_rows(("orders:read", "Read orders", ""), ("orders:write", "Change orders", ""))
-    form = edit_form(eve_client, api, name="Orders v2", **rows)
-    eve_client.post(f"/admin/keys/api/{api.pk}/edit/", form)
+    form = edit_form(eve_client, api, name="Orders v2", removal="refunds:write", **rows)
+    saved = eve_client.post(f"/admin/keys/api/{api.pk}/edit/", form, follow=True)
+    assert "Saved Orders v2. Removed refunds:write." in text(saved)
     api.refresh_from_db()
     assert api.name == "Orders v2"
     assert set(api.scopes.values_list("name", flat=True)) == {"orders:read", "orders:write"}
+
+
+@pytest.mark.both_databases
+def test_scopes_are_removed_only_after_a_tick_beside_what_that_does(
+    api: Api, key: ApiKey, oauth_client: OAuthClient, eve_client: Client
+) -> None:
+    edit = f"/admin/keys/api/{api.pk}/edit/"
+    before = set(api.scopes.values_list("name", flat=True))
+
+    def keeping(*names: str, **changed: object) -> dict[str, object]:
+        return edit_form(eve_client, api, name="Orders v2", **scope_rows(*((n, "Kept", "") for n in names)), **changed)
+
+    assert 'name="removal"' not in text(eve_client.get(edit))
+    asked = eve_client.post(edit, keeping("orders:read", "refunds:write"))
+    assert asked.status_code == 422
+    said = "orders:write is removed: 1 key and 1 client have it. Calls that need it are refused at once."
+    assert said in text(asked)
+    sent = filled_in(the(".api-form #content-main form", text(asked)))
+    assert "removal" not in sent
+    assert (sent["name"], sent["scopes-name"][:2]) == ("Orders v2", ["orders:read", "refunds:write"])
+    for removal, kept in (("", "refunds:write"), ("refunds:write", "refunds:write"), ("orders:write", "x")):
+        assert eve_client.post(edit, keeping("orders:read", kept, removal=removal)).status_code == 422
+    assert set(api.scopes.values_list("name", flat=True)) == before
+    wrong = text(
+        eve_client.post(edit, keeping("orders:read", removal="orders:write refunds:write", token_lifetime_s=""))
+    )
+    assert "orders:write, refunds:write are removed: 1 key and 1 client have at least one of them." in wrong
+    sent = filled_in(the(".api-form #content-main form", wrong))
+    assert sent["removal"] == "orders:write refunds:write"
+    assert eve_client.post(edit, {**sent, "token_lifetime_s": "600"}).status_code == 302
+    assert set(api.scopes.values_list("name", flat=True)) == {"orders:read"}
+
+
+def test_a_removed_scope_that_no_credential_has_is_said_to_be_free(api: Api, key: ApiKey, eve_client: Client) -> None:
+    rows = scope_rows(("orders:read", "", ""), ("orders:write", "", ""))
+    asked = text(eve_client.post(f"/admin/keys/api/{api.pk}/edit/", edit_form(eve_client, api, **rows)))
+    assert "refunds:write is removed: no keys or clients have it." in asked
 
 
 def test_an_edit_of_what_somebody_else_changed_is_refused(api: Api, eve_client: Client) -> None:
