@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.journeys.conftest import Inspector
+from tests.journeys.conftest import WIDTHS, Inspector
 from tests.support import live
 from tests.support.backend import Backend
 from tests.support.canary import Canary
@@ -115,6 +115,14 @@ def opens_an_api(page: Page, inspector: Inspector) -> str:
     inspector.look(page, "admin-api")
     for scope in ("parcels:read", "parcels:write", "labels:read", "labels:write"):
         expect(page.get_by_role("cell", name=scope, exact=True)).to_be_visible()
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("Name of scope 1").fill("labels:print")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("labels:read is removed: no keys or clients have it.")).to_be_visible()
+    inspector.look(page, "admin-scope-removal")
+    page.get_by_label("Remove these scopes").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Removed labels:read.")).to_be_visible()
     page.get_by_role("link", name="Issue a secret").click()
     page.get_by_label("Name", exact=True).fill("parcels backend")
     expect(page.get_by_role("radio", name="Live")).to_be_checked()
@@ -166,6 +174,13 @@ def revokes_in_bulk(page: Page, inspector: Inspector, backend: Backend, key: str
     page.get_by_role("combobox", name="Action").select_option(label="Revoke")
     page.get_by_role("button", name="Continue").click()
     inspector.look(page, "admin-revoke")
+    page.set_viewport_size(WIDTHS["phone"])
+    facts = page.locator(".confirm .wide td").all()
+    assert facts
+    for fact in facts:
+        expect(fact).to_be_visible()
+        assert fact.evaluate("fact => fact.getBoundingClientRect().right <= innerWidth")
+    page.set_viewport_size(WIDTHS["wide"])
     page.get_by_role("radio", name=re.compile("no longer used", re.IGNORECASE)).check()
     page.get_by_role("button", name="Revoke").click()
     expect(page.locator(".messagelist")).to_be_visible()
