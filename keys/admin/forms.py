@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from django import forms
+from django.core.exceptions import ValidationError
 
 from keys.admin.scope_removal import ScopeRemovalField
 from keys.models import Api, Environment, RevokeReason, SigningAlgorithm
@@ -14,7 +15,8 @@ from keys.rules import field_rules
 from keys.rules.limit_rows import parse_rate_limit_rows, rate_limit_rows
 from keys.rules.scope_choice import ScopeInfo
 from keys.rules.scope_rows import SENSITIVE, parse_scope_lines, parse_scope_rows, scope_rows
-from keys.services.apis import MAX_DESCRIPTION_CHARS, MAX_IDENTIFIER_CHARS, ApiSettings, ScopeSettings
+from keys.services.apis import MAX_DESCRIPTION_CHARS, MAX_IDENTIFIER_CHARS, ApiSettings, ScopeSettings, check_identifier
+from keys.services.errors import Invalid
 from portal.fields import Field
 from portal.names import MAX_NAME_CHARS, clean_name
 from portal.ui.row_fields import Column, OpenSelect, RowsField, RowsInput
@@ -142,6 +144,18 @@ class ApiForm(forms.Form):
         self.api = api
         self.removed: list[str] = []
         del self.fields["identifier" if api else "seen_version"]
+
+    def clean_name(self) -> str:
+        return valid(clean_name, self.cleaned_data["name"])
+
+    def clean_identifier(self) -> str:
+        """Check the identifier here already, so that its error is shown beside those of other fields."""
+        identifier: str = self.cleaned_data["identifier"]
+        try:
+            check_identifier(identifier)
+        except Invalid as exc:
+            raise ValidationError(str(exc)) from exc
+        return identifier
 
     def clean_more_scopes(self) -> list[ScopeInfo]:
         """Return the pasted scopes."""

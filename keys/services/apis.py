@@ -84,7 +84,7 @@ def create_api(identifier: str, wanted: ApiSettings, *, by: Actor) -> ChangedApi
     require_operator(by)
     with change() as pending:
         columns = wanted.cleaned()
-        _check_identifier(identifier)
+        check_identifier(identifier)
         api = Api.objects.create(identifier=identifier, **columns)
         now = timezone.now()
         _set_scopes(api, wanted.scopes)
@@ -152,7 +152,8 @@ def _set_disabled(api: Api, *, disabled: bool, by: Actor) -> ChangedApi:
     return ChangedApi(api, pending.spread)
 
 
-def _check_identifier(identifier: str) -> None:
+def check_identifier(identifier: str) -> None:
+    """Raise Invalid if no new API can have this identifier."""
     try:
         parts = urlsplit(identifier)
     except ValueError:

@@ -132,6 +132,13 @@ def test_what_is_wrong_is_said_and_nothing_is_saved(
     assert Api.objects.filter(is_builtin=False).count() == 1
 
 
+def test_all_that_is_wrong_is_said_at_once(eve_client: Client) -> None:
+    wrong = api_form(name="a\u202eb", identifier="orders", token_lifetime_s="59", more_scopes="a\na x")
+    page = text(eve_client.post("/admin/keys/api/add/", wrong))
+    for said in ("Leave out control characters", "Use an absolute URI", "equal to 60", "Line 2 names a again."):
+        assert said in page
+
+
 def test_nothing_typed_is_lost_where_a_line_is_wrong(eve_client: Client) -> None:
     wrong = "first ok\nsecond\u00e4\nthird ok\nfourth\u00e4"
     page = text(eve_client.post("/admin/keys/api/add/", api_form(more_scopes=wrong)))
