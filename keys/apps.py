@@ -35,5 +35,6 @@ class KeysConfig(AppConfig):
         lifespan.while_serving(recorder.USAGE.flush_each_second)
         lifespan.while_serving(metrics.keep_publishing)
         peppers.PEPPER_ROTATOR.register(redigest.redigest)
+        lifespan.at_stop(lambda: wiring.database().close())
         lifespan.at_stop(recorder.USAGE.finish)
         lifespan.at_stop(peppers.PEPPER_ROTATOR.stop)

@@ -1,16 +1,16 @@
 """Load this app's snapshots from the database: one SELECT for all ids of a type, without building models."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
 from django.db.models import Func, OuterRef, Q, Subquery
-from django.db.models.functions import JSONObject
-from django.utils import timezone
+from django.db.models.functions import JSONObject, Now
 
 from keys.models import RevokeReason
+from keys.validation.store.database import Loader
 from keys.validation.store.loaders import as_json, epoch, limits_of
 from keys.validation.types import (
     ClientSecretFacts,
@@ -47,15 +47,15 @@ class Hex(Func):
         return self.as_sql(compiler, connection, template="hex(%(expressions)s)")
 
 
-def load_clients(ids: Sequence[str]) -> Mapping[str, Snapshot]:
-    """Load ``client:<id>`` snapshots, with secrets, grants and revoked tokens; unknown ids are left out."""
-    now = timezone.now()
+def _select_clients(ids: Sequence[str]) -> Any:
+    """Select clients, each with its secrets, grants and revoked tokens."""
     of_client = Q(client=OuterRef("pk"))
-    working = Q(ends_at=None) | Q(ends_at__gt=now - CLOCKS_DIFFER)
+    working = Q(ends_at=None) | Q(ends_at__gt=Now() - CLOCKS_DIFFER)
     secrets = ClientSecret.objects.filter(of_client & working).order_by("pk")
-    revoked = RevokedToken.objects.remembered(now).filter(of_client)
-    rows = (
-        Client.objects.filter(public_id__in=ids)
+    revoked = RevokedToken.objects.remembered(Now()).filter(of_client)
+    return (
+        Client.objects.filter(public_id__any_of=ids)
+        .order_by()
         .annotate(
             secret_rows=JsonList(
                 secrets.values(item=JSONObject(id="public_id", digest=Hex("digest"), ends_at="ends_at"))
@@ -88,19 +88,25 @@ def load_clients(ids: Sequence[str]) -> Mapping[str, Snapshot]:
             named=True,
         )
     )
+
+
+def _clients(rows: Iterable[Any]) -> Mapping[str, Snapshot]:
     return {row.public_id: _client(row) for row in rows}
 
 
-def load_signing_keys(ids: Sequence[str]) -> Mapping[str, Snapshot]:
-    """Load ``signing-keys:all``, the one snapshot of all signing keys that are not long retired."""
-    kept = Q(kept_until=None) | Q(kept_until__gt=timezone.now() - CLOCKS_DIFFER)
-    rows = (
+def _select_signing_keys(_: Sequence[str]) -> Any:
+    """Select all signing keys that are not long retired."""
+    kept = Q(kept_until=None) | Q(kept_until__gt=Now() - CLOCKS_DIFFER)
+    return (
         SigningKey.objects.filter(kept)
         .order_by("pk")
         .values_list(
             "kid", "algorithm", "public_key", "private_key", "signs_from", "signs_until", "kept_until", named=True
         )
     )
+
+
+def _signing_keys(rows: Iterable[Any]) -> Mapping[str, Snapshot]:
     keys = tuple(
         SigningKeyFacts(
             kid=row.kid,
@@ -113,7 +119,7 @@ def load_signing_keys(ids: Sequence[str]) -> Mapping[str, Snapshot]:
         )
         for row in rows
     )
-    return dict.fromkeys(ids, SigningKeysSnapshot(keys))
+    return {"all": SigningKeysSnapshot(keys)}
 
 
 def _client(row: Any) -> ClientSnapshot:
@@ -141,6 +147,10 @@ def _client(row: Any) -> ClientSnapshot:
         is_revoked=row.revoked_at is not None,
         is_compromised=row.revoke_reason == RevokeReason.LEAKED,
     )
+
+
+load_clients = Loader(_select_clients, _clients)  # client:<id>
+load_signing_keys = Loader(_select_signing_keys, _signing_keys)  # signing-keys:all
 
 
 def _parsed(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from keys.models import REVOKED_WITH_A_REASON, Api, Credential, Environment, Secret, SigningAlgorithm
 from keys.rules.field_rules import MAX_TOKEN_LIFETIME_S, MIN_TOKEN_LIFETIME_S
@@ -141,7 +142,7 @@ class StatusBlock(models.Model):
 class RevokedTokenQuerySet(models.QuerySet["RevokedToken"]):
     """Queries on individually revoked tokens."""
 
-    def remembered(self, now: datetime) -> "RevokedTokenQuerySet":
+    def remembered(self, now: datetime | Now) -> "RevokedTokenQuerySet":
         """Revoked tokens that may still be unexpired by the clock of some process."""
         return self.filter(expires_at__gt=now - CLOCKS_DIFFER)
 

@@ -93,6 +93,7 @@ class Production(Env):
     email_url: EmailUrl
     trusted_proxies: Networks = ()
     plain_http_networks: Networks = ()
+    database_pooler: Literal["transaction"] | None = None
     web_host: Host = "127.0.0.1"
     log_level: LogLevel = "INFO"
 

@@ -153,9 +153,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if production is not None:
     REDIS_URL = production.redis_url.get_secret_value()
     DATABASES: dict[str, dict[str, Any]] = {"default": database_from_url(production.database_url)}
+    DATABASE_POOLER = production.database_pooler
     CACHES: dict[str, dict[str, Any]] = {"default": redis_cache(REDIS_URL)}
 else:
     REDIS_URL = ""
+    DATABASE_POOLER = None
     DATABASES = {"default": sqlite_database(VAR_DIR / "db.sqlite3")}
     CACHES = {"default": LOCAL_CACHE}
 

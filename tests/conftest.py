@@ -21,7 +21,7 @@ from keys.services.api_secrets import IssuedApiSecret, issue_api_secret
 from keys.services.apis import ApiSettings, ScopeSettings, create_api
 from keys.services.credentials import IssuedCredential
 from keys.services.keys import IssuedKey, KeySettings, issue_key
-from keys.validation.store.database import DatabaseSnapshots
+from keys.validation.store.database import ThreadedSnapshots
 from keys.validation.wiring import HotPath
 from oauth.endpoints.wiring import OAuthServer
 from oauth.models import Client as OAuthClient
@@ -51,7 +51,7 @@ _canary = watch()
 # The ordinary suite tests the engine on the database, as in embedded mode; the caches have tests of their own, with
 # processes that hold leases. Without any, each change would wait for what nobody can know.
 outbox.register_flush(None)
-_serving = serving(OAuthServer(HotPath(DatabaseSnapshots()), OwnReplays(born_at=0)))
+_serving = serving(OAuthServer(HotPath(ThreadedSnapshots()), OwnReplays(born_at=0)))
 _serving.__enter__()
 hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("suite")

@@ -16,7 +16,13 @@ from keys.validation.limits.admission import Admission
 from keys.validation.limits.quotas import Quotas
 from keys.validation.limits.rate_limiter import RateLimiter
 from keys.validation.peppers import PEPPER_ROTATOR, PepperRotator
-from keys.validation.store.database import DatabaseSnapshots, DatabaseThreads, Snapshots, Unavailable
+from keys.validation.store.database import (
+    DatabaseSnapshots,
+    DatabaseThreads,
+    Snapshots,
+    ThreadedSnapshots,
+    Unavailable,
+)
 from keys.validation.store.redis_link import Link
 from keys.validation.usage.recorder import USAGE, UsageRecorder
 from portal.outbox import announce_left, flush_outbox
@@ -59,7 +65,17 @@ def build(database: DatabaseSnapshots, link: Link | None) -> HotPath:
 @cache
 def hot_path() -> HotPath:
     """Return the hot path of this process, built once."""
-    return build(DatabaseSnapshots(), Link() if settings.REDIS_URL else None)
+    return build(database(), Link() if settings.REDIS_URL else None)
+
+
+@cache
+def database() -> DatabaseSnapshots:
+    """Return what reads the database for the hot path of this process."""
+    if settings.EMBEDDED:
+        return ThreadedSnapshots()
+    from keys.validation.store.connections import PostgresSnapshots  # embedded mode needs no PostgreSQL driver
+
+    return PostgresSnapshots()
 
 
 async def hold_lease() -> None:

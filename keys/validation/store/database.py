@@ -2,8 +2,9 @@
 
 In a name like ``secret:<digest>``, the part before the colon is the kind of snapshot. Each kind registers a loader.
 A read answers within its deadline or raises Unavailable. A hanging server never times out by itself, so the wait is
-bounded here. Four threads read, over connections of their own. One owner may have 68 jobs there, and never occupies all
-four threads. A job beyond that is refused at once, so that other owners do not wait for it (``turns``).
+bounded here. At most four reads run at a time, over connections of their own: on PostgreSQL without threads
+(``postgres``), on SQLite in four threads. One owner may have 68 reads waiting or running, and never occupies all four
+connections. A read beyond that is refused at once, so that other owners do not wait for it (``turns``).
 """
 
 import asyncio
@@ -11,9 +12,9 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
@@ -23,15 +24,12 @@ from keys.validation.store.threads import Busy, SharedThreads
 from keys.validation.store.turns import STRANGERS, Owner
 from keys.validation.types import Snapshot
 
-THREADS = 4
+CONNECTIONS = 4
 MAX_WAITING = 64
 DEADLINE_S = 1.0
 
 log = logging.getLogger(__name__)
 
-# Map ids (the part of a name after the colon) to the snapshots that exist: one SELECT, of committed rows only.
-Loader = Callable[[Sequence[str]], Mapping[str, Snapshot]]
-_loaders: dict[str, Loader] = {}
 Found = TypeVar("Found")
 
 
@@ -46,8 +44,40 @@ class Snapshots(Protocol):
         """Return the named snapshots that exist; raises Unavailable.
 
         ``deadline`` is on the clock of ``time.monotonic``. A database read counts against the owner's share of the
-        threads.
+        connections.
         """
+
+
+class DatabaseSnapshots(Snapshots, Protocol):
+    """Interface for reading snapshots from the database on each call."""
+
+    @property
+    def is_out(self) -> bool:
+        """Tell whether the database does not answer at the moment."""
+
+    def close(self) -> None:
+        """Close what is idle, when the process stops."""
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Loads the snapshots of one kind by their ids, the part of a name after the colon.
+
+    ``select`` returns the query for the rows of some keys: one SELECT, compiled once, with the keys as its only
+    variable. ``key`` turns an id into the key that the database knows. ``snapshots`` turns the rows into the snapshots
+    that exist, by id.
+    """
+
+    select: Callable[[Sequence[Any]], Any]
+    snapshots: Callable[[Sequence[Any]], Mapping[str, Snapshot]]
+    key: Callable[[str], str | bytes] = str
+
+    def __call__(self, ids: Sequence[str]) -> Mapping[str, Snapshot]:
+        """Load in this thread."""
+        return self.snapshots(self.select([self.key(each) for each in ids]))
+
+
+_loaders: dict[str, Loader] = {}
 
 
 def register_loader(kind: str, load: Loader) -> None:
@@ -55,11 +85,19 @@ def register_loader(kind: str, load: Loader) -> None:
     _loaders[kind] = load
 
 
-class DatabaseThreads:
-    """The threads for database calls of the hot path, with the circuit breaker that guards them."""
+def loaders_of(names: Sequence[str]) -> list[tuple[str, Loader, list[str]]]:
+    """Return the kinds of the names, with the loader and the ids of each."""
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        kind, _, identifier = name.partition(":")
+        ids[kind].append(identifier)
+    return [(kind, _loaders[kind], wanted) for kind, wanted in ids.items()]
+
+
+class Guard:
+    """The circuit breaker of a pool, with its metrics, and a log line at the beginning and at the end of an outage."""
 
     def __init__(self) -> None:
-        self._threads = SharedThreads("snapshots", threads=THREADS, each=THREADS + MAX_WAITING)
         self._breaker = Breaker()
         self._is_up = True
 
@@ -67,6 +105,54 @@ class DatabaseThreads:
     def is_out(self) -> bool:
         """Tell whether the breaker is open: only a probe is let through."""
         return self._breaker.is_open
+
+    def enter(self) -> None:
+        """Let a call through, or raise Unavailable."""
+        if not self._breaker.try_acquire(time.monotonic()):
+            raise self._unavailable("breaker")
+
+    def answered(self) -> None:
+        """Note an answer."""
+        self._breaker.answered()
+        metrics.BREAKER_OPEN.set(0)
+        if not self._is_up:
+            self._is_up = True
+            log.info("database.answers_again")
+
+    def timed_out(self) -> Unavailable:
+        """Note that a call got no answer by its deadline, and return the error for it."""
+        self._breaker.timed_out(time.monotonic())
+        return self._unavailable("timeout")
+
+    def failed(self, error: Exception) -> Unavailable:
+        """Return the error for a call that failed in the database."""
+        return self._unavailable("error", type(error).__name__)
+
+    def no_turn(self, reason: str) -> Unavailable:
+        """Return the error for a call that got no connection. It says nothing about the database."""
+        metrics.DATABASE_REFUSALS.labels(reason).inc()
+        return Unavailable(reason)
+
+    def _unavailable(self, reason: str, detail: str = "") -> Unavailable:
+        metrics.DATABASE_REFUSALS.labels(reason).inc()
+        metrics.BREAKER_OPEN.set(self._breaker.is_open)
+        if self._is_up:  # log once per outage, not once per call
+            self._is_up = False
+            log.warning("database.does_not_answer", extra={"reason": reason, "detail": detail})
+        return Unavailable(reason)
+
+
+class DatabaseThreads:
+    """The threads for database calls of the hot path, with the circuit breaker that guards them."""
+
+    def __init__(self) -> None:
+        self._threads = SharedThreads("snapshots", threads=CONNECTIONS, each=CONNECTIONS + MAX_WAITING)
+        self._guard = Guard()
+
+    @property
+    def is_out(self) -> bool:
+        """Tell whether the database does not answer at the moment."""
+        return self._guard.is_out
 
     @property
     def jobs(self) -> int:
@@ -78,51 +164,39 @@ class DatabaseThreads:
 
         Raises Unavailable.
         """
-        job = self._start(ask, owner)
+        self._guard.enter()
+        try:
+            job = self._threads.submit(owner, partial(_ask_well, ask))
+        except Busy:
+            raise self._guard.no_turn("busy") from None
         try:
             async with asyncio.timeout_at(deadline):
                 found = await asyncio.wrap_future(job)
         except TimeoutError:
             if job.cancel():  # it never got a turn, so the database is not to blame
-                raise _no_turn("timeout") from None
-            self._breaker.timed_out(time.monotonic())
-            raise self._unavailable("timeout") from None
+                raise self._guard.no_turn("timeout") from None
+            raise self._guard.timed_out() from None
         except Error as exc:
-            raise self._unavailable("error", type(exc).__name__) from exc
-        self._breaker.answered()
-        metrics.BREAKER_OPEN.set(0)
-        if not self._is_up:
-            self._is_up = True
-            log.info("database.answers_again")
+            raise self._guard.failed(exc) from exc
+        self._guard.answered()
         return found
 
-    def _start(self, ask: Callable[[], Found], owner: Owner) -> "Future[Found]":
-        if not self._breaker.try_acquire(time.monotonic()):
-            raise self._unavailable("breaker")
-        try:
-            return self._threads.submit(owner, partial(_ask_well, ask))
-        except Busy:
-            raise _no_turn("busy") from None
 
-    def _unavailable(self, reason: str, detail: str = "") -> Unavailable:
-        metrics.DATABASE_REFUSALS.labels(reason).inc()
-        metrics.BREAKER_OPEN.set(self._breaker.is_open)
-        if self._is_up:  # log once per outage, not once per call
-            self._is_up = False
-            log.warning("database.does_not_answer", extra={"reason": reason, "detail": detail})
-        return Unavailable(reason)
+class ThreadedSnapshots:
+    """Reads the database on each call, without a cache, over threads."""
 
-
-class DatabaseSnapshots:
-    """Reads the database on each call, without a cache."""
-
-    def __init__(self, threads: DatabaseThreads | None = None) -> None:
-        self._threads = threads or DatabaseThreads()
+    def __init__(self) -> None:
+        self._threads = DatabaseThreads()
 
     @property
     def is_out(self) -> bool:
         """Tell whether the database does not answer at the moment."""
         return self._threads.is_out
+
+    @property
+    def jobs(self) -> int:
+        """Count the waiting and running reads."""
+        return self._threads.jobs
 
     async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> Mapping[str, Snapshot]:
         """Return the named snapshots that exist; raises Unavailable. No name takes no thread."""
@@ -130,11 +204,8 @@ class DatabaseSnapshots:
             return {}
         return await self._threads.run(partial(load, names), deadline=deadline, owner=owner)
 
-
-def _no_turn(reason: str) -> Unavailable:
-    """Build the error for a call that got no thread. It says nothing about the database."""
-    metrics.DATABASE_REFUSALS.labels(reason).inc()
-    return Unavailable(reason)
+    def close(self) -> None:
+        """Leave the connections to their threads, which close them when they end."""
 
 
 def _ask_well(ask: Callable[[], Found]) -> Found:
@@ -158,12 +229,8 @@ def _ask_well(ask: Callable[[], Found]) -> Found:
 
 def load(names: Sequence[str]) -> dict[str, Snapshot]:
     """Read the named snapshots in this thread; returns those that exist."""
-    ids: defaultdict[str, list[str]] = defaultdict(list)
-    for name in names:
-        kind, _, identifier = name.partition(":")
-        ids[kind].append(identifier)
     return {
         f"{kind}:{identifier}": snapshot
-        for kind, wanted in ids.items()
-        for identifier, snapshot in _loaders[kind](wanted).items()
+        for kind, loader, ids in loaders_of(names)
+        for identifier, snapshot in loader(ids).items()
     }

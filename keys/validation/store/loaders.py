@@ -1,11 +1,16 @@
 """Load this app's snapshots from the database: one SELECT for all ids of a kind, without building models."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
+
+from django.db.models import BinaryField, Field
+from django.db.models.lookups import In
 
 from keys.models import Api, ApiSecret, KeySecret, RevokeReason
 from keys.rules.field_rules import RateLimit
+from keys.validation.store.database import Loader
 from keys.validation.types import (
     ApiSecretSnapshot,
     ApiSnapshot,
@@ -18,30 +23,49 @@ from keys.validation.types import (
 from portal.models import Organization
 
 
-def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
-    """Load ``secret:<digest>``."""
-    rows = KeySecret.objects.filter(digest__in=[bytes.fromhex(digest) for digest in digests]).values_list(
-        "digest",
-        "public_id",
-        "ends_at",
-        "key__public_id",
-        "key__name",
-        "key__environment",
-        "key__organization__public_id",
-        "key__api__public_id",
-        "key__scopes",
-        "key__networks",
-        "key__rate_limits",
-        "key__quota",
-        "key__metadata",
-        "key__operator_metadata",
-        "key__not_before",
-        "key__expires_at",
-        "key__disabled_at",
-        "key__revoked_at",
-        "key__revoke_reason",
-        named=True,
+@Field.register_lookup
+class AnyOf(In):
+    """``IN``, which PostgreSQL gets with one array: one prepared statement serves any number of values."""
+
+    lookup_name = "any_of"
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        """The same lookup in PostgreSQL's dialect."""
+        column, parameters = self.process_lhs(compiler, connection)
+        of_type = "bytea" if isinstance(self.lhs.output_field, BinaryField) else "text"
+        return f"{column} = ANY(%s::{of_type}[])", [*parameters, list(self.rhs)]
+
+
+def _select_keys(digests: Sequence[bytes]) -> Any:
+    return (
+        KeySecret.objects.filter(digest__any_of=digests)
+        .order_by()
+        .values_list(
+            "digest",
+            "public_id",
+            "ends_at",
+            "key__public_id",
+            "key__name",
+            "key__environment",
+            "key__organization__public_id",
+            "key__api__public_id",
+            "key__scopes",
+            "key__networks",
+            "key__rate_limits",
+            "key__quota",
+            "key__metadata",
+            "key__operator_metadata",
+            "key__not_before",
+            "key__expires_at",
+            "key__disabled_at",
+            "key__revoked_at",
+            "key__revoke_reason",
+            named=True,
+        )
     )
+
+
+def _keys(rows: Iterable[Any]) -> Mapping[str, Snapshot]:
     return {
         bytes(row.digest).hex(): KeySnapshot(
             digest=bytes(row.digest),
@@ -68,11 +92,17 @@ def load_keys(digests: Sequence[str]) -> Mapping[str, Snapshot]:
     }
 
 
-def load_api_secrets(digests: Sequence[str]) -> Mapping[str, Snapshot]:
-    """Load ``apisecret:<digest>``."""
-    rows = ApiSecret.objects.filter(digest__in=[bytes.fromhex(digest) for digest in digests]).values_list(
-        "digest", "public_id", "api__public_id", "environment", "ends_at", "disabled_at", "revoked_at", named=True
+def _select_api_secrets(digests: Sequence[bytes]) -> Any:
+    return (
+        ApiSecret.objects.filter(digest__any_of=digests)
+        .order_by()
+        .values_list(
+            "digest", "public_id", "api__public_id", "environment", "ends_at", "disabled_at", "revoked_at", named=True
+        )
     )
+
+
+def _api_secrets(rows: Iterable[Any]) -> Mapping[str, Snapshot]:
     return {
         bytes(row.digest).hex(): ApiSecretSnapshot(
             digest=bytes(row.digest),
@@ -87,19 +117,26 @@ def load_api_secrets(digests: Sequence[str]) -> Mapping[str, Snapshot]:
     }
 
 
-def load_apis(ids: Sequence[str]) -> Mapping[str, Snapshot]:
-    """Load ``api:<id>``. The join gives one row per scope, and one row for an API without scopes."""
-    rows = Api.objects.filter(public_id__in=ids).values_list(
-        "public_id",
-        "identifier",
-        "default_rate_limits",
-        "max_rate_limits",
-        "signing_algorithm",
-        "token_lifetime_s",
-        "disabled_at",
-        "scopes__name",
-        named=True,
+def _select_apis(ids: Sequence[str]) -> Any:
+    """Select one row per scope, and one row for an API without scopes."""
+    return (
+        Api.objects.filter(public_id__any_of=ids)
+        .order_by()
+        .values_list(
+            "public_id",
+            "identifier",
+            "default_rate_limits",
+            "max_rate_limits",
+            "signing_algorithm",
+            "token_lifetime_s",
+            "disabled_at",
+            "scopes__name",
+            named=True,
+        )
     )
+
+
+def _apis(rows: Sequence[Any]) -> Mapping[str, Snapshot]:
     apis = {row.public_id: row for row in rows}
     return {
         public_id: ApiSnapshot(
@@ -116,11 +153,16 @@ def load_apis(ids: Sequence[str]) -> Mapping[str, Snapshot]:
     }
 
 
-def load_organizations(ids: Sequence[str]) -> Mapping[str, Snapshot]:
-    """Load ``org:<id>``. A closed organization counts as suspended."""
-    rows = Organization.objects.filter(public_id__in=ids).values_list(
-        "public_id", "name", "external_id", "operator_metadata", "suspended_at", "closed_at", named=True
+def _select_organizations(ids: Sequence[str]) -> Any:
+    return (
+        Organization.objects.filter(public_id__any_of=ids)
+        .order_by()
+        .values_list("public_id", "name", "external_id", "operator_metadata", "suspended_at", "closed_at", named=True)
     )
+
+
+def _organizations(rows: Iterable[Any]) -> Mapping[str, Snapshot]:
+    """Build the snapshots. A closed organization counts as suspended."""
     return {
         row.public_id: OrganizationSnapshot(
             organization_id=row.public_id,
@@ -133,9 +175,17 @@ def load_organizations(ids: Sequence[str]) -> Mapping[str, Snapshot]:
     }
 
 
+load_keys = Loader(_select_keys, _keys, key=bytes.fromhex)  # secret:<digest>
+load_api_secrets = Loader(_select_api_secrets, _api_secrets, key=bytes.fromhex)  # apisecret:<digest>
+load_apis = Loader(_select_apis, _apis)  # api:<id>
+load_organizations = Loader(_select_organizations, _organizations)  # org:<id>
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def as_json(value: object) -> bytes:
     """Encode JSON as snapshots hold it and responses show it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(value).encode()
 
 
 def epoch(instant: datetime | None) -> float | None:

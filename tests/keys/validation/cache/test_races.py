@@ -26,7 +26,7 @@ from keys.validation.cache.local import LocalCache
 from keys.validation.cache.snapshots import CachedSnapshots
 from keys.validation.store import database
 from keys.validation.store.clock import boottime
-from keys.validation.store.database import DatabaseSnapshots, Unavailable
+from keys.validation.store.database import Loader, ThreadedSnapshots, Unavailable
 from keys.validation.store.redis_link import (
     CHANNEL,
     MAX_CONNECTIONS,
@@ -131,7 +131,7 @@ async def running(
         for _ in range(number):
             local, link = LocalCache(max_copies=100, fresh_s=fresh_s), Link()
             process = Process(
-                local, link, CachedSnapshots(DatabaseSnapshots(), local, link, fresh_s=fresh_s, kept_s=300)
+                local, link, CachedSnapshots(ThreadedSnapshots(), local, link, fresh_s=fresh_s, kept_s=300)
             )
             holding = asyncio.create_task(kind(local, link, catch_up=catch_up).hold())
             stack.push_async_callback(link.close)
@@ -149,7 +149,7 @@ async def running(
 def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     """What ``race:<id>`` is read from."""
     made = Table()
-    monkeypatch.setitem(database._loaders, "race", made.load)
+    monkeypatch.setitem(database._loaders, "race", Loader(list, made.load))
     return made
 
 
@@ -368,7 +368,7 @@ def test_a_row_that_cannot_be_read_costs_nobody_else_an_answer(
             raise KeyError("broken")
         return table.load(ids)
 
-    monkeypatch.setitem(database._loaders, "race", load)
+    monkeypatch.setitem(database._loaders, "race", Loader(list, load))
     table.rows |= {str(number): False for number in range(9)}
 
     async def scene() -> None:
@@ -434,7 +434,7 @@ def test_a_name_without_a_copy_takes_no_kept_copy_from_its_neighbours(valkey: "r
         async with running(1, fresh_s=0.1) as (process,):
             assert await process.is_suspended() is False
             await asyncio.sleep(0.15)
-            database._loaders["race"] = _refuse
+            database._loaders["race"] = Loader(list, _refuse)
             deadline = asyncio.get_running_loop().time() + 1
             both = asyncio.create_task(process.snapshots.read([NAME, "race:none"], deadline=deadline))
             await asyncio.sleep(0)

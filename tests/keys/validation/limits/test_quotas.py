@@ -12,7 +12,7 @@ from keys.models import ApiKey, QuotaUse
 from keys.validation import wiring
 from keys.validation.limits.quota_periods import ALL_TIME, next_period, period_of
 from keys.validation.limits.quotas import QuotaStatus, spend
-from keys.validation.store.database import THREADS, DatabaseSnapshots
+from keys.validation.store.database import CONNECTIONS, ThreadedSnapshots
 from keys.validation.types import Quota
 
 NOON = datetime(2026, 12, 31, 12, tzinfo=UTC)
@@ -89,12 +89,12 @@ def test_the_database_keeps_no_use_of_nothing(key: ApiKey) -> None:
 def test_a_quota_that_keeps_its_threads_busy_keeps_no_snapshot_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     is_over = threading.Event()
     monkeypatch.setattr("keys.validation.limits.quotas.spend", lambda *_, **__: is_over.wait(10))
-    database = DatabaseSnapshots()
+    database = ThreadedSnapshots()
     quotas = wiring.build(database, None).quotas
 
     async def scene() -> None:
         deadline = time.monotonic() + 5
-        asked = [quotas.admit("key_1", Quota(1, "none"), cost=1, now=0, deadline=deadline) for _ in range(THREADS)]
+        asked = [quotas.admit("key_1", Quota(1, "none"), cost=1, now=0, deadline=deadline) for _ in range(CONNECTIONS)]
         taken = asyncio.gather(*asked)
         await asyncio.sleep(0)
         try:
