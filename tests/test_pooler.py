@@ -1,6 +1,8 @@
 """The portal behind PgBouncer in transaction mode, where each transaction may get another connection to the server."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -10,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from portal.env import BASE_DIR
 from tests.support import environment, live
 from tests.support.devservices import ServiceUnavailable, start_pgbouncer
 
@@ -44,7 +47,8 @@ def pooled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[live.Live
             pytest.skip(str(exc))
         try:
             live.migrate(pooler.url)
-            with live.portal(tmp_path_factory.mktemp("pooled"), database_url=pooler.url) as portal:
+            folder = tmp_path_factory.mktemp("pooled")
+            with live.portal(folder, database_url=pooler.url, DATABASE_POOLER="transaction") as portal:
                 yield portal, loads(portal.manage("demo", "--json", "--force", "--keys", "40"))
         finally:
             pooler.stop()
@@ -95,3 +99,17 @@ def test_keys_and_tokens_are_validated_behind_a_pooler_in_transaction_mode(
         )
         credentials = [*demo["api_keys"], answer.json()["access_token"]]
         assert set(callers.map(ask, credentials)) == {"VALID"}
+
+
+def test_a_pooler_that_is_not_named_stops_the_start(pooled: tuple[live.Live, dict[str, Any]]) -> None:
+    portal, _ = pooled
+
+    def start(**settings: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", "import portal.asgi"]
+        environ = portal.environ | settings
+        return subprocess.run(command, env=environ, cwd=BASE_DIR, capture_output=True, text=True, check=False)
+
+    assert start().returncode == 0
+    refused = start(DATABASE_POOLER="")
+    assert refused.returncode
+    assert "Set DATABASE_POOLER=transaction" in refused.stderr

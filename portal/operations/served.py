@@ -1,4 +1,4 @@
-"""Embedded mode starts only with ``manage.py serve``, and only one ``serve`` at a time uses a data folder."""
+"""Decide whether a process may serve. Only one ``manage.py serve`` at a time uses a data folder."""
 
 import fcntl
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+
+from portal.operations.pooler import require_named_pooler
 
 LOCK = "serve.lock"
 
@@ -15,12 +17,16 @@ class FolderTaken(Exception):
 
 
 def require_served() -> None:
-    """Raise ImproperlyConfigured in embedded mode unless ``manage.py serve`` started this process."""
+    """Raise ImproperlyConfigured if this process must not serve with these settings.
+
+    In embedded mode ``manage.py serve`` has to have started it. In production mode a pooler has to be named.
+    """
     if settings.EMBEDDED and not settings.SERVED:
         raise ImproperlyConfigured(
             "DATABASE_URL is not set. Start the embedded portal with `python manage.py serve` (or `make run`);"
             " to start its processes yourself, set all production settings (see .env.example)."
         )
+    require_named_pooler()
 
 
 @contextmanager
