@@ -106,7 +106,7 @@ def test_a_pooler_that_is_not_named_stops_the_start(pooled: tuple[live.Live, dic
 
     def start(**settings: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", "import portal.asgi"]
-        environ = portal.environ | settings
+        environ = {**portal.environ, **settings}
         return subprocess.run(command, env=environ, cwd=BASE_DIR, capture_output=True, text=True, check=False)
 
     assert start().returncode == 0

@@ -132,9 +132,9 @@ class SharedConnections:
             try:
                 rows = await connection.read(queries)
             except psycopg.Error:
-                is_usual = connection.is_open and not connection.has_answered
+                is_to_blame = not connection.is_open or connection.has_answered  # it died, or its plans are out of date
                 connection.close()
-                if is_usual:  # otherwise it died, or what was prepared on it is out of date
+                if not is_to_blame:
                     raise
             except BaseException:
                 connection.close()

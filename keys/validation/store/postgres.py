@@ -27,6 +27,8 @@ from psycopg.types.json import set_json_loads
 Select = Callable[[Sequence[Any]], Any]
 Rows = list[Any]
 
+# To plan anew for each array of keys would take the server three times as long as the read, for the same plan.
+_PLAN_ONCE = b"SET plan_cache_mode = force_generic_plan"
 _BYTEA, _TEXT = 17, 25  # the numbers of these types in every PostgreSQL
 _adapters = AdaptersMap(psycopg.adapters)
 set_json_loads(msgspec.json.decode, _adapters)
@@ -106,10 +108,13 @@ class Connection:
     async def _exchange(self, statements: Sequence[tuple[Statement, Sequence[str | bytes]]]) -> list[PGresult]:
         self._results = []
         self._answer = asyncio.get_running_loop().create_future()
+        if not (self.has_answered or settings.DATABASE_POOLER):
+            self._link.send_query_params(_PLAN_ONCE, [])
         for statement, keys in statements:
             self._send(statement, [_array(keys)] if statement.has_keys else [])
         self._link.pipeline_sync()
-        self._flush()
+        if self._link.flush():
+            asyncio.get_running_loop().add_writer(self._socket, self._send_rest)
         await self._answer
         for result in self._results:
             if result.status == ExecStatus.FATAL_ERROR:
@@ -126,11 +131,8 @@ class Connection:
             self._link.send_prepare(statement.name, statement.sql)
         self._link.send_query_prepared(statement.name, parameters, formats, Format.BINARY)
 
-    def _flush(self) -> None:
-        """Send what is left to send, now and when the socket takes more."""
-        if self._link.flush():
-            asyncio.get_running_loop().add_writer(self._socket, self._flush)
-        else:
+    def _send_rest(self) -> None:
+        if not self._link.flush():
             asyncio.get_running_loop().remove_writer(self._socket)
 
     def _receive(self) -> None:

@@ -101,6 +101,13 @@ async def read_many(store: Store, number: int, *, within_s: float) -> list[str]:
     return await asyncio.gather(*(read(store, within_s=within_s) for _ in range(number)))
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  # threads have no event for it
+            await asyncio.sleep(0)
+
+
 def asked(store: Store, number: int, **options: Any) -> list["asyncio.Task[str]"]:
     """So many reads that have begun."""
     return [asyncio.create_task(read(store, within_s=30, **options)) for _ in range(number)]
@@ -140,11 +147,11 @@ def test_an_owner_whose_reads_hang_leaves_a_connection_to_others(
     async def scenario() -> list[str]:
         store = make_store()
         flood = asked(store, CONNECTIONS + MAX_WAITING, owner=Owner("org_acme"))
-        await asyncio.sleep(0.05)
+        await until(lambda: there.asked >= CONNECTIONS - 1)
+        await asyncio.sleep(0.01)
         assert there.asked == CONNECTIONS - 1
         [other] = asked(store, 1, owner=Owner("org_initech"))
-        await asyncio.sleep(0.05)
-        assert there.asked == CONNECTIONS
+        await until(lambda: there.asked == CONNECTIONS)
         hung.set()
         return [await other, *await asyncio.gather(*flood)]
 
@@ -207,8 +214,7 @@ def test_no_connection_is_kept_on_which_an_answer_may_still_come(hung: threading
     async def scenario() -> list[str]:
         store = PostgresSnapshots()
         given_up = asked(store, 2)
-        while there.asked < 2:  # noqa: ASYNC110  # the other form waits for no event either
-            await asyncio.sleep(0)
+        await until(lambda: there.asked == 2)
         given_up[1].cancel()
         early = await read(store, within_s=0.01)
         hung.set()
