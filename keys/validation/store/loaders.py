@@ -184,7 +184,10 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def as_json(value: object) -> bytes:
-    """Encode JSON as snapshots hold it and responses show it."""
+    """Encode JSON as snapshots hold it and responses show it.
+
+    The text of PostgreSQL would differ: it has spaces, and writes 0.00001 where Python writes 1e-05.
+    """
     return _encode(value).encode()
 
 
