@@ -14,14 +14,14 @@ def require_named_pooler() -> None:
 
     If the database does not answer, nothing is known and nothing is raised.
     """
-    if not settings.EMBEDDED and settings.DATABASE_POOLER is None and _is_pooled():
+    if not settings.EMBEDDED and settings.DATABASE_POOLER is None and _finds_pooler():
         raise ImproperlyConfigured(
             "DATABASE_URL leads to a connection pooler, such as PgBouncer. Set DATABASE_POOLER=transaction, which works"
             " with session mode, too."
         )
 
 
-def _is_pooled() -> bool:
+def _finds_pooler() -> bool:
     """Tell whether the process that the connection began with is not the one that answers."""
     import psycopg  # embedded mode needs no PostgreSQL driver
 
