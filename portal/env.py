@@ -21,6 +21,7 @@ from portal.env_types import (
     Keys,
     Names,
     Networks,
+    OutlastingTtl,
     Peppers,
     PublicUrl,
     RedisUrl,
@@ -68,9 +69,9 @@ class Env(BaseSettings):
     environment_name: Annotated[str, Field(max_length=40)] = ""
     audit_retention_days: Annotated[int, Field(ge=30)] = 400  # the database refuses to delete younger events
     usage_retention_days: Annotated[int, Field(ge=31)] = 120
-    snapshot_ttl: Annotated[int, Field(ge=1, le=60)] = 30
+    snapshot_ttl: Annotated[int, Field(ge=1, le=600)] = 240
     snapshot_copies: Annotated[int, Field(ge=0)] = 100_000
-    snapshot_stale_if_error: Annotated[int, Field(ge=60, le=3600)] = 300
+    snapshot_stale_if_error: Annotated[OutlastingTtl, Field(le=3600)] = 540
     rate_limit_without_redis: Literal["local", "open", "closed"] = "local"
     metrics_token: SecretStr | None = None
     log_level: LogLevel = "WARNING"  # so that mails stand out in the terminal

@@ -9,12 +9,13 @@ from email.headerregistry import Address
 from typing import Annotated
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
 from pydantic_settings import NoDecode
 
 from portal.edge.proxies import Network, parse_network
 
 MAX_PEPPERS = 3
+LEAST_TOLERANCE_S = 120
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,16}", re.ASCII)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 
@@ -193,12 +194,19 @@ def _signup(value: str) -> str:
     return ",".join(domains)
 
 
+def _outlasts_ttl(stale_s: int, info: ValidationInfo) -> int:
+    if stale_s < info.data.get("snapshot_ttl", 0) + LEAST_TOLERANCE_S:
+        raise ValueError(f"must be at least SNAPSHOT_TTL + {LEAST_TOLERANCE_S}")
+    return stale_s
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
 Keys = Annotated[tuple[VersionedKey, ...], NoDecode, BeforeValidator(_keys)]
 Peppers = Annotated[Keys, AfterValidator(_peppers)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 Brand = Annotated[str, AfterValidator(_brand)]
 Signup = Annotated[str, AfterValidator(_signup)]
+OutlastingTtl = Annotated[int, AfterValidator(_outlasts_ttl)]
 Host = Annotated[str, AfterValidator(_host)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]

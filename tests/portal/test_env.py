@@ -146,6 +146,9 @@ MALFORMED = [
     ("PORT", "canary-value"),
     ("MAX_KEYS_PER_ORGANIZATION", "0"),
     ("AUDIT_RETENTION_DAYS", "-1"),
+    ("SNAPSHOT_TTL", "0"),
+    ("SNAPSHOT_TTL", "601"),
+    ("SNAPSHOT_STALE_IF_ERROR", "3601"),
 ]
 
 
@@ -160,6 +163,22 @@ def test_each_malformed_setting_stops_and_is_named_without_its_value(
     assert f"  {name}: " in str(caught.value)
     assert "canary-value" not in str(caught.value).lower()
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ttl", "stale", "is_enough"),
+    [("240", "", True), ("240", "360", True), ("240", "359", False), ("421", "", False), ("1", "121", True)],
+)
+def test_copies_outlast_an_outage_of_two_minutes_and_the_error_names_both_settings(
+    ttl: str, stale: str, is_enough: bool, environ: pytest.MonkeyPatch
+) -> None:
+    environ.setenv("SNAPSHOT_TTL", ttl)
+    environ.setenv("SNAPSHOT_STALE_IF_ERROR", stale)
+    if is_enough:
+        assert load().snapshot_stale_if_error == int(stale or 540)
+        return
+    with pytest.raises(BadEnvironment, match=r"SNAPSHOT_STALE_IF_ERROR: must be at least SNAPSHOT_TTL \+ 120"):
+        load()
 
 
 def test_all_faults_are_named_at_once(environ: pytest.MonkeyPatch) -> None:
