@@ -24,7 +24,7 @@ def main() -> None:
         read = decoder.decode(encoder.encode(_key(organizations[number % len(organizations)])))
         if isinstance(read, KeySnapshot):
             load = local.begin_load(secret_name(read.digest), 1.0)
-            local.finish(load, Copy(read, 1e12, 1e12))
+            local.finish(load, Copy(read, 1e12, 1e12, 1e12))
     sys.stdout.write(f"{_resident_bytes() - before}\n")
 
 

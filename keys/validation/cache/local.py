@@ -6,7 +6,7 @@ loop's thread. ``now`` and all instants are seconds of CLOCK_BOOTTIME, which als
 
 A process never goes back: after it answered from the database, it uses no copy that may be older. Its own copy is
 replaced or dropped. A shared copy counts only if it was read later than that, or if Redis is known to have stored what
-the database returned.
+the database returned. Answers do not wait for Redis, so this is known only some time after the answer, or never.
 """
 
 from collections import OrderedDict
@@ -22,21 +22,29 @@ MAX_READS = 10_000
 
 @dataclass(slots=True)
 class Copy:
-    """A snapshot, until when it is fresh, and until when it is kept for an outage; both on this process's clock."""
+    """A snapshot; from when a use renews it, until when it is fresh, and until when it is kept for an outage.
+
+    All three are on this process's clock.
+    """
 
     snapshot: Snapshot
+    renew_at: float
     fresh_until: float
     kept_until: float
 
 
 @dataclass(slots=True, eq=False)
 class Load:
-    """One running read of a name. ``LocalCache`` decides whether its result may be stored and shared."""
+    """One running read of a name. ``LocalCache`` decides whether its result may be stored and shared.
+
+    A renewal reads a name of which there is a fresh copy; its caller does not wait.
+    """
 
     name: str
     began_at: float
     epoch: int | None
     had_lease: bool
+    is_renewal: bool = False
     is_invalidated: bool = False
 
 
@@ -126,9 +134,10 @@ class LocalCache:
         if len(self._reads) > MAX_READS:
             self._reads_from = max(self._reads_from, self._reads.popitem(last=False)[1])
 
-    def note_shared(self, name: str) -> None:
-        """Redis stored the last read: later shared copies are no older."""
-        self._reads.pop(name, None)
+    def note_shared(self, name: str, at: float) -> None:
+        """Redis stored what was read at ``at``. If that was the last read, later shared copies are no older."""
+        if self._reads.get(name) == at:
+            del self._reads[name]
 
     def accepts(self, name: str, read_at: float) -> bool:
         """Tell whether a shared copy read at ``read_at`` is no older than the state this process answered from."""
@@ -137,19 +146,31 @@ class LocalCache:
     # --- copies --------------------------------------------------------------------------------------------------
 
     def read(self, names: Sequence[str], now: float) -> tuple[dict[str, Snapshot], list[str]]:
-        """Return fresh copies, and the names to look up elsewhere. Without a lease, every name is to be looked up."""
+        """Return fresh copies, and the names to load: without a copy, or with one to renew, which is returned, too.
+
+        Without a lease, every name is to be loaded.
+        """
         if now >= self.lease_until:
             return {}, list(names)
         found: dict[str, Snapshot] = {}
-        missing: list[str] = []
+        wanted: list[str] = []
         for name in names:
             copy = self._copies.get(name)
-            if copy is not None and now < copy.fresh_until:
+            if copy is not None and now < copy.renew_at:
                 self._copies.move_to_end(name)
                 found[name] = copy.snapshot
+            elif copy is not None and now < copy.fresh_until:
+                found[name] = copy.snapshot
+                wanted.append(name)
             elif not now < self._unknown.get(name, 0.0):  # a lookup a moment ago found nothing
-                missing.append(name)
-        return found, missing
+                wanted.append(name)
+        return found, wanted
+
+    def put_off_renewal(self, name: str, until: float) -> None:
+        """Renew the copy on no use before ``until``; it does not stay fresh for longer."""
+        copy = self._copies.get(name)
+        if copy is not None:
+            copy.renew_at = min(until, copy.fresh_until)
 
     def get_kept(self, name: str, now: float) -> Copy | None:
         """Return the copy for an outage of the database, fresh or not; None without a lease."""
@@ -158,9 +179,9 @@ class LocalCache:
 
     # --- loads ---------------------------------------------------------------------------------------------------
 
-    def begin_load(self, name: str, now: float) -> Load:
+    def begin_load(self, name: str, now: float, *, is_renewal: bool = False) -> Load:
         """Begin a read of the name; ``finish`` or ``abandon`` must end it."""
-        load = Load(name, began_at=now, epoch=self.epoch, had_lease=self.has_lease(now))
+        load = Load(name, began_at=now, epoch=self.epoch, had_lease=self.has_lease(now), is_renewal=is_renewal)
         self._loads.setdefault(name, []).append(load)
         return load
 
@@ -180,11 +201,13 @@ class LocalCache:
         """
         self.abandon(load)
         # The caller now gets this result, stored or not. A copy from an earlier load may be older: drop it.
-        self._copies.pop(load.name, None)
+        before = self._copies.pop(load.name, None)
         self._unknown.pop(load.name, None)
         if load.is_invalidated or not load.had_lease or load.epoch != self.epoch:
             return
         if copy is not None:
+            if before is not None and before.snapshot == copy.snapshot:
+                copy.snapshot = before.snapshot  # verdicts that were cached on this object still hold
             self._copies[load.name] = copy
             if len(self._copies) > self._max_copies:
                 self._copies.popitem(last=False)

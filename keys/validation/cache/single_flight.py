@@ -1,15 +1,16 @@
-"""Load each missing name once: callers that ask for the same name wait for one load.
+"""Load each name once: callers that miss the same name wait for one load.
 
 A caller may share a load only if it could use a copy that was read then (``LocalCache.is_shared``). Another caller must
 not get the result of a read that began before it came, so it waits for the next load. All such callers wait for the
-same one.
+same one. A renewal is a load that nobody waits for, unless a caller joins it.
 
-Loads that begin in one turn of the event loop run together. Each runs in the share of its owner, the caller for whom it
-began.
+Loads that begin in one turn of the event loop run together, whoever their owners are. An owner is the caller for whom a
+load began. A read of the database counts in the share of one owner (``in_shares``).
 """
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,22 +20,26 @@ from keys.validation.store.database import Unavailable
 from keys.validation.store.turns import Owner
 
 MAX_NAMES_A_LOAD = 64
+MAX_NAMES_TOGETHER = 8  # of one owner, in a read for several owners
+MAX_RENEWALS = 32
 
 log = logging.getLogger(__name__)
 
 Found = Copy | Unavailable | None  # None if the snapshot does not exist
 Result = asyncio.Future[Copy | None]
-# Load the named snapshots for an owner. Yields results as soon as they are known, each name once.
-Loader = Callable[[Mapping[str, Load], Owner], AsyncIterator[Mapping[str, Found]]]
 
 
 @dataclass(slots=True)
-class Flight:
+class SharedLoad:
     """A load that is about to start or runs, and the future of its result."""
 
     load: Load
     result: Result
     owner: Owner
+
+
+# Load the named snapshots. Yields results as soon as they are known, each name once.
+Loader = Callable[[Mapping[str, SharedLoad]], AsyncIterator[Mapping[str, Found]]]
 
 
 class SingleFlight:
@@ -43,9 +48,11 @@ class SingleFlight:
     def __init__(self, local: LocalCache, loader: Loader) -> None:
         self._local = local
         self._loader = loader
-        self._running: dict[str, Flight] = {}
+        self._running: dict[str, SharedLoad] = {}
         self._next: dict[str, Result] = {}  # awaited by callers that may not share the running load
-        self._departing: dict[str, Flight] = {}  # start together, on the loop's next round
+        self._starting: dict[str, SharedLoad] = {}  # start together, on the loop's next round
+        self._by_group: Counter[str] = Counter()  # running loads
+        self._renewals = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def join(self, names: Sequence[str], now: float, owner: Owner) -> dict[str, Result]:
@@ -55,57 +62,92 @@ class SingleFlight:
         """
         return {name: self._join(name, now, owner) for name in names}
 
+    def renew(self, names: Sequence[str], now: float, owner: Owner) -> None:
+        """Begin a load of each name that none runs of, as long as few renewals run."""
+        for name in names:
+            if name not in self._running and self._renewals < MAX_RENEWALS:
+                self._renewals += 1
+                self._begin(self._local.begin_load(name, now, is_renewal=True), _new_result(), owner)
+
+    def in_shares(self, loads: Mapping[str, SharedLoad]) -> list[tuple[Owner, list[str]]]:
+        """Divide the names into reads, each with the owner in whose share it counts.
+
+        Owners with few names read together, in the share of the one whose group has the fewest loads. It would have
+        read anyway. So an owner with many loads neither delays the others nor gets more reads than its share.
+        """
+        by_owner: dict[Owner, list[str]] = {}
+        for name, shared in loads.items():
+            by_owner.setdefault(shared.owner, []).append(name)
+        few = [owner for owner, names in by_owner.items() if len(names) <= MAX_NAMES_TOGETHER]
+        if len(few) < 2:
+            return list(by_owner.items())
+        together = [name for owner in few for name in by_owner.pop(owner)]
+        return [(min(few, key=lambda owner: self._by_group[owner.group]), together), *by_owner.items()]
+
     def _join(self, name: str, now: float, owner: Owner) -> Result:
         running = self._running.get(name)
         if running is None:
-            return self._begin(name, asyncio.get_running_loop().create_future(), now, owner)
+            return self._begin(self._local.begin_load(name, now), _new_result(), owner)
         if self._local.is_shared(running.load, now):
             return running.result
         if name not in self._next:
-            self._next[name] = asyncio.get_running_loop().create_future()
+            self._next[name] = _new_result()
         return self._next[name]
 
-    def _begin(self, name: str, result: Result, now: float, owner: Owner) -> Result:
-        if not self._departing:
-            asyncio.get_running_loop().call_soon(self._depart)
-        flight = Flight(self._local.begin_load(name, now), result, owner)
-        self._running[name] = self._departing[name] = flight
+    def _begin(self, load: Load, result: Result, owner: Owner) -> Result:
+        if not self._starting:
+            asyncio.get_running_loop().call_soon(self._start)
+        self._running[load.name] = self._starting[load.name] = SharedLoad(load, result, owner)
+        self._by_group[owner.group] += 1
         return result
 
-    def _depart(self) -> None:
+    def _start(self) -> None:
         """Start the loads that have gathered: one request to Redis costs as much as several verdicts."""
-        departing, self._departing = self._departing, {}
-        by_owner: dict[Owner, list[str]] = {}
-        for name, flight in departing.items():
-            by_owner.setdefault(flight.owner, []).append(name)
-        for owner, names in by_owner.items():
-            for begin in range(0, len(names), MAX_NAMES_A_LOAD):
-                flights = {name: departing[name] for name in names[begin : begin + MAX_NAMES_A_LOAD]}
-                task = asyncio.create_task(self._fly(flights, owner))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        starting, self._starting = self._starting, {}
+        names = list(starting)
+        for first in range(0, len(names), MAX_NAMES_A_LOAD):
+            self._run({name: starting[name] for name in names[first : first + MAX_NAMES_A_LOAD]})
 
-    async def _fly(self, flights: dict[str, Flight], owner: Owner) -> None:
+    def _run(self, loads: dict[str, SharedLoad]) -> None:
+        """Run the loads in a task, and fail those that it leaves: it may be cancelled before it has begun."""
+
+        def end(ended: asyncio.Task[None]) -> None:
+            self._tasks.discard(ended)
+            for shared in loads.values():
+                self._finish(shared, Unavailable("error"))
+
+        task = asyncio.create_task(self._load(loads))
+        self._tasks.add(task)
+        task.add_done_callback(end)
+
+    async def _load(self, loads: dict[str, SharedLoad]) -> None:
+        """Load, and finish each load as soon as its result is known. The loader may have more to do after the last."""
         try:
-            async for found in self._loader({name: flight.load for name, flight in flights.items()}, owner):
+            async for found in self._loader(dict(loads)):
                 for name, result in found.items():
-                    self._land(name, flights.pop(name), result)
+                    self._finish(loads.pop(name), result)
         except Exception:  # any failure: no caller may be left waiting
             log.exception("snapshots.load_failed")
-            if len(flights) > 1:  # load one by one, so that one bad name does not cost the others their answers
-                await asyncio.gather(*(self._fly({name: flight}, owner) for name, flight in flights.items()))
-                return
-        for name, flight in flights.items():
-            self._land(name, flight, Unavailable("error"))
+            if len(loads) > 1:  # load one by one, so that one bad name does not cost the others their answers
+                for name in list(loads):
+                    self._run({name: loads.pop(name)})
 
-    def _land(self, name: str, flight: Flight, found: Found) -> None:
+    def _finish(self, shared: SharedLoad, found: Found) -> None:
+        load = shared.load
         if isinstance(found, Unavailable):
-            self._local.abandon(flight.load)
-            flight.result.set_exception(found)
-            flight.result.exception()  # perhaps no waiter is left: keep asyncio from logging it
+            self._local.abandon(load)
+            shared.result.set_exception(found)
+            shared.result.exception()  # perhaps no waiter is left: keep asyncio from logging it
         else:
-            self._local.finish(flight.load, found)
-            flight.result.set_result(found)
-        del self._running[name]
-        if name in self._next:
-            self._begin(name, self._next.pop(name), boottime(), flight.owner)
+            self._local.finish(load, found)
+            shared.result.set_result(found)
+        self._by_group[shared.owner.group] -= 1
+        self._renewals -= load.is_renewal
+        del self._running[load.name]
+        if load.name in self._next:
+            now = boottime()
+            self._begin(self._local.begin_load(load.name, now), self._next.pop(load.name), shared.owner)
+
+
+def _new_result() -> Result:
+    return asyncio.get_running_loop().create_future()

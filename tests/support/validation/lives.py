@@ -40,8 +40,8 @@ from portal import outbox
 from portal.audit import COMMAND
 from portal.models import Organization
 from portal.services.organizations import resume_organization, suspend_organization
-from tests.keys.validation.cache.test_races import running
 from tests.support.validation.life_model import IS_USE, NETWORK, OUTSIDE, WITHIN, Key, Model, Secret
+from tests.support.validation.side_by_side import running
 
 SCOPES = ("orders:read", "orders:write")
 ATTEMPTS = 5

@@ -1,5 +1,6 @@
 """When a process may use its own copies: each rule, and what it keeps from happening."""
 
+import msgspec
 import pytest
 
 from keys.validation.cache.local import MAX_READS, MAX_UNKNOWN, Copy, Load, LocalCache
@@ -11,7 +12,7 @@ NOW = 1000.0
 
 
 def copy(now: float = NOW) -> Copy:
-    return Copy(ACME, fresh_until=now + 30, kept_until=now + 300)
+    return Copy(ACME, renew_at=now + 15, fresh_until=now + 30, kept_until=now + 300)
 
 
 @pytest.fixture
@@ -182,8 +183,42 @@ def test_a_shared_copy_that_was_read_before_the_answer_is_not_accepted(local: Lo
 
 def test_once_redis_has_stored_the_answer_what_is_there_is_accepted(local: LocalCache) -> None:
     local.note_read(NAME, NOW)
-    local.note_shared(NAME)
+    local.note_shared(NAME, NOW)
     assert local.accepts(NAME, NOW - 1)
+
+
+def test_that_an_earlier_answer_was_stored_says_nothing_of_the_last(local: LocalCache) -> None:
+    local.note_read(NAME, NOW)
+    local.note_read(NAME, NOW + 1)
+    local.note_shared(NAME, NOW)
+    assert [local.accepts(NAME, NOW + age) for age in (0, 1)] == [False, True]
+
+
+def test_a_copy_that_is_used_after_half_its_time_is_returned_and_to_be_loaded(local: LocalCache) -> None:
+    assert stored(local, local.begin_load(NAME, NOW))
+    local.extend_lease(local.epoch, NOW + 100)
+    assert local.read([NAME], NOW + 14) == ({NAME: ACME}, [])
+    assert local.read([NAME], NOW + 15) == ({NAME: ACME}, [NAME])
+    assert local.read([NAME], NOW + 30) == ({}, [NAME])
+
+
+def test_a_renewal_that_is_put_off_makes_no_copy_last_longer(local: LocalCache) -> None:
+    assert stored(local, local.begin_load(NAME, NOW))
+    local.extend_lease(local.epoch, NOW + 100)
+    local.put_off_renewal(NAME, NOW + 20)
+    assert local.read([NAME], NOW + 19) == ({NAME: ACME}, [])
+    assert local.read([NAME], NOW + 20) == ({NAME: ACME}, [NAME])
+    local.put_off_renewal(NAME, NOW + 50)
+    local.put_off_renewal("org:unknown", NOW + 50)
+    assert local.read([NAME], NOW + 30) == ({}, [NAME])
+
+
+def test_a_snapshot_that_is_read_again_unchanged_stays_the_same_object(local: LocalCache) -> None:
+    again = msgspec.structs.replace(ACME)
+    changed = msgspec.structs.replace(ACME, name="Initech")
+    for snapshot, expected in ((ACME, ACME), (again, ACME), (changed, changed)):
+        local.finish(local.begin_load(NAME, NOW), Copy(snapshot, NOW + 15, NOW + 30, NOW + 300))
+        assert local.read([NAME], NOW)[0][NAME] is expected
 
 
 def test_of_reads_that_are_no_longer_remembered_nothing_older_is_accepted(local: LocalCache) -> None:

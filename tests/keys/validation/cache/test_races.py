@@ -1,16 +1,12 @@
 """The races that caches lose, each brought about on purpose: processes side by side on one loop, with a real Valkey.
 
-What they read from is a table of this module; a read can be stopped after it was made, before its result is used.
+What they read from is a table of the test's; a read can be stopped after it was made, before its result is used.
 """
 
 import asyncio
 import logging
-import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,10 +19,9 @@ from keys.validation.cache import serialization
 from keys.validation.cache.invalidation import _hint, flush
 from keys.validation.cache.lease import Lease
 from keys.validation.cache.local import LocalCache
-from keys.validation.cache.snapshots import CachedSnapshots
 from keys.validation.store import database
 from keys.validation.store.clock import boottime
-from keys.validation.store.database import Loader, ThreadedSnapshots, Unavailable
+from keys.validation.store.database import Loader, Unavailable
 from keys.validation.store.redis_link import (
     CHANNEL,
     MAX_CONNECTIONS,
@@ -36,59 +31,15 @@ from keys.validation.store.redis_link import (
     copy_keys,
     script,
 )
-from keys.validation.types import OrganizationSnapshot, Snapshot
+from keys.validation.types import Snapshot
 from portal.operations import processes
 from portal.outbox import Pending
 from tests.support import environment
 from tests.support.devservices import Service, start_valkey
 from tests.support.refusing import WAYS, refusing
+from tests.support.validation.side_by_side import LEASED_WITHIN_S, NAME, Table, play, running, stored, suspend
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
-NAME = "race:acme"
-LEASED_WITHIN_S = 10.0
-CatchUp = Callable[[], Awaitable[bool]]
-
-
-class Table:
-    """Organizations by id, and a gate that reads wait at once they have read."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, bool] = {"acme": False}
-        self.gate = threading.Event()
-        self.reached = threading.Event()
-        self.gate.set()
-
-    def load(self, ids: Sequence[str]) -> Mapping[str, Snapshot]:
-        """Load as a registered loader does."""
-        found = {each: _snapshot(each, is_suspended=self.rows[each]) for each in ids if each in self.rows}
-        self.reached.set()
-        self.gate.wait(10)
-        return found
-
-    async def is_read(self) -> None:
-        """Wait until a read stands at the gate."""
-        assert await asyncio.to_thread(self.reached.wait, 5)
-
-
-@dataclass
-class Process:
-    """What one web process has of the cache."""
-
-    local: LocalCache
-    link: Link
-    snapshots: CachedSnapshots
-
-    async def is_suspended(self, name: str = NAME, *, within_s: float = 1.0) -> bool | None:
-        """What it would decide on now; None where the name is unknown."""
-        deadline = asyncio.get_running_loop().time() + within_s
-        found = (await self.snapshots.read([name], deadline=deadline)).get(name)
-        return found.is_suspended if isinstance(found, OrganizationSnapshot) else None
-
-    async def gets_lease(self) -> None:
-        """Wait until it may use its own copies."""
-        async with asyncio.timeout(LEASED_WITHIN_S):
-            while not self.local.has_lease(boottime()):  # noqa: ASYNC110  # what is tested has no event for it
-                await asyncio.sleep(0.01)
 
 
 class DeafLease(Lease):
@@ -107,57 +58,6 @@ class DeafLease(Lease):
         await super()._listen(connection, renewing)
 
 
-async def nothing_is_left() -> bool:
-    """The outbox is empty."""
-    return True
-
-
-async def end_loads() -> None:
-    """End the loads that nobody waits for: one would give its connection back to a link that is closed."""
-    loads = asyncio.all_tasks() - {asyncio.current_task()}
-    for load in loads:
-        load.cancel()
-    if loads:
-        await asyncio.wait(loads)
-
-
-@asynccontextmanager
-async def running(
-    number: int, *, fresh_s: float = 30, kind: type[Lease] = Lease, catch_up: CatchUp = nothing_is_left
-) -> AsyncIterator[list[Process]]:
-    """So many processes, each under a lease."""
-    async with AsyncExitStack() as stack:
-        made = []
-        for _ in range(number):
-            local, link = LocalCache(max_copies=100, fresh_s=fresh_s), Link()
-            process = Process(
-                local, link, CachedSnapshots(ThreadedSnapshots(), local, link, fresh_s=fresh_s, kept_s=300)
-            )
-            holding = asyncio.create_task(kind(local, link, catch_up=catch_up).hold())
-            stack.push_async_callback(link.close)
-            stack.push_async_callback(end_loads)
-            stack.push_async_callback(asyncio.wait, [holding])
-            stack.callback(holding.cancel)
-            made.append(process)
-        for process in made:
-            await process.gets_lease()
-        await asyncio.to_thread(flush, ["race:nothing"])  # from now on the register is old enough to be believed
-        yield made
-
-
-@pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> Table:
-    """What ``race:<id>`` is read from."""
-    made = Table()
-    monkeypatch.setitem(database._loaders, "race", Loader(list, made.load))
-    return made
-
-
-def play(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run it on a loop of its own."""
-    asyncio.run(scene())
-
-
 async def answers(valkey: "redis.Redis") -> None:
     """Wait until Valkey has loaded its dump."""
     async with asyncio.timeout(10):
@@ -168,12 +68,6 @@ async def answers(valkey: "redis.Redis") -> None:
                 await asyncio.sleep(0.02)
             else:
                 return
-
-
-async def suspend(table: Table) -> None:
-    """Change the row, and return once every process has heard."""
-    table.rows["acme"] = True
-    assert not isinstance(await asyncio.to_thread(flush, [NAME]), datetime)
 
 
 def test_a_change_says_how_many_processes_have_heard_and_no_number_that_nobody_counted(
@@ -261,6 +155,7 @@ def test_an_entry_written_by_hand_or_moved_is_a_miss(valkey: "redis.Redis", tabl
         table.rows |= {"initech": False}
         async with running(2) as (process, other):
             await process.is_suspended("race:initech")
+            await stored(valkey, "race:initech")
             (theirs, _), (ours, _) = copy_keys(["race:initech"]), copy_keys([NAME])
             table.rows["acme"] = True
             for entry in (valkey.get(theirs), b"", b"x", int(time.time() * 1000).to_bytes(8, "big") + b"x" * 200):
@@ -275,6 +170,7 @@ def test_what_an_old_dump_brings_back_is_a_miss(service: Service, valkey: "redis
     async def scene() -> None:
         async with running(2) as (process, other):
             assert await process.is_suspended() is False
+            await stored(valkey)
             valkey.save()
             await suspend(table)
             service.process.kill()
@@ -285,7 +181,7 @@ def test_what_an_old_dump_brings_back_is_a_miss(service: Service, valkey: "redis
             assert valkey.exists(copy_keys([NAME])[0])
             assert [await each.is_suspended() for each in (other, process)] == [True] * 2
             table.rows["acme"] = False
-            assert not isinstance(await asyncio.to_thread(flush, [NAME]), datetime)
+            assert not isinstance(await asyncio.to_thread(flush, [NAME]), Pending)
             assert [await each.is_suspended() for each in (other, process)] == [False] * 2
 
     play(scene)
@@ -449,7 +345,8 @@ def test_an_entry_from_the_future_is_a_miss(valkey: "redis.Redis", table: Table)
     async def scene() -> None:
         async with running(2) as (process, other):
             await process.is_suspended()
-            taken = await process.snapshots._take_with("n", [NAME], fresh_s=30)
+            await stored(valkey)
+            taken = await process.snapshots._take_with("n", {NAME: 30.0})
             ahead = serialization.encode(
                 NAME, taken.copies[NAME][0], run=taken.run, read_at_ms=taken.now_ms + 3_600_000
             )
@@ -464,6 +361,7 @@ def test_without_a_lease_the_database_answers_and_no_shared_copy(valkey: "redis.
     async def scene() -> None:
         async with running(2) as (process, other):
             assert await process.is_suspended() is False
+            await stored(valkey)
             table.rows["acme"] = True  # and nobody is told
             other.local.end_epoch()
             assert await other.is_suspended() is True
@@ -532,6 +430,7 @@ def test_no_older_shared_copy_unsays_what_was_answered_from_the_database(valkey:
     async def scene() -> None:
         async with running(2) as (process, other):
             assert await other.is_suspended() is False
+            await stored(valkey)
             copy, token = copy_keys([NAME])
             old = valkey.get(copy)
             valkey.delete(copy)
@@ -591,9 +490,3 @@ def test_a_hint_is_heeded_at_once_by_processes_whose_lease_goes_on(valkey: "redi
 
 def _refuse(_ids: Sequence[str]) -> Mapping[str, Snapshot]:
     raise OperationalError
-
-
-def _snapshot(public_id: str, *, is_suspended: bool) -> OrganizationSnapshot:
-    return OrganizationSnapshot(
-        organization_id=public_id, name=public_id, external_id=None, metadata=b"{}", is_suspended=is_suspended
-    )

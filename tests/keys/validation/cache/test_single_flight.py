@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from keys.validation.cache.local import Copy, Load, LocalCache
-from keys.validation.cache.single_flight import MAX_NAMES_A_LOAD, Found, SingleFlight
+from keys.validation.cache.single_flight import (
+    MAX_NAMES_A_LOAD,
+    MAX_NAMES_TOGETHER,
+    MAX_RENEWALS,
+    Found,
+    SharedLoad,
+    SingleFlight,
+)
 from keys.validation.store.clock import boottime
 from keys.validation.store.database import Unavailable
 from keys.validation.store.turns import STRANGERS, Owner
@@ -20,7 +27,7 @@ ADA, BEN = Owner("ada"), Owner("ben")
 
 def copy() -> Copy:
     now = boottime()
-    return Copy(ACME, fresh_until=now + 30, kept_until=now + 300)
+    return Copy(ACME, renew_at=now + 15, fresh_until=now + 30, kept_until=now + 300)
 
 
 @dataclass
@@ -29,12 +36,12 @@ class Store:
 
     results: dict[str, Found | Exception] = field(default_factory=dict)
     known_early: set[str] = field(default_factory=set)
-    loads: list[tuple[Owner, list[str]]] = field(default_factory=list)
+    loads: list[list[tuple[Owner, str]]] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def load(self, loads: Mapping[str, Load], owner: Owner) -> AsyncIterator[Mapping[str, Found]]:
-        """Load as a registered loader does."""
-        self.loads.append((owner, list(loads)))
+    async def load(self, loads: Mapping[str, SharedLoad]) -> AsyncIterator[Mapping[str, Found]]:
+        """Load as ``CachedSnapshots`` does."""
+        self.loads.append([(shared.owner, name) for name, shared in loads.items()])
         yield {name: copy() for name in loads if name in self.known_early}
         await self.gate.wait()
         failed = [found for name in loads if isinstance(found := self.results.get(name), Exception)]
@@ -53,11 +60,11 @@ class Process:
 
     def __post_init__(self) -> None:
         self.local.extend_lease(self.local.begin_epoch(), boottime() + 1000)
-        self.flights = SingleFlight(self.local, self.store.load)
+        self.loads = SingleFlight(self.local, self.store.load)
 
     def join(self, *names: str, owner: Owner = STRANGERS) -> list[asyncio.Future[Copy | None]]:
         """A caller comes that misses these names."""
-        return list(self.flights.join(names, boottime(), owner).values())
+        return list(self.loads.join(names, boottime(), owner).values())
 
 
 def play(scene: Callable[[Process], Coroutine[Any, Any, None]]) -> None:
@@ -76,7 +83,7 @@ async def turns() -> None:
 
 
 def names_of(store: Store) -> list[list[str]]:
-    return [names for _, names in store.loads]
+    return [[name for _, name in load] for load in store.loads]
 
 
 def test_callers_that_miss_the_same_name_get_the_result_of_one_load() -> None:
@@ -92,14 +99,45 @@ def test_callers_that_miss_the_same_name_get_the_result_of_one_load() -> None:
     play(scene)
 
 
-def test_what_is_missed_in_one_turn_is_loaded_together_and_apart_for_each_owner() -> None:
+def test_what_is_missed_in_one_turn_is_loaded_together_whoever_the_owners_are() -> None:
     async def scene(process: Process) -> None:
         process.store.gate.set()
         waited = [*process.join("a", "b", owner=ADA), *process.join("c", owner=BEN), *process.join("d", owner=ADA)]
         await asyncio.gather(*waited)
-        assert process.store.loads == [(ADA, ["a", "b", "d"]), (BEN, ["c"])]
+        assert process.store.loads == [[(ADA, "a"), (ADA, "b"), (BEN, "c"), (ADA, "d")]]
         await asyncio.gather(*process.join("e", owner=ADA))
-        assert process.store.loads[2:] == [(ADA, ["e"])]
+        assert process.store.loads[1:] == [[(ADA, "e")]]
+
+    play(scene)
+
+
+def shares(process: Process, **names: Owner) -> list[tuple[Owner, list[str]]]:
+    loads = {name: SharedLoad(Load(name, 0, None, True), asyncio.Future(), owner) for name, owner in names.items()}
+    return process.loads.in_shares(loads)
+
+
+def test_owners_with_few_names_read_together_in_the_share_of_the_least_busy() -> None:
+    async def scene(process: Process) -> None:
+        process.join("x", "y", owner=ADA)
+        process.join("z", owner=BEN)
+        assert shares(process, a=ADA, b=BEN, c=ADA) == [(BEN, ["a", "c", "b"])]
+        assert shares(process, a=ADA, c=ADA) == [(ADA, ["a", "c"])]
+        process.join("u", "v", owner=BEN)
+        assert shares(process, a=ADA, b=BEN) == [(ADA, ["a", "b"])]
+        process.store.gate.set()
+        await turns()
+        process.join("w", owner=ADA)  # loads that have ended do not count
+        assert shares(process, a=ADA, b=BEN) == [(BEN, ["a", "b"])]
+
+    play(scene)
+
+
+def test_an_owner_with_many_names_reads_them_in_its_own_share() -> None:
+    async def scene(process: Process) -> None:
+        many = {f"n{number}": ADA for number in range(MAX_NAMES_TOGETHER + 1)}
+        dov = Owner("dov")
+        assert shares(process, **many, b=BEN) == [(ADA, [*many]), (BEN, ["b"])]
+        assert shares(process, **many, b=BEN, d=dov) == [(BEN, ["b", "d"]), (ADA, [*many])]
 
     play(scene)
 
@@ -209,12 +247,12 @@ def test_a_name_that_cannot_be_loaded_costs_the_others_nothing() -> None:
 
 
 def test_nobody_waits_for_a_name_that_the_load_forgot() -> None:
-    async def forgetful(_loads: Mapping[str, Load], _owner: Owner) -> AsyncIterator[Mapping[str, Found]]:
+    async def forgetful(_loads: Mapping[str, SharedLoad]) -> AsyncIterator[Mapping[str, Found]]:
         yield {}
 
     async def scene(process: Process) -> None:
-        flights = SingleFlight(process.local, forgetful)
-        (result,) = flights.join(["a"], boottime(), STRANGERS).values()
+        loads = SingleFlight(process.local, forgetful)
+        (result,) = loads.join(["a"], boottime(), STRANGERS).values()
         with pytest.raises(Unavailable):
             await result
 
@@ -229,6 +267,60 @@ def test_a_next_load_counts_in_the_share_of_the_one_before() -> None:
         late: Sequence[asyncio.Future[Copy | None]] = process.join("a", owner=BEN)
         process.store.gate.set()
         await asyncio.gather(early, *late)
-        assert process.store.loads == [(ADA, ["a"]), (ADA, ["a"])]
+        assert process.store.loads == [[(ADA, "a")], [(ADA, "a")]]
+
+    play(scene)
+
+
+def test_a_renewal_begins_once_a_name_while_few_run_and_callers_may_join_it() -> None:
+    async def scene(process: Process) -> None:
+        process.loads.renew(["a"], boottime(), ADA)
+        process.loads.renew(["a"], boottime(), ADA)
+        (joined,) = process.join("a", owner=BEN)
+        names = [f"n{number}" for number in range(MAX_RENEWALS)]
+        process.loads.renew(names, boottime(), ADA)
+        await turns()
+        assert names_of(process.store) == [["a", *names[:-1]]]
+        process.store.gate.set()
+        assert await joined is not None
+        assert process.local.read(["a"], boottime()) == ({"a": ACME}, [])
+        await turns()
+        process.loads.renew(names, boottime(), ADA)  # there is room again
+        await turns()
+        assert names_of(process.store)[1:] == [names]
+
+    play(scene)
+
+
+def test_a_renewal_that_fails_makes_room_for_the_next() -> None:
+    async def scene(process: Process) -> None:
+        names = [f"n{number}" for number in range(MAX_RENEWALS)]
+        process.store.results = dict.fromkeys(names, Unavailable("breaker"))
+        process.store.gate.set()
+        for _ in range(2):
+            process.loads.renew(names, boottime(), ADA)
+            await turns()
+        assert names_of(process.store) == [names] * 2
+
+    play(scene)
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_a_load_that_is_cancelled_fails_its_callers_and_the_next_one_begins(has_begun: bool) -> None:
+    async def scene(process: Process) -> None:
+        process.store.known_early.add("a")
+        early, late = process.join("a", "b")
+        await asyncio.sleep(0)  # its task is there
+        if has_begun:
+            await turns()
+        process.local.invalidate(["b"])
+        (after,) = process.join("b")
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        with pytest.raises(Unavailable):
+            await late
+        assert early.done()
+        process.store.gate.set()
+        assert await after is not None
 
     play(scene)
