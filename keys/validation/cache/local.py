@@ -22,13 +22,13 @@ MAX_READS = 10_000
 
 @dataclass(slots=True)
 class Copy:
-    """A snapshot; from when a use renews it, until when it is fresh, and until when it is kept for an outage.
+    """A snapshot; from when a use refreshes it, until when it is fresh, and until when it is kept for an outage.
 
     All three are on this process's clock.
     """
 
     snapshot: Snapshot
-    renew_at: float
+    refresh_at: float
     fresh_until: float
     kept_until: float
 
@@ -37,14 +37,14 @@ class Copy:
 class Load:
     """One running read of a name. ``LocalCache`` decides whether its result may be stored and shared.
 
-    A renewal reads a name of which there is a fresh copy; its caller does not wait.
+    A refresh reads a name of which there is a fresh copy; its caller does not wait.
     """
 
     name: str
     began_at: float
     epoch: int | None
     had_lease: bool
-    is_renewal: bool = False
+    is_refresh: bool = False
     is_invalidated: bool = False
 
 
@@ -146,7 +146,7 @@ class LocalCache:
     # --- copies --------------------------------------------------------------------------------------------------
 
     def read(self, names: Sequence[str], now: float) -> tuple[dict[str, Snapshot], list[str]]:
-        """Return fresh copies, and the names to load: without a copy, or with one to renew, which is returned, too.
+        """Return fresh copies, and the names to load: without a copy, or with one to refresh, which is returned, too.
 
         Without a lease, every name is to be loaded.
         """
@@ -156,7 +156,7 @@ class LocalCache:
         wanted: list[str] = []
         for name in names:
             copy = self._copies.get(name)
-            if copy is not None and now < copy.renew_at:
+            if copy is not None and now < copy.refresh_at:
                 self._copies.move_to_end(name)
                 found[name] = copy.snapshot
             elif copy is not None and now < copy.fresh_until:
@@ -166,11 +166,11 @@ class LocalCache:
                 wanted.append(name)
         return found, wanted
 
-    def put_off_renewal(self, name: str, until: float) -> None:
-        """Renew the copy on no use before ``until``; it does not stay fresh for longer."""
+    def put_off_refresh(self, name: str, until: float) -> None:
+        """Refresh the copy on no use before ``until``; it does not stay fresh for longer."""
         copy = self._copies.get(name)
         if copy is not None:
-            copy.renew_at = min(until, copy.fresh_until)
+            copy.refresh_at = min(until, copy.fresh_until)
 
     def get_kept(self, name: str, now: float) -> Copy | None:
         """Return the copy for an outage of the database, fresh or not; None without a lease."""
@@ -179,9 +179,9 @@ class LocalCache:
 
     # --- loads ---------------------------------------------------------------------------------------------------
 
-    def begin_load(self, name: str, now: float, *, is_renewal: bool = False) -> Load:
+    def begin_load(self, name: str, now: float, *, is_refresh: bool = False) -> Load:
         """Begin a read of the name; ``finish`` or ``abandon`` must end it."""
-        load = Load(name, began_at=now, epoch=self.epoch, had_lease=self.has_lease(now), is_renewal=is_renewal)
+        load = Load(name, began_at=now, epoch=self.epoch, had_lease=self.has_lease(now), is_refresh=is_refresh)
         self._loads.setdefault(name, []).append(load)
         return load
 

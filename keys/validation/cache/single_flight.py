@@ -2,7 +2,7 @@
 
 A caller may share a load only if it could use a copy that was read then (``LocalCache.is_shared``). Another caller must
 not get the result of a read that began before it came, so it waits for the next load. All such callers wait for the
-same one. A renewal is a load that nobody waits for, unless a caller joins it.
+same one. A refresh is a load that nobody waits for, unless a caller joins it.
 
 Loads that begin in one turn of the event loop run together, whoever their owners are. An owner is the caller for whom a
 load began. A read of the database counts in the share of one owner (``in_shares``).
@@ -21,7 +21,7 @@ from keys.validation.store.turns import Owner
 
 MAX_NAMES_A_LOAD = 64
 MAX_NAMES_TOGETHER = 8  # of one owner, in a read for several owners
-MAX_RENEWALS = 32
+MAX_REFRESHES = 32
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class SingleFlight:
         self._next: dict[str, Result] = {}  # awaited by callers that may not share the running load
         self._starting: dict[str, SharedLoad] = {}  # start together, on the loop's next round
         self._by_group: Counter[str] = Counter()  # running loads
-        self._renewals = 0
+        self._refreshes = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def join(self, names: Sequence[str], now: float, owner: Owner) -> dict[str, Result]:
@@ -62,12 +62,12 @@ class SingleFlight:
         """
         return {name: self._join(name, now, owner) for name in names}
 
-    def renew(self, names: Sequence[str], now: float, owner: Owner) -> None:
-        """Begin a load of each name that none runs of, as long as few renewals run."""
+    def refresh(self, names: Sequence[str], now: float, owner: Owner) -> None:
+        """Begin a load of each name that none runs of, as long as few refreshes run."""
         for name in names:
-            if name not in self._running and self._renewals < MAX_RENEWALS:
-                self._renewals += 1
-                self._begin(self._local.begin_load(name, now, is_renewal=True), _new_result(), owner)
+            if name not in self._running and self._refreshes < MAX_REFRESHES:
+                self._refreshes += 1
+                self._begin(self._local.begin_load(name, now, is_refresh=True), _new_result(), owner)
 
     def in_shares(self, loads: Mapping[str, SharedLoad]) -> list[tuple[Owner, list[str]]]:
         """Divide the names into reads, each with the owner in whose share it counts.
@@ -142,7 +142,7 @@ class SingleFlight:
             self._local.finish(load, found)
             shared.result.set_result(found)
         self._by_group[shared.owner.group] -= 1
-        self._renewals -= load.is_renewal
+        self._refreshes -= load.is_refresh
         del self._running[load.name]
         if load.name in self._next:
             now = boottime()

@@ -31,8 +31,8 @@ The protocol, in the order of a change's life:
      announced everything in it.
    - A process that answers from the database remembers this first: no shared copy read earlier counts. It forgets it
      once Redis is known to have stored the result of that very read.
-   - A copy that is used after half of its time is renewed in the background. A renewal is a load under all these rules.
-     If it fails, the copy stays. While the database does not answer, none begins.
+   - A copy that is used after half of its time is refreshed in the background. A refresh is a load under all these
+     rules. If it fails, the copy stays. While the database does not answer, none begins.
 
 4. **Age.** A copy is fresh for ``SNAPSHOT_TTL`` from the time of its fill token, less up to a tenth of that, so that
    copies do not all end together. It is kept until ``SNAPSHOT_STALE_IF_ERROR`` for a time when the database does not
@@ -69,7 +69,7 @@ TAKE_WITHIN_S = 0.05
 TOKEN_MS = 2_000
 MAX_FILLS = 64
 JITTER = 0.1  # the share of a copy's time that may be missing, so that copies do not all end together
-RENEW_AGAIN_AFTER_S = 5.0
+REFRESH_AGAIN_AFTER_S = 5.0
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class CachedSnapshots:
         self._draw = draw
         self._breaker = Breaker()
         self._fills = 0
-        self._renews_from = 0.0
+        self._may_refresh_from = 0.0
         self._loads = SingleFlight(local, self._load)
 
     async def read(self, names: Sequence[str], *, deadline: float, owner: Owner = STRANGERS) -> dict[str, Snapshot]:
@@ -128,7 +128,7 @@ class CachedSnapshots:
         if wanted:
             missing = [name for name in wanted if name not in found]
             if len(missing) < len(wanted):
-                self._renew([name for name in wanted if name in found], now, owner)
+                self._refresh([name for name in wanted if name in found], now, owner)
             if missing:
                 started = time.perf_counter()
                 for name, copy in await self._wait_for(missing, now, deadline, owner):
@@ -136,12 +136,12 @@ class CachedSnapshots:
                 metrics.LOAD_SECONDS.observe(time.perf_counter() - started)
         return found
 
-    def _renew(self, names: Sequence[str], now: float, owner: Owner) -> None:
-        """Renew these copies in the background, unless the database has just not answered."""
+    def _refresh(self, names: Sequence[str], now: float, owner: Owner) -> None:
+        """Refresh these copies in the background, unless the database has just not answered."""
         for name in names:
-            self._local.put_off_renewal(name, now + RENEW_AGAIN_AFTER_S)
-        if now >= self._renews_from and not self._database.is_out:
-            self._loads.renew(names, now, owner)
+            self._local.put_off_refresh(name, now + REFRESH_AGAIN_AFTER_S)
+        if now >= self._may_refresh_from and not self._database.is_out:
+            self._loads.refresh(names, now, owner)
 
     async def _wait_for(
         self, names: Sequence[str], now: float, deadline: float, owner: Owner
@@ -183,8 +183,8 @@ class CachedSnapshots:
             await self._fill(batch.taken, batch.read)
 
     def _max_age_s(self, load: Load) -> float:
-        """Return the age up to which a shared copy will do: for a renewal, below that of all copies that are due."""
-        return self._fresh_s * (1 - JITTER) / 2 if load.is_renewal else self._fresh_s
+        """Return the age up to which a shared copy will do: for a refresh, below that of all copies that are due."""
+        return self._fresh_s * (1 - JITTER) / 2 if load.is_refresh else self._fresh_s
 
     def _fresh(self, batch: LoadBatch, max_ages_s: Mapping[str, float]) -> dict[str, Copy]:
         """Return the shared copies that may be used as they are."""
@@ -240,14 +240,14 @@ class CachedSnapshots:
         return {name: self._copy(found[name], 0.0, batch.before) if name in found else None for name in names}
 
     async def _read_database(self, names: list[str], owner: Owner, batch: LoadBatch) -> Mapping[str, Snapshot]:
-        if self._database.is_out and all(batch.loads[name].load.is_renewal for name in names):
-            raise Unavailable("breaker")  # a renewal must not be the probe that a caller could have been
+        if self._database.is_out and all(batch.loads[name].load.is_refresh for name in names):
+            raise Unavailable("breaker")  # a refresh must not be the probe that a caller could have been
         try:
             deadline = asyncio.get_running_loop().time() + DEADLINE_S
             return await self._database.read(names, deadline=deadline, owner=owner)
         except Unavailable as exc:
             if exc.args != ("busy",):  # that tells of the owner, not of the database
-                self._renews_from = boottime() + RENEW_AGAIN_AFTER_S
+                self._may_refresh_from = boottime() + REFRESH_AGAIN_AFTER_S
             raise
 
     def _kept(self, name: str, batch: LoadBatch) -> Copy | None:

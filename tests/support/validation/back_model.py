@@ -1,6 +1,7 @@
 """Model whether a verdict can go back to the old state over an outage of Redis, in every order of the steps.
 
-One writer makes one change to one name. Process A is modelled in full. Process B is modelled by a load that fills the
+One writer makes one change to one name. Process A is modelled in full, with a fill that is under way after its answer.
+A load that begins while the own copy is in use is a refresh. Process B is modelled by a load that fills the
 shared copy; it may also show the new state at any time. Only copies from *before* the change are kept. Redis has one
 outage: it hangs, or it refuses writes. A single step is forced: while Redis answers, the outbox is announced within a
 tick of 0.4 s, by the writer or by any process that reads it. So a process may be behind another by a lease and that
@@ -18,7 +19,7 @@ from tests.support.validation.exploring import Explored, search
 RULES = frozenset({
     "shared copies under a lease", "catch up before a lease", "no lapsed lease is extended",
     "row renewed before a lease", "writer waits for leases", "reads are remembered", "answers drop older copies",
-    "outbox announced in time",
+    "outbox announced in time", "noted before the answer", "a fill clears its own note only",
 })  # fmt: skip
 SPARE = frozenset({"hint", "lease from before the outbox was read"})  # extra safety: no verdict goes back without them
 KNOWN = RULES | SPARE
@@ -68,6 +69,13 @@ class Load(NamedTuple):
     is_current: bool = True  # the epoch is the same, and there was no invalidation
 
 
+class Fill(NamedTuple):
+    """A's fill after its answer, of the old or the new state; its token has the owner "a"."""
+
+    is_old: bool
+    is_stored: bool = False  # and A has not read the reply
+
+
 class State(NamedTuple):
     """The complete state of the model. Remaining times count down; -1 and None stand for absent."""
 
@@ -85,7 +93,8 @@ class State(NamedTuple):
     ping: Ping | None = None
     queue: str | None = ""  # Confirmation, Pong, Invalidation, Hint
     load: Load | None = None
-    is_barred: bool = False  # A uses no shared copy from before the change
+    fill: Fill | None = None
+    note: str = ""  # A uses no shared copy from before the change: of the read that it now fills, or of a "later" one
     has_shown: bool = False  # A has shown the new state
     shown: int = -1  # ticks since any process showed the new state, without those of an outage
 
@@ -126,7 +135,7 @@ def _may_show_old(state: State, scenario: Scenario) -> bool:
 
 def _is_hit(state: State, *, has_lease: bool, scenario: Scenario) -> bool:
     may_look = has_lease or not scenario.keeps("shared copies under a lease")
-    return state.copy and may_look and state.redis != "hung" and not state.is_barred
+    return state.copy and may_look and state.redis != "hung" and not state.note
 
 
 def moves(state: State, scenario: Scenario) -> Moves:
@@ -217,44 +226,59 @@ def _hear(state: State, message: str, scenario: Scenario) -> tuple[str, State]:
     if message == "C":
         return "A begins an epoch", dropped._replace(lease=-1)
     if message == "H":
-        return "A heeds the hint", dropped._replace(is_barred=True)
+        return "A heeds the hint", dropped._replace(note="later")
     return "A drops its copy", dropped
 
 
 def _load(state: State, scenario: Scenario) -> Moves:
     load = state.load
+    if state.fill is not None:
+        yield from _fill(state, state.fill, scenario)
     if load is None:
         yield "A begins a load", state._replace(load=Load("began", had_lease=state.lease >= 0))
-    elif load.step == "began" and _is_hit(state, has_lease=load.had_lease, scenario=scenario):
-        yield "A finds the shared copy", state._replace(load=load._replace(step="has"))
     elif load.step == "began":
-        missed = state._replace(load=load._replace(step="missed"))
+        if _is_hit(state, has_lease=load.had_lease, scenario=scenario):
+            yield "A finds the shared copy", state._replace(load=load._replace(step="has"))
+        missed = state._replace(load=load._replace(step="missed"))  # a refresh misses an aged copy, too
         yield "A misses", missed
-        if load.had_lease and state.redis == "up" and not state.token and not state.copy:
+        if load.had_lease and state.redis == "up" and not state.token:
             yield "A misses, takes the token", missed._replace(token="A")
     elif load.step == "missed" and state.is_committed:
         yield from _show(state, load, scenario)
     elif load.step == "missed":
         yield "A reads the old state", state._replace(load=load._replace(step="read"))
-    elif load.step == "read":
-        has = state._replace(load=load._replace(step="has"))
-        yield "A does not fill", has
-        if state.token == "A" and state.redis == "up":
-            yield "A fills", has._replace(token="", copy=True)
     else:
         may_store = load.had_lease and load.is_current
         keeps = not may_store and not scenario.keeps("answers drop older copies") and state.own
-        yield "A shows the old state", state._replace(load=None, own=may_store or keeps)
+        shows = state._replace(load=None, own=may_store or keeps)
+        yield "A shows the old state", shows
+        if load.step == "read" and state.token == "A" and state.fill is None:
+            yield "A shows the old state, and sends its fill", shows._replace(token="a", fill=Fill(is_old=True))
 
 
 def _show(state: State, load: Load, scenario: Scenario) -> Moves:
     """The steps after A has read the new state."""
     is_dropped = (load.had_lease and load.is_current) or scenario.keeps("answers drop older copies")
     shows = state._replace(load=None, own=state.own and not is_dropped, has_shown=True, shown=max(state.shown, 0))
-    is_barred = state.is_barred or scenario.keeps("reads are remembered")
-    yield "A shows the new state", shows._replace(is_barred=is_barred)
-    if state.token == "A" and state.redis == "up":
-        yield "A fills with the new state and shows it", shows._replace(token="", copy=False, is_barred=False)
+    is_noted = scenario.keeps("reads are remembered")
+    yield "A shows the new state", shows._replace(note="later" if is_noted else state.note)
+    if state.token == "A" and state.fill is None:
+        is_noted = is_noted and scenario.keeps("noted before the answer")
+        filling = shows._replace(token="a", fill=Fill(is_old=False))
+        yield "A shows the new state, and sends its fill", filling._replace(note="filling" if is_noted else state.note)
+
+
+def _fill(state: State, fill: Fill, scenario: Scenario) -> Moves:
+    """The steps of a fill; its reply may be late, or never come."""
+    if fill.is_stored:
+        is_own = not fill.is_old and state.note == "filling"
+        is_cleared = is_own or not scenario.keeps("a fill clears its own note only")
+        yield "A hears that its fill is stored", state._replace(fill=None, note="" if is_cleared else state.note)
+    elif state.token == "a" and state.redis == "up":
+        stored = state._replace(token="", copy=fill.is_old, fill=fill._replace(is_stored=True))
+        yield "A's fill is stored", stored
+    is_noted = state.note or (not fill.is_old and scenario.keeps("reads are remembered"))
+    yield "A gives its fill up", state._replace(fill=None, note="later" if is_noted else "")
 
 
 def _other_process(state: State, scenario: Scenario) -> Moves:
@@ -262,7 +286,7 @@ def _other_process(state: State, scenario: Scenario) -> Moves:
         yield "B shows the new state", state._replace(shown=0)
     if "second loader" not in scenario.faults:
         return
-    if not state.other and not state.copy and not state.token and state.redis == "up":
+    if not state.other and not state.token and state.redis == "up":
         yield "B takes a token", state._replace(other="token", token="B")
     elif state.other == "token":
         yield "B reads the database", state._replace(other="" if state.is_committed else "read")
@@ -284,11 +308,16 @@ def explore(scenario: Scenario, *, at_most: int = 3_000_000) -> Explored:
 
 def _reduce(state: State) -> State | None:
     """The state without fields that can no longer matter; None if no copy of the old state is left."""
+    fill = state.fill
+    if fill is not None and not fill.is_stored and state.token != "a" and (fill.is_old or state.note):
+        state = state._replace(fill=None, note=state.note and "later")  # it can no longer be stored
     if not state.is_committed:
         return state._replace(waited=0)
     other = "" if state.other == "token" else state.other
     load = state.load
-    if not (state.own or state.copy or other or (load is not None and load.step in {"read", "has"})):
+    has_old_fill = state.fill is not None and state.fill.is_old and not state.fill.is_stored
+    has_old_load = load is not None and load.step in {"read", "has"}
+    if not (state.own or state.copy or other or has_old_fill or has_old_load):
         return None
     waited = state.waited if state.writer in {"retrying", "waiting"} else 0
     return state._replace(other=other, waited=waited)

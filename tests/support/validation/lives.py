@@ -29,7 +29,8 @@ from keys.services.errors import Invalid, Refused
 from keys.services.keys import KeySettings, edit_key, issue_key
 from keys.services.secrets import end_old_secret, extend_overlap, roll_credential
 from keys.validation.api_keys import UnknownCaller, parse_api_secret
-from keys.validation.cache.invalidation import flush
+from keys.validation.cache.invalidation import flush, forget_all_copies
+from keys.validation.cache.local import LocalCache
 from keys.validation.engine import Engine
 from keys.validation.store.database import Unavailable
 from keys.validation.types import Call
@@ -62,6 +63,7 @@ class World:
 
     loop: asyncio.AbstractEventLoop
     engines: list[Engine]
+    own_copies: list[LocalCache] = field(default_factory=list)
     codes: Counter[str] = field(default_factory=Counter)
     changes: int = 0
 
@@ -81,6 +83,7 @@ def world(processes: int) -> Iterator[World]:
     try:
         for process in made.run(side_by_side.__aenter__()):
             made.engines.append(HotPath(process.snapshots, usage=UsageRecorder(flush_batch)).engine)
+            made.own_copies.append(process.local)
         outbox.register_flush(flush)
         yield made
     finally:
@@ -242,6 +245,13 @@ class Lives(RuleBasedStateMachine):
             secret.is_used |= secret.has_uses_to_write
             secret.has_uses_to_write = False
 
+    @rule(is_evicted=rarely)
+    def copies_age(self, is_evicted: bool) -> None:
+        """Let the next use of each own copy refresh it, from the database if Redis has evicted the shared copy."""
+        if is_evicted:
+            forget_all_copies()
+        self.world.run(_make_due(self.world.own_copies))
+
     # --- verdicts ------------------------------------------------------------------------------------------------
 
     @invariant()
@@ -282,6 +292,12 @@ class Lives(RuleBasedStateMachine):
         assert done.propagation.effective_by is None
         self.world.changes += 1
         return done
+
+
+async def _make_due(own_copies: list[LocalCache]) -> None:
+    for each in own_copies:
+        for name in each._copies:
+            each.put_off_refresh(name, 0.0)
 
 
 async def _ask_all(engines: list[Engine], asked: list[tuple[str, str, str, str]]) -> list[list[str]]:

@@ -1,7 +1,8 @@
 """A model of the protocol of ``keys.validation.cache.snapshots``, small enough to check every order of its steps.
 
 One writer makes one change to one name. Process A is modelled in full: its row in the register, its pings, the queue of
-its subscription, its own copy, a load. Of process B only the parts that can affect A are modelled: a row, an
+its subscription, its own copy, a load, and a fill that is under way after its answer. A load that begins while the own
+copy is in use is a refresh. Of process B only the parts that can affect A are modelled: a row, an
 acknowledgement, a load that fills the shared copy. A state keeps only copies from *before* the change, since newer ones
 do no harm. No step is ever forced: each process may stall anywhere, for ever. One tick is 0.4 s. All times are
 relative, so the number of states is finite, and every state is checked.
@@ -20,10 +21,19 @@ RULES = frozenset({
     "token before read", "write deletes token", "fill only if token stands", "run of token in entry",
     "run of entry checked", "register read after publish", "register age", "register of this run",
     "row outlives connection", "row before ping", "lease from before renewal", "wait longer than lease", "epoch",
-    "ack after drop", "invalidated while loading", "sharing bound to lease", "wait on repeat",
+    "ack after drop", "invalidated while loading", "sharing bound to lease", "wait on repeat", "refresh is a load",
 })  # fmt: skip
 FAULTS = frozenset(
-    {"second loader", "cut off", "copy evicted", "register evicted", "flushed", "restarted empty", "dumped"}
+    {
+        "second loader",
+        "cut off",
+        "copy evicted",
+        "register evicted",
+        "flushed",
+        "restarted empty",
+        "dumped",
+        "database out",
+    }
 )
 UNKNOWN = "?"  # the register may be incomplete: the writer waits for the full time
 
@@ -53,13 +63,18 @@ class Scenario:
 
 
 class Load(NamedTuple):
-    """A's load in its steps: ``began``, ``missed`` in Redis, ``read`` the database, ``has`` the old value."""
+    """A's load in its steps: ``began``, ``missed`` in Redis, ``read`` the database, ``has`` the old value.
+
+    A copy in Redis that is too old for it is a miss. If the database then does not answer, it uses that copy after all.
+    """
 
     step: str
     had_lease: bool
     has_token: bool = False
+    found_aged: bool = False
     is_of_epoch: bool = True
     is_invalidated: bool = False
+    is_trusted: bool = False  # a refresh, without the rule that it is a load
 
 
 class State(NamedTuple):
@@ -80,6 +95,7 @@ class State(NamedTuple):
     ping: tuple[str, int] | None = None  # A "renewed" its row or "sent" a ping; ticks since the lease's start
     queue: str | None = None  # of A's subscription: Confirmation, Pong, Invalidation, in order
     load: Load | None = None
+    fill: bool = False  # A's, of the old value, after the answer; its token has the owner "a"
     other: str = ""  # B's load: "token" taken, old value "read"
 
     @property
@@ -212,29 +228,37 @@ def _hear(state: State, message: str, scenario: Scenario) -> tuple[str, State]:
 
 def _load(state: State, scenario: Scenario) -> Moves:
     load = state.load
+    if state.fill:
+        yield "A's fill arrives", _filled(state, "a", scenario)._replace(fill=False)
     if load is None:
-        yield "A begins a load", state._replace(load=Load("began", had_lease=state.lease >= 0))
-    elif load.step == "began" and _is_hit(state, scenario):
-        yield "A finds the shared copy", state._replace(load=load._replace(step="has"))
+        is_trusted = state.own and not scenario.keeps("refresh is a load")
+        yield "A begins a load", state._replace(load=Load("began", had_lease=state.lease >= 0, is_trusted=is_trusted))
     elif load.step == "began":
-        yield (
-            "A misses",
-            _take(state, load._replace(step="missed"))
-            if scenario.keeps("token before read")
-            else (state._replace(load=load._replace(step="missed"))),
-        )
+        is_hit = _is_hit(state, scenario)
+        if is_hit:
+            yield "A finds the shared copy", state._replace(load=load._replace(step="has"))
+        missed = load._replace(step="missed", found_aged=is_hit and "database out" in scenario.faults)
+        yield "A misses", _take(state, missed) if scenario.keeps("token before read") else state._replace(load=missed)
     elif load.step == "missed":
         yield "A reads the database", state._replace(load=None if state.is_committed else load._replace(step="read"))
+        if load.found_aged:
+            yield "A uses the aged copy in an outage", state._replace(load=load._replace(step="has", has_token=False))
     elif load.step == "read" and not load.has_token and not scenario.keeps("token before read"):
         yield "A takes a token only now", _take(state, load)
-        yield "A does not fill", state._replace(load=load._replace(step="has"))
-    elif load.step == "read":
-        filled = _filled(state, "A", scenario) if load.has_token else state
-        yield "A fills, if it may", filled._replace(load=load._replace(step="has"))
+        yield "A does not fill", _answered(state, load, scenario)
     else:
-        may_store = (load.is_of_epoch and load.had_lease) or not scenario.keeps("epoch")
-        may_store = may_store and not (load.is_invalidated and scenario.keeps("invalidated while loading"))
-        yield "A stores its own copy, if it may", state._replace(load=None, own=state.own or may_store)
+        answered = _answered(state, load, scenario)
+        yield "A stores its own copy, if it may, and answers", answered
+        if load.has_token and not state.fill:
+            is_ours = state.token is not None and state.token[0] == "A"
+            token = ("a", state.token[1]) if state.token is not None and is_ours else state.token
+            yield "A does so, and sends its fill", answered._replace(fill=True, token=token)
+
+
+def _answered(state: State, load: Load, scenario: Scenario) -> State:
+    may_store = (load.is_of_epoch and load.had_lease) or not scenario.keeps("epoch")
+    may_store = may_store and not (load.is_invalidated and scenario.keeps("invalidated while loading"))
+    return state._replace(load=None, own=state.own or may_store or load.is_trusted)
 
 
 def _take(state: State, load: Load) -> State:
@@ -309,21 +333,25 @@ def explore(scenario: Scenario, *, at_most: int = 3_000_000) -> Explored:
         State(born=scenario.row),
         moves=lambda state: moves(state, scenario),
         wrong=lambda state: wrong(state, scenario),
-        reduce=_reduce,
+        reduce=lambda state: _reduce(state, scenario),
         at_most=at_most,
     )
 
 
-def _reduce(state: State) -> State | None:
+def _reduce(state: State, scenario: Scenario) -> State | None:
     """The state without fields that can no longer matter; None if no old value is left, since none is read again."""
+    if state.fill and scenario.keeps("fill only if token stands"):
+        tokens = (state.token, None if state.dump is None else state.dump[1])
+        state = state._replace(fill=any(token is not None and token[0] == "a" for token in tokens))
     if not state.is_committed:
         return state
     load, dump = state.load, state.dump
     has_old_copy = state.copy is not None or (dump is not None and dump[0] is not None)
-    if load is not None and (load.step == "missed" or (load.step == "began" and not has_old_copy)):
+    is_spent = load is not None and not load.found_aged and not has_old_copy
+    if load is not None and is_spent and load.step in {"began", "missed"}:
         load = None
     other = "" if state.other == "token" else state.other
-    if not (has_old_copy or state.own or load or other):
+    if not (has_old_copy or state.own or load or other or state.fill):
         return None
     state = state._replace(load=load, other=other)
     if state.writer == "returned":

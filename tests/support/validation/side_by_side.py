@@ -74,8 +74,8 @@ class Process:
                 await asyncio.sleep(0.01)
 
     def is_due(self, name: str = NAME) -> None:
-        """Let the next use of the copy renew it."""
-        self.local.put_off_renewal(name, 0.0)
+        """Let the next use of the copy refresh it."""
+        self.local.put_off_refresh(name, 0.0)
 
     @contextmanager
     def stalled_fills(self) -> Iterator[asyncio.Event]:

@@ -12,7 +12,7 @@ NOW = 1000.0
 
 
 def copy(now: float = NOW) -> Copy:
-    return Copy(ACME, renew_at=now + 15, fresh_until=now + 30, kept_until=now + 300)
+    return Copy(ACME, refresh_at=now + 15, fresh_until=now + 30, kept_until=now + 300)
 
 
 @pytest.fixture
@@ -202,14 +202,14 @@ def test_a_copy_that_is_used_after_half_its_time_is_returned_and_to_be_loaded(lo
     assert local.read([NAME], NOW + 30) == ({}, [NAME])
 
 
-def test_a_renewal_that_is_put_off_makes_no_copy_last_longer(local: LocalCache) -> None:
+def test_a_refresh_that_is_put_off_makes_no_copy_last_longer(local: LocalCache) -> None:
     assert stored(local, local.begin_load(NAME, NOW))
     local.extend_lease(local.epoch, NOW + 100)
-    local.put_off_renewal(NAME, NOW + 20)
+    local.put_off_refresh(NAME, NOW + 20)
     assert local.read([NAME], NOW + 19) == ({NAME: ACME}, [])
     assert local.read([NAME], NOW + 20) == ({NAME: ACME}, [NAME])
-    local.put_off_renewal(NAME, NOW + 50)
-    local.put_off_renewal("org:unknown", NOW + 50)
+    local.put_off_refresh(NAME, NOW + 50)
+    local.put_off_refresh("org:unknown", NOW + 50)
     assert local.read([NAME], NOW + 30) == ({}, [NAME])
 
 

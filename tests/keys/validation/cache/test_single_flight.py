@@ -11,7 +11,7 @@ from keys.validation.cache.local import Copy, Load, LocalCache
 from keys.validation.cache.single_flight import (
     MAX_NAMES_A_LOAD,
     MAX_NAMES_TOGETHER,
-    MAX_RENEWALS,
+    MAX_REFRESHES,
     Found,
     SharedLoad,
     SingleFlight,
@@ -27,7 +27,7 @@ ADA, BEN = Owner("ada"), Owner("ben")
 
 def copy() -> Copy:
     now = boottime()
-    return Copy(ACME, renew_at=now + 15, fresh_until=now + 30, kept_until=now + 300)
+    return Copy(ACME, refresh_at=now + 15, fresh_until=now + 30, kept_until=now + 300)
 
 
 @dataclass
@@ -272,33 +272,33 @@ def test_a_next_load_counts_in_the_share_of_the_one_before() -> None:
     play(scene)
 
 
-def test_a_renewal_begins_once_a_name_while_few_run_and_callers_may_join_it() -> None:
+def test_a_refresh_begins_once_a_name_while_few_run_and_callers_may_join_it() -> None:
     async def scene(process: Process) -> None:
-        process.loads.renew(["a"], boottime(), ADA)
-        process.loads.renew(["a"], boottime(), ADA)
+        process.loads.refresh(["a"], boottime(), ADA)
+        process.loads.refresh(["a"], boottime(), ADA)
         (joined,) = process.join("a", owner=BEN)
-        names = [f"n{number}" for number in range(MAX_RENEWALS)]
-        process.loads.renew(names, boottime(), ADA)
+        names = [f"n{number}" for number in range(MAX_REFRESHES)]
+        process.loads.refresh(names, boottime(), ADA)
         await turns()
         assert names_of(process.store) == [["a", *names[:-1]]]
         process.store.gate.set()
         assert await joined is not None
         assert process.local.read(["a"], boottime()) == ({"a": ACME}, [])
         await turns()
-        process.loads.renew(names, boottime(), ADA)  # there is room again
+        process.loads.refresh(names, boottime(), ADA)  # there is room again
         await turns()
         assert names_of(process.store)[1:] == [names]
 
     play(scene)
 
 
-def test_a_renewal_that_fails_makes_room_for_the_next() -> None:
+def test_a_refresh_that_fails_makes_room_for_the_next() -> None:
     async def scene(process: Process) -> None:
-        names = [f"n{number}" for number in range(MAX_RENEWALS)]
+        names = [f"n{number}" for number in range(MAX_REFRESHES)]
         process.store.results = dict.fromkeys(names, Unavailable("breaker"))
         process.store.gate.set()
         for _ in range(2):
-            process.loads.renew(names, boottime(), ADA)
+            process.loads.refresh(names, boottime(), ADA)
             await turns()
         assert names_of(process.store) == [names] * 2
 

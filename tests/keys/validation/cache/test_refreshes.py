@@ -1,4 +1,4 @@
-"""Renewals in the background, and copies that are stored after the answer: nothing of them brings an old state back."""
+"""Refreshes in the background, and copies that are stored after the answer: neither brings an old state back."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -31,8 +31,8 @@ from tests.support.validation.side_by_side import (
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
 
 
-async def begins_to_renew(valkey: "redis.Redis", table: Table, process: Process) -> None:
-    """A caller gets the copy at once, and its renewal stops after it has read."""
+async def begins_to_refresh(valkey: "redis.Redis", table: Table, process: Process) -> None:
+    """A caller gets the copy at once, and its refresh stops after it has read."""
     valkey.delete(*copy_keys([NAME]))
     process.is_due()
     table.stop_reads()
@@ -40,14 +40,14 @@ async def begins_to_renew(valkey: "redis.Redis", table: Table, process: Process)
     await table.is_read()
 
 
-def test_a_copy_that_is_due_answers_at_once_and_is_renewed_once_in_the_background(
+def test_a_copy_that_is_due_answers_at_once_and_is_refreshed_once_in_the_background(
     valkey: "redis.Redis", table: Table
 ) -> None:
     async def scene() -> None:
         async with running(1) as (process,):
             assert await process.is_suspended() is False
-            await begins_to_renew(valkey, table, process)
-            table.rows["acme"] = True  # committed, not told, and not seen by the renewal
+            await begins_to_refresh(valkey, table, process)
+            table.rows["acme"] = True  # committed, not told, and not seen by the refresh
             for _ in range(100):
                 process.is_due()
                 assert await process.is_suspended(within_s=0.2) is False
@@ -80,11 +80,11 @@ def test_of_many_processes_one_reads_the_database_for_all(valkey: "redis.Redis",
     play(scene)
 
 
-def test_a_renewal_that_an_invalidation_overtakes_is_not_stored(valkey: "redis.Redis", table: Table) -> None:
+def test_a_refresh_that_an_invalidation_overtakes_is_not_stored(valkey: "redis.Redis", table: Table) -> None:
     async def scene() -> None:
         async with running(3) as (process, *others):
             assert await process.is_suspended() is False
-            await begins_to_renew(valkey, table, process)
+            await begins_to_refresh(valkey, table, process)
             await suspend(table)
             late = asyncio.create_task(process.is_suspended())
             await asyncio.sleep(0.05)
@@ -95,11 +95,11 @@ def test_a_renewal_that_an_invalidation_overtakes_is_not_stored(valkey: "redis.R
     play(scene)
 
 
-def test_a_renewal_that_began_under_an_earlier_lease_is_not_stored(valkey: "redis.Redis", table: Table) -> None:
+def test_a_refresh_that_began_under_an_earlier_lease_is_not_stored(valkey: "redis.Redis", table: Table) -> None:
     async def scene() -> None:
         async with running(1) as (process,):
             assert await process.is_suspended() is False
-            await begins_to_renew(valkey, table, process)
+            await begins_to_refresh(valkey, table, process)
             epoch = process.local.epoch
             valkey.client_kill_filter(_type="pubsub")
             async with asyncio.timeout(LEASED_WITHIN_S):
@@ -114,10 +114,10 @@ def test_a_renewal_that_began_under_an_earlier_lease_is_not_stored(valkey: "redi
     play(scene)
 
 
-def test_in_an_outage_renewals_are_no_probe_and_take_no_thread(
+def test_in_an_outage_refreshes_are_no_probe_and_take_no_thread(
     valkey: "redis.Redis", table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshots, "RENEW_AGAIN_AFTER_S", 0.0)
+    monkeypatch.setattr(snapshots, "REFRESH_AGAIN_AFTER_S", 0.0)
     table.rows |= {str(number): False for number in range(3)}
 
     async def scene() -> None:
@@ -145,7 +145,7 @@ def test_in_an_outage_renewals_are_no_probe_and_take_no_thread(
     play(scene)
 
 
-def test_a_renewal_that_fails_costs_no_copy_and_is_not_tried_again_at_once(
+def test_a_refresh_that_fails_costs_no_copy_and_is_not_tried_again_at_once(
     valkey: "redis.Redis", table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
@@ -247,7 +247,7 @@ def test_a_copy_ends_at_most_a_tenth_too_early_and_is_due_after_half_its_time(dr
         copy = cached._copy(snapshot_of("acme", is_suspended=False), age_s, now)
         left = 240 - age_s
         assert copy.fresh_until - now == pytest.approx(left * (1 - JITTER * drawn))
-        assert copy.fresh_until - copy.renew_at == pytest.approx(120 * (1 - JITTER * drawn))
+        assert copy.fresh_until - copy.refresh_at == pytest.approx(120 * (1 - JITTER * drawn))
         assert copy.kept_until - now == pytest.approx(540 - age_s)
 
     play(scene)
