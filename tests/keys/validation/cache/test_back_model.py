@@ -5,7 +5,9 @@ import pytest
 from tests.support.validation.back_model import Scenario, explore
 
 SEEN_SOON = [
+    "a fill clears its own note only",
     "answers drop older copies",
+    "noted before the answer",
     "reads are remembered",
     "shared copies under a lease",
     "writer waits for leases",
