@@ -26,6 +26,6 @@ USER latchkey
 EXPOSE 8000
 # In shell form, so that WEB_WORKERS and WEB_HOST count; exec, so that granian gets the signals. /metrics adds up what its processes
 # write to a folder that they share and that is empty at the start.
-CMD export PROMETHEUS_MULTIPROC_DIR="$(mktemp -d)" && exec granian --interface asgi --http 1 --runtime-mode st \
-    --respawn-failed-workers --no-ws --backpressure 20000 --http1-header-read-timeout 6000 --http1-buffer-size 32768 \
+CMD export PROMETHEUS_MULTIPROC_DIR="$(mktemp -d)" && exec granian --interface asgi --loop uvloop --http 1 \
+    --runtime-mode st --respawn-failed-workers --no-ws --backpressure 20000 --http1-header-read-timeout 6000 --http1-buffer-size 32768 \
     --workers "$WEB_WORKERS" --host "${WEB_HOST:-0.0.0.0}" --port 8000 portal.asgi:application

@@ -3,13 +3,15 @@
 ada owns Acme, ben develops there, cyn may only look; dov is a stranger who owns Initech.
 """
 
+import asyncio
 import os
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+import uvloop
 from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
@@ -149,6 +151,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def canary() -> Canary:
     """What remembers every secret of the run; tell it of those that another process made."""
     return _canary
+
+
+@pytest.fixture(params=[None, uvloop.EventLoopPolicy()], ids=["asyncio", "uvloop"])
+def event_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The kind of event loop that ``asyncio.run`` makes; a test that uses it runs once on each kind."""
+    asyncio.set_event_loop_policy(request.param)
+    yield
+    asyncio.set_event_loop_policy(None)
 
 
 @pytest.fixture

@@ -22,9 +22,10 @@ GRANIAN = (
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def web(*, workers: int, host: str, port: int, app: str = "portal.asgi:application") -> list[str]:
-    """Return the arguments of ``python -m`` that serve the app."""
-    return [*GRANIAN.split(), "--workers", str(workers), "--host", host, "--port", str(port), app]
+def web(*, workers: int, host: str, port: int, app: str = "portal.asgi:application", loop: str = "uvloop") -> list[str]:
+    """Return the arguments of ``python -m`` that serve the app on a kind of event loop."""
+    how = ("--loop", loop, "--workers", str(workers), "--host", host, "--port", str(port))
+    return [*GRANIAN.split(), *how, app]
 
 
 def raise_file_limit() -> None:

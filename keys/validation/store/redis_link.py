@@ -22,6 +22,7 @@ REGISTER = f"{PREFIX}register"
 CHANNEL = f"{PREFIX}invalidations"
 CONNECT_WITHIN_S = 0.25
 MAX_CONNECTIONS = 16
+A_ROUND_S = 0.001  # uvloop counts milliseconds
 
 
 class RedisDown(Exception):
@@ -148,12 +149,21 @@ async def _within(seconds: float) -> AsyncIterator[None]:
 
     A response that has arrived by then is not late: the loop was. It must not count as an outage of Redis.
     """
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+
+    def read_again() -> None:
+        # uvloop may call a timer before it reads. It reads before it calls a timer that is set now, and ``reschedule``
+        # lets the tasks run first that wait for what was read.
+        timers.append(loop.call_later(A_ROUND_S, deadline.reschedule, 0.0))
+
     async with asyncio.timeout(None) as deadline:
-        timer = asyncio.get_running_loop().call_later(seconds, deadline.reschedule, 0.0)
+        timers.append(loop.call_later(seconds, read_again))
         try:
             yield
         finally:
-            timer.cancel()
+            for timer in timers:
+                timer.cancel()
 
 
 async def _evaluate(connection: Any, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:

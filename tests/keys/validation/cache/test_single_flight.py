@@ -21,6 +21,7 @@ from keys.validation.store.database import Unavailable
 from keys.validation.store.turns import STRANGERS, Owner
 from keys.validation.types import OrganizationSnapshot
 
+pytestmark = pytest.mark.usefixtures("event_loop")
 ACME = OrganizationSnapshot(organization_id="org_1", name="Acme", external_id=None, metadata=b"{}", is_suspended=False)
 ADA, BEN = Owner("ada"), Owner("ben")
 
