@@ -7,7 +7,7 @@ PYTEST = .venv/bin/python -m pytest --quiet
 SPREAD = -n 4 --dist loadfile --no-loadscope-reorder
 # Without its cache, each of the many processes of a run would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
-INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode --requirement
+INSTALL = .venv/bin/uv pip install --quiet --require-hashes --compile-bytecode --python
 
 .PHONY: run env test on-postgresql on-sqlite check prove bench screenshots lint lock help
 
@@ -42,7 +42,7 @@ prove: .venv/dev.stamp  ## run the long proofs; each promise prints one line of 
 	$(PYTEST) $(SPREAD) -m prove --ignore=tests/prove
 	SCREENSHOTS=var/screenshots $(PYTEST) $(SPREAD) tests/journeys
 
-bench: .venv/dev.stamp  ## measure the cost of a validation, as ratios measured side by side
+bench: .venv/dev.stamp var/peer.stamp  ## measure the cost of a validation, as ratios measured side by side
 	.venv/bin/python -m tests.bench
 
 screenshots: .venv/dev.stamp  ## write pictures of all pages to var/screenshots, and that of the README
@@ -58,14 +58,15 @@ lint: .venv/dev.stamp  ## style, types, import contracts and the format of templ
 	find templates -type f | xargs .venv/bin/djade --check
 
 lock: .venv/dev.stamp  ## pin all packages anew, after pyproject.toml was edited
-	$(call compile,requirements.lock,)
-	$(call compile,requirements-dev.lock,--group dev)
+	$(call compile,requirements.lock,pyproject.toml)
+	$(call compile,requirements-dev.lock,pyproject.toml --group dev)
+	$(call compile,tests/bench/requirements-peer.lock,--group peer --constraint requirements.lock)
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 compile = .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
-	$(2) --output-file $(1) pyproject.toml
+	$(2) --output-file $(1)
 
 .venv/uv.stamp: requirements-uv.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
@@ -74,10 +75,16 @@ compile = .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url
 	@touch $@
 
 .venv/run.stamp: .venv/uv.stamp requirements.lock
-	$(INSTALL) requirements.lock
+	$(INSTALL) .venv/bin/python --requirement requirements.lock
 	@.venv/bin/python manage.py fonts || echo 'No web fonts: pages use those of the system.'
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.lock
-	$(INSTALL) requirements-dev.lock
+	$(INSTALL) .venv/bin/python --requirement requirements-dev.lock
+	@touch $@
+
+# The app that the bench compares with has packages of its own.
+var/peer.stamp: tests/bench/requirements-peer.lock | .venv/uv.stamp
+	.venv/bin/uv venv --quiet --clear --python .venv/bin/python var/peer
+	$(INSTALL) var/peer/bin/python --requirement $<
 	@touch $@

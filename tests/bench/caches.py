@@ -21,7 +21,7 @@ CONNECTIONS = 16
 ROUNDS = 20
 SWITCH = "/_without/"
 WARM, NETWORKS, TOKEN, ISSUED = "warm validate", "warm, with networks", "warm, a token", "a token issued"
-UNKNOWN, SHARED, DATABASE = "an unknown key", "from Redis", "from the database"
+UNKNOWN, SHARED, DATABASE = "an unknown key", "from Redis", "without Redis"
 UNCACHED = object()  # the cached function itself, without its cache
 
 

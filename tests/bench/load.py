@@ -51,6 +51,11 @@ async def _connection(
         writer.close()
 
 
+def get(path: str, *, authorization: str) -> bytes:
+    """The bytes of a request without a body."""
+    return f"GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: {authorization}\r\n\r\n".encode()
+
+
 def post(path: str, body: bytes, *, bearer: str) -> bytes:
     """The bytes of a request with a JSON body."""
     return _request(path, body, "application/json", f"Bearer {bearer}")

@@ -5,12 +5,13 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import load
 
-SERVER_CORE = {0}
+SERVER_CORE, OTHER_CORES = {0}, {1}
 WARM_UP, WARM_UP_CONNECTIONS = 64, 16
 
 
@@ -24,77 +25,103 @@ class Target:
     requests: list[bytes]
     calls: dict[int, int]
     times: int = 1  # as many connections
+    stores: Sequence[int] = ()  # processes that work for it
+    are_once: bool = False  # each round sends requests that no round before it has sent
 
 
 @dataclass
 class Figures:
-    """One round of one target, or the medians of all."""
+    """One round of one target."""
 
     cpu_us: float
+    stores_us: float
     per_second: float
     p50_ms: float
     p99_ms: float
-    cpu_ratio: float = 1.0
-    p99_ratio: float = 1.0
+
+    @property
+    def all_us(self) -> float:
+        """The CPU time of the server and of its stores."""
+        return self.cpu_us + self.stores_us
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time that a server's processes have used."""
-    return sum(_cpu_of(each) for each in [pid, *_children(pid)])
+def cpu_seconds(*pids: int) -> float:
+    """User and system time that servers' processes have used, those that have ended among them."""
+    return sum(_ended_children_s(pid) + sum(map(_cpu_of, [pid, *workers(pid)])) for pid in pids)
 
 
 def _cpu_of(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3), to the nanosecond; /proc counts ticks of 10 ms
 
 
-def _children(pid: int) -> list[int]:
+def _ended_children_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")  # cutime and cstime, see proc(5)
+
+
+def workers(pid: int) -> list[int]:
+    """The processes that a server has started."""
     tasks = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(child) for child in tasks]
 
 
 def pin(pid: int) -> None:
     """Keep a server and its workers on the servers' core, all their threads with them."""
-    for each in [pid, *_children(pid)]:
+    for each in [pid, *workers(pid)]:
         for thread in Path(f"/proc/{each}/task").iterdir():
             os.sched_setaffinity(int(thread.name), SERVER_CORE)
 
 
 def measure(target: Target, connections: int) -> Figures:
     """Ask one target, which has been asked the same a moment before: what is warm must not have aged meanwhile."""
-    calls = target.calls[connections]
-    warm_up = max(len(target.requests), WARM_UP)
-    asyncio.run(load.run(target.port, target.requests, connections=WARM_UP_CONNECTIONS, total=warm_up))
-    before = cpu_seconds(target.pid)
+    calls, requests, warm_up = target.calls[connections], target.requests, target.requests
+    if target.are_once:
+        warm_up, requests = requests[:1], [requests.pop() for _ in range(calls)]
+    total = max(len(warm_up), WARM_UP)
+    asyncio.run(load.run(target.port, warm_up, connections=WARM_UP_CONNECTIONS, total=total))
+    before, stores_before = cpu_seconds(target.pid), cpu_seconds(*target.stores)
     connections *= target.times
-    came = asyncio.run(load.run(target.port, target.requests, connections=connections, total=calls))
+    came = asyncio.run(load.run(target.port, requests, connections=connections, total=calls))
     cpu_us = (cpu_seconds(target.pid) - before) / calls * 1e6
-    return Figures(cpu_us, calls / came.wall_s, came.percentile(0.5) * 1e3, came.percentile(0.99) * 1e3)
+    stores_us = (cpu_seconds(*target.stores) - stores_before) / calls * 1e6
+    return Figures(cpu_us, stores_us, calls / came.wall_s, came.percentile(0.5) * 1e3, came.percentile(0.99) * 1e3)
 
 
-def report(targets: list[Target], connections: int, *, rounds: int) -> dict[str, Figures]:
-    """Ask every target in turn, round by round; print and return the medians, with their ratios to the first."""
-    targets = [target for target in targets if connections in target.calls]
-    each_round = [[measure(target, connections) for target in targets] for _ in range(rounds)]
+Rounds = dict[str, list[Figures]]  # by the target's name
+
+
+def report(targets: list[Target], connections: int, *, rounds: int) -> Rounds:
+    """Ask every target in turn, round by round; print the medians, and those of the ratios to the first."""
+    found: Rounds = {target.name: [] for target in targets if connections in target.calls}
+    for _ in range(rounds):
+        for target in targets:
+            if connections in target.calls:
+                found[target.name].append(measure(target, connections))
+    first = targets[0].name
     say(f"{connections} connection{'s' if connections > 1 else ''}")
-    say(f"  {'':22}{'CPU µs/call':>12}{'x bare':>8}{'calls/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'x bare':>8}")
-    medians: dict[str, Figures] = {}
-    for index, target in enumerate(targets):
-        pairs = [(each[index], each[0]) for each in each_round]
-        found = Figures(
-            cpu_us=statistics.median(mine.cpu_us for mine, _ in pairs),
-            per_second=statistics.median(mine.per_second for mine, _ in pairs),
-            p50_ms=statistics.median(mine.p50_ms for mine, _ in pairs),
-            p99_ms=statistics.median(mine.p99_ms for mine, _ in pairs),
-            cpu_ratio=statistics.median(mine.cpu_us / bare.cpu_us for mine, bare in pairs),
-            p99_ratio=statistics.median(mine.p99_ms / bare.p99_ms for mine, bare in pairs),
+    heads = f"{'calls/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'x bare':>8}"
+    say(f"  {'':22}{'CPU µs/call':>12}{'x bare':>8}{'stores µs':>11}{heads}")
+    for name in found:
+        cpu_us, stores_us, per_second, p50_ms, p99_ms = (
+            median(found[name], what) for what in ("cpu_us", "stores_us", "per_second", "p50_ms", "p99_ms")
         )
-        medians[target.name] = found
         say(
-            f"  {target.name:22}{found.cpu_us:12.1f}{found.cpu_ratio:8.2f}{found.per_second:10.0f}"
-            f"{found.p50_ms:9.2f}{found.p99_ms:9.2f}{found.p99_ratio:8.2f}"
+            f"  {name:22}{cpu_us:12.1f}{ratio(found, name, first, 'cpu_us'):8.2f}{stores_us:11.1f}{per_second:10.0f}"
+            f"{p50_ms:9.2f}{p99_ms:9.2f}{ratio(found, name, first, 'p99_ms'):8.2f}"
         )
     say("")
-    return medians
+    return found
+
+
+def median(figures: list[Figures], what: str) -> float:
+    """The median of a field over the rounds."""
+    return float(statistics.median(getattr(each, what) for each in figures))
+
+
+def ratio(found: Rounds, name: str, other: str, what: str) -> float:
+    """The median over the rounds of a field's ratio to another target's."""
+    pairs = zip(found[name], found[other], strict=True)
+    return float(statistics.median(getattr(mine, what) / getattr(others, what) for mine, others in pairs))
 
 
 def say(line: str) -> None:
