@@ -42,8 +42,8 @@ prove: .venv/dev.stamp  ## run the long proofs; each promise prints one line of 
 	$(PYTEST) $(SPREAD) -m prove --ignore=tests/prove
 	SCREENSHOTS=var/screenshots $(PYTEST) $(SPREAD) tests/journeys
 
-bench: .venv/dev.stamp var/peer.stamp  ## measure the cost of a validation, as ratios measured side by side
-	.venv/bin/python -m tests.bench
+bench: .venv/dev.stamp var/peer.stamp  ## measure the cost of a validation; AGAINST=commit compares it with that commit
+	.venv/bin/python -m tests.bench$(if $(AGAINST),.pairing $(AGAINST))
 
 screenshots: .venv/dev.stamp  ## write pictures of all pages to var/screenshots, and that of the README
 	SCREENSHOTS=var/screenshots $(PYTEST) $(SPREAD) tests/journeys
