@@ -16,8 +16,6 @@ from tests.bench import load
 from tests.support.devservices import free_port
 
 ANSWER_BYTES = 440
-# Whatever interface and loop the front door has, the bare server keeps these, so that ratios stay comparable.
-BARE = ("--interface", "asgi", "--loop", "asyncio")
 PEER_PYTHON = BASE_DIR / "var" / "peer" / "bin" / "python"
 PEER_THREADS = 4  # cheaper than 1, 16 or granian's default
 START_WITHIN_S = 30
@@ -27,10 +25,10 @@ Server = tuple[int, int]  # its port and its process
 
 @contextmanager
 def bare(workers: int) -> Iterator[Server]:
-    """The bare server."""
-    port = free_port()
-    command = processes.web(workers=workers, host="127.0.0.1", port=port, app="tests.bench.bare:application")
-    with _serving(Path(sys.executable), [*command, *BARE], port, {"BARE_BYTES": str(ANSWER_BYTES)}) as server:
+    """The bare server. It keeps its kind of event loop, whatever that of the front door, so that ratios compare."""
+    port, app = free_port(), "tests.bench.bare:application"
+    command = processes.web(workers=workers, host="127.0.0.1", port=port, app=app, loop="asyncio")
+    with _serving(Path(sys.executable), command, port, {"BARE_BYTES": str(ANSWER_BYTES)}) as server:
         yield server
 
 
