@@ -18,6 +18,9 @@ from keys.validation.store.threads import CONNECTED_FOR_S, Busy
 from keys.validation.store.turns import STRANGERS, Owner, Turns
 from keys.validation.types import Snapshot
 
+# The errors of a prepared statement after a migration: its result has another type, or it is gone.
+PLAN_OUT_OF_DATE = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSqlStatementName)
+
 
 class PostgresSnapshots:
     """Reads PostgreSQL on each call, without a cache. Each event loop has connections of its own."""
@@ -130,9 +133,9 @@ class SharedConnections:
         while True:
             connection = self._take_idle() or await self._open()
             try:
-                rows = await connection.read(queries)
-            except psycopg.Error:
-                is_to_blame = not connection.is_open or connection.has_answered  # it died, or its plans are out of date
+                answers = await connection.ask(queries)
+            except psycopg.Error as exc:
+                is_to_blame = not connection.is_open or (connection.has_answered and isinstance(exc, PLAN_OUT_OF_DATE))
                 connection.close()
                 if not is_to_blame:
                     raise
@@ -141,7 +144,7 @@ class SharedConnections:
                 raise
             else:
                 self._idle.append(connection)
-                return rows
+                return connection.rows(answers)
 
     def _take_idle(self) -> Connection | None:
         while self._idle:

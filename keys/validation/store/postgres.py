@@ -27,12 +27,14 @@ from psycopg.types.json import set_json_loads
 Select = Callable[[Sequence[Any]], Any]
 Rows = list[Any]
 
-# To plan anew for each array of keys would take the server three times as long as the read, for the same plan.
-_PLAN_ONCE = b"SET plan_cache_mode = force_generic_plan"
+STATEMENT_MS = 1_500  # longer than the deadline of a read
+# What each session begins with, where a session lasts. To plan anew for each array of keys would take the server three
+# times as long as the read, for the same plan. The server gives up what nobody waits for: else each read that was given
+# up would leave it a connection.
+_SESSION = (b"SET plan_cache_mode = force_generic_plan", b"SET statement_timeout = %d" % STATEMENT_MS)
 _BYTEA, _TEXT = 17, 25  # the numbers of these types in every PostgreSQL
 _adapters = AdaptersMap(psycopg.adapters)
 set_json_loads(msgspec.json.decode, _adapters)
-_transformer = Transformer(_adapters)
 
 
 class Query(NamedTuple):
@@ -51,6 +53,13 @@ class Statement(NamedTuple):
     row: Callable[[Sequence[Any]], Any]
 
 
+class Answer(NamedTuple):
+    """What the server returned for a query, not decoded yet."""
+
+    statement: Statement
+    result: PGresult
+
+
 class Connection:
     """An open connection to the default database. One read at a time uses it.
 
@@ -61,6 +70,7 @@ class Connection:
         self._connection = connection  # warns if it is dropped before it is closed
         self._link = connection.pgconn
         self._link.enter_pipeline_mode()
+        self._transformer = Transformer(_adapters)
         self._socket = self._link.socket
         self._prepared: set[bytes] = set()
         self._results: list[PGresult] = []
@@ -85,14 +95,17 @@ class Connection:
         return self._link.status == ConnStatus.OK
 
     def close(self) -> None:
-        """Close it at once."""
+        """Close it at once. A second time nothing is done: the number of its socket may be another's by then."""
+        socket, self._socket = self._socket, -1
+        if socket < 0:
+            return
         loop = asyncio.get_running_loop()
-        loop.remove_reader(self._socket)  # libpq may have closed the socket, and its number may be another's soon
-        loop.remove_writer(self._socket)
+        loop.remove_reader(socket)  # libpq may have closed the socket
+        loop.remove_writer(socket)
         self._link.finish()
 
-    async def read(self, queries: Sequence[Query]) -> list[Rows]:
-        """Return the rows of each query; raises an error of psycopg's.
+    async def ask(self, queries: Sequence[Query]) -> list[Answer]:
+        """Return the server's answers to the queries; raises an error of psycopg's.
 
         Behind a pooler in transaction mode each query goes alone and unprepared: the next one may reach another
         connection of the server.
@@ -103,13 +116,22 @@ class Connection:
         else:
             results = await self._exchange(statements)
         self.has_answered = True
-        return [_rows(statement, result) for (statement, _), result in zip(statements, results, strict=True)]
+        return [Answer(statement, result) for (statement, _), result in zip(statements, results, strict=True)]
+
+    def rows(self, answers: Sequence[Answer]) -> list[Rows]:
+        """Decode answers of this connection; raises an error of psycopg's for a value that Python cannot hold."""
+        return [self._decode(each) for each in answers]
+
+    def _decode(self, answer: Answer) -> Rows:
+        self._transformer.set_pgresult(answer.result)
+        return self._transformer.load_rows(0, answer.result.ntuples, answer.statement.row)
 
     async def _exchange(self, statements: Sequence[tuple[Statement, Sequence[str | bytes]]]) -> list[PGresult]:
         self._results = []
         self._answer = asyncio.get_running_loop().create_future()
         if not (self.has_answered or settings.DATABASE_POOLER):
-            self._link.send_query_params(_PLAN_ONCE, [])
+            for command in _SESSION:
+                self._link.send_query_params(command, [])
         for statement, keys in statements:
             self._send(statement, [_array(keys)] if statement.has_keys else [])
         self._link.pipeline_sync()
@@ -152,6 +174,8 @@ class Connection:
                 return True
             if result is not None:
                 self._results.append(result)
+        if not self.is_open:
+            raise psycopg.OperationalError("the connection was lost")
         return False
 
     def _end_wait(self, error: psycopg.Error | None) -> None:
@@ -182,11 +206,6 @@ def _statement(select: Select, server_version: int) -> Statement:
 def _backend() -> Any:
     configured = connections.settings[DEFAULT_DB_ALIAS]
     return load_backend(configured["ENGINE"]).DatabaseWrapper(configured, DEFAULT_DB_ALIAS)
-
-
-def _rows(statement: Statement, result: PGresult) -> Rows:
-    _transformer.set_pgresult(result)
-    return _transformer.load_rows(0, result.ntuples, statement.row)
 
 
 def _array(keys: Sequence[str | bytes]) -> bytes:

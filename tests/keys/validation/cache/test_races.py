@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import redis
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from pytest_django.fixtures import Settings
 
-from keys.validation.cache import serialization
+from keys.validation.cache import serialization, snapshots
 from keys.validation.cache.invalidation import _hint, flush
 from keys.validation.cache.lease import Lease
 from keys.validation.cache.local import LocalCache
@@ -31,13 +31,23 @@ from keys.validation.store.redis_link import (
     copy_keys,
     script,
 )
+from keys.validation.store.turns import Owner
 from keys.validation.types import Snapshot
 from portal.operations import processes
 from portal.outbox import Pending
 from tests.support import environment
 from tests.support.devservices import Service, start_valkey
 from tests.support.refusing import WAYS, refusing
-from tests.support.validation.side_by_side import LEASED_WITHIN_S, NAME, Table, play, running, stored, suspend
+from tests.support.validation.side_by_side import (
+    LEASED_WITHIN_S,
+    NAME,
+    Table,
+    play,
+    running,
+    snapshot_of,
+    stored,
+    suspend,
+)
 
 pytestmark = pytest.mark.skipif(environment.ON_SQLITE, reason="the cache needs a Redis")
 
@@ -277,6 +287,28 @@ def test_a_row_that_cannot_be_read_costs_nobody_else_an_answer(
     play(scene)
 
 
+def test_an_error_of_the_database_about_the_row_of_one_owner_costs_no_other_an_answer(
+    valkey: "redis.Redis", table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(ids: Sequence[str]) -> Mapping[str, Snapshot]:
+        if "broken" in ids:
+            raise DataError
+        return table.load(ids)
+
+    monkeypatch.setitem(database._loaders, "race", Loader(list, load))
+
+    async def scene() -> None:
+        async with running(1) as (process,):
+            read = partial(process.snapshots.read, deadline=asyncio.get_running_loop().time() + 5)
+            broken, acme = await asyncio.gather(
+                read(["race:broken"], owner=Owner("ada")), read([NAME], owner=Owner("ben")), return_exceptions=True
+            )
+            assert isinstance(broken, Unavailable)
+            assert acme == {NAME: snapshot_of("acme", is_suspended=False)}
+
+    play(scene)
+
+
 def test_a_reply_that_is_there_is_not_late_because_the_loop_is(valkey: "redis.Redis", table: Table) -> None:
     async def scene() -> None:
         link = Link()
@@ -341,7 +373,11 @@ def test_a_name_without_a_copy_takes_no_kept_copy_from_its_neighbours(valkey: "r
     play(scene)
 
 
-def test_an_entry_from_the_future_is_a_miss(valkey: "redis.Redis", table: Table) -> None:
+def test_an_entry_from_the_future_is_a_miss(
+    valkey: "redis.Redis", table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "TAKE_WITHIN_S", 5)
+
     async def scene() -> None:
         async with running(2) as (process, other):
             await process.is_suspended()

@@ -31,7 +31,7 @@ class Database:
         self.asked = 0
         self.closed = 0
 
-    def rows(self, ids: Sequence[str]) -> list[str]:
+    def select(self, ids: Sequence[str]) -> list[str]:
         """What a thread reads."""
         self.asked += 1
         self.goes_on.wait(30)
@@ -45,7 +45,7 @@ class Database:
 
     is_open, has_answered, opened_at = True, False, float("inf")
 
-    async def read(self, queries: Sequence[Query]) -> list[Any]:
+    async def ask(self, queries: Sequence[Query]) -> list[Any]:
         """What a connection reads."""
         self.asked += 1
         while not self.goes_on.is_set():  # noqa: ASYNC110  # a thread sets it in the other form
@@ -53,6 +53,10 @@ class Database:
         if self.is_locked:
             raise psycopg.OperationalError("the database is locked")
         return [[each for each in query.keys if each in self.ids] for query in queries]
+
+    def rows(self, answers: list[Any]) -> list[Any]:
+        """What it has read, decoded."""
+        return answers
 
     def close(self) -> None:
         """Count it."""
@@ -67,7 +71,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     def snapshots(rows: Sequence[str]) -> Mapping[str, Snapshot]:
         return dict.fromkeys(rows, ACME)
 
-    monkeypatch.setitem(database._loaders, "org", Loader(made.rows, snapshots))
+    monkeypatch.setitem(database._loaders, "org", Loader(made.select, snapshots))
     monkeypatch.setattr(database, "close_old_connections", lambda: None)  # these tests have no server
     monkeypatch.setattr(connections, "Connection", made)
     yield made

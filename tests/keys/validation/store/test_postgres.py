@@ -20,6 +20,8 @@ from keys.services.api_secrets import IssuedApiSecret
 from keys.services.secrets import roll_credential
 from keys.validation.store.connections import PostgresSnapshots
 from keys.validation.store.database import CONNECTIONS, Unavailable, load
+from keys.validation.store.loaders import load_organizations
+from keys.validation.store.postgres import Connection, Query
 from keys.validation.types import KeySnapshot, Snapshot
 from oauth.models import Client
 from portal.audit import Actor
@@ -208,6 +210,53 @@ def test_a_connection_whose_read_takes_too_long_is_closed_and_another_one_answer
     assert play(scene) == [name]
 
 
+def test_reads_that_were_given_up_leave_the_server_nothing_to_do(acme: Organization) -> None:
+    async def scene(store: PostgresSnapshots) -> None:
+        await read(store, f"org:{acme.public_id}")
+        with locked():
+            with pytest.raises(Unavailable, match="timeout"):
+                await read(store, f"org:{acme.public_id}", within_s=0.1)
+            await until(lambda: count("wait_event_type = 'Lock'") == 1)
+            await until(lambda: count() == 0)
+
+    play(scene)
+
+
+def test_a_row_that_cannot_be_decoded_costs_one_read_and_no_connection(acme: Organization, key: ApiKey) -> None:
+    with beside() as server:
+        server.execute("UPDATE keys_apikey SET expires_at = 'infinity'")
+    digest = bytes(KeySecret.objects.get().digest).hex()
+
+    async def scene(store: PostgresSnapshots) -> int:
+        for _ in range(5):
+            with pytest.raises(Unavailable, match="error"):
+                await read(store, f"secret:{digest}")
+            assert await read(store, f"org:{acme.public_id}")
+        return await asyncio.to_thread(count)
+
+    assert play(scene) == 1
+
+
+@pytest.mark.usefixtures("event_loop")
+def test_a_connection_that_is_closed_twice_leaves_alone_who_has_the_number_of_its_socket(acme: Organization) -> None:
+    queries = [Query(load_organizations.select, [acme.public_id])]
+
+    async def scene() -> None:
+        first = await Connection.open()
+        await first.ask(queries)
+        await asyncio.to_thread(terminate)
+        async with asyncio.timeout(5):
+            while first.is_open:  # noqa: ASYNC110  # it has no event for it
+                await asyncio.sleep(0.01)
+        second = await Connection.open()
+        first.close()
+        async with asyncio.timeout(5):
+            assert len(await second.ask(queries)) == 1
+        second.close()
+
+    asyncio.run(scene())
+
+
 def test_a_flood_opens_no_more_connections_than_there_may_be(acme: Organization, initech: Organization) -> None:
     names = [f"org:{acme.public_id}", f"org:{initech.public_id}"]
 
@@ -222,24 +271,25 @@ def test_a_flood_opens_no_more_connections_than_there_may_be(acme: Organization,
     asyncio.run(until(lambda: count() == 0))
 
 
-def test_event_loops_share_no_connection(acme: Organization) -> None:
-    store = PostgresSnapshots()
-    name = f"org:{acme.public_id}"
-    found: list[list[str]] = []
+def test_event_loops_share_no_connection(names: list[str]) -> None:
+    store, expected = PostgresSnapshots(), load(names)
+    found: list[Mapping[str, Snapshot]] = []
 
-    def on_a_loop() -> None:
+    def on_a_loop(first: int) -> None:
         async def scene() -> None:
-            found.extend([list(await read(store, name)) for _ in range(50)])
+            found.extend([await read(store, names[(first + turn) % len(expected)]) for turn in range(50)])
 
         asyncio.run(scene())
 
-    threads = [Thread(target=on_a_loop) for _ in range(3)]
+    threads = [Thread(target=on_a_loop, args=[first]) for first in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    on_a_loop()
-    assert found == [[name]] * 200
+    on_a_loop(0)
+    assert len(found) == 200
+    assert all(each == {name: expected[name]} for each in found for name in each)
+    assert all(found)
     gc.collect()
     asyncio.run(until(lambda: count() == 0))  # they end with their loops, though nobody said so
 
