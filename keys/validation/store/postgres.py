@@ -53,7 +53,7 @@ class Statement(NamedTuple):
     row: Callable[[Sequence[Any]], Any]
 
 
-class Answer(NamedTuple):
+class QueryResult(NamedTuple):
     """What the server returned for a query, not decoded yet."""
 
     statement: Statement
@@ -104,7 +104,7 @@ class Connection:
         loop.remove_writer(socket)
         self._link.finish()
 
-    async def ask(self, queries: Sequence[Query]) -> list[Answer]:
+    async def ask(self, queries: Sequence[Query]) -> list[QueryResult]:
         """Return the server's answers to the queries; raises an error of psycopg's.
 
         Behind a pooler in transaction mode each query goes alone and unprepared: the next one may reach another
@@ -116,13 +116,13 @@ class Connection:
         else:
             results = await self._exchange(statements)
         self.has_answered = True
-        return [Answer(statement, result) for (statement, _), result in zip(statements, results, strict=True)]
+        return [QueryResult(statement, result) for (statement, _), result in zip(statements, results, strict=True)]
 
-    def rows(self, answers: Sequence[Answer]) -> list[Rows]:
+    def rows(self, answers: Sequence[QueryResult]) -> list[Rows]:
         """Decode answers of this connection; raises an error of psycopg's for a value that Python cannot hold."""
         return [self._decode(each) for each in answers]
 
-    def _decode(self, answer: Answer) -> Rows:
+    def _decode(self, answer: QueryResult) -> Rows:
         self._transformer.set_pgresult(answer.result)
         return self._transformer.load_rows(0, answer.result.ntuples, answer.statement.row)
 
