@@ -103,9 +103,11 @@ def test_no_duty_is_called_utils() -> None:
     assert [_named(path) for path in _sources(under=APPS) if path.name in names] == []
 
 
-@pytest.mark.parametrize("lock", sorted(path.name for path in BASE_DIR.glob("requirements*.lock")))
-def test_a_lock_names_versions_and_hashes_and_no_address(lock: str) -> None:
-    text = (BASE_DIR / lock).read_text()
+@pytest.mark.parametrize(
+    "lock", sorted([*BASE_DIR.glob("requirements*.lock"), *BASE_DIR.glob("tests/*/*.lock")]), ids=_named
+)
+def test_a_lock_names_versions_and_hashes_and_no_address(lock: Path) -> None:
+    text = lock.read_text()
     assert not re.search(r"://|^-|index-url|find-links", text, re.MULTILINE)
     packages = [line for line in text.replace("\\\n", "").splitlines() if line.strip() and line.strip()[0] != "#"]
     assert packages
