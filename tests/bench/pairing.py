@@ -44,7 +44,10 @@ def main() -> None:
             stack.enter_context(_served(BASE_DIR, Path(sys.executable))),
             stack.enter_context(_served(there, _python_of(there))),
         ]
-        stands = [Stand(**json.loads(side.stdout.readline())) for side in sides if side.stdout]
+        lines = [side.stdout.readline() for side in sides if side.stdout]
+        if not all(lines):
+            sys.exit(f"This bench cannot serve {commit}, or not this checkout: what it said stands above.")
+        stands = [Stand(**json.loads(line)) for line in lines]
         worse = _worse(_ratios(stands, PARTS[0]))
         if worse:
             say("again:")
