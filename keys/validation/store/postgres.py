@@ -54,7 +54,7 @@ class Statement(NamedTuple):
 
 
 class QueryResult(NamedTuple):
-    """What the server returned for a query, not decoded yet."""
+    """The result of a query as the server sent it, not decoded yet."""
 
     statement: Statement
     result: PGresult
