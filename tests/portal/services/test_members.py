@@ -235,3 +235,12 @@ def test_the_list_costs_the_same_however_many_there_are_and_goes_on_page_by_page
     more = the("a[href*='after=']", first).attributes["href"]
     assert "person59@example.com" in ada_client.get(str(more)).text
     assert "1 of 1 member" in ada_client.get("/app/team/?q=person07").text
+
+
+def test_on_a_phone_a_members_row_says_in_its_second_line_what_its_columns_say(
+    key: ApiKey, ada: User, ada_client: Client
+) -> None:
+    rows = ada_client.get("/app/team/").text.split("<tr ")
+    (own_row,) = [row for row in rows if ada.email in row and "cell-sub" in row]
+    second_line = the(".cell-sub .narrow-only", f"<table><tr {own_row}</table>")
+    assert second_line.text().split("·")[1:] == [" no second factor ", " 1 key"]
