@@ -75,14 +75,12 @@ class SingleFlight:
         Owners with few names read together, in the share of the one whose group has the fewest loads. It would have
         read anyway. So an owner with many loads neither delays the others nor gets more reads than its share.
         """
-        by_owner: dict[Owner, list[str]] = {}
-        for name, shared in loads.items():
-            by_owner.setdefault(shared.owner, []).append(name)
-        few = [owner for owner, names in by_owner.items() if len(names) <= MAX_NAMES_TOGETHER]
+        names_of = by_owner(loads)
+        few = [owner for owner, names in names_of.items() if len(names) <= MAX_NAMES_TOGETHER]
         if len(few) < 2:
-            return list(by_owner.items())
-        together = [name for owner in few for name in by_owner.pop(owner)]
-        return [(min(few, key=lambda owner: self._by_group[owner.group]), together), *by_owner.items()]
+            return list(names_of.items())
+        together = [name for owner in few for name in names_of.pop(owner)]
+        return [(min(few, key=lambda owner: self._by_group[owner.group]), together), *names_of.items()]
 
     def _join(self, name: str, now: float, owner: Owner) -> Result:
         running = self._running.get(name)
@@ -147,6 +145,14 @@ class SingleFlight:
         if load.name in self._next:
             now = boottime()
             self._begin(self._local.begin_load(load.name, now), self._next.pop(load.name), shared.owner)
+
+
+def by_owner(loads: Mapping[str, SharedLoad]) -> dict[Owner, list[str]]:
+    """Return the names of each owner's loads."""
+    names_of: dict[Owner, list[str]] = {}
+    for name, shared in loads.items():
+        names_of.setdefault(shared.owner, []).append(name)
+    return names_of
 
 
 def _new_result() -> Result:

@@ -51,14 +51,14 @@ import asyncio
 import os
 import random
 import time
-from collections import ChainMap, defaultdict
+from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keys.validation import metrics
 from keys.validation.cache import serialization
 from keys.validation.cache.local import Copy, Load, LocalCache
-from keys.validation.cache.single_flight import Found, SharedLoad, SingleFlight
+from keys.validation.cache.single_flight import Found, SharedLoad, SingleFlight, by_owner
 from keys.validation.store.circuit_breaker import Breaker
 from keys.validation.store.clock import boottime
 from keys.validation.store.database import DEADLINE_S, DatabaseSnapshots, Unavailable
@@ -233,11 +233,9 @@ class CachedSnapshots:
         try:
             found = await self._read_database(names, owner, batch)
         except Unavailable as exc:
-            by_owner: defaultdict[Owner, list[str]] = defaultdict(list)
-            for name in names:
-                by_owner[batch.loads[name].owner].append(name)
-            if exc.args == ("error",) and len(by_owner) > 1:  # the row of one must not cost the others their answers
-                alone = await asyncio.gather(*(self._read(own, each, batch) for each, own in by_owner.items()))
+            names_of = by_owner({name: batch.loads[name] for name in names})
+            if exc.args == ("error",) and len(names_of) > 1:  # the row of one must not cost the others their answers
+                alone = await asyncio.gather(*(self._read(own, each, batch) for each, own in names_of.items()))
                 return dict(ChainMap(*alone))
             return {name: self._kept(name, batch) or exc for name in names}
         read_at = boottime()

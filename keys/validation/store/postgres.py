@@ -28,9 +28,9 @@ Select = Callable[[Sequence[Any]], Any]
 Rows = list[Any]
 
 STATEMENT_MS = 1_500  # longer than the deadline of a read
-# What each session begins with, where a session lasts. To plan anew for each array of keys would take the server three
-# times as long as the read, for the same plan. The server gives up what nobody waits for: else each read that was given
-# up would leave it a connection.
+# The commands that begin each session, where a session lasts. To plan anew for each array of keys would take the server
+# three times as long as the read, for the same plan. The server gives up what nobody waits for: else each read that was
+# given up would leave it a connection.
 _SESSION = (b"SET plan_cache_mode = force_generic_plan", b"SET statement_timeout = %d" % STATEMENT_MS)
 _BYTEA, _TEXT = 17, 25  # the numbers of these types in every PostgreSQL
 _adapters = AdaptersMap(psycopg.adapters)

@@ -55,14 +55,14 @@ class Table:
 
 @dataclass
 class Process:
-    """What one web process has of the cache."""
+    """The cache of one web process."""
 
     local: LocalCache
     link: Link
     snapshots: CachedSnapshots
 
     async def is_suspended(self, name: str = NAME, *, within_s: float = 1.0) -> bool | None:
-        """What it would decide on now; None where the name is unknown."""
+        """Return the state that it would decide on now; None where the name is unknown."""
         deadline = asyncio.get_running_loop().time() + within_s
         found = (await self.snapshots.read([name], deadline=deadline)).get(name)
         return found.is_suspended if isinstance(found, OrganizationSnapshot) else None

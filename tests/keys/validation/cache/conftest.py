@@ -1,4 +1,4 @@
-"""What the tests of the cache read from."""
+"""The table that the tests of the cache read from."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.validation.side_by_side import Table
 
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> Table:
-    """What ``race:<id>`` is read from."""
+    """The table from which ``race:<id>`` is read."""
     made = Table()
     monkeypatch.setitem(database._loaders, "race", Loader(list, made.load))
     return made

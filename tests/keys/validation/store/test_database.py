@@ -21,7 +21,7 @@ Store = ThreadedSnapshots | PostgresSnapshots
 
 
 class Database:
-    """What the database holds, and how it answers: both forms of access ask it in place of a server."""
+    """The rows of a database, and how it answers: both forms of access ask it in place of a server."""
 
     def __init__(self) -> None:
         self.ids = {"org_1"}
@@ -32,7 +32,7 @@ class Database:
         self.closed = 0
 
     def select(self, ids: Sequence[str]) -> list[str]:
-        """What a thread reads."""
+        """Return the rows that a thread reads."""
         self.asked += 1
         self.goes_on.wait(30)
         if self.is_locked:
@@ -40,13 +40,13 @@ class Database:
         return [each for each in ids if each in self.ids]
 
     async def open(self) -> "Database":
-        """What is a connection to it."""
+        """Return a connection to it: itself."""
         return self
 
     is_open, has_answered, opened_at = True, False, float("inf")
 
     async def ask(self, queries: Sequence[Query]) -> list[Any]:
-        """What a connection reads."""
+        """Return the rows that a connection reads."""
         self.asked += 1
         while not self.goes_on.is_set():  # noqa: ASYNC110  # a thread sets it in the other form
             await asyncio.sleep(0.001)
@@ -55,7 +55,7 @@ class Database:
         return [[each for each in query.keys if each in self.ids] for query in queries]
 
     def rows(self, answers: list[Any]) -> list[Any]:
-        """What it has read, decoded."""
+        """Return the rows, which need no decoding here."""
         return answers
 
     def close(self) -> None:

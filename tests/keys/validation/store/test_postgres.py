@@ -56,7 +56,7 @@ def play(scene: Scene) -> Any:
 
 
 async def read(store: PostgresSnapshots, *names: str, within_s: float = 5) -> Mapping[str, Snapshot]:
-    """What the store reads."""
+    """Return the snapshots that the store reads."""
     return await store.read(names, deadline=time.monotonic() + within_s)
 
 
